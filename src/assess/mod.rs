@@ -1,0 +1,1 @@
+//! Judging: facts in, findings out. Pure.

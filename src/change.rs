@@ -1,0 +1,328 @@
+//! The shared words between those who describe a change and the one that makes it.
+//!
+//! Everything here is plain data. What is written to the journal is made of these words, so that `recover` needs nothing
+//! but the journal and the backups: no adapter, no configuration, no healthy server.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::sensitive::Sensitive;
+
+/// What a file holds, for the service that reads it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The leaf certificate alone.
+    Leaf,
+    /// The intermediates alone.
+    Chain,
+    /// Leaf first, then the intermediates, no root (RFC 8446 section 4.4.2).
+    FullChain,
+    /// The private key alone.
+    Key,
+    /// Full chain, then the private key, in one file.
+    Combined,
+}
+
+impl Role {
+    /// Whether a file of this role holds a private key.
+    #[must_use]
+    pub fn holds_key(self) -> bool {
+        match self {
+            Self::Key | Self::Combined => true,
+            Self::Leaf | Self::Chain | Self::FullChain => false,
+        }
+    }
+
+    /// The file name used where reseal chooses it.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Leaf => "cert.pem",
+            Self::Chain => "chain.pem",
+            Self::FullChain => "fullchain.pem",
+            Self::Key => "privkey.pem",
+            Self::Combined => "combined.pem",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Leaf => "certificate",
+            Self::Chain => "chain",
+            Self::FullChain => "certificate and chain",
+            Self::Key => "key",
+            Self::Combined => "certificate, chain and key",
+        })
+    }
+}
+
+/// One place the service reads: the path as it stands in the service's own configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Slot {
+    /// Absolute path, links not resolved.
+    pub path: PathBuf,
+    /// What the file at that path holds.
+    pub role: Role,
+}
+
+/// Owner, group, mode and extended attributes (POSIX ACLs and security labels among them) of a file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attributes {
+    /// Permission bits, at most `0o7777`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Extended attributes by name; values in hexadecimal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub xattrs: Vec<(String, String)>,
+}
+
+/// What stands at a path: enough to know it again, and to put it back once the bytes are at hand.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Image {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Digest of its bytes.
+        sha256: Digest,
+        /// Its attributes.
+        attributes: Attributes,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its text.
+        to: PathBuf,
+    },
+    /// A directory.
+    Dir {
+        /// Permission bits.
+        mode: u32,
+    },
+}
+
+impl Image {
+    /// Whether `other` is the same thing, as far as undo must know: contents of a file, text of a link.
+    ///
+    /// Attributes do not count: somebody who widened a mode meanwhile changed neither the certificate nor the key, and an undo
+    /// that refused for it would leave the server with a pair it must not have.
+    #[must_use]
+    pub fn same_content(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Absent, Self::Absent) | (Self::Dir { .. }, Self::Dir { .. }) => true,
+            (Self::File { sha256: a, .. }, Self::File { sha256: b, .. }) => a == b,
+            (Self::Link { to: a }, Self::Link { to: b }) => a == b,
+            (Self::Absent | Self::File { .. } | Self::Link { .. } | Self::Dir { .. }, _) => false,
+        }
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => out.write_str("nothing"),
+            Self::File { sha256, .. } => write!(out, "file {}", sha256.short()),
+            Self::Link { to } => write!(out, "link to {}", to.display()),
+            Self::Dir { .. } => out.write_str("directory"),
+        }
+    }
+}
+
+/// One act on the machine. The set is closed: whoever adds a kind is led by the compiler to its capture, its act and its undo.
+pub enum Step {
+    /// A new directory, which must not exist yet.
+    MakeDir {
+        /// Absolute path; the parent exists or is made by an earlier step.
+        path: PathBuf,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A file with these contents in place of whatever file or link is there.
+    PutFile {
+        /// Absolute path with no link as its last component, unless that link itself is to be replaced.
+        path: PathBuf,
+        /// Whether the contents hold a key, which decides the mode where no file is there to take it from.
+        role: Role,
+        /// The bytes.
+        content: Sensitive,
+        /// The attributes to give it; `None`: those of the file it replaces.
+        attributes: Option<Attributes>,
+    },
+    /// A symbolic link in place of whatever file or link is there.
+    PutLink {
+        /// Absolute path of the link itself.
+        path: PathBuf,
+        /// Its text.
+        to: PathBuf,
+    },
+    /// No file or link any more.
+    RemoveFile {
+        /// Absolute path.
+        path: PathBuf,
+    },
+}
+
+impl Step {
+    /// The path the step acts on.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::MakeDir { path, .. }
+            | Self::PutFile { path, .. }
+            | Self::PutLink { path, .. }
+            | Self::RemoveFile { path } => path,
+        }
+    }
+}
+
+/// A program to run: an absolute path and its arguments, never a shell line.
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Seconds after which its whole process group is killed.
+    pub timeout: u32,
+}
+
+impl Command {
+    /// A command with the default limit of 30 seconds.
+    #[must_use]
+    pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self { argv: argv.into_iter().map(Into::into).collect(), timeout: 30 }
+    }
+
+    /// How long it may take.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(u64::from(self.timeout))
+    }
+}
+
+impl fmt::Display for Command {
+    /// As a person would type it; arguments that a shell would split are quoted.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, argument) in self.argv.iter().enumerate() {
+            if index > 0 {
+                out.write_str(" ")?;
+            }
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
+            if !argument.is_empty() && argument.chars().all(plain) {
+                out.write_str(argument)?;
+            } else {
+                write!(out, "'{}'", argument.escape_default().to_string().replace('\'', "'\\''"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a service takes new files up. Every command may be run again at any time: it reads the files anew, so it serves after
+/// an undo as well.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Apply {
+    /// Tests the service's own configuration; a failure before the change refuses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Command>,
+    /// Makes the running service read the files again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload: Option<Command>,
+    /// Starts the service again: only in an undo, and only when it does not answer after the reload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Command>,
+}
+
+/// Kinds of keys as a TLS client tells them apart by the signatures it offers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyFamily {
+    /// RSA keys.
+    Rsa,
+    /// Elliptic curve and Edwards curve keys.
+    Ecdsa,
+}
+
+/// A way to see what is served.
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// A TLS handshake.
+    Tls {
+        /// `host:port`, `[v6]:port`.
+        address: String,
+        /// Server name to ask for (RFC 6066 section 3); none for an IP address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Offer only signatures by this kind of key, so that a server with an RSA and an ECDSA pair shows the one in question.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        family: Option<KeyFamily>,
+    },
+    /// A command that exits with 0 when the service is well.
+    Command(Command),
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls { address, name, family } => {
+                out.write_str(address)?;
+                if let Some(name) = name {
+                    write!(out, " ({name})")?;
+                }
+                match family {
+                    Some(KeyFamily::Rsa) => out.write_str(" [RSA]"),
+                    Some(KeyFamily::Ecdsa) => out.write_str(" [ECDSA]"),
+                    None => Ok(()),
+                }
+            }
+            Self::Command(command) => command.fmt(out),
+        }
+    }
+}
+
+/// What a probe showed at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "showed", rename_all = "kebab-case")]
+pub enum Shown {
+    /// A TLS handshake got this leaf.
+    Leaf {
+        /// SHA-256 of its DER.
+        fingerprint: Digest,
+        /// Whether the server proved that it holds the leaf's key.
+        proved: bool,
+    },
+    /// The command succeeded.
+    Well,
+    /// Nobody listens there.
+    Nobody {
+        /// What was seen instead, for people.
+        why: String,
+    },
+    /// Somebody answers, but not as wanted: no TLS, an alert, a failing command, no answer in time.
+    Failing {
+        /// What was seen, for people.
+        why: String,
+    },
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaf { fingerprint, proved: true } => write!(out, "certificate {}", fingerprint.short()),
+            Self::Leaf { fingerprint, proved: false } => {
+                write!(out, "certificate {} without proof of its key", fingerprint.short())
+            }
+            Self::Well => out.write_str("success"),
+            Self::Nobody { why } | Self::Failing { why } => out.write_str(why),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a flow tells whoever listens while it works. The library never prints.
+
+use std::path::PathBuf;
+
+use crate::change::{Command, Probe, Shown};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A target is being looked at.
+    Looking {
+        /// Its name.
+        target: String,
+    },
+    /// A certificate is being obtained.
+    Obtaining {
+        /// From which source.
+        source: String,
+    },
+    /// An interrupted transaction was found.
+    Recovering {
+        /// Its target.
+        target: String,
+        /// Its verb.
+        verb: String,
+    },
+    /// What was there is kept.
+    BackedUp {
+        /// The target.
+        target: String,
+        /// The generation's number.
+        generation: u32,
+    },
+    /// A place is about to be changed.
+    Installing {
+        /// The place.
+        path: PathBuf,
+    },
+    /// A command of the service runs.
+    Running {
+        /// What it is for: `check`, `reload`, `restart`.
+        what: &'static str,
+        /// The command.
+        command: Command,
+    },
+    /// A probe answered.
+    Probed {
+        /// The probe.
+        probe: Probe,
+        /// What it showed.
+        shown: Shown,
+        /// How many times in a row it has shown the wanted certificate.
+        in_a_row: u32,
+    },
+    /// Something failed, and what was done is being undone.
+    Undoing {
+        /// What failed.
+        why: String,
+    },
+    /// Something worth a line that stops nothing.
+    Note {
+        /// The line.
+        text: String,
+    },
+}
+
+/// Hears events, in the order in which they happen.
+pub trait Listener {
+    /// Takes one event; must not block for long.
+    fn hear(&mut self, event: &Event);
+}
+
+/// Listens to nothing.
+pub struct Silence;
+
+impl Listener for Silence {
+    fn hear(&mut self, _event: &Event) {}
+}

@@ -1,0 +1,45 @@
+//! reseal finds out which certificate a server really serves, puts a trusted one in its place as one transaction, proves by
+//! handshakes that it is served, and can put any earlier one back.
+//!
+//! *Adapters describe, one engine acts, and undo is one function.* Where certificates come from ([`source`]) and where they
+//! go ([`target`]) are open sets behind traits that only describe; what must be undone is a closed enum of plain data
+//! ([`change::Step`]); failure and crash call the same undo, which reads only the journal and the backups.
+//!
+//! ```text
+//! config --> TARGET --observe--> Site --probe--> what is served
+//!                                 |                 |
+//!                                 +----> ASSESS <---+      pure: findings            `check` stops here
+//!                                           |
+//!                                         PLAN             pure: leave, reinstate or order
+//!                                           v
+//!                            SOURCE --obtain--> Bundle     key matches chain, or there is no Bundle
+//!                                           v
+//!                            TARGET --steps--> [Step]      pure
+//! .-------------------- engine, under the machine lock, journalled --------------------.
+//! |  STAGE    keep what is there as a generation; write the new bytes beside the old   |
+//! |  INSTALL  intent to the journal, sync, rename, sync                                |
+//! |  RELOAD   config test, reload                                                      |
+//! |  VERIFY   handshake every probe until the new leaf is shown, or time is up         |
+//! |     yes -> COMMIT         no -> UNDO, reload, probe that the old leaf is back      |
+//! '------------------------------------------------------------------------------------'
+//! ```
+//!
+//! Who may import whom is held by a test (`tests/architecture.rs`): `main` -> [`cli`] -> [`flow`] [`report`] -> [`source`] |
+//! [`target`] | [`engine`] | [`config`] -> [`host`] -> the pure modules, which open nothing.
+
+pub mod assess;
+pub mod cert;
+pub mod change;
+pub mod cli;
+pub mod config;
+pub mod digest;
+pub mod engine;
+pub mod event;
+pub mod flow;
+pub mod host;
+pub mod outcome;
+pub mod plan;
+pub mod report;
+pub mod sensitive;
+pub mod source;
+pub mod target;

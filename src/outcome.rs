@@ -1,0 +1,230 @@
+//! How a run ends, and the one table of exit codes.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::change::{Probe, Shown};
+use crate::digest::Digest;
+
+/// The exit codes of the program. `check --format nagios` alone uses the plugin codes instead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// The wanted state holds, changed or not.
+    Good = 0,
+    /// A bug in reseal.
+    Bug = 1,
+    /// A word on the command line or in the configuration is wrong.
+    Usage = 2,
+    /// Something was found that wants attention; nothing failed.
+    Findings = 3,
+    /// Refused or failed, and nothing was changed.
+    Refused = 4,
+    /// Failed after the change had begun, and everything is as it was before.
+    RolledBack = 5,
+    /// Failed, and the undo could not be completed: a person is needed.
+    Stuck = 6,
+    /// Something is under way that needs an answer from elsewhere.
+    Waiting = 7,
+    /// Another reseal is at work on this machine.
+    Busy = 75,
+}
+
+impl Exit {
+    /// All of them with their meaning, for help and documentation.
+    pub const TABLE: &'static [(Self, &'static str)] = &[
+        (Self::Good, "the wanted state holds, whether anything had to be changed or not"),
+        (Self::Bug, "a bug in reseal"),
+        (Self::Usage, "usage or configuration error"),
+        (Self::Findings, "findings"),
+        (Self::Refused, "refused or failed; nothing was changed"),
+        (Self::RolledBack, "failed and rolled back; everything is as it was before"),
+        (Self::Stuck, "stuck: a person is needed"),
+        (Self::Waiting, "waiting for an answer from elsewhere"),
+        (Self::Busy, "another reseal is at work; try again"),
+    ];
+
+    /// The code for the operating system.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Of two ends, the one that a run over several targets reports.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        if self.weight() >= other.weight() { self } else { other }
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Findings => 1,
+            Self::Waiting => 2,
+            Self::Busy => 3,
+            Self::Refused => 4,
+            Self::RolledBack => 5,
+            Self::Stuck => 6,
+            Self::Usage => 7,
+            Self::Bug => 8,
+        }
+    }
+}
+
+/// How a change was proved.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Proof {
+    /// Every probe showed the new leaf, several times in a row, with its key proved.
+    Handshakes {
+        /// How many handshakes showed it in all.
+        count: u32,
+    },
+    /// The files were read back; nothing could be asked.
+    ReadBack {
+        /// Why no handshake was possible.
+        why: String,
+    },
+    /// Not proved yet: recovery at boot restores files only and leaves the proof to the next run.
+    Owed,
+}
+
+/// What a finished change leaves in the ledger.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The target.
+    pub target: String,
+    /// The generation this transaction took; numbers only rise, and a failed attempt takes one too.
+    pub generation: u32,
+    /// The verb that asked for it.
+    pub verb: String,
+    /// When it ended, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Who ran it: user id and, under sudo, the name of the caller.
+    pub actor: String,
+    /// Why it was done.
+    pub why: String,
+    /// Leaf before, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
+    /// Leaf after, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a transaction ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum End {
+    /// The new state stands.
+    Committed {
+        /// How that was proved.
+        proof: Proof,
+    },
+    /// The old state stands.
+    RolledBack {
+        /// What failed.
+        why: String,
+    },
+    /// Undo could not be completed.
+    Stuck {
+        /// The place in question.
+        slot: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// How one verb ended for one target.
+#[must_use]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Nothing had to be done.
+    Nothing {
+        /// Why not.
+        why: String,
+    },
+    /// `--dry-run`: what would have been done.
+    Planned,
+    /// Done and proved.
+    Committed {
+        /// The entry in the ledger.
+        receipt: Receipt,
+        /// Probes that do not show the new certificate, although the change stands.
+        not_served: Vec<(Probe, Shown)>,
+    },
+    /// Not begun.
+    Refused {
+        /// What was tried on what, and why not.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Failed, and undone.
+    RolledBack {
+        /// The entry in the ledger.
+        receipt: Receipt,
+        /// What failed.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Failed, and the undo is not complete.
+    Stuck {
+        /// The place in question.
+        slot: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Another reseal holds the lock.
+    Busy {
+        /// Who: process, verb, since when.
+        holder: String,
+    },
+}
+
+impl Outcome {
+    /// The exit code it calls for.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Nothing { .. } | Self::Planned => Exit::Good,
+            Self::Committed { not_served, .. } if not_served.is_empty() => Exit::Good,
+            Self::Committed { .. } => Exit::Findings,
+            Self::Refused { .. } => Exit::Refused,
+            Self::RolledBack { .. } => Exit::RolledBack,
+            Self::Stuck { .. } => Exit::Stuck,
+            Self::Busy { .. } => Exit::Busy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_many_is_as_documented() {
+        let order =
+            [Exit::Good, Exit::Findings, Exit::Waiting, Exit::Busy, Exit::Refused, Exit::RolledBack, Exit::Stuck];
+        for pair in order.windows(2) {
+            assert_eq!(pair[0].worst(pair[1]), pair[1]);
+            assert_eq!(pair[1].worst(pair[0]), pair[1]);
+        }
+    }
+
+    #[test]
+    fn every_code_is_in_the_table_once() {
+        let mut codes: Vec<u8> = Exit::TABLE.iter().map(|(exit, _)| exit.code()).collect();
+        codes.dedup();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 75]);
+    }
+}

@@ -1,0 +1,1 @@
+//! Renderers: outcomes in, text out. Pure.
