@@ -151,6 +151,8 @@ pub enum Step {
     PutFile {
         /// Absolute path with no link as its last component, unless that link itself is to be replaced.
         path: PathBuf,
+        /// The path of the [`Slot`] it serves: the same, or one that leads here.
+        slot: PathBuf,
         /// Whether the contents hold a key, which decides the mode where no file is there to take it from.
         role: Role,
         /// The bytes.

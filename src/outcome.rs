@@ -87,8 +87,6 @@ pub enum Proof {
         /// Why no handshake was possible.
         why: String,
     },
-    /// Not proved yet: recovery at boot restores files only and leaves the proof to the next run.
-    Owed,
 }
 
 /// What a finished change leaves in the ledger.
@@ -131,13 +129,8 @@ pub enum End {
         /// What failed.
         why: String,
     },
-    /// Undo could not be completed.
-    Stuck {
-        /// The place in question.
-        slot: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
+    /// Undo could not be completed, and a person decided to keep what was there.
+    Accepted,
 }
 
 /// How one verb ended for one target.

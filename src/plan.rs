@@ -1,1 +1,115 @@
 //! What to do about what was found. Pure.
+
+use serde::Serialize;
+
+use crate::assess::{Code, Finding};
+
+/// What is to be done with a target.
+#[must_use]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Decision {
+    /// Nothing.
+    Leave {
+        /// Why.
+        why: String,
+    },
+    /// Put back the generation that was committed last.
+    Reinstate {
+        /// Its number.
+        generation: u32,
+        /// Why.
+        why: String,
+    },
+    /// Get another certificate and install it.
+    Replace {
+        /// Why.
+        why: String,
+    },
+    /// The files are right: make the service take them up.
+    Apply {
+        /// Why.
+        why: String,
+    },
+    /// Something would have to be done, and nothing can be.
+    Unable {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What can be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    /// The generation that was committed last, if it is not what stands in the files and would itself pass every check now.
+    pub reinstate: Option<u32>,
+    /// Whether a source is configured.
+    pub source: bool,
+    /// The source holds a certificate that lasts longer than the one in place.
+    pub newer: bool,
+}
+
+/// Decides.
+///
+/// A pair that was proved to work and was overwritten is put back before anything new is ordered: it costs nothing, and clients
+/// know it already.
+pub fn decide(findings: &[Finding], means: Means) -> Decision {
+    let reasons: Vec<&Finding> = findings.iter().filter(|finding| finding.calls_for_replacement()).collect();
+    let why = reasons.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");
+    match (reasons.is_empty(), means) {
+        (false, Means { reinstate: Some(generation), .. }) => Decision::Reinstate { generation, why },
+        (false, Means { source: true, .. }) => Decision::Replace { why },
+        (false, Means { source: false, .. }) => Decision::Unable { why },
+        (true, Means { newer: true, .. }) => {
+            Decision::Replace { why: "the source holds a newer certificate".to_owned() }
+        }
+        (true, _) => match findings.iter().find(|finding| finding.code == Code::NotServed) {
+            Some(finding) => Decision::Apply { why: finding.message.clone() },
+            None => Decision::Leave { why: "the certificate is good".to_owned() },
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_MEANS: Means = Means { reinstate: None, source: false, newer: false };
+
+    fn found(code: Code) -> Vec<Finding> {
+        vec![Finding::new(code, "x")]
+    }
+
+    #[test]
+    fn what_was_committed_comes_before_a_new_order() {
+        let means = Means { reinstate: Some(4), source: true, newer: true };
+        assert_eq!(decide(&found(Code::SelfSigned), means), Decision::Reinstate { generation: 4, why: "x".into() });
+    }
+
+    #[test]
+    fn a_good_certificate_is_left_even_when_it_is_not_the_committed_one() {
+        let means = Means { reinstate: Some(4), source: true, newer: false };
+        assert!(matches!(decide(&found(Code::Regression), means), Decision::Leave { .. }));
+    }
+
+    #[test]
+    fn each_reason_for_a_replacement_leads_to_one() {
+        for code in Code::ALL {
+            let wanted = Finding::new(*code, "").calls_for_replacement();
+            let with_source = decide(&found(*code), Means { source: true, ..NO_MEANS });
+            assert_eq!(matches!(with_source, Decision::Replace { .. }), wanted, "{}", code.name());
+            let without = decide(&found(*code), NO_MEANS);
+            assert_eq!(matches!(without, Decision::Unable { .. }), wanted, "{}", code.name());
+        }
+    }
+
+    #[test]
+    fn a_service_that_serves_something_else_is_told() {
+        assert!(matches!(decide(&found(Code::NotServed), NO_MEANS), Decision::Apply { .. }));
+    }
+
+    #[test]
+    fn a_newer_certificate_at_the_source_is_taken() {
+        assert!(matches!(decide(&[], Means { source: true, newer: true, ..NO_MEANS }), Decision::Replace { .. }));
+    }
+}

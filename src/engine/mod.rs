@@ -1,1 +1,236 @@
 //! Acts, and undoes.
+//!
+//! A change is staged, installed, taken up by the service, verified and committed, or it is undone. Every one of these writes down
+//! what it is about to do, synced, before it does it; failure and crash end in the same [`undo`], which reads only the journal
+//! and the backups. The engine knows no adapter: it is handed [`Change`]s made of plain words.
+
+mod journal;
+mod ledger;
+mod recover;
+mod sealed;
+mod step;
+mod transaction;
+mod undo;
+pub mod vault;
+mod verify;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use journal::Limits;
+pub use ledger::Ledger;
+pub use recover::{Recovered, When, pending};
+
+use crate::change::{Apply, Image, Probe, Slot, Step};
+use crate::cert::installed::Leaf;
+use crate::digest::Digest;
+use crate::event::Listener;
+use crate::host::Host;
+use crate::host::clock;
+use crate::host::dir::DiskError;
+use crate::host::lock::{Lock, LockError};
+use crate::host::state::{State, StateError};
+use crate::host::walk::WalkError;
+use crate::outcome::{Outcome, Receipt};
+use vault::{Origin, Vault};
+
+/// Everything there is to know about one change to one target.
+pub struct Change {
+    /// The target.
+    pub target: String,
+    /// The verb that asked for it.
+    pub verb: &'static str,
+    /// Why, in a few words.
+    pub why: String,
+    /// The earlier generation it repeats, for a restore.
+    pub repeats: Option<u32>,
+    /// The places the service reads: together they are a generation.
+    pub slots: Vec<Slot>,
+    /// What to do.
+    pub steps: Vec<Step>,
+    /// How the service takes it up.
+    pub apply: Apply,
+    /// Where it is served, and the leaf that must be shown there.
+    pub probes: Vec<(Probe, Option<Digest>)>,
+    /// The leaf that is to stand afterwards.
+    pub leaf: Option<Leaf>,
+    /// How long things may take.
+    pub limits: Limits,
+    /// What must hold before anything is touched.
+    pub demands: Demands,
+}
+
+/// What must hold before anything is touched.
+#[derive(Clone, Debug, Default)]
+pub struct Demands {
+    /// Bytes that must be free on every file system that is written to.
+    pub min_free: u64,
+    /// Programs that must not be running.
+    pub must_not_run: Vec<String>,
+    /// A user whose directories are trusted besides root's.
+    pub trusted_owner: Option<u32>,
+    /// What the service's own configuration test decides.
+    pub config_test: ConfigTest,
+}
+
+/// What a failing configuration test of the service means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ConfigTest {
+    /// It must pass before and after.
+    #[default]
+    MustPass,
+    /// It must pass after: what is there now is broken, and the change may mend it.
+    MustPassAfter,
+    /// Files are put in place although it fails: a restore must not need a healthy server.
+    MayFail,
+}
+
+/// A changing verb at work: it holds the machine lock.
+pub struct Engine<'a> {
+    host: &'a Host,
+    state: State,
+    _lock: Lock,
+}
+
+/// The engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Another reseal is at work, or the lock could not be tried.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] clock::ClockError),
+    /// A call failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl EngineError {
+    /// As the end of a verb.
+    pub fn outcome(self) -> Outcome {
+        let hint = match &self {
+            Self::State(error) => error.hint(),
+            Self::Lock(LockError::Busy { holder }) => return Outcome::Busy { holder: holder.clone() },
+            Self::Lock(LockError::Disk(error)) | Self::Disk(error) => error.hint().map(str::to_owned),
+            Self::Clock(error) => Some(error.hint().to_owned()),
+        };
+        Outcome::Refused { why: self.to_string(), hint }
+    }
+}
+
+/// The number a transaction would take, and where what is there now is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upcoming {
+    /// The generation that holds, or will hold, what is there now.
+    pub backup: u32,
+    /// Whether that generation has still to be written.
+    pub backup_is_new: bool,
+    /// The number of the change itself.
+    pub generation: u32,
+}
+
+impl<'a> Engine<'a> {
+    /// Takes the machine lock for `verb`, waiting up to `wait` for whoever holds it.
+    ///
+    /// # Errors
+    /// The state directory cannot be used, somebody holds the lock, or the clock is implausible.
+    pub fn open(host: &'a Host, verb: &str, wait: Duration) -> Result<Self, EngineError> {
+        let state = State::open_or_make(host)?;
+        let lock = Lock::take(&state, verb, host.now(), wait)?;
+        let newest = ledger::newest(&state)?;
+        clock::plausible(host.now(), newest)?;
+        Ok(Self { host, state, _lock: lock })
+    }
+
+    /// reseal's own directory.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Finishes or undoes what an earlier run has left, of one target or of all.
+    pub fn recover(&self, target: Option<&str>, when: When, listener: &mut dyn Listener) -> Vec<Recovered> {
+        recover::all(self, target, when, listener)
+    }
+
+    /// Closes an interrupted transaction by keeping what is there now, for a person who has looked.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn accept(&self, target: &str) -> Result<Option<Receipt>, DiskError> {
+        recover::accept(self, target)
+    }
+
+    /// Which numbers a change to these slots would use. Reads only.
+    ///
+    /// # Errors
+    /// The slots or the vault cannot be read.
+    pub fn upcoming(&self, target: &str, slots: &[Slot], owner: Option<u32>) -> Result<Upcoming, WalkError> {
+        upcoming(self.host, &self.state, target, slots, owner)
+    }
+
+    /// Makes a change, or ends with everything as it was.
+    pub fn run(&self, change: &Change, listener: &mut dyn Listener) -> Outcome {
+        transaction::run(self, change, listener)
+    }
+}
+
+/// As [`Engine::upcoming`], for a dry run that takes no lock.
+///
+/// # Errors
+/// The slots or the vault cannot be read.
+pub fn upcoming(host: &Host, state: &State, target: &str, slots: &[Slot], owner: Option<u32>) -> Result<Upcoming, WalkError> {
+    let Some(vault) = Vault::open(state, target)? else {
+        return Ok(Upcoming { backup: 1, backup_is_new: true, generation: 2 });
+    };
+    let images = images(host, slots, owner)?;
+    let next = vault.next()?;
+    Ok(match kept(&vault, slots, &images)? {
+        Some(backup) => Upcoming { backup, backup_is_new: false, generation: next },
+        None => Upcoming { backup: next, backup_is_new: true, generation: next + 1 },
+    })
+}
+
+/// What stands at the end of every slot's links.
+fn images(host: &Host, slots: &[Slot], owner: Option<u32>) -> Result<Vec<(PathBuf, crate::host::dir::Look)>, WalkError> {
+    slots.iter().map(|slot| host.look(&slot.path, &host.trusting(owner))).collect()
+}
+
+/// The newest whole generation that holds exactly what is there now, attributes included, if there is one.
+fn kept(vault: &Vault, slots: &[Slot], looks: &[(PathBuf, crate::host::dir::Look)]) -> Result<Option<u32>, DiskError> {
+    let mut candidates = vault.numbers()?;
+    // The one committed last is nearly always it.
+    candidates.extend(vault.current()?);
+    for generation in candidates.into_iter().rev().take(LOOK_BACK) {
+        let Ok(manifest) = vault.manifest(generation) else { continue };
+        let same_places = manifest.slots.len() == slots.len()
+            && manifest.slots.iter().zip(slots).all(|(saved, slot)| saved.path == slot.path && saved.role == slot.role);
+        let same_files = manifest.slots.iter().zip(looks).all(|(saved, (_, look))| match (&saved.file, &look.image) {
+            (Some(file), Image::File { sha256, attributes }) => file.sha256 == *sha256 && file.attributes == *attributes,
+            (None, Image::Absent) => true,
+            (Some(_) | None, _) => false,
+        });
+        // Believed only when its own bytes are whole.
+        if same_places && same_files && vault.contents(&manifest).is_ok() {
+            return Ok(Some(generation));
+        }
+    }
+    Ok(None)
+}
+
+/// How many generations are held against what is there before it is simply kept once more.
+const LOOK_BACK: usize = 8;
+
+/// How a receipt names who ran it.
+fn actor() -> String {
+    crate::host::process::actor()
+}
+
+/// A label for generations that a change makes.
+fn origin(change: &Change) -> Origin {
+    Origin::Made { verb: change.verb.to_owned(), why: change.why.clone(), repeats: change.repeats }
+}

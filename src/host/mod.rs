@@ -1,1 +1,170 @@
-//! The only door to the machine.
+//! The only door to the machine: files, programs, network, clock. Nothing outside this folder opens anything.
+
+pub mod attributes;
+pub mod clock;
+pub mod dir;
+pub mod exec;
+pub mod lock;
+pub mod passphrase;
+pub mod process;
+pub mod signal;
+pub mod state;
+pub mod tls;
+pub mod walk;
+pub mod watch;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::change::{Command, Probe, Shown};
+use clock::Clock;
+use dir::{Dir, Look};
+use exec::Ran;
+use signal::Signals;
+use walk::{Last, Place, Trust, WalkError};
+use watch::{Act, Watch};
+
+/// The machine, as far as reseal may see and touch it.
+pub struct Host {
+    state_dir: PathBuf,
+    clock: Clock,
+    trust: Trust,
+    watch: Watch,
+    signals: Option<Signals>,
+}
+
+impl Host {
+    /// This machine, with reseal's own records below `state_dir`.
+    #[must_use]
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        let trust = Trust::system();
+        Self { state_dir: state_dir.into(), clock: Clock::System, trust, watch: Watch::default(), signals: None }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With somebody who is asked before every change to the disk.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// With signals turned into [`Host::interrupted`].
+    #[must_use]
+    pub fn with_signals(mut self, signals: Signals) -> Self {
+        self.signals = Some(signals);
+        self
+    }
+
+    /// The same machine, where directories of these users are trusted as well.
+    #[must_use]
+    pub fn trusting(&self, owner: Option<u32>) -> Trust {
+        owner.map_or_else(|| self.trust.clone(), |uid| self.trust.clone().and(uid))
+    }
+
+    /// Where reseal keeps its own records.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// The time, UTC.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// The signal that asked this process to end, if one did.
+    #[must_use]
+    pub fn interrupted(&self) -> Option<i32> {
+        self.signals.as_ref().and_then(Signals::pending)
+    }
+
+    /// The place of a path, ready to be changed.
+    ///
+    /// # Errors
+    /// A part of it is missing or cannot be trusted.
+    pub fn place(&self, path: &Path, last: Last, trust: &Trust) -> Result<Place, WalkError> {
+        walk::place(path, last, trust, &self.watch)
+    }
+
+    /// A directory, ready to be changed.
+    ///
+    /// # Errors
+    /// As [`Host::place`].
+    pub fn dir(&self, path: &Path, trust: &Trust) -> Result<Dir, WalkError> {
+        walk::dir(path, trust, &self.watch)
+    }
+
+    /// What stands at a path at the end of all links, and where that is.
+    ///
+    /// # Errors
+    /// As [`Host::place`]; or it is something that cannot be read as a file.
+    pub fn look(&self, path: &Path, trust: &Trust) -> Result<(PathBuf, Look), WalkError> {
+        let place = self.place(path, Last::Follow, trust)?;
+        let look = place.dir.look(&place.name)?;
+        Ok((place.path(), look))
+    }
+
+    /// The bytes of a regular file that somebody named as input, at most `max`.
+    ///
+    /// # Errors
+    /// It is not there, no regular file, too large, or may not be read.
+    pub fn read(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+        use rustix::fs::{Mode, OFlags};
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let fd = rustix::fs::open(path, flags, Mode::empty())?;
+        dir::read_regular(&std::fs::File::from(fd), max)
+    }
+
+    /// The file names in a directory, sorted.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names: Vec<String> = std::fs::read_dir(path)?
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect::<io::Result<_>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether anything is at a path, links followed.
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    /// Runs a command that changes what the service does.
+    #[must_use]
+    pub fn run(&self, command: &Command) -> Ran {
+        let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
+        match announced {
+            Ok(()) => exec::run(command, &[]),
+            Err(error) => Ran::not_started(error),
+        }
+    }
+
+    /// The standard output of a command that only looks.
+    ///
+    /// # Errors
+    /// It could not be started, failed or said more than `max` bytes: the reason, for people.
+    pub fn capture(&self, command: &Command, max: usize) -> Result<String, String> {
+        exec::capture(command, max)
+    }
+
+    /// What a probe shows now, within `limit`.
+    #[must_use]
+    pub fn probe(&self, probe: &Probe, limit: Duration) -> Shown {
+        tls::probe(probe, limit)
+    }
+}

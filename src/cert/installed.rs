@@ -1,0 +1,112 @@
+//! What the files of a target amount to: the chain in the order in which a server would send it, and whether the key belongs to it.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::codec::pem;
+use super::{Certificate, Chain, PrivateKey};
+use crate::change::Role;
+use crate::digest::Digest;
+
+/// A pair as it stands in files, good or bad.
+pub struct Installed {
+    /// The certificates in file order, the first taken as leaf; `None` when there is none.
+    pub chain: Option<Chain>,
+    /// The key.
+    pub key: KeyFound,
+    /// What could not be read, for people.
+    pub problems: Vec<String>,
+}
+
+/// How the key stands to the leaf.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyFound {
+    /// No file holds a readable key.
+    None,
+    /// It is the leaf's.
+    Matches,
+    /// It is another's.
+    Mismatch,
+    /// There is no leaf to hold it against.
+    NoLeaf,
+}
+
+/// A leaf certificate in brief, for manifests and reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaf {
+    /// SHA-256 of its DER.
+    pub fingerprint: Digest,
+    /// Its subject.
+    pub subject: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// The names it is for.
+    pub names: Vec<String>,
+    /// First moment of validity, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+    /// Last moment of validity, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+    /// The kind of its key.
+    pub key: String,
+    /// Whether the key beside it is its own.
+    pub paired: bool,
+}
+
+impl Leaf {
+    /// A leaf whose key is known to be at hand (`paired`), or not.
+    #[must_use]
+    pub fn of(certificate: &Certificate, paired: bool) -> Self {
+        Self {
+            fingerprint: certificate.fingerprint(),
+            subject: certificate.subject().to_owned(),
+            issuer: certificate.issuer().to_owned(),
+            names: certificate.names().iter().map(ToString::to_string).collect(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+            key: certificate.key_kind().to_string(),
+            paired,
+        }
+    }
+}
+
+impl Installed {
+    /// The leaf in brief, where there is one.
+    #[must_use]
+    pub fn leaf(&self) -> Option<Leaf> {
+        let chain = self.chain.as_ref()?;
+        Some(Leaf::of(chain.leaf(), self.key == KeyFound::Matches))
+    }
+}
+
+/// Reads the bytes that stand in a target's files, each with its role.
+#[must_use]
+pub fn read(parts: &[(Role, &[u8])]) -> Installed {
+    let (mut certificates, mut intermediates, mut keys, mut problems) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (role, bytes) in parts {
+        match pem::read(bytes, None) {
+            Ok(found) => {
+                problems.extend(found.bad.iter().map(|bad| format!("{role}: {bad}")));
+                match role {
+                    Role::Chain => intermediates.extend(found.certificates),
+                    Role::Leaf | Role::FullChain | Role::Combined => certificates.extend(found.certificates),
+                    Role::Key => {}
+                }
+                if role.holds_key() {
+                    keys.extend(found.keys);
+                }
+            }
+            Err(error) => problems.push(format!("{role}: {error}")),
+        }
+    }
+    certificates.extend(intermediates);
+    let chain = Chain::as_given(certificates);
+    let key = match (&chain, keys.first()) {
+        (_, None) => KeyFound::None,
+        (None, Some(_)) => KeyFound::NoLeaf,
+        (Some(chain), Some(_)) if keys.iter().any(|key: &PrivateKey| key.matches(chain.leaf())) => KeyFound::Matches,
+        (Some(_), Some(_)) => KeyFound::Mismatch,
+    };
+    Installed { chain, key, problems }
+}

@@ -1,0 +1,177 @@
+//! What is done about transactions that were interrupted: those that were committed are finished, all others are undone.
+
+use std::ffi::OsString;
+
+use super::journal::{self, Journal, Mark, Replay, Transaction};
+use super::step::Bench;
+use super::transaction::{finish, receipt};
+use super::undo::{self, Stuck};
+use super::{Engine, ledger};
+use crate::event::{Event, Listener};
+use crate::host::dir::DiskError;
+use crate::host::state::{State, file_name};
+use crate::outcome::{End, Outcome, Receipt};
+
+/// When recovery runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// On a running system: files, service and proof.
+    Running,
+    /// At boot, before the services: files only, no command is run. The proof is owed to the next run.
+    Boot,
+}
+
+/// What became of one interrupted transaction.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The target.
+    pub target: String,
+    /// The verb that was interrupted.
+    pub verb: String,
+    /// How recovery ended.
+    pub outcome: Outcome,
+}
+
+/// The targets with an interrupted transaction, as their journals are named. Reads only.
+///
+/// # Errors
+/// The journals cannot be read.
+pub fn pending(state: &State) -> Result<Vec<String>, DiskError> {
+    Ok(journal::open_ones(state)?.into_iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect())
+}
+
+pub(super) fn all(engine: &Engine<'_>, target: Option<&str>, when: When, listener: &mut dyn Listener) -> Vec<Recovered> {
+    let journals = match journal::open_ones(&engine.state) {
+        Ok(journals) => journals,
+        Err(error) => {
+            let outcome = Outcome::Stuck { slot: error.path.clone(), why: error.to_string(), hint: error.hint().map(Into::into) };
+            return vec![Recovered { target: String::new(), verb: String::new(), outcome }];
+        }
+    };
+    let wanted = target.map(file_name);
+    let chosen = journals.into_iter().filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| wanted == name));
+    chosen.filter_map(|(name, replay)| one(engine, &name, replay, when, listener)).collect()
+}
+
+fn one(
+    engine: &Engine<'_>,
+    name: &OsString,
+    replay: Replay,
+    when: When,
+    listener: &mut dyn Listener,
+) -> Option<Recovered> {
+    let unnamed = |outcome| {
+        Some(Recovered { target: name.to_string_lossy().into_owned(), verb: String::new(), outcome })
+    };
+    let transaction = match replay {
+        Replay::Unbegun => {
+            let discarded = journal::discard(&engine.state, name);
+            return discarded.err().and_then(|error| unnamed(record_failed(engine, &error)));
+        }
+        Replay::Unreadable { why } => {
+            let slot = engine.state.root().path().join("journal").join(name);
+            let why = format!("the journal of an interrupted transaction cannot be used: {why}; nothing was touched");
+            let hint = Some(format!(
+                "look at the target's files; `reseal recover --accept {}` keeps what is there now, and `reseal restore` puts an earlier pair back",
+                name.to_string_lossy()
+            ));
+            return unnamed(Outcome::Stuck { slot, why, hint });
+        }
+        Replay::Under(transaction) => transaction,
+    };
+    let (target, verb) = (transaction.begin.target.clone(), transaction.begin.verb.clone());
+    listener.hear(&Event::Recovering { target: target.clone(), verb: verb.clone() });
+    let outcome = match transaction.committed().cloned() {
+        Some(receipt) if stands(engine, &transaction) => complete(engine, name, &transaction, receipt),
+        Some(_) | None => put_back(engine, name, &transaction, when, listener)?,
+    };
+    Some(Recovered { target, verb, outcome })
+}
+
+/// Whether a committed change really stands. It does not when an undo had begun because the commit record could not be synced:
+/// then some place holds the old again, and none holds anything else.
+fn stands(engine: &Engine<'_>, transaction: &Transaction) -> bool {
+    let begin = &transaction.begin;
+    let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
+    let mut undone = false;
+    for act in &begin.acts {
+        match bench.live(act) {
+            Ok(live) if live.same_content(&act.after) => {}
+            Ok(live) if live.same_content(&act.before) => undone = true,
+            Ok(_) | Err(_) => return true,
+        }
+    }
+    !undone
+}
+
+fn complete(engine: &Engine<'_>, name: &OsString, transaction: &Transaction, receipt: Receipt) -> Outcome {
+    let finished = finish(engine, &transaction.begin, &receipt);
+    match finished.and_then(|()| Ok(journal::discard(&engine.state, name)?)) {
+        Ok(()) => Outcome::Committed { receipt, not_served: Vec::new() },
+        Err(error) => Outcome::Stuck {
+            slot: engine.state.root().path().to_owned(),
+            why: format!("the change stands, but its records could not be completed: {error}"),
+            hint: error.hint(),
+        },
+    }
+}
+
+fn put_back(
+    engine: &Engine<'_>,
+    name: &OsString,
+    transaction: &Transaction,
+    when: When,
+    listener: &mut dyn Listener,
+) -> Option<Outcome> {
+    let begin = &transaction.begin;
+    let why = format!("`reseal {}` was interrupted", begin.verb);
+    let restored = transaction.marks.contains(&Mark::Restored);
+    if restored && when == When::Boot {
+        return None;
+    }
+    let undone = undo::files(engine.host, &engine.state, begin).and_then(|()| match when {
+        When::Boot => Ok(()),
+        When::Running if transaction.published() => undo::service(engine.host, transaction, !restored, listener),
+        When::Running => Ok(()),
+    });
+    if let Err(Stuck { slot, why, hint }) = undone {
+        return Some(Outcome::Stuck { slot, why, hint });
+    }
+    let receipt = receipt(engine, begin, End::RolledBack { why: why.clone() });
+    let recorded = if when == When::Boot && transaction.published() {
+        Journal::reopen(&engine.state, name, transaction).and_then(|mut journal| journal.mark(&Mark::Restored))
+    } else {
+        ledger::add(&engine.state, &receipt).and_then(|()| journal::discard(&engine.state, name))
+    };
+    Some(match recorded {
+        Ok(()) => Outcome::RolledBack { receipt, why, hint: None },
+        Err(error) => record_failed(engine, &error),
+    })
+}
+
+fn record_failed(engine: &Engine<'_>, error: &DiskError) -> Outcome {
+    Outcome::Stuck {
+        slot: engine.state.root().path().to_owned(),
+        why: format!("every file is as it was before, but that could not be recorded: {error}"),
+        hint: Some(error.hint().map_or_else(|| "then `reseal recover`".to_owned(), |hint| format!("{hint}; then `reseal recover`"))),
+    }
+}
+
+pub(super) fn accept(engine: &Engine<'_>, target: &str) -> Result<Option<Receipt>, DiskError> {
+    let name = file_name(target);
+    let Some((_, replay)) = journal::open_ones(&engine.state)?.into_iter().find(|(found, _)| *found == name) else {
+        return Ok(None);
+    };
+    let mut given = None;
+    if let Replay::Under(transaction) = replay {
+        let begin = &transaction.begin;
+        let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
+        // What waits beside the places is in the vault as well; what cannot be reached is left.
+        let _ = bench.clear(&begin.acts, false);
+        let entry = receipt(engine, begin, End::Accepted);
+        ledger::add(&engine.state, &entry)?;
+        given = Some(entry);
+    }
+    journal::discard(&engine.state, &name)?;
+    Ok(given)
+}

@@ -1,0 +1,308 @@
+//! Each kind of step: what is captured before it, how it is staged, how it is done, how it is undone.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::journal::{Act, Kind};
+use super::vault::{Vault, VaultError};
+use crate::change::{Attributes, Image, Role, Step};
+use crate::digest::Digest;
+use crate::host::Host;
+use crate::host::attributes::own;
+use crate::host::dir::{Dir, DiskError};
+use crate::host::walk::{Last, Place, Trust, WalkError};
+
+/// A step could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// A call failed, or a directory on the way is in other hands.
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+    /// The bytes to put back cannot be had.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Something else is there than was seen before.
+    #[error("somebody else changed {} meanwhile: {seen} is there instead of {expected}", path.display())]
+    Foreign {
+        /// The place.
+        path: PathBuf,
+        /// What was expected, for people.
+        expected: String,
+        /// What is there.
+        seen: String,
+    },
+}
+
+impl From<DiskError> for StepError {
+    fn from(error: DiskError) -> Self {
+        Self::Walk(error.into())
+    }
+}
+
+impl StepError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Walk(error) => error.hint(),
+            Self::Vault(error) => error.hint(),
+            Self::Foreign { .. } => Some("find out who writes there (another certificate tool, a package's script), then run the same command again".to_owned()),
+        }
+    }
+}
+
+type Done<T> = Result<T, StepError>;
+
+/// What the acts work with.
+pub struct Bench<'a> {
+    /// The machine.
+    pub host: &'a Host,
+    /// Whose directories are believed.
+    pub trust: Trust,
+}
+
+impl Bench<'_> {
+    fn place(&self, path: &Path) -> Result<Place, WalkError> {
+        self.host.place(path, Last::Keep, &self.trust)
+    }
+
+    /// The directory an act's place is in, or the nearest above it that is there yet.
+    pub fn nearest(&self, act: &Act) -> Done<Dir> {
+        let mut path = act.path.as_path();
+        loop {
+            match self.place(path) {
+                Ok(place) => return Ok(place.dir),
+                Err(error) if error.is_absent() => path = path.parent().ok_or(error)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// What stands at an act's path now. Below a directory that an earlier act makes and that is not there, there is nothing.
+    pub fn live(&self, act: &Act) -> Done<Image> {
+        match self.place(&act.path) {
+            Ok(place) => Ok(place.dir.look(&place.name)?.image),
+            Err(error) if error.is_absent() && act.before == Image::Absent => Ok(Image::Absent),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Looks at what a step would replace, proves that it can be replaced, and writes the step down. Changes nothing.
+    pub fn capture(&self, step: &Step, staged: String, made: &[Act]) -> Done<Act> {
+        let below_new = made.iter().any(|act| act.kind == Kind::MakeDir && step.path().parent() == Some(&act.path));
+        let (path, before) = if below_new {
+            (step.path().to_owned(), Image::Absent)
+        } else {
+            let place = self.place(step.path())?;
+            place.dir.replaceable(&place.name)?;
+            let before = place.dir.look(&place.name)?.image;
+            (place.path(), before)
+        };
+        let refuse = |errno: Errno, what| Err(DiskError { what, path: path.clone(), source: errno.into() }.into());
+        let (kind, after) = match step {
+            Step::MakeDir { mode, .. } if before == Image::Absent => (Kind::MakeDir, Image::Dir { mode: *mode }),
+            Step::MakeDir { .. } => return refuse(Errno::EXIST, "make the directory"),
+            Step::PutFile { .. } | Step::PutLink { .. } | Step::RemoveFile { .. } if matches!(before, Image::Dir { .. }) => {
+                return refuse(Errno::ISDIR, "replace");
+            }
+            Step::PutFile { content, role, attributes, .. } => {
+                let attributes = final_attributes(&before, *role, attributes.as_ref());
+                (Kind::PutFile, Image::File { sha256: Digest::of(content.expose()), attributes })
+            }
+            Step::PutLink { to, .. } => (Kind::PutLink, Image::Link { to: to.clone() }),
+            Step::RemoveFile { .. } if before == Image::Absent => return refuse(Errno::NOENT, "remove"),
+            Step::RemoveFile { .. } => (Kind::RemoveFile, Image::Absent),
+        };
+        Ok(Act { kind, path, staged, before, after })
+    }
+
+    /// Writes what a step will put in place beside its place. A new directory is made for real: nothing refers to it yet.
+    pub fn stage(&self, step: &Step, act: &Act) -> Done<()> {
+        let place = self.place(&act.path)?;
+        match (step, &act.after) {
+            (Step::MakeDir { mode, .. }, _) => drop(place.dir.make_dir(&place.name, *mode)?),
+            (Step::PutFile { content, .. }, Image::File { attributes, .. }) => {
+                place.dir.stage(OsStr::new(&act.staged), content, attributes)?;
+            }
+            (Step::PutLink { to, .. }, _) => place.dir.stage_link(OsStr::new(&act.staged), to)?,
+            (Step::RemoveFile { .. } | Step::PutFile { .. }, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Does everything that was staged: one rename each, directly after one another. What was displaced waits under the staged
+    /// names and tells what was really there at that instant; if that is not what was captured, all is reversed.
+    ///
+    /// # Errors
+    /// [`StepError::Foreign`] after a complete reversal; anything else may leave some acts done.
+    pub fn act(&self, acts: &[Act], places: &[Place]) -> Done<()> {
+        for (act, place) in acts.iter().zip(places) {
+            rename(act, place)?;
+        }
+        for (act, place) in acts.iter().zip(places) {
+            let displaced = place.dir.look(OsStr::new(&act.staged))?.image;
+            if act.kind != Kind::MakeDir && displaced != Image::Absent && !displaced.same_content(&act.before) {
+                for (act, place) in acts.iter().zip(places).rev() {
+                    reverse(act, place)?;
+                }
+                sync(places)?;
+                return Err(foreign(act, &displaced));
+            }
+        }
+        Ok(())
+    }
+
+    /// Proves that every place still holds what was captured: asked directly before the first rename.
+    pub fn unchanged(&self, acts: &[Act], places: &[Place]) -> Done<()> {
+        for (act, place) in acts.iter().zip(places).filter(|(act, _)| act.kind != Kind::MakeDir) {
+            let live = place.dir.look(&place.name)?.image;
+            if !live.same_content(&act.before) {
+                return Err(foreign(act, &live));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the places of all acts, so that nothing has to be looked up between two renames.
+    pub fn places(&self, acts: &[Act]) -> Done<Vec<Place>> {
+        acts.iter().map(|act| Ok(self.place(&act.path)?)).collect()
+    }
+
+    /// Puts back what stood there before. Does nothing where it stands there already, so it may be run any number of times.
+    pub fn undo(&self, act: &Act, vault: &Vault, backup: u32) -> Done<()> {
+        if act.kind == Kind::MakeDir {
+            return Ok(());
+        }
+        let live = self.live(act)?;
+        if live.same_content(&act.before) {
+            return Ok(());
+        }
+        let place = self.place(&act.path)?;
+        let staged = OsString::from(&act.staged);
+        match &act.before {
+            Image::Absent => place.dir.unlink(&place.name)?,
+            Image::Dir { .. } => {}
+            Image::File { .. } | Image::Link { .. } if place.dir.look(&staged)?.image.same_content(&act.before) => {
+                self.put_back(&place, &staged, &live)?;
+            }
+            Image::File { sha256, attributes } => {
+                let bytes = vault.bytes_of(backup, *sha256)?;
+                let again = again_name(act);
+                place.dir.unlink(&again)?;
+                place.dir.stage(&again, &bytes, attributes)?;
+                place.dir.rename_over(&again, &place.name)?;
+            }
+            Image::Link { to } => {
+                let again = again_name(act);
+                place.dir.unlink(&again)?;
+                place.dir.stage_link(&again, to)?;
+                place.dir.rename_over(&again, &place.name)?;
+            }
+        }
+        Ok(place.dir.sync()?)
+    }
+
+    /// The displaced file itself goes back: same inode, same other names, and no byte of space is needed.
+    fn put_back(&self, place: &Place, staged: &OsStr, live: &Image) -> Done<()> {
+        if *live == Image::Absent {
+            return Ok(place.dir.rename_new(staged, &place.name)?);
+        }
+        Ok(place.dir.exchange(staged, &place.name)?)
+    }
+
+    /// Removes what staging and undo have left beside the places; `undone` also removes the directories that were made.
+    pub fn clear(&self, acts: &[Act], undone: bool) -> Done<()> {
+        for act in acts.iter().rev() {
+            let place = match self.place(&act.path) {
+                Ok(place) => place,
+                Err(error) if error.is_absent() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            match act.kind {
+                Kind::MakeDir if undone => place.dir.remove_dir(&place.name)?,
+                Kind::MakeDir => continue,
+                Kind::PutFile | Kind::PutLink | Kind::RemoveFile => {
+                    let mut any = false;
+                    for name in [OsString::from(&act.staged), again_name(act), displaced_name(act)] {
+                        if place.dir.look(&name)?.image != Image::Absent {
+                            place.dir.unlink(&name)?;
+                            any = true;
+                        }
+                    }
+                    if !any {
+                        continue;
+                    }
+                }
+            }
+            place.dir.sync()?;
+        }
+        Ok(())
+    }
+}
+
+fn rename(act: &Act, place: &Place) -> Done<()> {
+    let staged = OsStr::new(&act.staged);
+    match act.kind {
+        Kind::MakeDir => Ok(()),
+        Kind::PutFile | Kind::PutLink if act.before == Image::Absent => {
+            place.dir.rename_new(staged, &place.name).map_err(|error| foreign_if_exists(error, act))
+        }
+        Kind::PutFile | Kind::PutLink => Ok(place.dir.exchange(staged, &place.name)?),
+        Kind::RemoveFile => Ok(place.dir.rename_new(&place.name, staged)?),
+    }
+}
+
+fn reverse(act: &Act, place: &Place) -> Done<()> {
+    let staged = OsStr::new(&act.staged);
+    match act.kind {
+        Kind::MakeDir => Ok(()),
+        Kind::PutFile | Kind::PutLink if act.before == Image::Absent => Ok(place.dir.rename_new(&place.name, staged)?),
+        Kind::PutFile | Kind::PutLink => Ok(place.dir.exchange(staged, &place.name)?),
+        Kind::RemoveFile => Ok(place.dir.rename_new(staged, &place.name)?),
+    }
+}
+
+/// Makes the names of all places durable, each directory once.
+pub fn sync(places: &[Place]) -> Done<()> {
+    let mut synced: Vec<&Path> = Vec::new();
+    for Place { dir, .. } in places {
+        if !synced.contains(&dir.path()) {
+            dir.sync()?;
+            synced.push(dir.path());
+        }
+    }
+    Ok(())
+}
+
+/// A file that holds a key loses every bit for others, whatever its predecessor had.
+fn final_attributes(before: &Image, role: Role, wanted: Option<&Attributes>) -> Attributes {
+    let mut attributes = match (wanted, before) {
+        (Some(wanted), _) => wanted.clone(),
+        (None, Image::File { attributes, .. }) => attributes.clone(),
+        (None, Image::Absent | Image::Link { .. } | Image::Dir { .. }) => own(if role.holds_key() { 0o600 } else { 0o644 }),
+    };
+    attributes.mode &= if role.holds_key() { 0o770 } else { 0o777 };
+    attributes
+}
+
+fn again_name(act: &Act) -> OsString {
+    format!("{}.undo", act.staged).into()
+}
+
+fn displaced_name(act: &Act) -> OsString {
+    format!("{}.old", act.staged).into()
+}
+
+fn foreign(act: &Act, seen: &Image) -> StepError {
+    StepError::Foreign { path: act.path.clone(), expected: act.before.to_string(), seen: seen.to_string() }
+}
+
+fn foreign_if_exists(error: DiskError, act: &Act) -> StepError {
+    if error.source.kind() == std::io::ErrorKind::AlreadyExists {
+        StepError::Foreign { path: act.path.clone(), expected: act.before.to_string(), seen: "something".to_owned() }
+    } else {
+        error.into()
+    }
+}

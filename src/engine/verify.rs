@@ -1,0 +1,156 @@
+//! Proof by handshakes. One handshake proves nothing: for a moment after a reload old and new workers both answer, so every probe
+//! must show the new leaf several times in a row, over longer than that.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::journal::{Limits, Watched};
+use crate::change::{Probe, Shown};
+use crate::digest::Digest;
+use crate::event::{Event, Listener};
+use crate::host::Host;
+
+/// Handshakes in a row that must show the wanted leaf, however short the settling time is.
+const IN_A_ROW: u32 = 3;
+
+/// Between two looks at the same place.
+const PAUSE: Duration = Duration::from_millis(15);
+
+/// What is asked of one probe.
+pub struct Question<'a> {
+    /// The probe.
+    pub probe: &'a Probe,
+    /// Any of these leaves will do; empty: any success.
+    pub leaves: Vec<Digest>,
+    /// Whether the key must be proved.
+    pub proved: bool,
+    /// Asked once only, and no answer is an answer.
+    pub once: bool,
+}
+
+/// How the questions were answered.
+pub struct Answers {
+    /// Handshakes and commands that showed what was wanted.
+    pub good: u32,
+    /// Probes that did not come to show it, with what they showed last.
+    pub bad: Vec<(Probe, Shown)>,
+    /// A signal cut it short.
+    pub interrupted: bool,
+}
+
+/// What must be seen after an install.
+pub fn after_install(watched: &[Watched]) -> Vec<Question<'_>> {
+    let question = |watched: &'_ Watched| (watched.wanted.into_iter().collect(), matches!(watched.before, Shown::Nobody { .. }));
+    watched
+        .iter()
+        .map(|watched| {
+            let (leaves, once) = question(watched);
+            Question { probe: &watched.probe, leaves, proved: true, once }
+        })
+        .collect()
+}
+
+/// What must be seen after an undo: the same as before or better. Where nothing was well, nothing is asked. The old files'
+/// own leaf will do where the service had not yet taken it up.
+pub fn after_undo(watched: &[Watched], old_leaf: Option<Digest>) -> Vec<Question<'_>> {
+    watched
+        .iter()
+        .filter_map(|watched| {
+            let leaves = match &watched.before {
+                Shown::Leaf { fingerprint, .. } => [Some(*fingerprint), old_leaf].into_iter().flatten().collect(),
+                Shown::Well => Vec::new(),
+                Shown::Nobody { .. } | Shown::Failing { .. } => return None,
+            };
+            Some(Question { probe: &watched.probe, leaves, proved: false, once: false })
+        })
+        .collect()
+}
+
+/// Asks all questions at the same time until each is answered or the limit is over.
+pub fn ask(host: &Host, questions: &[Question<'_>], limits: Limits, stop: bool, listener: &mut dyn Listener) -> Answers {
+    let deadline = Instant::now() + Duration::from_millis(limits.verify);
+    let given_up = AtomicBool::new(false);
+    let mut answers = Answers { good: 0, bad: Vec::new(), interrupted: false };
+    let (tell, heard) = mpsc::channel();
+    thread::scope(|scope| {
+        for question in questions {
+            let (tell, given_up) = (tell.clone(), &given_up);
+            scope.spawn(move || {
+                let last = pursue(host, question, limits, deadline, given_up, &tell);
+                if let Some(shown) = last {
+                    let _ = tell.send(Said::Bad(question.probe.clone(), shown));
+                }
+            });
+        }
+        drop(tell);
+        loop {
+            match heard.recv_timeout(Duration::from_millis(50)) {
+                Ok(Said::Saw { probe, shown, in_a_row }) => {
+                    answers.good += u32::from(in_a_row > 0);
+                    listener.hear(&Event::Probed { probe, shown, in_a_row });
+                }
+                Ok(Said::Bad(probe, shown)) => answers.bad.push((probe, shown)),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+            if stop && host.interrupted().is_some() {
+                given_up.store(true, Ordering::Relaxed);
+                answers.interrupted = true;
+            }
+        }
+    });
+    answers
+}
+
+enum Said {
+    Saw { probe: Probe, shown: Shown, in_a_row: u32 },
+    Bad(Probe, Shown),
+}
+
+/// Asks one question until it is answered (`None`) or time is up (what was seen last).
+fn pursue(
+    host: &Host,
+    question: &Question<'_>,
+    limits: Limits,
+    deadline: Instant,
+    given_up: &AtomicBool,
+    tell: &mpsc::Sender<Said>,
+) -> Option<Shown> {
+    let settle = Duration::from_millis(limits.settle);
+    let (mut in_a_row, mut first) = (0, Instant::now());
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+        let started = Instant::now();
+        let shown = host.probe(question.probe, left.min(Duration::from_millis(limits.probe)));
+        if wanted(&shown, question) {
+            if in_a_row == 0 {
+                first = started;
+            }
+            in_a_row += 1;
+        } else {
+            in_a_row = 0;
+        }
+        let _ = tell.send(Said::Saw { probe: question.probe.clone(), shown: shown.clone(), in_a_row });
+        let single = matches!(question.probe, Probe::Command(_));
+        if in_a_row > 0 && (single || (in_a_row >= IN_A_ROW && first.elapsed() >= settle)) {
+            return None;
+        }
+        let over = Instant::now() >= deadline || given_up.load(Ordering::Relaxed);
+        if over || (question.once && in_a_row == 0) {
+            return Some(shown);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn wanted(shown: &Shown, question: &Question<'_>) -> bool {
+    match shown {
+        Shown::Leaf { fingerprint, proved } => {
+            (question.leaves.is_empty() || question.leaves.contains(fingerprint)) && (*proved || !question.proved)
+        }
+        Shown::Well => true,
+        Shown::Nobody { .. } | Shown::Failing { .. } => false,
+    }
+}

@@ -1,0 +1,210 @@
+//! What a target looks like now: its places, what stands there, what that amounts to.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Refusal;
+use crate::assess::{self, Facts, Finding, Regression};
+use crate::cert::installed::{self, Installed};
+use crate::change::{Attributes, Image, Probe, Role, Shown, Slot};
+use crate::config::TargetConfig;
+use crate::engine::vault::{Manifest, Vault};
+use crate::host::Host;
+use crate::host::dir::Look;
+use crate::host::state::State;
+use crate::host::walk::{Last, WalkError};
+use crate::target::layout::Place;
+use crate::target::{self, Pair, Site};
+
+/// A target, looked at.
+pub struct Survey {
+    /// What its adapter says.
+    pub site: Site,
+    /// Its pairs, in the adapter's order.
+    pub pairs: Vec<PairState>,
+    /// The user id of the service, where one is configured.
+    pub owner: Option<u32>,
+}
+
+/// One pair of a target, looked at.
+pub struct PairState {
+    /// What the adapter says.
+    pub pair: Pair,
+    /// Where each slot really is.
+    pub places: Vec<Place>,
+    /// What stands there.
+    pub looks: Vec<Look>,
+    /// What that amounts to.
+    pub installed: Installed,
+}
+
+impl Survey {
+    /// All slots of all pairs, each path once.
+    pub fn slots(&self) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = Vec::new();
+        for slot in self.pairs.iter().flat_map(|pair| &pair.pair.slots) {
+            if !slots.iter().any(|known| known.path == slot.path) {
+                slots.push(slot.clone());
+            }
+        }
+        slots
+    }
+
+    /// All probes, each once.
+    pub fn probes(&self) -> Vec<Probe> {
+        let mut probes: Vec<Probe> = Vec::new();
+        for probe in self.pairs.iter().flat_map(|pair| &pair.pair.probes) {
+            if !probes.contains(probe) {
+                probes.push(probe.clone());
+            }
+        }
+        probes
+    }
+
+    /// Whether the service reads through one link that a single rename switches.
+    pub fn adopted(&self) -> bool {
+        self.pairs.iter().flat_map(|pair| &pair.places).all(|place| matches!(place, Place::Adopted { .. }))
+    }
+}
+
+/// Looks at a target. Changes nothing.
+pub fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Result<Survey, Refusal> {
+    let opened = target::open(config).map_err(|error| Refusal { why: error.to_string(), hint: error.hint() })?;
+    let site = opened.observe(host).map_err(|error| Refusal { why: error.to_string(), hint: error.hint() })?;
+    let owner = owner(host, config)?;
+    let mut pairs = Vec::new();
+    for pair in &site.pairs {
+        pairs.push(look_at(host, pair.clone(), &config.name, live_dir, owner)?);
+    }
+    Ok(Survey { site, pairs, owner })
+}
+
+/// The service's user id.
+pub fn owner(host: &Host, config: &TargetConfig) -> Result<Option<u32>, Refusal> {
+    let Some(name) = &config.service_user else { return Ok(None) };
+    match host.user_id(name) {
+        Some(uid) => Ok(Some(uid)),
+        None => Err(Refusal::new(format!("the service user `{name}` of target {} does not exist on this machine", config.name))
+            .hint("correct `service_user` in the configuration")),
+    }
+}
+
+/// Looks at the places of one pair.
+pub fn look_at(host: &Host, pair: Pair, target: &str, live_dir: &Path, owner: Option<u32>) -> Result<PairState, WalkError> {
+    let (mut places, mut looks) = (Vec::new(), Vec::new());
+    for slot in &pair.slots {
+        let (place, look) = locate(host, &slot.path, target, live_dir, owner)?;
+        places.push(place);
+        looks.push(look);
+    }
+    let parts: Vec<(Role, &[u8])> = pair
+        .slots
+        .iter()
+        .zip(&looks)
+        .filter_map(|(slot, look)| Some((slot.role, look.content.as_ref()?.expose())))
+        .collect();
+    let installed = installed::read(&parts);
+    Ok(PairState { pair, places, looks, installed })
+}
+
+/// Where a path of the service's configuration really is: behind the target's own switch, or a file at the end of any links.
+fn locate(host: &Host, path: &Path, target: &str, live_dir: &Path, owner: Option<u32>) -> Result<(Place, Look), WalkError> {
+    let trust = host.trusting(owner);
+    let (real, look) = host.look(path, &trust)?;
+    let here = host.place(path, Last::Keep, &trust)?;
+    if let Image::Link { to } = here.dir.look(&here.name)?.image
+        && let Some(file_name) = target::layout::adopted_file(&to, live_dir, target)
+    {
+        return Ok((Place::Adopted { dir: live_dir.join(target), file_name }, look));
+    }
+    Ok((Place::InPlace { path: real }, look))
+}
+
+/// What every probe shows now, asked at the same time.
+pub fn ask(host: &Host, probes: &[Probe], limit: Duration) -> Vec<(Probe, Shown)> {
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = probes.iter().map(|probe| (probe, scope.spawn(move || host.probe(probe, limit)))).collect();
+        let lost = || Shown::Failing { why: "the probe itself failed".to_owned() };
+        asked.into_iter().map(|(probe, thread)| (probe.clone(), thread.join().unwrap_or_else(|_| lost()))).collect()
+    })
+}
+
+/// What was committed last for a target, if its backup is whole.
+pub fn committed(state: Option<&State>, target: &str) -> Result<Option<(Vault, Manifest)>, Refusal> {
+    let Some(vault) = state.map(|state| Vault::open(state, target)).transpose()?.flatten() else { return Ok(None) };
+    let Some(generation) = vault.current()? else { return Ok(None) };
+    Ok(vault.manifest(generation).ok().map(|manifest| (vault, manifest)))
+}
+
+/// Whether what stands in the slots is exactly what a generation holds.
+pub fn same_as(manifest: &Manifest, slots: &[Slot], images: &[&Image]) -> bool {
+    manifest.slots.len() == slots.len()
+        && manifest.slots.iter().all(|saved| {
+            let now = slots.iter().zip(images).find(|(slot, _)| slot.path == saved.path).map(|(_, image)| *image);
+            match (&saved.file, now) {
+                (Some(file), Some(Image::File { sha256, .. })) => file.sha256 == *sha256,
+                (None, Some(Image::Absent)) => true,
+                (Some(_) | None, _) => false,
+            }
+        })
+}
+
+/// What is wrong with a target that was looked at.
+pub fn findings(
+    survey: &Survey,
+    config: &TargetConfig,
+    committed: Option<&Manifest>,
+    served: &[(Probe, Shown)],
+    now: time::OffsetDateTime,
+) -> Vec<Finding> {
+    let slots: Vec<Slot> = survey.pairs.iter().flat_map(|pair| pair.pair.slots.clone()).collect();
+    let images: Vec<&Image> = survey.pairs.iter().flat_map(|pair| pair.looks.iter().map(|look| &look.image)).collect();
+    let regression = committed.filter(|manifest| !same_as(manifest, &slots, &images)).map(|manifest| Regression {
+        generation: manifest.generation,
+        committed: manifest.leaf.as_ref().map(|leaf| leaf.fingerprint),
+    });
+    let before = |lifetime| config.policy.renew_before.left_of(lifetime);
+    let mut found: Vec<Finding> = Vec::new();
+    for (index, pair) in survey.pairs.iter().enumerate() {
+        let key_files: Vec<(Role, Attributes)> = pair
+            .pair
+            .slots
+            .iter()
+            .zip(&pair.looks)
+            .filter_map(|(slot, look)| match &look.image {
+                Image::File { attributes, .. } => Some((slot.role, attributes.clone())),
+                Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+            })
+            .collect();
+        let served: Vec<(Probe, Shown)> =
+            served.iter().filter(|(probe, _)| pair.pair.probes.contains(probe)).cloned().collect();
+        let facts = Facts {
+            installed: &pair.installed,
+            key_expected: true,
+            key_files: &key_files,
+            wanted: &config.names,
+            served: &served,
+            regression: regression.filter(|_| index == 0),
+            renew_before: &before,
+            now,
+        };
+        for finding in assess::findings(&facts) {
+            if !found.contains(&finding) {
+                found.push(finding);
+            }
+        }
+    }
+    found.sort_by_key(|finding| finding.severity);
+    found
+}
+
+/// The files of a survey, for people: public path and what stands there.
+pub fn files(survey: &Survey) -> Vec<(PathBuf, Image)> {
+    let mut files = Vec::new();
+    for pair in &survey.pairs {
+        for (slot, look) in pair.pair.slots.iter().zip(&pair.looks) {
+            files.push((slot.path.clone(), look.image.clone()));
+        }
+    }
+    files
+}

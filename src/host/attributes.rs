@@ -1,0 +1,93 @@
+//! Owner, group, mode, ACLs and security labels, read from and given to an open file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{self, Gid, Mode, Uid};
+use rustix::io::Errno;
+use xattr::FileExt;
+
+use crate::change::Attributes;
+
+/// Our own user and group with this mode: for files of our own, and where there is no old file to take them from.
+#[must_use]
+pub fn own(mode: u32) -> Attributes {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    Attributes { mode, uid, gid, xattrs: Vec::new() }
+}
+
+/// The attributes of an open file.
+pub(super) fn of(file: &File) -> io::Result<Attributes> {
+    let stat = fs::fstat(file)?;
+    Ok(Attributes { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, xattrs: carried(file)? })
+}
+
+/// Gives a file that only its owner can read its final attributes. What widens access comes last: owner, labels, ACL, mode.
+pub(super) fn give(file: &File, wanted: &Attributes) -> io::Result<()> {
+    let now = fs::fstat(file)?;
+    if (now.st_uid, now.st_gid) != (wanted.uid, wanted.gid) {
+        let uid = (now.st_uid != wanted.uid).then(|| Uid::from_raw(wanted.uid));
+        let gid = (now.st_gid != wanted.gid).then(|| Gid::from_raw(wanted.gid));
+        fs::fchown(file, uid, gid)?;
+    }
+    let present = carried(file)?;
+    for (name, value) in &wanted.xattrs {
+        if present.iter().any(|(n, v)| n == name && v == value) {
+            continue;
+        }
+        let bytes = unhex(value).ok_or_else(|| io::Error::other(format!("bad recorded value of {name}")))?;
+        file.set_xattr(name, &bytes)?;
+    }
+    // An ACL that came from the directory's default and that the old file did not have would let others in.
+    for (name, _) in &present {
+        if name == POSIX_ACL && !wanted.xattrs.iter().any(|(n, _)| n == POSIX_ACL) {
+            file.remove_xattr(name)?;
+        }
+    }
+    if fs::fstat(file)?.st_mode & 0o7777 != wanted.mode {
+        fs::fchmod(file, Mode::from_raw_mode(wanted.mode))?;
+    }
+    Ok(())
+}
+
+const POSIX_ACL: &str = "system.posix_acl_access";
+
+/// The extended attributes that belong to the file's place rather than to its bytes. `security.capability`, `ima` and `evm`
+/// vouch for contents, and `trusted.*` belongs to the file system itself: none of these may be copied to other bytes.
+fn carried(file: &File) -> io::Result<Vec<(String, String)>> {
+    let names = match file.list_xattr() {
+        Ok(names) => names,
+        Err(error) if unsupported(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let Ok(text) = std::str::from_utf8(name.as_bytes()) else { continue };
+        if text == POSIX_ACL || text == "security.selinux" || text == "security.SMACK64" || text.starts_with("user.") {
+            if let Some(value) = file.get_xattr(&name)? {
+                found.push((text.to_owned(), hex(&value)));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn unsupported(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::NOSYS))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.len() % 2 != 0 {
+        return None;
+    }
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .collect()
+}

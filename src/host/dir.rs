@@ -1,0 +1,483 @@
+//! Directories held open. Everything done to the disk is done relative to one of these, so that a path that is swapped
+//! between the look and the act leads nowhere else.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, StatVfsMountFlags, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
+
+use super::attributes;
+use super::watch::{Act, Watch};
+use crate::change::{Attributes, Image};
+use crate::digest::Digest;
+use crate::sensitive::Sensitive;
+
+/// Largest file that is read whole: no certificate, key or keystore comes near it (threat F8).
+pub const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// An error of one call, with what was tried on what.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what} {}: {source}", path.display())]
+pub struct DiskError {
+    /// The attempt, as a verb: `create`, `sync`.
+    pub what: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// The operating system's answer.
+    pub source: io::Error,
+}
+
+impl DiskError {
+    pub(super) fn new(what: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Self { what, path: path.into(), source: source.into() }
+    }
+
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match Errno::from_io_error(&self.source)? {
+            Errno::NOSPC | Errno::DQUOT => Some("free space or inodes on that file system, then run the same command again"),
+            Errno::ROFS => Some("the file system is mounted read-only: mount it writable, or install elsewhere"),
+            Errno::ACCESS => Some("run it as a user who may write there, usually root"),
+            Errno::PERM => Some("run it as root; for an immutable file, `chattr -i` it first"),
+            Errno::BUSY => Some("the path is a mount point of its own: mount its directory instead of the single file"),
+            Errno::IO => Some("the disk reports errors: look at the kernel log before anything else"),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+type Done<T> = Result<T, DiskError>;
+
+/// What stands at a name, with its bytes where it is a file.
+pub struct Look {
+    /// What it is.
+    pub image: Image,
+    /// The bytes of a regular file.
+    pub content: Option<Sensitive>,
+}
+
+/// Room left on a file system.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Bytes this user may still write.
+    pub bytes: u64,
+    /// Files this user may still make; `u64::MAX` where the file system does not count them.
+    pub inodes: u64,
+    /// Tells file systems apart.
+    pub volume: u64,
+    /// Mounted read-only.
+    pub read_only: bool,
+}
+
+/// A directory held open.
+pub struct Dir {
+    fd: OwnedFd,
+    path: PathBuf,
+    watch: Watch,
+}
+
+impl Dir {
+    pub(super) fn held(fd: OwnedFd, path: PathBuf, watch: Watch) -> Self {
+        Self { fd, path, watch }
+    }
+
+    /// Where it is, every link resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn err(&self, what: &'static str, name: &OsStr) -> impl FnOnce(Errno) -> DiskError + use<> {
+        let path = self.path.join(name);
+        move |errno| DiskError::new(what, path, errno)
+    }
+
+    fn io_err(&self, what: &'static str, name: &OsStr) -> impl Fn(io::Error) -> DiskError + use<> {
+        let path = self.path.join(name);
+        move |source| DiskError { what, path: path.clone(), source }
+    }
+
+    fn cross(&self, act: Act, what: &'static str, name: &OsStr) -> Done<()> {
+        self.watch.at(act, &self.path, name).map_err(self.io_err(what, name))
+    }
+
+    /// What stands at `name`; links are not followed.
+    ///
+    /// # Errors
+    /// Something that is neither file, link, directory nor absent; a file over [`MAX_FILE`]; whatever the system says.
+    pub fn look(&self, name: &OsStr) -> Done<Look> {
+        let stat = match fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(Look { image: Image::Absent, content: None }),
+            Err(errno) => return Err(self.err("look at", name)(errno)),
+        };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => Ok(Look { image: Image::Link { to: self.link_text(name)? }, content: None }),
+            FileType::Directory => {
+                let mode = stat.st_mode & 0o7777;
+                Ok(Look { image: Image::Dir { mode }, content: None })
+            }
+            FileType::RegularFile => {
+                let file = self.open_file(name)?;
+                let content = self.read_open(&file, name)?;
+                let image = Image::File {
+                    sha256: Digest::of(content.expose()),
+                    attributes: attributes::of(&file).map_err(self.io_err("read the attributes of", name))?,
+                };
+                Ok(Look { image, content: Some(content) })
+            }
+            _ => {
+                let source = io::Error::other("it is neither a regular file nor a directory");
+                Err(DiskError::new("read", self.path.join(name), source))
+            }
+        }
+    }
+
+    /// The bytes of the regular file at `name`.
+    ///
+    /// # Errors
+    /// Not a regular file, over [`MAX_FILE`], or whatever the system says.
+    pub fn read(&self, name: &OsStr) -> Done<Sensitive> {
+        let file = self.open_file(name)?;
+        self.read_open(&file, name)
+    }
+
+    /// The last `max` bytes of the regular file at `name`, and how many come before them.
+    ///
+    /// # Errors
+    /// Not a regular file, or whatever the system says.
+    pub fn tail(&self, name: &OsStr, max: u64) -> Done<(Vec<u8>, u64)> {
+        let mut file = self.open_file(name)?;
+        let failed = self.io_err("read", name);
+        let length = file.metadata().map_err(&failed)?.len();
+        let skipped = length.saturating_sub(max);
+        file.seek(SeekFrom::Start(skipped)).map_err(&failed)?;
+        let mut bytes = Vec::new();
+        file.take(max).read_to_end(&mut bytes).map_err(&failed)?;
+        Ok((bytes, skipped))
+    }
+
+    fn open_file(&self, name: &OsStr) -> Done<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let fd = fs::openat(&self.fd, name, flags, Mode::empty()).map_err(self.err("open", name))?;
+        Ok(File::from(fd))
+    }
+
+    fn read_open(&self, file: &File, name: &OsStr) -> Done<Sensitive> {
+        read_regular(file, MAX_FILE).map(Sensitive::from).map_err(self.io_err("read", name))
+    }
+
+    /// The text of the link at `name`.
+    ///
+    /// # Errors
+    /// It is no link, or is not there.
+    pub fn link_text(&self, name: &OsStr) -> Done<PathBuf> {
+        let text = fs::readlinkat(&self.fd, name, Vec::new()).map_err(self.err("read the link", name))?;
+        Ok(OsString::from_vec(text.into_bytes()).into())
+    }
+
+    /// The names in it, sorted, without `.` and `..`.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn names(&self) -> Done<Vec<OsString>> {
+        let listed = fs::Dir::read_from(&self.fd).and_then(|dir| dir.collect::<Result<Vec<_>, _>>());
+        let entries = listed.map_err(|errno| DiskError::new("list", &self.path, errno))?;
+        let mut names: Vec<OsString> = entries
+            .into_iter()
+            .map(|entry| OsString::from_vec(entry.file_name().to_bytes().to_vec()))
+            .filter(|name| name != "." && name != "..")
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// A directory in it, which is not a link.
+    ///
+    /// # Errors
+    /// It is something else, or is not there.
+    pub fn sub(&self, name: &OsStr) -> Done<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, name, flags, Mode::empty()).map_err(self.err("open the directory", name))?;
+        Ok(Self { fd, path: self.path.join(name), watch: self.watch.clone() })
+    }
+
+    /// Makes a directory with exactly these permission bits, whatever the umask, and makes its name durable.
+    ///
+    /// # Errors
+    /// Something is there already, or whatever the system says.
+    pub fn make_dir(&self, name: &OsStr, mode: u32) -> Done<Self> {
+        self.cross(Act::MakeDir, "make the directory", name)?;
+        fs::mkdirat(&self.fd, name, Mode::RWXU).map_err(self.err("make the directory", name))?;
+        let made = self.sub(name)?;
+        if mode != 0o700 {
+            self.cross(Act::Attributes, "set the mode of", name)?;
+            fs::fchmod(&made.fd, Mode::from_raw_mode(mode)).map_err(self.err("set the mode of", name))?;
+        }
+        self.sync()?;
+        Ok(made)
+    }
+
+    /// The directory `name`, made if it is not there.
+    ///
+    /// # Errors
+    /// As [`Dir::sub`] and [`Dir::make_dir`].
+    pub fn sub_or_make(&self, name: &OsStr, mode: u32) -> Done<Self> {
+        match self.sub(name) {
+            Err(error) if error.is_absent() => self.make_dir(name, mode),
+            other => other,
+        }
+    }
+
+    /// Removes an empty directory; one that is not there is no error.
+    ///
+    /// # Errors
+    /// It is not empty, or whatever the system says.
+    pub fn remove_dir(&self, name: &OsStr) -> Done<()> {
+        self.cross(Act::RemoveDir, "remove the directory", name)?;
+        match fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.err("remove the directory", name)(errno)),
+        }
+    }
+
+    /// Writes a new file: created readable by nobody else, given its attributes before anybody may know its name, synced, read
+    /// back and compared.
+    ///
+    /// # Errors
+    /// The name is taken, or a step failed; then nothing is left under the name.
+    pub fn stage(&self, name: &OsStr, content: &Sensitive, attributes: &Attributes) -> Done<()> {
+        self.cross(Act::Create, "create", name)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(self.err("create", name))?;
+        let filled = self.fill(File::from(fd), name, content, attributes);
+        if filled.is_err() {
+            let _ = self.unlink(name);
+        }
+        filled
+    }
+
+    fn fill(&self, mut file: File, name: &OsStr, content: &Sensitive, wanted: &Attributes) -> Done<()> {
+        self.cross(Act::Write, "write", name)?;
+        file.write_all(content.expose()).map_err(self.io_err("write", name))?;
+        self.cross(Act::Attributes, "set owner and mode of", name)?;
+        attributes::give(&file, wanted).map_err(self.io_err("set owner and mode of", name))?;
+        self.cross(Act::SyncFile, "sync", name)?;
+        file.sync_all().map_err(self.io_err("sync", name))?;
+        file.seek(SeekFrom::Start(0)).map_err(self.io_err("read back", name))?;
+        let back = read_regular(&file, MAX_FILE).map(Sensitive::from).map_err(self.io_err("read back", name))?;
+        if back != *content {
+            return Err(self.io_err("read back", name)(io::Error::other("other bytes came back than were written")));
+        }
+        Ok(())
+    }
+
+    /// Makes a symbolic link under a new name.
+    ///
+    /// # Errors
+    /// The name is taken, or whatever the system says.
+    pub fn stage_link(&self, name: &OsStr, to: &Path) -> Done<()> {
+        self.cross(Act::Link, "make the link", name)?;
+        fs::symlinkat(to, &self.fd, name).map_err(self.err("make the link", name))
+    }
+
+    /// Puts `staged` in the place of `name`; what was at `name` is at `staged` afterwards.
+    ///
+    /// One atomic exchange where the file system can do it. Otherwise the old file gets a second name first and the new one is
+    /// renamed over it: equally atomic for readers of `name`.
+    ///
+    /// # Errors
+    /// Whatever the system says; then `name` is as it was.
+    pub fn exchange(&self, staged: &OsStr, name: &OsStr) -> Done<()> {
+        self.cross(Act::Rename, "replace", name)?;
+        match fs::renameat_with(&self.fd, staged, &self.fd, name, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(()),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.exchange_by_link(staged, name),
+            Err(errno) => Err(self.err("replace", name)(errno)),
+        }
+    }
+
+    fn exchange_by_link(&self, staged: &OsStr, name: &OsStr) -> Done<()> {
+        let mut kept = staged.to_owned();
+        kept.push(".old");
+        let failed = self.err("replace", name);
+        let linked = fs::linkat(&self.fd, name, &self.fd, &kept, AtFlags::empty());
+        if let Err(errno) = fs::renameat(&self.fd, staged, &self.fd, name) {
+            let _ = fs::unlinkat(&self.fd, &kept, AtFlags::empty());
+            return Err(failed(errno));
+        }
+        // Without hard links the old bytes are in the backup alone, which is where undo looks next.
+        if linked.is_ok() {
+            fs::renameat(&self.fd, &kept, &self.fd, staged).map_err(self.err("rename", &kept))?;
+        }
+        Ok(())
+    }
+
+    /// Renames where nothing may be in the way.
+    ///
+    /// # Errors
+    /// Something is at `to`, or whatever the system says.
+    pub fn rename_new(&self, from: &OsStr, to: &OsStr) -> Done<()> {
+        self.cross(Act::Rename, "rename to", to)?;
+        match fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                if self.look(to)?.image != Image::Absent {
+                    return Err(self.err("rename to", to)(Errno::EXIST));
+                }
+                fs::renameat(&self.fd, from, &self.fd, to).map_err(self.err("rename to", to))
+            }
+            other => other.map_err(self.err("rename to", to)),
+        }
+    }
+
+    /// Renames over whatever file or link is at `to`.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn rename_over(&self, from: &OsStr, to: &OsStr) -> Done<()> {
+        self.cross(Act::Rename, "rename to", to)?;
+        fs::renameat(&self.fd, from, &self.fd, to).map_err(self.err("rename to", to))
+    }
+
+    /// Removes a file or link; one that is not there is no error.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn unlink(&self, name: &OsStr) -> Done<()> {
+        self.cross(Act::Unlink, "remove", name)?;
+        match fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.err("remove", name)(errno)),
+        }
+    }
+
+    /// Makes the names in it durable. A failure is never retried: the kernel may have dropped the pages (threats, ATC'20).
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn sync(&self) -> Done<()> {
+        let failed = |source| DiskError { what: "sync the directory", path: self.path.clone(), source };
+        self.watch.cross(Act::SyncDir, || self.path.clone()).map_err(failed)?;
+        fs::fsync(&self.fd).map_err(|errno| failed(errno.into()))
+    }
+
+    /// Opens a file of ours for appending, created readable by nobody else.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn append(&self, name: &OsStr) -> Done<Appender> {
+        self.cross(Act::Create, "open", name)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(self.err("open", name))?;
+        Ok(Appender { file: File::from(fd), path: self.path.join(name), watch: self.watch.clone() })
+    }
+
+    /// Room left on its file system.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn room(&self) -> Done<Room> {
+        let failed = |errno: Errno| DiskError::new("ask for the free space of", &self.path, errno);
+        let vfs = fs::fstatvfs(&self.fd).map_err(failed)?;
+        let volume = fs::fstat(&self.fd).map_err(failed)?.st_dev;
+        let inodes = if vfs.f_files == 0 { u64::MAX } else { vfs.f_favail };
+        let read_only = vfs.f_flag.contains(StatVfsMountFlags::RDONLY);
+        Ok(Room { bytes: vfs.f_bavail.saturating_mul(vfs.f_frsize), inodes, volume, read_only })
+    }
+
+    /// Why a file at `name` could not be replaced by renaming, if so: asked before anything is touched.
+    ///
+    /// # Errors
+    /// The directory may not be written, the file is a mount point, or one of them is immutable or append-only.
+    pub fn replaceable(&self, name: &OsStr) -> Done<()> {
+        let write = fs::Access::WRITE_OK | fs::Access::EXEC_OK;
+        fs::accessat(&self.fd, ".", write, AtFlags::EACCESS).map_err(|e| DiskError::new("write in", &self.path, e))?;
+        let fixed = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
+        for (inside, entry) in [(false, OsStr::new(".")), (true, name)] {
+            let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+            let stat = match fs::statx(&self.fd, entry, flags, StatxFlags::BASIC_STATS) {
+                Ok(stat) => stat,
+                Err(Errno::NOENT) if inside => continue,
+                Err(Errno::NOSYS) => return Ok(()),
+                Err(errno) => return Err(self.err("look at", entry)(errno)),
+            };
+            if stat.stx_attributes.intersects(fixed) {
+                return Err(self.err("replace the immutable", entry)(Errno::PERM));
+            }
+            if inside && stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+                return Err(self.err("replace the mount point", entry)(Errno::BUSY));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+}
+
+/// A file of ours that only grows.
+pub struct Appender {
+    file: File,
+    path: PathBuf,
+    watch: Watch,
+}
+
+impl Appender {
+    /// Adds bytes and makes them durable.
+    ///
+    /// # Errors
+    /// Whatever the system says. What was written is then unknown; readers must bear a torn end.
+    pub fn append(&mut self, bytes: &[u8]) -> Done<()> {
+        let failed = |what, source| DiskError { what, path: self.path.clone(), source };
+        self.watch.cross(Act::Write, || self.path.clone()).map_err(|e| failed("write", e))?;
+        self.file.write_all(bytes).map_err(|e| failed("write", e))?;
+        self.watch.cross(Act::SyncFile, || self.path.clone()).map_err(|e| failed("sync", e))?;
+        self.file.sync_data().map_err(|e| failed("sync", e))
+    }
+
+    /// Cuts a torn end off.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn cut(&mut self, length: u64) -> Done<()> {
+        let failed = |source| DiskError { what: "cut", path: self.path.clone(), source };
+        self.watch.cross(Act::Truncate, || self.path.clone()).map_err(failed)?;
+        self.file.set_len(length).and_then(|()| self.file.sync_all()).map_err(failed)
+    }
+
+    /// The file itself, for its lock.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// Reads a regular file of at most `cap` bytes.
+pub(super) fn read_regular(file: &File, cap: u64) -> io::Result<Vec<u8>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if metadata.len() > cap {
+        return Err(io::Error::other(format!("it is larger than the {} MiB that are read", cap / 1_048_576)));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    file.take(cap + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > cap {
+        return Err(io::Error::other(format!("it is larger than the {} MiB that are read", cap / 1_048_576)));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,65 @@
+//! Which programs run: a console left open blocks a vendor's change (`must_not_run`).
+
+use std::fs;
+
+/// Of `names`, those that run now. Compared with the program's name as the kernel knows it (15 bytes) and with the last part of
+/// its executable's path.
+#[must_use]
+pub fn running(names: &[String]) -> Vec<String> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let present = programs();
+    names.iter().filter(|name| present.iter().any(|program| matches(program, name))).cloned().collect()
+}
+
+fn matches(program: &str, name: &str) -> bool {
+    program == name || (program.len() == 15 && name.starts_with(program))
+}
+
+fn programs() -> Vec<String> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        if let Ok(name) = fs::read_to_string(entry.path().join("comm")) {
+            found.push(name.trim_end().to_owned());
+        }
+        if let Some(name) = fs::read_link(entry.path().join("exe")).ok().and_then(|exe| exe.file_name().map(ToOwned::to_owned)) {
+            found.push(name.to_string_lossy().into_owned());
+        }
+    }
+    found
+}
+
+/// Who runs this, for receipts: the user id and, under sudo, the name of whoever called it.
+#[must_use]
+pub fn actor() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    match std::env::var("SUDO_USER") {
+        Ok(name) if uid == 0 => format!("uid {uid}, sudo by {name}"),
+        Ok(_) | Err(_) => format!("uid {uid}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_program_by_name() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("5").spawn().unwrap();
+        let found = running(&["sleep".to_owned(), "no-such-console".to_owned()]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, ["sleep"]);
+    }
+
+    #[test]
+    fn a_name_the_kernel_cut_is_found() {
+        assert!(matches("integrationcons", "integrationconsole"));
+        assert!(!matches("integration", "integrationconsole"));
+    }
+}
