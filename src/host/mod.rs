@@ -1,3 +1,5 @@
 //! The only door to the machine.
 
 pub mod exec;
+pub mod probe;
+pub mod tls;
