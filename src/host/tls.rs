@@ -4,6 +4,7 @@
 //! holds the leaf's key is certain only where [`Served::proved`] says so; a change must not be called verified without it.
 //! TLS 1.2 and 1.3 are spoken.
 
+mod failure;
 mod witness;
 
 use std::io::{self, Read};
@@ -13,9 +14,11 @@ use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConnection, InvalidMessage, ProtocolVersion};
+use rustls::{ClientConnection, ProtocolVersion};
 
 use crate::change::KeyFamily;
+
+pub use self::failure::{ProbeError, Stage};
 
 /// What a server showed in one handshake.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,149 +48,6 @@ impl fmt::Display for Version {
         out.write_str(match self {
             Self::Tls12 => "TLS 1.2",
             Self::Tls13 => "TLS 1.3",
-        })
-    }
-}
-
-/// Why a server showed nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// The host has no address, or it could not be looked up.
-    #[error("look up {address}")]
-    Resolve {
-        /// `host:port`.
-        address: String,
-        /// What the resolver says.
-        source: io::Error,
-    },
-    /// No such name can be sent as server name (RFC 6066 section 3).
-    #[error("{name:?} is not a server name")]
-    Name {
-        /// As given.
-        name: String,
-    },
-    /// Nobody listens.
-    #[error("{address} refuses the connection")]
-    Refused {
-        /// Where.
-        address: SocketAddr,
-    },
-    /// The network does not lead there, or no longer.
-    #[error("reach {address}")]
-    Connect {
-        /// Where.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The limit for the whole handshake passed.
-    #[error("no answer in time while {stage} {address}")]
-    Timeout {
-        /// What was being done.
-        stage: Stage,
-        /// With whom.
-        address: String,
-    },
-    /// The connection ended before the handshake did.
-    #[error("{address} hung up during the TLS handshake")]
-    Reset {
-        /// Who.
-        address: SocketAddr,
-    },
-    /// Something else is spoken there.
-    #[error("{address} answers, but not with TLS: {seen}")]
-    NotTls {
-        /// Who.
-        address: SocketAddr,
-        /// The protocol if it is known, else the first bytes, escaped.
-        seen: String,
-    },
-    /// The server refused.
-    #[error("{address} ended the TLS handshake with the alert {alert}")]
-    Alert {
-        /// Who.
-        address: SocketAddr,
-        /// As RFC 8446 section 6 names it, or its number.
-        alert: String,
-    },
-    /// The server sends more than a handshake can need.
-    #[error("{address} sends too much in its handshake: {what}")]
-    Oversized {
-        /// Who.
-        address: SocketAddr,
-        /// The limit that was passed.
-        what: &'static str,
-    },
-    /// The server breaks the protocol, or speaks none that is spoken here.
-    #[error("TLS handshake with {address}")]
-    Tls {
-        /// Who.
-        address: SocketAddr,
-        /// In which way.
-        source: rustls::Error,
-    },
-}
-
-impl ProbeError {
-    /// What to do, where that can be said.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Resolve { .. } | Self::Name { .. } => Some("check the probe's address and name"),
-            Self::Refused { .. } => Some("is the service running, and does it listen on this port?"),
-            Self::Connect { .. } | Self::Timeout { .. } => Some("check routes and packet filters, or raise the limit"),
-            Self::NotTls { .. } => {
-                Some("check the port; a service that begins in plain text cannot be probed this way")
-            }
-            Self::Alert { alert, .. } => match alert.as_str() {
-                "protocol_version" => Some("the server may speak TLS 1.1 or older alone"),
-                "unrecognized_name" => Some("the server knows nobody of this name"),
-                "handshake_failure" => Some("no version, cipher or kind of key in common"),
-                _ => None,
-            },
-            Self::Reset { .. } | Self::Oversized { .. } | Self::Tls { .. } => None,
-        }
-    }
-
-    /// Of the failures of several addresses, which one says most about the service.
-    fn weight(&self) -> u8 {
-        match self {
-            Self::Resolve { .. } | Self::Name { .. } => 0,
-            // A family of addresses that this machine does not have says nothing.
-            Self::Connect { source, .. }
-                if matches!(source.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::NetworkUnreachable) =>
-            {
-                1
-            }
-            Self::Refused { .. } => 2,
-            Self::Connect { .. } => 3,
-            Self::Timeout { .. }
-            | Self::Reset { .. }
-            | Self::NotTls { .. }
-            | Self::Alert { .. }
-            | Self::Oversized { .. }
-            | Self::Tls { .. } => 4,
-        }
-    }
-}
-
-/// What was being done when time was up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stage {
-    /// The name was being looked up.
-    Resolve,
-    /// The connection was being made.
-    Connect,
-    /// TLS was being spoken.
-    Handshake,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Resolve => "looking up",
-            Self::Connect => "connecting to",
-            Self::Handshake => "shaking hands with",
         })
     }
 }
@@ -417,7 +277,7 @@ impl Wire {
             if let Err(error) = tls.process_new_packets() {
                 // The server may learn from the alert what is wrong; nothing here depends on it.
                 let _ = self.send(tls);
-                return Err(judge(address, error));
+                return Err(ProbeError::of(address, error));
             }
         }
         Ok(())
@@ -457,38 +317,6 @@ fn first_words(bytes: &[u8]) -> String {
     format!("it begins with \"{}\"", line[..line.len().min(40)].escape_ascii())
 }
 
-fn judge(address: SocketAddr, error: rustls::Error) -> ProbeError {
-    match error {
-        rustls::Error::AlertReceived(alert) => ProbeError::Alert { address, alert: alert_name(alert) },
-        rustls::Error::PeerSentOversizedRecord
-        | rustls::Error::InvalidMessage(
-            InvalidMessage::CertificatePayloadTooLarge
-            | InvalidMessage::HandshakePayloadTooLarge
-            | InvalidMessage::MessageTooLarge,
-        ) => ProbeError::Oversized { address, what: "a message above the protocol's limit" },
-        source => ProbeError::Tls { address, source },
-    }
-}
-
-/// The alert as the standards write it: `handshake_failure`, not `HandshakeFailure`.
-fn alert_name(alert: AlertDescription) -> String {
-    match alert {
-        AlertDescription::UnrecognisedName => return "unrecognized_name".to_owned(),
-        AlertDescription::UnknownCA => return "unknown_ca".to_owned(),
-        AlertDescription::UnknownPSKIdentity => return "unknown_psk_identity".to_owned(),
-        AlertDescription::Unknown(number) => return number.to_string(),
-        _ => {}
-    }
-    let mut name = String::new();
-    for letter in format!("{alert:?}").chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    name
-}
-
 /// The end of everything a handshake may take.
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
@@ -496,7 +324,7 @@ struct Deadline(Instant);
 impl Deadline {
     fn after(limit: Duration) -> Self {
         // Without a bound the addition could overflow.
-        Self(Instant::now() + limit.min(Duration::from_secs(24 * 60 * 60)))
+        Self(Instant::now() + limit.min(Duration::from_hours(24)))
     }
 
     fn left(self) -> Duration {

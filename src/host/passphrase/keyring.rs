@@ -36,7 +36,7 @@ pub(super) fn fetch(label: &str, limit: Duration) -> Result<Sensitive, Miss> {
 }
 
 const SERVICE: &str = "reseal";
-const STORE_LIMIT: Duration = Duration::from_secs(60);
+const STORE_LIMIT: Duration = Duration::from_mins(1);
 
 fn within<T: Send + 'static>(
     limit: Duration,
@@ -45,7 +45,7 @@ fn within<T: Send + 'static>(
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("keyring".to_owned()).spawn(move || {
         // Nobody hears it after the deadline.
-        let _ = sender.send(work().map_err(miss));
+        let _ = sender.send(work().map_err(|error| miss(&error)));
     })?;
     match receiver.recv_timeout(limit) {
         Ok(result) => result,
@@ -55,7 +55,7 @@ fn within<T: Send + 'static>(
 }
 
 /// Only ever by `Display`: the library's `Debug` shows the stored bytes.
-fn miss(error: Error) -> Miss {
+fn miss(error: &Error) -> Miss {
     match error {
         Error::NoEntry => Miss::Absent,
         Error::NoDefaultStore => match Entry::store_status() {
@@ -91,13 +91,13 @@ mod tests {
 
     #[test]
     fn none_stored_is_not_the_same_as_unavailable() {
-        assert!(matches!(miss(Error::NoEntry), Miss::Absent));
+        assert!(matches!(miss(&Error::NoEntry), Miss::Absent));
         for error in [
             Error::NoStorageAccess("locked".into()),
             Error::PlatformFailure("no bus".into()),
             Error::BadDataFormat(b"hunter2".to_vec(), "bad".into()),
         ] {
-            let text = miss(error).to_string();
+            let text = miss(&error).to_string();
             assert!(text.starts_with("not available: ") && !text.contains("hunter2"), "{text}");
         }
     }
