@@ -267,9 +267,9 @@ impl Wire {
         if self.received > MOST_BYTES {
             return Err(ProbeError::Oversized { address, what: "more than 1 MiB" });
         }
-        while !fresh.is_empty() {
+        while !fresh.is_empty() && tls.is_handshaking() {
             match tls.read_tls(&mut fresh) {
-                // It takes nothing more once the server has said that it closes.
+                // It takes nothing more from a peer that has closed, and the loop must not wait for it to.
                 Ok(0) => return Err(ProbeError::Reset { address }),
                 Ok(_) => {}
                 Err(error) => return Err(self.failed(error)),

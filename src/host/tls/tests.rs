@@ -69,6 +69,20 @@ fn of_two_pairs_the_wanted_one_is_shown() {
 }
 
 #[test]
+fn cipher_suites_are_of_the_family_too() {
+    let kinds = [
+        (KeyFamily::Rsa, rustls::SignatureAlgorithm::RSA, "ECDHE_ECDSA"),
+        (KeyFamily::Ecdsa, rustls::SignatureAlgorithm::ECDSA, "ECDHE_RSA"),
+    ];
+    for (family, kind, foreign) in kinds {
+        let (config, _) = witness::client(Some(family)).unwrap();
+        let suites = &config.crypto_provider().cipher_suites;
+        assert!(suites.iter().any(|suite| suite.usable_for_signature_algorithm(kind) && suite.tls13().is_none()));
+        assert!(!suites.iter().any(|suite| format!("{suite:?}").contains(foreign)), "{suites:?}");
+    }
+}
+
+#[test]
 fn the_name_asked_for_reaches_the_server() {
     let cases = [
         (Some("www.example.org"), Some("www.example.org")),
