@@ -6,6 +6,7 @@ pub mod dir;
 pub mod exec;
 pub mod lock;
 pub mod passphrase;
+pub mod probe;
 pub mod process;
 pub mod signal;
 pub mod state;
@@ -165,6 +166,6 @@ impl Host {
     /// What a probe shows now, within `limit`.
     #[must_use]
     pub fn probe(&self, probe: &Probe, limit: Duration) -> Shown {
-        tls::probe(probe, limit)
+        probe::probe(probe, limit)
     }
 }

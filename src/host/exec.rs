@@ -1,0 +1,514 @@
+//! Runs a program of the service: no shell, a clean environment, and limits on time and output.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use std::{fmt, fs};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, geteuid, kill_process_group};
+
+use crate::change::Command;
+
+/// How a run ended, and what it said.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub status: Status,
+    /// The last 64 KiB of standard output and standard error as they came; bytes that are not UTF-8 are replaced.
+    pub output: String,
+    /// How many bytes were dropped before those in `output`.
+    pub truncated: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Status {
+    /// By itself, with this exit code.
+    Exited(i32),
+    /// By this signal, which did not come from here.
+    Signalled(i32),
+    /// It was killed with its process group, for it had not ended within the limit.
+    TimedOut,
+    /// It did not begin.
+    NotStarted(io::Error),
+    /// It began, and its end could not be learned.
+    Lost(io::Error),
+}
+
+impl Ran {
+    /// Whether it ended with exit code 0.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        matches!(self.status, Status::Exited(0))
+    }
+
+    /// The last line with anything in it: where programs say why they failed.
+    #[must_use]
+    pub fn last_line(&self) -> Option<&str> {
+        self.output.lines().map(str::trim).rfind(|line| !line.is_empty())
+    }
+}
+
+impl fmt::Display for Ran {
+    /// For people: how it ended, and its last words. They are the program's own, so whoever prints them escapes them.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.status {
+            Status::Exited(code) => write!(out, "exited with {code}")?,
+            Status::Signalled(signal) => match signal_hook::low_level::signal_name(*signal) {
+                Some(name) => write!(out, "ended by {name}")?,
+                None => write!(out, "ended by signal {signal}")?,
+            },
+            Status::TimedOut => write!(out, "killed after {:.1} s without an end", self.took.as_secs_f32())?,
+            Status::NotStarted(error) => write!(out, "did not start: {error}")?,
+            Status::Lost(error) => write!(out, "started, but its end is unknown: {error}")?,
+        }
+        match self.last_line() {
+            Some(line) => write!(out, ": {}", head(line, LINE)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs `command` to its end, or kills its process group at its limit.
+///
+/// The program gets `/` as directory, nothing to read, and an environment of `PATH`, `LANG` and `extra_env` alone: what the
+/// caller of reseal has in its own (`LD_*`, `SSL_CERT_FILE`, `TMPDIR`) does not reach a program that may run as root.
+///
+/// A daemon that the program leaves behind lives on, but is not waited for: half a second after the program's end its
+/// output is no longer read.
+#[must_use]
+pub fn run(command: &Command, extra_env: &[(&str, &str)]) -> Ran {
+    let start = Instant::now();
+    let mut tail = Tail::default();
+    let status = match start_group(command, extra_env) {
+        Ok((child, pipe)) => attend(child, pipe, start + command.limit(), &mut tail),
+        Err(error) => Status::NotStarted(error),
+    };
+    let (output, truncated) = tail.finish();
+    Ran { status, output, truncated, took: start.elapsed() }
+}
+
+/// Why a program must not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// There is no path, or one that depends on where reseal was started.
+    #[error("the program {program:?} is not named by an absolute path")]
+    NotAbsolute {
+        /// As given.
+        program: String,
+    },
+    /// It, or a directory on its path, cannot be looked at.
+    #[error("look at the program {}", path.display())]
+    Look {
+        /// What was looked at.
+        path: PathBuf,
+        /// Why it cannot be.
+        source: io::Error,
+    },
+    /// It is a directory, a device or the like.
+    #[error("{} is not a file", path.display())]
+    NotAFile {
+        /// The program.
+        path: PathBuf,
+    },
+    /// It lacks the permission bit.
+    #[error("{} is not executable", path.display())]
+    NotExecutable {
+        /// The program.
+        path: PathBuf,
+    },
+    /// Somebody who is not root decides what root would run.
+    #[error("{} can be changed by others than root (owner {uid}, group {gid}, mode {mode:04o})", path.display())]
+    Writable {
+        /// The program or a directory above it.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+        /// Its group.
+        gid: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl ProgramError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotAbsolute { .. } => "write the whole path; no shell looks it up",
+            Self::Look { .. } | Self::NotAFile { .. } => "check the path in the configuration",
+            Self::NotExecutable { .. } => "give it the permission with chmod +x, or name its interpreter first",
+            Self::Writable { .. } => {
+                "reseal runs it as root: give it to root and take write permission from the others"
+            }
+        }
+    }
+}
+
+/// Whether `command` names a program that can be run and, for root, one that only root can change: the file itself and
+/// every directory on its path, links followed.
+///
+/// # Errors
+/// The first thing that speaks against it.
+pub fn check_program(command: &Command) -> Result<(), ProgramError> {
+    check_program_as(command, geteuid().is_root())
+}
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Bytes of output kept.
+const KEPT: usize = 64 * 1024;
+/// Characters of the last line shown.
+const LINE: usize = 300;
+/// How long output is still read after the program has ended.
+const AFTERMATH: Duration = Duration::from_millis(500);
+/// How long a killed program may take to be gone. One that waits for a dead disk takes for ever, so the wait has an end.
+const BURIAL: Duration = Duration::from_secs(2);
+/// How often the program's end is looked for while it says nothing. A process descriptor would make this needless, but
+/// the kernels of supported enterprise distributions (4.18) have none.
+const GLANCE: Duration = Duration::from_millis(10);
+
+fn start_group(command: &Command, extra_env: &[(&str, &str)]) -> io::Result<(Child, File)> {
+    let Some((program, arguments)) = command.argv.split_first().filter(|(program, _)| program.starts_with('/')) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not an absolute path"));
+    };
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    let child = std::process::Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LANG", "C.UTF-8")
+        .envs(extra_env.iter().copied())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .process_group(0)
+        .spawn()?;
+    Ok((child, File::from(reader)))
+}
+
+/// Reads and waits until the program has ended and its output with it, or time is up.
+fn attend(mut child: Child, mut pipe: File, limit: Instant, tail: &mut Tail) -> Status {
+    let mut open = true;
+    loop {
+        let now = Instant::now();
+        match child.try_wait() {
+            Ok(Some(status)) => {
+                drain(&mut pipe, open, now + AFTERMATH, tail);
+                return Status::from(status);
+            }
+            Ok(None) if now < limit => {}
+            Ok(None) => {
+                bury(&mut child);
+                drain(&mut pipe, open, Instant::now() + AFTERMATH, tail);
+                return Status::TimedOut;
+            }
+            // Not killed: where it cannot be waited for, its number may be another's by now.
+            Err(error) => return Status::Lost(error),
+        }
+        let patience = GLANCE.min(limit.saturating_duration_since(now));
+        if open {
+            open = read_for(&mut pipe, patience, tail);
+        } else {
+            std::thread::sleep(patience);
+        }
+    }
+}
+
+impl From<ExitStatus> for Status {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Exited(code),
+            (None, Some(signal)) => Self::Signalled(signal),
+            (None, None) => Self::Exited(status.into_raw()),
+        }
+    }
+}
+
+/// Kills the whole group. The program has not been waited for, so its number cannot have become somebody else's.
+fn bury(child: &mut Child) {
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+    let end = Instant::now() + BURIAL;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < end {
+        std::thread::sleep(GLANCE);
+    }
+}
+
+/// Reads what is still in the pipe, and what comes until `end` while another process holds its other side.
+fn drain(pipe: &mut File, mut open: bool, end: Instant, tail: &mut Tail) {
+    while open {
+        let left = end.saturating_duration_since(Instant::now());
+        open = read_for(pipe, left, tail) && !left.is_zero();
+    }
+}
+
+/// Waits at most `patience` for output and takes one piece of it. False: there will be no more.
+fn read_for(pipe: &mut File, patience: Duration, tail: &mut Tail) -> bool {
+    let timeout = Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
+    // A signal cuts the wait short, which the caller's loop makes up for.
+    let _ = poll(&mut [PollFd::new(&*pipe, PollFlags::IN)], Some(&timeout));
+    let mut piece = [0; 16 * 1024];
+    match pipe.read(&mut piece) {
+        Ok(0) => false,
+        Ok(count) => {
+            tail.push(&piece[..count]);
+            true
+        }
+        Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+    }
+}
+
+/// The end of a stream of any length.
+#[derive(Default)]
+struct Tail {
+    kept: Vec<u8>,
+    dropped: u64,
+}
+
+impl Tail {
+    fn push(&mut self, piece: &[u8]) {
+        self.kept.extend_from_slice(piece);
+        // Cutting at twice the size moves each byte once.
+        if self.kept.len() >= 2 * KEPT {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        let surplus = self.kept.len().saturating_sub(KEPT);
+        self.kept.drain(..surplus);
+        self.dropped += surplus as u64;
+    }
+
+    fn finish(mut self) -> (String, u64) {
+        self.cut();
+        (String::from_utf8_lossy(&self.kept).into_owned(), self.dropped)
+    }
+}
+
+fn head(line: &str, characters: usize) -> &str {
+    line.char_indices().nth(characters).map_or(line, |(end, _)| &line[..end])
+}
+
+fn check_program_as(command: &Command, root: bool) -> Result<(), ProgramError> {
+    let program = command.argv.first().map_or("", String::as_str);
+    let path = Path::new(program);
+    if !path.is_absolute() {
+        return Err(ProgramError::NotAbsolute { program: program.to_owned() });
+    }
+    let found = look(path)?;
+    if !found.is_file() {
+        return Err(ProgramError::NotAFile { path: path.to_owned() });
+    }
+    if found.permissions().mode() & 0o111 == 0 {
+        return Err(ProgramError::NotExecutable { path: path.to_owned() });
+    }
+    if root {
+        let real = fs::canonicalize(path).map_err(|source| ProgramError::Look { path: path.to_owned(), source })?;
+        // The links on the way count as well: whoever may rename one decides what is run.
+        for place in path.ancestors().chain(real.ancestors()) {
+            only_root_changes(place)?;
+        }
+    }
+    Ok(())
+}
+
+fn only_root_changes(path: &Path) -> Result<(), ProgramError> {
+    let found = look(path)?;
+    let (uid, gid, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);
+    let by_group = mode & 0o020 != 0 && gid != 0;
+    let by_others = mode & 0o002 != 0;
+    // In a sticky directory nobody can rename or remove what belongs to root, and everything below is looked at too.
+    let sticky = found.is_dir() && mode & 0o1000 != 0;
+    if uid == 0 && (sticky || !(by_group || by_others)) {
+        return Ok(());
+    }
+    Err(ProgramError::Writable { path: path.to_owned(), uid, gid, mode })
+}
+
+fn look(path: &Path) -> Result<fs::Metadata, ProgramError> {
+    fs::metadata(path).map_err(|source| ProgramError::Look { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, timeout: u32) -> Command {
+        Command { argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(), timeout }
+    }
+
+    #[test]
+    fn ends_are_told_apart() {
+        let cases = [
+            ("exit 0", "exited with 0", true),
+            ("exit 7", "exited with 7", false),
+            ("echo one; echo two >&2; echo; exit 1", "exited with 1: two", false),
+            ("kill -TERM $$", "ended by SIGTERM", false),
+        ];
+        for (script, text, ok) in cases {
+            let ran = run(&sh(script, 10), &[]);
+            assert_eq!(ran.to_string(), text, "{script}");
+            assert_eq!(ran.ok(), ok, "{script}");
+            assert_eq!(ran.truncated, 0);
+        }
+    }
+
+    #[test]
+    fn both_streams_arrive_in_order() {
+        let ran = run(&sh("echo a; echo b >&2; echo c", 10), &[]);
+        assert_eq!(ran.output, "a\nb\nc\n");
+    }
+
+    #[test]
+    fn one_that_hangs_is_killed_with_its_children() {
+        let ran = run(&sh("echo begun; sleep 1000 & echo $!; sleep 1000", 1), &[]);
+        assert!(matches!(ran.status, Status::TimedOut), "{ran}");
+        assert!(ran.took >= Duration::from_secs(1) && ran.took < Duration::from_secs(3), "{:?}", ran.took);
+        let child = ran.last_line().unwrap();
+        assert!(gone(child), "the child {child} lives on");
+    }
+
+    #[test]
+    fn one_that_stops_speaking_is_still_waited_for() {
+        let ran = run(&sh("exec >&- 2>&-; sleep 0.3; exit 3", 10), &[]);
+        assert!(matches!(ran.status, Status::Exited(3)), "{ran}");
+        assert!(ran.took >= Duration::from_millis(300));
+    }
+
+    #[test]
+    fn a_flood_neither_blocks_nor_grows() {
+        let ran = run(&sh("head -c 50000000 /dev/zero | tr '\\0' y; echo; echo last; exit 2", 60), &[]);
+        assert_eq!(ran.output.len(), KEPT);
+        assert_eq!(ran.truncated + KEPT as u64, 50_000_006);
+        assert_eq!(ran.to_string(), "exited with 2: last");
+        let endless = run(&Command { argv: vec!["/usr/bin/yes".into()], timeout: 1 }, &[]);
+        assert!(matches!(endless.status, Status::TimedOut), "{endless}");
+        assert!(endless.truncated > 0 && endless.output.len() == KEPT);
+        assert!(endless.took < Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_daemon_left_behind_holds_nobody_up() {
+        let ran = run(&sh("setsid sleep 5 & echo $!; exit 0", 10), &[]);
+        assert!(ran.ok(), "{ran}");
+        assert!(ran.took < Duration::from_secs(2), "{:?}", ran.took);
+        let daemon = ran.output.trim();
+        assert!(!gone(daemon), "a daemon is left alone");
+        let loud = run(&sh("setsid sh -c 'while :; do echo y; done' & exit 0", 10), &[]);
+        assert!(loud.ok() && loud.took < Duration::from_secs(2), "{loud} {:?}", loud.took);
+    }
+
+    #[test]
+    fn a_daemon_that_left_the_group_does_not_outwait_the_limit() {
+        let ran = run(&sh("setsid sleep 5 & sleep 1000", 1), &[]);
+        assert!(matches!(ran.status, Status::TimedOut), "{ran}");
+        assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
+    }
+
+    #[test]
+    fn the_environment_is_clean() {
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "there is something to clean");
+        let ran = run(&Command::new(["/usr/bin/env"]), &[("RESEAL_NAMES", "$(touch /pwn); x")]);
+        let mut lines: Vec<&str> = ran.output.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["LANG=C.UTF-8", &format!("PATH={PATH}"), "RESEAL_NAMES=$(touch /pwn); x"]);
+    }
+
+    #[test]
+    fn nothing_to_read_root_directory_own_group() {
+        let ran = run(&sh("pwd; wc -c; ps -o pgid= -p $$ | tr -d ' '; echo $$", 10), &[]);
+        let lines: Vec<&str> = ran.output.lines().collect();
+        assert_eq!(lines[..2], ["/", "0"]);
+        assert_eq!(lines[2], lines[3], "leads its own process group");
+    }
+
+    #[test]
+    fn arguments_are_no_shell_line() {
+        let ran = run(&Command::new(["/bin/echo", "$(id)", "; id", "a  b"]), &[]);
+        assert_eq!(ran.output, "$(id) ; id a  b\n");
+    }
+
+    #[test]
+    fn what_cannot_start_says_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let plain = directory.path().join("plain");
+        fs::write(&plain, "x").unwrap();
+        let cases =
+            [vec![], vec!["true".to_owned()], vec!["/no/such".to_owned()], vec![plain.to_str().unwrap().to_owned()]];
+        for argv in cases {
+            let ran = run(&Command { argv: argv.clone(), timeout: 5 }, &[]);
+            assert!(matches!(ran.status, Status::NotStarted(_)), "{argv:?}: {ran}");
+            assert!(ran.to_string().starts_with("did not start: "), "{ran}");
+        }
+        assert!(!run(&Command::new(["/bin/true"]), &[("A\0B", "")]).ok());
+    }
+
+    #[test]
+    fn a_long_last_line_is_cut_at_a_character() {
+        let ran =
+            Ran { status: Status::Exited(1), output: "\u{e9}".repeat(LINE + 1), truncated: 0, took: Duration::ZERO };
+        assert_eq!(ran.to_string().chars().count(), "exited with 1: ".len() + LINE);
+    }
+
+    #[test]
+    fn programs_are_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let put = |name: &str, mode: u32| {
+            fs::write(path(name), "#!/bin/sh\n").unwrap();
+            fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        put("good", 0o755);
+        put("plain", 0o644);
+        put("loose", 0o757);
+        std::os::unix::fs::symlink(path("loose"), path("link")).unwrap();
+        let check = |name: &str, root| check_program_as(&Command::new([path(name).to_str().unwrap()]), root);
+
+        assert!(check_program_as(&Command::new(["nginx"]), false).is_err());
+        assert!(check_program_as(&Command::new(Vec::<String>::new()), false).is_err());
+        assert!(matches!(check("absent", false), Err(ProgramError::Look { .. })));
+        assert!(matches!(check(".", false), Err(ProgramError::NotAFile { .. })));
+        assert!(matches!(check("plain", false), Err(ProgramError::NotExecutable { .. })));
+        assert!(check("good", false).is_ok());
+        assert!(check("loose", false).is_ok(), "only root is held to it");
+        if !geteuid().is_root() {
+            eprintln!("skipped: the checks for root need files of root's");
+            return;
+        }
+        assert!(check("good", true).is_ok());
+        for name in ["loose", "link"] {
+            assert!(matches!(check(name, true), Err(ProgramError::Writable { mode: 0o757, .. })), "{name}");
+        }
+        std::os::unix::fs::chown(path("good"), Some(1), None).unwrap();
+        assert!(matches!(check("good", true), Err(ProgramError::Writable { uid: 1, .. })));
+        put("group", 0o775);
+        assert!(check("group", true).is_ok(), "root's own group");
+        std::os::unix::fs::chown(path("group"), None, Some(50)).unwrap();
+        assert!(matches!(check("group", true), Err(ProgramError::Writable { gid: 50, .. })));
+        put("late", 0o755);
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(check("late", true), Err(ProgramError::Writable { mode: 0o777, .. })), "its directory");
+    }
+
+    /// Whether no process of that number runs; one that is dead and not yet collected counts as gone.
+    fn gone(pid: &str) -> bool {
+        for _ in 0..100 {
+            match fs::read_to_string(format!("/proc/{pid}/stat")) {
+                Ok(stat) if !stat.contains(") Z ") => std::thread::sleep(Duration::from_millis(5)),
+                Ok(_) | Err(_) => return true,
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,115 @@
+//! What a probe shows at this moment.
+
+use std::error::Error;
+use std::time::Duration;
+
+use crate::change::{Command, Probe, Shown};
+use crate::digest::Digest;
+use crate::host::exec;
+use crate::host::tls::{self, ProbeError};
+
+/// Asks once. A command is killed after `limit`, or after its own limit if that is shorter.
+#[must_use]
+pub fn probe(probe: &Probe, limit: Duration) -> Shown {
+    match probe {
+        Probe::Tls { address, name, family } => shown(tls::handshake(address, name.as_deref(), *family, limit)),
+        Probe::Command(command) => {
+            let ran = exec::run(&within(command, limit), &[]);
+            if ran.ok() { Shown::Well } else { Shown::Failing { why: ran.to_string() } }
+        }
+    }
+}
+
+fn shown(result: Result<tls::Served, ProbeError>) -> Shown {
+    let error = match result {
+        Ok(served) => {
+            let Some(leaf) = served.chain.first() else {
+                return Shown::Failing { why: format!("{} shows no certificate", served.address) };
+            };
+            return Shown::Leaf { fingerprint: Digest::of(leaf), proved: served.proved };
+        }
+        Err(error) => error,
+    };
+    let why = with_causes(&error);
+    match error {
+        ProbeError::Refused { .. } | ProbeError::Resolve { .. } => Shown::Nobody { why },
+        // Somebody may be there: a filter that swallows packets must not pass for a service that is not running.
+        ProbeError::Connect { .. }
+        | ProbeError::Name { .. }
+        | ProbeError::Timeout { .. }
+        | ProbeError::Reset { .. }
+        | ProbeError::NotTls { .. }
+        | ProbeError::Alert { .. }
+        | ProbeError::Oversized { .. }
+        | ProbeError::Tls { .. } => Shown::Failing { why },
+    }
+}
+
+fn within(command: &Command, limit: Duration) -> Command {
+    let seconds = u32::try_from(limit.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+    Command { argv: command.argv.clone(), timeout: command.timeout.min(seconds) }
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::path::Path;
+    use std::thread;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn tls(address: String) -> Probe {
+        Probe::Tls { address, name: Some("localhost".to_owned()), family: None }
+    }
+
+    #[test]
+    fn a_leaf_is_shown_by_its_fingerprint() {
+        let (at, leaf) = crate::host::tls::tests::a_server();
+        let shown = probe(&tls(at.to_string()), LIMIT);
+        assert_eq!(shown, Shown::Leaf { fingerprint: Digest::of(&leaf), proved: true });
+    }
+
+    #[test]
+    fn nobody_and_failing_are_told_apart() {
+        let closed = TcpListener::bind("127.0.0.78:0").unwrap().local_addr().unwrap();
+        let why = format!("{closed} refuses the connection");
+        assert_eq!(probe(&tls(closed.to_string()), LIMIT), Shown::Nobody { why });
+        let Shown::Nobody { why } = probe(&tls("no port".to_owned()), LIMIT) else { panic!() };
+        assert!(why.starts_with("look up no port: "), "{why}");
+
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = silent.local_addr().unwrap();
+        let why = format!("no answer in time while shaking hands with {at}");
+        assert_eq!(probe(&tls(at.to_string()), Duration::from_millis(100)), Shown::Failing { why });
+        thread::spawn(move || silent.accept());
+        let why = format!("{at} hung up during the TLS handshake");
+        assert_eq!(probe(&tls(at.to_string()), LIMIT), Shown::Failing { why });
+    }
+
+    #[test]
+    fn commands_show_their_end_within_the_shorter_limit() {
+        let command = |script: &str, timeout| {
+            assert!(Path::new("/bin/sh").exists());
+            Probe::Command(Command { argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(), timeout })
+        };
+        assert_eq!(probe(&command("exit 0", 5), LIMIT), Shown::Well);
+        let why = "exited with 3: no pid".to_owned();
+        assert_eq!(probe(&command("echo no pid; exit 3", 5), LIMIT), Shown::Failing { why });
+        for (timeout, limit) in [(1, LIMIT), (60, Duration::from_millis(300))] {
+            let Shown::Failing { why } = probe(&command("sleep 60", timeout), limit) else { panic!() };
+            assert!(why.starts_with("killed after 1."), "{why}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The one place where a certificate is accepted unseen: a TLS client that lets every chain pass and records what came.
+//!
+//! An invalid, expired or unknown chain is exactly what must be looked at, so nothing is refused here and nothing is trusted
+//! either: a handshake that ends well says that somebody sent this chain, and no more. Only [`Seen::proved`] says that the
+//! peer holds the key of the leaf.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureAlgorithm, SignatureScheme};
+
+use crate::change::KeyFamily;
+
+/// Certificates a server may send.
+pub(super) const MOST_CERTIFICATES: usize = 100;
+
+/// Records one handshake.
+#[derive(Debug)]
+pub(super) struct Witness {
+    algorithms: WebPkiSupportedAlgorithms,
+    offered: &'static [SignatureScheme],
+    seen: Mutex<Seen>,
+}
+
+/// What one handshake showed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// DER as it came, leaf first.
+    pub chain: Vec<Vec<u8>>,
+    /// The server's signature over this very handshake verified with the leaf's key. A signature that cannot be checked
+    /// here (SHA-1, Ed448, RSA below 2048 bits) or a leaf that cannot be parsed leaves this false, as a wrong one does.
+    pub proved: bool,
+    /// The server asked for a certificate of the client.
+    pub asked: bool,
+    /// The chain was longer than [`MOST_CERTIFICATES`].
+    pub too_many: bool,
+}
+
+/// A client configuration for one handshake, and its witness. All but the witness is built once and shared.
+///
+/// With a `family`, only signatures by keys of that kind are offered, in the signature algorithms (RFC 8446 section 4.2.3) and,
+/// for TLS 1.2, in the cipher suites as well.
+///
+/// # Errors
+/// The crypto provider does not fit together.
+pub(super) fn client(family: Option<KeyFamily>) -> Result<(ClientConfig, Arc<Witness>), Error> {
+    static ANY: OnceLock<Result<Setting, Error>> = OnceLock::new();
+    static RSA: OnceLock<Result<Setting, Error>> = OnceLock::new();
+    static ECDSA: OnceLock<Result<Setting, Error>> = OnceLock::new();
+    let cell = match family {
+        None => &ANY,
+        Some(KeyFamily::Rsa) => &RSA,
+        Some(KeyFamily::Ecdsa) => &ECDSA,
+    };
+    let setting = cell.get_or_init(|| Setting::new(family)).as_ref().map_err(Error::clone)?;
+    let witness = Arc::new(setting.witness());
+    let mut config = setting.config.clone();
+    config.dangerous().set_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>);
+    config.client_auth_cert_resolver = Arc::clone(&witness) as Arc<dyn ResolvesClientCert>;
+    Ok((config, witness))
+}
+
+impl Witness {
+    /// What was recorded so far.
+    pub(super) fn seen(&self) -> Seen {
+        self.record().clone()
+    }
+
+    fn record(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let mut record = self.record();
+        if intermediates.len() >= MOST_CERTIFICATES {
+            record.too_many = true;
+            return Err(Error::General("too many certificates".to_owned()));
+        }
+        record.chain = std::iter::once(end_entity).chain(intermediates).map(|der| der.to_vec()).collect();
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.record().proved = verify_tls12_signature(message, cert, signed, &self.algorithms).is_ok();
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.record().proved = verify_tls13_signature(message, cert, signed, &self.algorithms).is_ok();
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.offered.to_vec()
+    }
+}
+
+impl ResolvesClientCert for Witness {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.record().asked = true;
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+/// What the handshakes of one family share.
+struct Setting {
+    config: ClientConfig,
+    algorithms: WebPkiSupportedAlgorithms,
+    offered: &'static [SignatureScheme],
+}
+
+impl Setting {
+    fn new(family: Option<KeyFamily>) -> Result<Self, Error> {
+        let mut provider = aws_lc_rs::default_provider();
+        let offered = match family {
+            None => ANY_SCHEME,
+            Some(KeyFamily::Rsa) => {
+                provider.cipher_suites.retain(|suite| suite.usable_for_signature_algorithm(SignatureAlgorithm::RSA));
+                RSA_SCHEMES
+            }
+            Some(KeyFamily::Ecdsa) => {
+                provider.cipher_suites.retain(|suite| suite.usable_for_signature_algorithm(SignatureAlgorithm::ECDSA));
+                ECDSA_SCHEMES
+            }
+        };
+        let algorithms = provider.signature_verification_algorithms;
+        let nobody = Arc::new(Witness { algorithms, offered, seen: Mutex::default() });
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(nobody)
+            .with_no_client_auth();
+        // A resumed session shows no certificate (RFC 8446 section 2.2).
+        config.resumption = Resumption::disabled();
+        Ok(Self { config, algorithms, offered })
+    }
+
+    fn witness(&self) -> Witness {
+        Witness { algorithms: self.algorithms, offered: self.offered, seen: Mutex::default() }
+    }
+}
+
+/// Each list ends with what cannot be verified here, for servers that would show nothing if it were not offered.
+const RSA_SCHEMES: &[SignatureScheme] = &[
+    SignatureScheme::RSA_PSS_SHA256,
+    SignatureScheme::RSA_PSS_SHA384,
+    SignatureScheme::RSA_PSS_SHA512,
+    SignatureScheme::RSA_PKCS1_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA384,
+    SignatureScheme::RSA_PKCS1_SHA512,
+    SignatureScheme::RSA_PKCS1_SHA1,
+];
+
+const ECDSA_SCHEMES: &[SignatureScheme] = &[
+    SignatureScheme::ECDSA_NISTP256_SHA256,
+    SignatureScheme::ECDSA_NISTP384_SHA384,
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::ED25519,
+    SignatureScheme::ED448,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+];
+
+const ANY_SCHEME: &[SignatureScheme] = &[
+    SignatureScheme::ECDSA_NISTP256_SHA256,
+    SignatureScheme::ECDSA_NISTP384_SHA384,
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::ED25519,
+    SignatureScheme::RSA_PSS_SHA256,
+    SignatureScheme::RSA_PSS_SHA384,
+    SignatureScheme::RSA_PSS_SHA512,
+    SignatureScheme::RSA_PKCS1_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA384,
+    SignatureScheme::RSA_PKCS1_SHA512,
+    SignatureScheme::ML_DSA_44,
+    SignatureScheme::ML_DSA_65,
+    SignatureScheme::ML_DSA_87,
+    SignatureScheme::ED448,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+    SignatureScheme::RSA_PKCS1_SHA1,
+];
