@@ -1,1 +1,25 @@
 //! What a certificate is. Pure: nothing here opens a file, a socket or a clock.
+//!
+//! DER stays in this folder: everyone else asks a [`Certificate`] for what it says. A [`Bundle`] is the only way to carry a
+//! chain and a key together, and there is none whose key does not belong to its leaf.
+
+mod algorithm;
+mod anchors;
+mod bundle;
+mod certificate;
+mod chain;
+pub mod codec;
+mod distinguished;
+mod key;
+mod name;
+mod spki;
+mod trust;
+
+pub use algorithm::{Hash, KeyKind, SignatureAlgorithm};
+pub use anchors::{Anchors, Untrusted};
+pub use bundle::{Bundle, PairError};
+pub use certificate::{Certificate, CertificateError};
+pub use chain::{Assembled, Chain, ChainError, ChainNote};
+pub use key::{Generate, KeyError, PrivateKey, UnknownKeyKind};
+pub use name::{Name, NameError};
+pub use trust::{SelfSigned, Signed, issued_by};

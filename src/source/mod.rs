@@ -1,1 +1,3 @@
 //! Where certificates come from.
+
+pub mod import;

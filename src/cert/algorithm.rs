@@ -1,0 +1,255 @@
+//! Kinds of keys and signatures, as certificates name them.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use x509_parser::asn1_rs::Oid;
+use x509_parser::prelude::FromDer;
+use x509_parser::signature_algorithm::RsaSsaPssParams;
+use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+
+use crate::change::KeyFamily;
+
+/// What kind of key a certificate or a private key has.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum KeyKind {
+    /// RSA with so many bits.
+    Rsa(u32),
+    /// The curve P-256.
+    P256,
+    /// The curve P-384.
+    P384,
+    /// The curve P-521.
+    P521,
+    /// Ed25519 (RFC 8410).
+    Ed25519,
+    /// Any other, by its name where it has a common one, else by its object identifier.
+    Other(String),
+}
+
+impl KeyKind {
+    /// How a TLS client tells it from the other kinds of the same server; `None` where no client asks for it.
+    #[must_use]
+    pub fn family(&self) -> Option<KeyFamily> {
+        match self {
+            Self::Rsa(_) => Some(KeyFamily::Rsa),
+            Self::P256 | Self::P384 | Self::P521 | Self::Ed25519 => Some(KeyFamily::Ecdsa),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// The kind of a SubjectPublicKeyInfo.
+    pub(super) fn of_spki(der: &[u8]) -> Self {
+        match SubjectPublicKeyInfo::from_der(der) {
+            Ok((_, spki)) => match Self::of(&spki.algorithm) {
+                Self::Rsa(_) => rsa_bits(&spki.subject_public_key.data)
+                    .map_or_else(|| Self::Other("RSA with an unreadable modulus".to_owned()), Self::Rsa),
+                kind @ (Self::P256 | Self::P384 | Self::P521 | Self::Ed25519 | Self::Other(_)) => kind,
+            },
+            Err(_) => Self::Other("an unreadable key".to_owned()),
+        }
+    }
+
+    /// Bits of an RSA key that is restricted to PSS (RFC 4055 section 1.2), which is of no kind of its own here.
+    pub(super) fn pss_bits(spki: &[u8]) -> Option<u32> {
+        let (_, spki) = SubjectPublicKeyInfo::from_der(spki).ok()?;
+        let restricted = spki.algorithm.algorithm == x509_parser::oid_registry::OID_PKCS1_RSASSAPSS;
+        if restricted { rsa_bits(&spki.subject_public_key.data) } else { None }
+    }
+
+    /// The kind an algorithm identifier names, of a public key or of a PKCS#8 private key. An RSA identifier has no size: 0 bits.
+    pub(super) fn of(algorithm: &AlgorithmIdentifier<'_>) -> Self {
+        let oid = algorithm.algorithm.to_id_string();
+        let other = match oid.as_str() {
+            "1.2.840.113549.1.1.1" => return Self::Rsa(0),
+            "1.3.101.112" => return Self::Ed25519,
+            "1.2.840.10045.2.1" => return Self::of_curve(algorithm),
+            "1.2.840.113549.1.1.10" => "RSASSA-PSS",
+            "1.2.840.10040.4.1" => "DSA",
+            "1.2.840.113549.1.3.1" => "Diffie-Hellman",
+            "1.3.101.110" => "X25519",
+            "1.3.101.111" => "X448",
+            "1.3.101.113" => "Ed448",
+            "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
+            "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
+            "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
+            "1.2.643.2.2.19" | "1.2.643.7.1.1.1.1" | "1.2.643.7.1.1.1.2" => "GOST R 34.10",
+            _ => return Self::Other(oid),
+        };
+        Self::Other(other.to_owned())
+    }
+
+    fn of_curve(algorithm: &AlgorithmIdentifier<'_>) -> Self {
+        let Some(Ok(curve)) = algorithm.parameters.as_ref().map(|any| any.as_oid()) else {
+            return Self::Other("an elliptic curve with explicit parameters".to_owned());
+        };
+        let curve = curve.to_id_string();
+        let other = match curve.as_str() {
+            "1.2.840.10045.3.1.7" => return Self::P256,
+            "1.3.132.0.34" => return Self::P384,
+            "1.3.132.0.35" => return Self::P521,
+            "1.3.132.0.10" => "secp256k1",
+            "1.3.132.0.33" => "P-224",
+            "1.2.840.10045.3.1.1" => "P-192",
+            "1.3.36.3.3.2.8.1.1.7" => "brainpoolP256r1",
+            "1.3.36.3.3.2.8.1.1.11" => "brainpoolP384r1",
+            "1.3.36.3.3.2.8.1.1.13" => "brainpoolP512r1",
+            "1.2.156.10197.1.301" => "SM2",
+            _ => return Self::Other(format!("the elliptic curve {curve}")),
+        };
+        Self::Other(other.to_owned())
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa(bits) => write!(out, "RSA {bits}"),
+            Self::P256 => out.write_str("P-256"),
+            Self::P384 => out.write_str("P-384"),
+            Self::P521 => out.write_str("P-521"),
+            Self::Ed25519 => out.write_str("Ed25519"),
+            Self::Other(name) => out.write_str(name),
+        }
+    }
+}
+
+impl Serialize for KeyKind {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+/// A digest inside a signature.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Hash {
+    /// MD5, broken.
+    Md5,
+    /// SHA-1, broken for certificates.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Hash {
+    /// Whether a certificate signed over it can be forged.
+    #[must_use]
+    pub fn is_broken(self) -> bool {
+        match self {
+            Self::Md5 | Self::Sha1 => true,
+            Self::Sha224 | Self::Sha256 | Self::Sha384 | Self::Sha512 => false,
+        }
+    }
+
+    fn of(oid: &Oid<'_>) -> Option<Self> {
+        match oid.to_id_string().as_str() {
+            "1.2.840.113549.2.5" => Some(Self::Md5),
+            "1.3.14.3.2.26" => Some(Self::Sha1),
+            "2.16.840.1.101.3.4.2.4" => Some(Self::Sha224),
+            "2.16.840.1.101.3.4.2.1" => Some(Self::Sha256),
+            "2.16.840.1.101.3.4.2.2" => Some(Self::Sha384),
+            "2.16.840.1.101.3.4.2.3" => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Md5 => "MD5",
+            Self::Sha1 => "SHA-1",
+            Self::Sha224 => "SHA-224",
+            Self::Sha256 => "SHA-256",
+            Self::Sha384 => "SHA-384",
+            Self::Sha512 => "SHA-512",
+        })
+    }
+}
+
+/// How a certificate was signed by its issuer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum SignatureAlgorithm {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2).
+    RsaPkcs1(Hash),
+    /// RSASSA-PSS with MGF1 over the same digest (RFC 8017 section 8.1).
+    RsaPss {
+        /// The digest.
+        hash: Hash,
+        /// Octets of salt.
+        salt: u32,
+    },
+    /// ECDSA.
+    Ecdsa(Hash),
+    /// Ed25519.
+    Ed25519,
+    /// Any other, by its object identifier.
+    Other(String),
+}
+
+impl SignatureAlgorithm {
+    /// The digest, where the algorithm names one.
+    #[must_use]
+    pub fn hash(&self) -> Option<Hash> {
+        match self {
+            Self::RsaPkcs1(hash) | Self::RsaPss { hash, .. } | Self::Ecdsa(hash) => Some(*hash),
+            Self::Ed25519 | Self::Other(_) => None,
+        }
+    }
+
+    pub(super) fn of(algorithm: &AlgorithmIdentifier<'_>) -> Self {
+        let oid = algorithm.algorithm.to_id_string();
+        match oid.as_str() {
+            "1.2.840.113549.1.1.4" => Self::RsaPkcs1(Hash::Md5),
+            // The second is the OIW's, which old Windows tools wrote.
+            "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => Self::RsaPkcs1(Hash::Sha1),
+            "1.2.840.113549.1.1.14" => Self::RsaPkcs1(Hash::Sha224),
+            "1.2.840.113549.1.1.11" => Self::RsaPkcs1(Hash::Sha256),
+            "1.2.840.113549.1.1.12" => Self::RsaPkcs1(Hash::Sha384),
+            "1.2.840.113549.1.1.13" => Self::RsaPkcs1(Hash::Sha512),
+            "1.2.840.10045.4.1" => Self::Ecdsa(Hash::Sha1),
+            "1.2.840.10045.4.3.1" => Self::Ecdsa(Hash::Sha224),
+            "1.2.840.10045.4.3.2" => Self::Ecdsa(Hash::Sha256),
+            "1.2.840.10045.4.3.3" => Self::Ecdsa(Hash::Sha384),
+            "1.2.840.10045.4.3.4" => Self::Ecdsa(Hash::Sha512),
+            "1.3.101.112" => Self::Ed25519,
+            "1.2.840.113549.1.1.10" => pss(algorithm).unwrap_or(Self::Other(oid)),
+            _ => Self::Other(oid),
+        }
+    }
+}
+
+impl fmt::Display for SignatureAlgorithm {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RsaPkcs1(hash) => write!(out, "RSA with {hash}"),
+            Self::RsaPss { hash, .. } => write!(out, "RSA-PSS with {hash}"),
+            Self::Ecdsa(hash) => write!(out, "ECDSA with {hash}"),
+            Self::Ed25519 => out.write_str("Ed25519"),
+            Self::Other(oid) => out.write_str(oid),
+        }
+    }
+}
+
+fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<SignatureAlgorithm> {
+    let parameters = RsaSsaPssParams::try_from(algorithm.parameters.as_ref()?).ok()?;
+    let hash = Hash::of(parameters.hash_algorithm_oid())?;
+    let mask = parameters.mask_gen_algorithm().ok()?;
+    let usual = Hash::of(&mask.hash) == Some(hash) && parameters.trailer_field() == 1;
+    usual.then(|| SignatureAlgorithm::RsaPss { hash, salt: parameters.salt_length() })
+}
+
+/// Bits of the modulus of an RSAPublicKey (RFC 8017 appendix A.1.1).
+fn rsa_bits(key: &[u8]) -> Option<u32> {
+    let (_, key) = x509_parser::public_key::RSAPublicKey::from_der(key).ok()?;
+    let modulus = key.modulus;
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    let first = modulus.get(zeros)?;
+    u32::try_from((modulus.len() - zeros) * 8).ok().map(|bits| bits - first.leading_zeros())
+}

@@ -1,0 +1,97 @@
+//! A chain and the key that belongs to it.
+
+use super::algorithm::KeyKind;
+use super::certificate::Certificate;
+use super::chain::Chain;
+use super::key::PrivateKey;
+use crate::change::Role;
+use crate::digest::Digest;
+use crate::sensitive::Sensitive;
+
+/// A chain and its private key, proved to belong together: the only way to carry both.
+///
+/// ```compile_fail,E0451
+/// # fn any<T>() -> T { unimplemented!() }
+/// let forged = reseal::cert::Bundle { chain: any(), key: any() };
+/// ```
+pub struct Bundle {
+    chain: Chain,
+    key: PrivateKey,
+}
+
+/// The key does not belong to the leaf.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "the private key does not belong to the certificate {title:?}: that certifies the {certified_kind} key with the \
+     fingerprint {certified}, the private key is a {held_kind} key with the fingerprint {held}"
+)]
+pub struct PairError {
+    /// What the leaf is called.
+    pub title: String,
+    /// SHA-256 of the public key in the leaf.
+    pub certified: Digest,
+    /// Its kind.
+    pub certified_kind: KeyKind,
+    /// SHA-256 of the public half of the private key.
+    pub held: Digest,
+    /// Its kind.
+    pub held_kind: KeyKind,
+}
+
+impl PairError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        "give the key the certificate was requested with, or request a certificate for this key; `openssl pkey -in KEY -pubout \
+         -outform DER | sha256sum` shows the fingerprint of a key"
+    }
+}
+
+impl Bundle {
+    /// Puts a chain and a key together.
+    ///
+    /// # Errors
+    /// The leaf certifies another key.
+    pub fn pair(chain: Chain, key: PrivateKey) -> Result<Self, PairError> {
+        if key.matches(chain.leaf()) {
+            return Ok(Self { chain, key });
+        }
+        Err(PairError {
+            title: chain.leaf().title(),
+            certified: chain.leaf().spki_digest(),
+            certified_kind: chain.leaf().key_kind().clone(),
+            held: Digest::of(key.spki()),
+            held_kind: key.kind().clone(),
+        })
+    }
+
+    /// The chain.
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The certificate of the server.
+    #[must_use]
+    pub fn leaf(&self) -> &Certificate {
+        self.chain.leaf()
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
+    /// What a file of this role holds, as PEM. A chain without intermediates is empty.
+    #[must_use]
+    pub fn content(&self, role: Role) -> Sensitive {
+        match role {
+            Role::Leaf => self.chain.leaf_pem().into(),
+            Role::Chain => self.chain.chain_pem().into(),
+            Role::FullChain => self.chain.fullchain_pem().into(),
+            Role::Key => self.key.to_pem(),
+            Role::Combined => self.chain.combined_pem(&self.key),
+        }
+    }
+}

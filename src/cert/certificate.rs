@@ -1,0 +1,375 @@
+//! A certificate, parsed once.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use time::OffsetDateTime;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::AlgorithmIdentifier;
+
+use super::algorithm::{KeyKind, SignatureAlgorithm};
+use super::name::Name;
+use super::{codec, distinguished};
+use crate::digest::Digest;
+
+/// An X.509 certificate (RFC 5280). Reads whatever can be read, however odd: what a strict client makes of it is judged
+/// elsewhere. Cloning shares it. Two are equal when their bytes are.
+#[derive(Clone)]
+pub struct Certificate(Arc<Parsed>);
+
+/// Places in the DER instead of copies; what costs an allocation or a digest is made when first asked for.
+struct Parsed {
+    der: Vec<u8>,
+    tbs: Range<usize>,
+    issuer: Range<usize>,
+    subject: Range<usize>,
+    spki: Range<usize>,
+    serial: Range<usize>,
+    signature: Range<usize>,
+    ski: Option<Range<usize>>,
+    aki: Option<Range<usize>>,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+    names: Vec<Name>,
+    unusable_names: Vec<String>,
+    authority: Option<Authority>,
+    serves_tls: bool,
+    signs: bool,
+    fingerprint: OnceLock<Digest>,
+    spki_digest: OnceLock<Digest>,
+    subject_text: OnceLock<String>,
+    issuer_text: OnceLock<String>,
+    common_name: OnceLock<Option<String>>,
+    key_kind: OnceLock<KeyKind>,
+    signature_algorithm: OnceLock<SignatureAlgorithm>,
+}
+
+/// The basic constraints of a CA (RFC 5280 section 4.2.1.9).
+#[derive(Clone, Copy)]
+struct Authority {
+    path_len: Option<u32>,
+}
+
+/// The bytes are no certificate.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// Not DER of a certificate.
+    #[error("the bytes cannot be read as an X.509 certificate: {0}")]
+    Unreadable(String),
+    /// A certificate, and then more.
+    #[error("{0} bytes follow the end of the certificate")]
+    Trailing(usize),
+}
+
+impl Certificate {
+    /// Reads one certificate, which must fill `der`.
+    ///
+    /// # Errors
+    /// The bytes are no certificate, or there are more of them.
+    pub fn from_der(der: impl Into<Vec<u8>>) -> Result<Self, CertificateError> {
+        let der = der.into();
+        let parsed = parse(&der)?;
+        Ok(Self(Arc::new(Parsed { der, ..parsed })))
+    }
+
+    /// SHA-256 of the DER, the fingerprint administrators know.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        *self.0.fingerprint.get_or_init(|| Digest::of(&self.0.der))
+    }
+
+    /// The subject for people: `C=DE, O=Example, CN=www.example.com`. Whoever prints it must escape it.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.0.subject_text.get_or_init(|| distinguished::text(self.subject_der()))
+    }
+
+    /// The issuer, as [`Certificate::subject`].
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.0.issuer_text.get_or_init(|| distinguished::text(self.issuer_der()))
+    }
+
+    /// The subject's last common name. Clients do not look at it (RFC 9525 section 6.4).
+    #[must_use]
+    pub fn common_name(&self) -> Option<&str> {
+        self.0.common_name.get_or_init(|| distinguished::common_name(self.subject_der())).as_deref()
+    }
+
+    /// What to call it in a message: its common name, else its first name, else its subject, else its fingerprint.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match (self.common_name(), self.names().first()) {
+            (Some(name), _) if !name.is_empty() => name.to_owned(),
+            (_, Some(name)) => name.to_string(),
+            (_, None) if self.subject().is_empty() => self.fingerprint().short(),
+            (_, None) => self.subject().to_owned(),
+        }
+    }
+
+    /// The serial number in hexadecimal, as encoded but for the sign octet in front of a high bit.
+    #[must_use]
+    pub fn serial(&self) -> String {
+        let bytes = &self.0.der[self.0.serial.clone()];
+        let bytes = match bytes {
+            [0, rest @ ..] if !rest.is_empty() => rest,
+            _ => bytes,
+        };
+        bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// First second of validity, UTC.
+    #[must_use]
+    pub fn not_before(&self) -> OffsetDateTime {
+        self.0.not_before
+    }
+
+    /// Last second of validity, UTC.
+    #[must_use]
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.0.not_after
+    }
+
+    /// Whether `now` lies within the validity, both ends included (RFC 5280 section 4.1.2.5).
+    #[must_use]
+    pub fn is_valid_at(&self, now: OffsetDateTime) -> bool {
+        (self.0.not_before..=self.0.not_after).contains(&now)
+    }
+
+    /// DNS names and IP addresses of the subject alternative name, in their order. The common name is not among them: no
+    /// client takes it any more.
+    #[must_use]
+    pub fn names(&self) -> &[Name] {
+        &self.0.names
+    }
+
+    /// DNS names and addresses in the subject alternative name that can match nothing: spaces, inner wildcards, 5-byte
+    /// addresses. Whoever prints them must escape them.
+    #[must_use]
+    pub fn unusable_names(&self) -> &[String] {
+        &self.0.unusable_names
+    }
+
+    /// Whether one of its names is good for `wanted`.
+    #[must_use]
+    pub fn covers(&self, wanted: &Name) -> bool {
+        self.names().iter().any(|name| name.covers(wanted))
+    }
+
+    /// What kind of key it certifies.
+    #[must_use]
+    pub fn key_kind(&self) -> &KeyKind {
+        self.0.key_kind.get_or_init(|| KeyKind::of_spki(self.spki()))
+    }
+
+    /// The DER of the SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.0.der[self.0.spki.clone()]
+    }
+
+    /// SHA-256 of [`Certificate::spki`], as RFC 7469 pins it.
+    #[must_use]
+    pub fn spki_digest(&self) -> Digest {
+        *self.0.spki_digest.get_or_init(|| Digest::of(self.spki()))
+    }
+
+    /// Whether it says that it may issue others.
+    #[must_use]
+    pub fn is_ca(&self) -> bool {
+        self.0.authority.is_some()
+    }
+
+    /// How many intermediates may stand between it and a leaf; `None` where it does not say.
+    #[must_use]
+    pub fn path_len(&self) -> Option<u32> {
+        self.0.authority.and_then(|authority| authority.path_len)
+    }
+
+    /// Subject key identifier (RFC 5280 section 4.2.1.2).
+    #[must_use]
+    pub fn ski(&self) -> Option<&[u8]> {
+        self.0.ski.clone().map(|range| &self.0.der[range])
+    }
+
+    /// Key identifier of the issuer (RFC 5280 section 4.2.1.1).
+    #[must_use]
+    pub fn aki(&self) -> Option<&[u8]> {
+        self.0.aki.clone().map(|range| &self.0.der[range])
+    }
+
+    /// Whether its extended key usage allows a TLS server: absent, any, or server authentication (RFC 5280 section 4.2.1.12).
+    #[must_use]
+    pub fn serves_tls(&self) -> bool {
+        self.0.serves_tls
+    }
+
+    /// Whether its key usage allows digital signatures, without which no TLS 1.3 handshake can be signed (RFC 8446 section
+    /// 4.4.2.2). An absent key usage allows everything.
+    #[must_use]
+    pub fn signs_handshakes(&self) -> bool {
+        self.0.signs
+    }
+
+    /// How its issuer signed it; displays as `RSA with SHA-256`.
+    #[must_use]
+    pub fn signature_algorithm(&self) -> &SignatureAlgorithm {
+        self.0.signature_algorithm.get_or_init(|| {
+            // The identifier stands between what is signed and the signature (RFC 5280 section 4.1).
+            match AlgorithmIdentifier::from_der(&self.0.der[self.0.tbs.end..]) {
+                Ok((_, algorithm)) => SignatureAlgorithm::of(&algorithm),
+                Err(_) => SignatureAlgorithm::Other(String::new()),
+            }
+        })
+    }
+
+    /// The bytes it was read from, for those who hand it on unread: a handshake, a file. Nobody outside this module parses them.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.0.der
+    }
+
+    /// One PEM block, lines ended by LF.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        codec::pem::encode("CERTIFICATE", &self.0.der)
+    }
+
+    pub(super) fn subject_der(&self) -> &[u8] {
+        &self.0.der[self.0.subject.clone()]
+    }
+
+    pub(super) fn issuer_der(&self) -> &[u8] {
+        &self.0.der[self.0.issuer.clone()]
+    }
+
+    /// What the issuer signed.
+    pub(super) fn tbs(&self) -> &[u8] {
+        &self.0.der[self.0.tbs.clone()]
+    }
+
+    /// The signature's octets.
+    pub(super) fn signature(&self) -> &[u8] {
+        &self.0.der[self.0.signature.clone()]
+    }
+
+    /// Whether subject and issuer are the same name.
+    pub(super) fn is_self_issued(&self) -> bool {
+        distinguished::same(self.subject_der(), self.issuer_der())
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.der == other.0.der
+    }
+}
+
+impl Eq for Certificate {}
+
+impl std::hash::Hash for Certificate {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.der.hash(state);
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Certificate({:?} {})", self.subject(), self.fingerprint().short())
+    }
+}
+
+/// Everything but the bytes themselves.
+fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| {
+        CertificateError::Unreadable(match error {
+            x509_parser::nom::Err::Incomplete(_) => "it ends too early".to_owned(),
+            x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => error.to_string(),
+        })
+    })?;
+    if !rest.is_empty() {
+        return Err(CertificateError::Trailing(rest.len()));
+    }
+    let place = |part: &[u8]| {
+        // Parts borrow from the whole; one that did not would be empty rather than elsewhere.
+        let start = (part.as_ptr() as usize).wrapping_sub(der.as_ptr() as usize);
+        if start <= der.len() && part.len() <= der.len() - start { start..start + part.len() } else { 0..0 }
+    };
+    let tbs = &certificate.tbs_certificate;
+    let mut parsed = Parsed {
+        der: Vec::new(),
+        tbs: place(tbs.as_ref()),
+        issuer: place(tbs.issuer.as_raw()),
+        subject: place(tbs.subject.as_raw()),
+        spki: place(tbs.subject_pki.raw),
+        serial: place(tbs.raw_serial()),
+        signature: place(&certificate.signature_value.data),
+        ski: None,
+        aki: None,
+        not_before: tbs.validity.not_before.to_datetime().to_offset(time::UtcOffset::UTC),
+        not_after: tbs.validity.not_after.to_datetime().to_offset(time::UtcOffset::UTC),
+        names: Vec::new(),
+        unusable_names: Vec::new(),
+        authority: None,
+        serves_tls: true,
+        signs: true,
+        fingerprint: OnceLock::new(),
+        spki_digest: OnceLock::new(),
+        subject_text: OnceLock::new(),
+        issuer_text: OnceLock::new(),
+        common_name: OnceLock::new(),
+        key_kind: OnceLock::new(),
+        signature_algorithm: OnceLock::new(),
+    };
+    // Walked in order, because the parser's own accessors fail on a repeated extension; later ones add names and take permissions.
+    for extension in tbs.extensions() {
+        match extension.parsed_extension() {
+            ParsedExtension::SubjectAlternativeName(names) => {
+                for name in &names.general_names {
+                    take_name(&mut parsed, name);
+                }
+            }
+            ParsedExtension::BasicConstraints(constraints) if constraints.ca => {
+                parsed.authority = Some(Authority { path_len: constraints.path_len_constraint });
+            }
+            ParsedExtension::SubjectKeyIdentifier(identifier) => parsed.ski = Some(place(identifier.0)),
+            ParsedExtension::AuthorityKeyIdentifier(authority) => {
+                parsed.aki = authority.key_identifier.as_ref().map(|identifier| place(identifier.0));
+            }
+            ParsedExtension::KeyUsage(usage) => parsed.signs &= usage.digital_signature(),
+            ParsedExtension::ExtendedKeyUsage(usage) => parsed.serves_tls &= usage.any || usage.server_auth,
+            _ => {}
+        }
+    }
+    Ok(parsed)
+}
+
+fn take_name(parsed: &mut Parsed, name: &GeneralName<'_>) {
+    match name {
+        GeneralName::DNSName(text) => match text.parse() {
+            Ok(name @ Name::Dns(_)) => parsed.names.push(name),
+            // An address written as a DNS name matches no address (RFC 9525 section 6.5).
+            Ok(Name::Ip(_)) | Err(_) => parsed.unusable_names.push((*text).to_owned()),
+        },
+        GeneralName::IPAddress(bytes) => match address(bytes) {
+            Some(address) => parsed.names.push(Name::Ip(address)),
+            None => parsed.unusable_names.push(format!("an address of {} bytes", bytes.len())),
+        },
+        GeneralName::Invalid(_, bytes) => parsed.unusable_names.push(String::from_utf8_lossy(bytes).into_owned()),
+        GeneralName::OtherName(..)
+        | GeneralName::RFC822Name(_)
+        | GeneralName::X400Address(_)
+        | GeneralName::DirectoryName(_)
+        | GeneralName::EDIPartyName(_)
+        | GeneralName::URI(_)
+        | GeneralName::RegisteredID(_) => {}
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}

@@ -1,0 +1,267 @@
+//! A leaf and the intermediates that lead from it towards a root.
+
+use std::fmt;
+
+use super::certificate::Certificate;
+use super::distinguished;
+use super::key::PrivateKey;
+use super::trust::{SelfSigned, Signed, issued_by};
+use crate::digest::Digest;
+use crate::sensitive::Sensitive;
+
+/// Certificates in the order in which a server sends them (RFC 8446 section 4.4.2): leaf first, each issued by the next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chain {
+    leaf: Certificate,
+    intermediates: Vec<Certificate>,
+}
+
+/// A chain put in order, and what was noticed doing it.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The chain, without a root.
+    pub chain: Chain,
+    /// What was left out, assumed or missing.
+    pub notes: Vec<ChainNote>,
+}
+
+/// Something about a heap of certificates that stops nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ChainNote {
+    /// A self-signed certificate at the end was left out: clients trust their own copy or none.
+    RootDropped(Certificate),
+    /// A certificate that is not part of the chain was left out.
+    Stranger(Certificate),
+    /// The issuer of this one, the last of the chain, is not among those given.
+    IssuerMissing(Certificate),
+    /// The chain goes on from the first to the second by their names alone: the signature cannot be checked.
+    Unchecked(Certificate, Certificate),
+}
+
+impl fmt::Display for ChainNote {
+    /// One line; names are not escaped.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RootDropped(root) => write!(out, "left out the root {}: servers do not send it", root.title()),
+            Self::Stranger(other) => {
+                write!(out, "left out {} ({}): not part of the chain", other.title(), other.fingerprint().short())
+            }
+            Self::IssuerMissing(last) => write!(
+                out,
+                "the chain ends with {}, and its issuer {} was not given: complete unless that is an intermediate",
+                last.title(),
+                last.issuer()
+            ),
+            Self::Unchecked(child, issuer) => write!(
+                out,
+                "{} is taken to be issued by {}: its signature ({}) cannot be checked",
+                child.title(),
+                issuer.title(),
+                child.signature_algorithm()
+            ),
+        }
+    }
+}
+
+/// No chain can be made of these certificates.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ChainError {
+    /// None at all.
+    #[error("no certificate was given to make a chain of")]
+    Empty,
+    /// The key belongs to none of them.
+    #[error("the private key with the fingerprint {key} belongs to none of the certificates given: {}", have.join(", "))]
+    NoneForKey {
+        /// SHA-256 of the key's public half.
+        key: Digest,
+        /// Each certificate with the fingerprint of its key.
+        have: Vec<String>,
+    },
+    /// More than one could be the server's.
+    #[error("several certificates could be the server's: {}", .0.join(", "))]
+    SeveralLeaves(Vec<String>),
+    /// Each has issued another.
+    #[error("none of the certificates given is a server's: each has issued another of them")]
+    NoLeaf,
+}
+
+impl ChainError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Empty => "give the certificate of the server and its intermediates",
+            Self::NoneForKey { .. } => {
+                "give the certificate that was issued for this key, or the key of this certificate"
+            }
+            Self::SeveralLeaves(_) => "give one server certificate at a time, or its key along with it",
+            Self::NoLeaf => "give the certificate of the server, not only those of CAs",
+        }
+    }
+}
+
+impl Chain {
+    /// The chain as somebody else put it, a server or a file: unsorted, unchecked, the first one the leaf. `None` without any.
+    #[must_use]
+    pub fn as_given(certificates: Vec<Certificate>) -> Option<Self> {
+        let mut certificates = certificates.into_iter();
+        let leaf = certificates.next()?;
+        Some(Self { leaf, intermediates: certificates.collect() })
+    }
+
+    /// Finds the leaf, the one `key` belongs to where a key is given, and sorts the chain above it by names and signatures.
+    /// Repeated certificates, a root at the end and whatever is not part of the chain are left out; a leaf that signed itself
+    /// stays. An incomplete chain is a note, for nobody can tell from here whether its last issuer is a root.
+    ///
+    /// # Errors
+    /// There is no leaf, or no single one.
+    pub fn assemble(certificates: Vec<Certificate>, key: Option<&PrivateKey>) -> Result<Assembled, ChainError> {
+        let mut heap: Vec<Certificate> = Vec::new();
+        for certificate in certificates {
+            if !heap.contains(&certificate) {
+                heap.push(certificate);
+            }
+        }
+        let place = match key {
+            Some(key) => leaf_of_key(&heap, key)?,
+            None => only_leaf(&heap)?,
+        };
+        let mut path = vec![heap.remove(place)];
+        let mut notes = Vec::new();
+        let mut root = None;
+        while let Some(last) = path.last()
+            && !vouches_for_itself(last)
+            && let Some((place, signed)) = issuer_of(last, &heap)
+        {
+            let issuer = heap.remove(place);
+            if signed == Signed::Unverifiable {
+                notes.push(ChainNote::Unchecked(last.clone(), issuer.clone()));
+            }
+            if vouches_for_itself(&issuer) {
+                root = Some(issuer);
+                break;
+            }
+            path.push(issuer);
+        }
+        let complete = root.is_some() || path.last().is_some_and(vouches_for_itself);
+        let suspicious = path.len() == 1 || heap.iter().any(|other| other.is_ca() && !vouches_for_itself(other));
+        if let Some(last) = path.last()
+            && !complete
+            && suspicious
+        {
+            notes.push(ChainNote::IssuerMissing(last.clone()));
+        }
+        notes.extend(root.map(ChainNote::RootDropped));
+        notes.extend(heap.into_iter().map(|other| {
+            let root = other.is_ca() && vouches_for_itself(&other);
+            if root { ChainNote::RootDropped(other) } else { ChainNote::Stranger(other) }
+        }));
+        let chain = Self::as_given(path).ok_or(ChainError::Empty)?;
+        Ok(Assembled { chain, notes })
+    }
+
+    /// The certificate of the server.
+    #[must_use]
+    pub fn leaf(&self) -> &Certificate {
+        &self.leaf
+    }
+
+    /// The others, from the leaf's issuer upwards.
+    #[must_use]
+    pub fn intermediates(&self) -> &[Certificate] {
+        &self.intermediates
+    }
+
+    /// All of them, leaf first.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        std::iter::once(&self.leaf).chain(&self.intermediates)
+    }
+
+    /// The leaf as PEM.
+    #[must_use]
+    pub fn leaf_pem(&self) -> String {
+        self.leaf.to_pem()
+    }
+
+    /// The intermediates as PEM; empty where there are none.
+    #[must_use]
+    pub fn chain_pem(&self) -> String {
+        self.intermediates.iter().map(Certificate::to_pem).collect()
+    }
+
+    /// Leaf and intermediates as PEM.
+    #[must_use]
+    pub fn fullchain_pem(&self) -> String {
+        self.certificates().map(Certificate::to_pem).collect()
+    }
+
+    /// Leaf, intermediates and the key as PEM. Whether the key belongs to the leaf is for [`Bundle`](super::Bundle) to hold.
+    #[must_use]
+    pub fn combined_pem(&self, key: &PrivateKey) -> Sensitive {
+        let (chain, key) = (self.fullchain_pem(), key.to_pem());
+        // Reserved at once: growing would leave a copy of the key behind.
+        let mut bytes = Vec::with_capacity(chain.len() + key.expose().len());
+        bytes.extend_from_slice(chain.as_bytes());
+        bytes.extend_from_slice(key.expose());
+        bytes.into()
+    }
+}
+
+/// Of several certificates for one key the youngest, as after a renewal that kept the key; a CA's only where there is no other.
+fn leaf_of_key(heap: &[Certificate], key: &PrivateKey) -> Result<usize, ChainError> {
+    let fitting = heap.iter().enumerate().filter(|(_, certificate)| key.matches(certificate));
+    let leaf = fitting.max_by_key(|(place, one)| (!one.is_ca(), one.not_before(), std::cmp::Reverse(*place)));
+    match leaf {
+        Some((place, _)) => Ok(place),
+        None if heap.is_empty() => Err(ChainError::Empty),
+        None => Err(ChainError::NoneForKey {
+            key: Digest::of(key.spki()),
+            have: heap.iter().map(|one| format!("{} (key {})", one.title(), one.spki_digest().short())).collect(),
+        }),
+    }
+}
+
+/// The only certificate that is no CA's; else the only one that issued no other, which finds a leaf that calls itself a CA, and
+/// roots so old that they do not.
+fn only_leaf(heap: &[Certificate]) -> Result<usize, ChainError> {
+    let servers: Vec<usize> = (0..heap.len()).filter(|place| !heap[*place].is_ca()).collect();
+    if let [only] = servers.as_slice() {
+        return Ok(*only);
+    }
+    let candidates = if servers.is_empty() { (0..heap.len()).collect() } else { servers };
+    let issued_none = |place: &usize| {
+        let subject = heap[*place].subject_der();
+        !heap
+            .iter()
+            .enumerate()
+            .any(|(other, child)| other != *place && distinguished::same(child.issuer_der(), subject))
+    };
+    let leaves: Vec<usize> = candidates.into_iter().filter(issued_none).collect();
+    match leaves.as_slice() {
+        [only] => Ok(*only),
+        [] if heap.is_empty() => Err(ChainError::Empty),
+        [] => Err(ChainError::NoLeaf),
+        several => Err(ChainError::SeveralLeaves(several.iter().map(|place| heap[*place].title()).collect())),
+    }
+}
+
+/// The best issuer in the heap. Checked signatures before unchecked ones; a cross-signed certificate before the self-signed one
+/// of the same key, for it leads on to a root that older clients have; then the one valid longest.
+fn issuer_of(child: &Certificate, heap: &[Certificate]) -> Option<(usize, Signed)> {
+    let candidates = heap.iter().enumerate().filter_map(|(place, issuer)| match issued_by(child, issuer) {
+        signed @ (Signed::Verified | Signed::Unverifiable) => Some((place, signed)),
+        Signed::Failed => None,
+    });
+    candidates.max_by_key(|(place, signed)| {
+        let issuer = &heap[*place];
+        (*signed == Signed::Verified, !issuer.is_self_issued(), issuer.not_after(), std::cmp::Reverse(*place))
+    })
+}
+
+/// Whether the path ends here.
+fn vouches_for_itself(certificate: &Certificate) -> bool {
+    match SelfSigned::of(certificate) {
+        SelfSigned::Yes | SelfSigned::SelfIssuedUnverifiable => true,
+        SelfSigned::No | SelfSigned::SelfIssuedByOtherKey | SelfSigned::OwnKeyOtherName => false,
+    }
+}

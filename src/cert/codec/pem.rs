@@ -1,0 +1,440 @@
+//! Textual encoding (RFC 7468), as it is found rather than as it is specified.
+//!
+//! Finding the blocks is ours, because one bad block must not hide the others; decoding one block is left to libraries.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use pkcs8::LineEnding;
+use zeroize::Zeroizing;
+
+use super::pkcs8::{Pkcs8Failure, decrypt, looks_encrypted};
+use crate::cert::certificate::{Certificate, CertificateError};
+use crate::cert::key::{KeyError, PrivateKey};
+use crate::sensitive::Sensitive;
+
+/// Bytes of input that are read.
+pub const MAX_INPUT: usize = 16 << 20;
+
+/// Blocks of one input that are read.
+pub const MAX_BLOCKS: usize = 1_000;
+
+/// What an input holds, in its order.
+#[derive(Default)]
+pub struct Contents {
+    /// Certificates.
+    pub certificates: Vec<Certificate>,
+    /// Private keys, decrypted.
+    pub keys: Vec<PrivateKey>,
+    /// Blocks that are neither, by label: requests, revocation lists, parameters.
+    pub ignored: BTreeMap<String, usize>,
+    /// Blocks that should be one of these and cannot be read.
+    pub bad: Vec<BadBlock>,
+}
+
+/// One block that cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct BadBlock {
+    /// Where it is.
+    pub place: Place,
+    /// Why it cannot be read.
+    #[source]
+    pub why: BlockError,
+}
+
+/// Where in an input something is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The block that begins on this line, counted from 1.
+    Line {
+        /// The line.
+        line: usize,
+        /// The label of the block.
+        label: String,
+    },
+    /// The whole input, which is not PEM.
+    Der,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { line, label } => write!(out, "line {line}, {}", label.escape_debug()),
+            Self::Der => out.write_str("DER"),
+        }
+    }
+}
+
+/// Why a block cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BlockError {
+    /// No END line with the same label follows.
+    #[error("the block has no end")]
+    Unterminated,
+    /// Not base64.
+    #[error("the text between BEGIN and END is not base64: {0}")]
+    NotBase64(String),
+    /// Not a certificate.
+    #[error("{0}")]
+    Certificate(CertificateError),
+    /// Not a private key.
+    #[error("{0}")]
+    Key(KeyError),
+    /// The key is encrypted, and there is no passphrase.
+    #[error("the private key is encrypted and no passphrase was given")]
+    EncryptedNoPassphrase,
+    /// The passphrase does not open the key.
+    #[error("the passphrase does not open the private key")]
+    WrongPassphrase,
+    /// A way of encrypting that is not supported.
+    #[error("the private key is encrypted with {0}, which is not supported")]
+    UnsupportedEncryption(String),
+    /// Encrypted at a cost no honest file asks for.
+    #[error("the private key is encrypted with {0}, which is more than is done for a file")]
+    TooCostly(String),
+    /// Anything else about an encrypted key.
+    #[error("the encrypted private key cannot be read")]
+    UnreadableEncrypted,
+}
+
+impl BlockError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::EncryptedNoPassphrase => Some("give the passphrase of the key"),
+            Self::WrongPassphrase => Some("give the passphrase the key was encrypted with"),
+            Self::UnsupportedEncryption(_) | Self::TooCostly(_) => Some(
+                "encrypt it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW`, or `openssl pkey -in OLD -out NEW` \
+                 for a key without passphrase",
+            ),
+            Self::Unterminated | Self::NotBase64(_) | Self::Certificate(_) | Self::UnreadableEncrypted => {
+                Some("the file is damaged or was cut off: fetch it again")
+            }
+            Self::Key(_) => None,
+        }
+    }
+}
+
+/// An input cannot be read at all.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InputError {
+    /// Larger than [`MAX_INPUT`].
+    #[error("the input has {0} bytes, more than the {MAX_INPUT} that are read")]
+    TooLarge(usize),
+    /// More blocks than [`MAX_BLOCKS`].
+    #[error("the input has more than the {MAX_BLOCKS} blocks that are read")]
+    TooManyBlocks,
+    /// Nothing but white space.
+    #[error("the input is empty")]
+    Empty,
+    /// Neither PEM nor DER of a certificate or key.
+    #[error("the input is neither PEM nor the DER of a certificate or private key")]
+    Unknown,
+}
+
+/// Reads PEM with any number of blocks in any order, or the DER of one certificate or key. Certificates and keys among the
+/// blocks that can be read are read even where others cannot.
+///
+/// Taken as they are found: a byte order mark, UTF-16, any line ends, indentation, text between blocks, blank lines and header
+/// lines inside them, blocks without a line end between them.
+///
+/// # Errors
+/// Nothing in the input can be read, or it is too large.
+pub fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Contents, InputError> {
+    if input.len() > MAX_INPUT {
+        return Err(InputError::TooLarge(input.len()));
+    }
+    let decoded;
+    let input = match input {
+        [0xef, 0xbb, 0xbf, rest @ ..] => rest,
+        [0xff, 0xfe, rest @ ..] => {
+            decoded = utf16(rest, u16::from_le_bytes);
+            decoded.as_bytes()
+        }
+        [0xfe, 0xff, rest @ ..] => {
+            decoded = utf16(rest, u16::from_be_bytes);
+            decoded.as_bytes()
+        }
+        _ => input,
+    };
+    if input.trim_ascii().is_empty() {
+        return Err(InputError::Empty);
+    }
+    // DER first: it may hold any bytes, a BEGIN line among them.
+    if let Some(contents) = read_der(input, passphrase) {
+        return Ok(contents);
+    }
+    let mut contents = Contents::default();
+    let mut blocks = Blocks::new(input);
+    let mut count = 0;
+    while let Some(block) = blocks.next() {
+        count += 1;
+        if count > MAX_BLOCKS {
+            return Err(InputError::TooManyBlocks);
+        }
+        if let Err(why) = contents.take(&block, passphrase) {
+            let place = Place::Line { line: block.line, label: block.label.to_owned() };
+            contents.bad.push(BadBlock { place, why });
+        }
+    }
+    if count == 0 { Err(InputError::Unknown) } else { Ok(contents) }
+}
+
+/// One block with lines of 64 characters ended by LF.
+#[must_use]
+pub fn encode(label: &str, der: &[u8]) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(label, der), config)
+}
+
+/// As [`encode`], leaving no copies of the secret behind.
+#[must_use]
+pub fn encode_secret(label: &str, der: &[u8]) -> Sensitive {
+    match pkcs8::der::pem::encode_string(label, LineEnding::LF, der) {
+        Ok(text) => text.into(),
+        // Only beyond 256 MiB, where there is no secret.
+        Err(_) => encode(label, der).into(),
+    }
+}
+
+impl Contents {
+    fn take(&mut self, block: &Block<'_>, passphrase: Option<&Sensitive>) -> Result<(), BlockError> {
+        match block.label {
+            "CERTIFICATE" | "X509 CERTIFICATE" => {
+                self.certificates.push(Certificate::from_der(block.decode()?).map_err(BlockError::Certificate)?);
+            }
+            "TRUSTED CERTIFICATE" => {
+                // OpenSSL appends what it trusts the certificate for.
+                let der = block.decode()?;
+                let certificate = first_element(&der).unwrap_or(&der);
+                self.certificates.push(Certificate::from_der(certificate).map_err(BlockError::Certificate)?);
+            }
+            "ENCRYPTED PRIVATE KEY" => {
+                let der = block.decode_secret()?;
+                self.keys.push(decrypt(&der, passphrase).map_err(BlockError::from)?);
+            }
+            label if label.ends_with("PRIVATE KEY") => {
+                if block.is_encrypted() {
+                    let how = "the traditional format of OpenSSL (Proc-Type: 4,ENCRYPTED)".to_owned();
+                    return Err(BlockError::UnsupportedEncryption(how));
+                }
+                let der = block.decode_secret()?;
+                self.keys.push(PrivateKey::from_der(&der).map_err(BlockError::Key)?);
+            }
+            label => {
+                if block.body.is_none() {
+                    return Err(BlockError::Unterminated);
+                }
+                *self.ignored.entry(label.to_owned()).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<Pkcs8Failure> for BlockError {
+    fn from(failure: Pkcs8Failure) -> Self {
+        match failure {
+            Pkcs8Failure::NoPassphrase => Self::EncryptedNoPassphrase,
+            Pkcs8Failure::WrongPassphrase => Self::WrongPassphrase,
+            Pkcs8Failure::Unsupported(what) => Self::UnsupportedEncryption(what),
+            Pkcs8Failure::TooCostly(what) => Self::TooCostly(what),
+            Pkcs8Failure::Key(error) => Self::Key(error),
+            Pkcs8Failure::Unreadable | Pkcs8Failure::NotEncrypted => Self::UnreadableEncrypted,
+        }
+    }
+}
+
+/// The input as DER of one certificate or key; `None` where it has not even the form of a single element.
+fn read_der(input: &[u8], passphrase: Option<&Sensitive>) -> Option<Contents> {
+    if input.first() != Some(&0x30) || first_element(input)?.len() != input.len() {
+        return None;
+    }
+    let mut contents = Contents::default();
+    let bad = |why| BadBlock { place: Place::Der, why };
+    match Certificate::from_der(input) {
+        Ok(certificate) => contents.certificates.push(certificate),
+        Err(certificate) => match PrivateKey::from_der(input) {
+            Ok(key) => contents.keys.push(key),
+            Err(KeyError::Unreadable) if looks_encrypted(input) => match decrypt(input, passphrase) {
+                Ok(key) => contents.keys.push(key),
+                Err(failure) => contents.bad.push(bad(failure.into())),
+            },
+            Err(KeyError::Unreadable) => contents.bad.push(bad(BlockError::Certificate(certificate))),
+            Err(error) => contents.bad.push(bad(BlockError::Key(error))),
+        },
+    }
+    Some(contents)
+}
+
+/// The first DER element of `der`, header and all.
+fn first_element(der: &[u8]) -> Option<&[u8]> {
+    use x509_parser::asn1_rs::{Any, FromDer};
+    let (rest, _) = Any::from_der(der).ok()?;
+    der.get(..der.len() - rest.len())
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Zeroizing<String> {
+    // Three bytes at most for each unit, so that the text never moves and leaves a copy.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() / 2 * 3 + 3));
+    let units = bytes.as_chunks().0.iter().map(|pair| unit(*pair));
+    text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    text
+}
+
+/// One block as it was found.
+struct Block<'a> {
+    label: &'a str,
+    line: usize,
+    /// Everything between the BEGIN and the END line; `None` where no END line with this label follows.
+    body: Option<&'a [u8]>,
+}
+
+impl Block<'_> {
+    fn is_encrypted(&self) -> bool {
+        let (headers, _) = split_headers(self.body.unwrap_or_default());
+        let proc_type = |line: &&[u8]| line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
+        lines(headers).any(|line| proc_type(&line.trim_ascii()))
+    }
+
+    /// The block as every decoder takes it: no headers, no blank lines, 64 characters a line. Wiped, as it may be a key.
+    fn normal_form(&self) -> Result<Zeroizing<String>, BlockError> {
+        let (_, base64) = split_headers(self.body.ok_or(BlockError::Unterminated)?);
+        let length = base64.len() + base64.len() / 64 + 2 * self.label.len() + 64;
+        let mut text = Zeroizing::new(String::with_capacity(length));
+        text.push_str("-----BEGIN ");
+        text.push_str(self.label);
+        text.push_str("-----");
+        for (index, byte) in base64.iter().filter(|byte| !byte.is_ascii_whitespace()).enumerate() {
+            if index % 64 == 0 {
+                text.push('\n');
+            }
+            let known = byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+            text.push(if known { char::from(*byte) } else { return Err(not_base64(*byte)) });
+        }
+        text.push_str("\n-----END ");
+        text.push_str(self.label);
+        text.push_str("-----\n");
+        Ok(text)
+    }
+
+    fn decode(&self) -> Result<Vec<u8>, BlockError> {
+        let text = self.normal_form()?;
+        pem::parse(text.as_bytes())
+            .map(pem::Pem::into_contents)
+            .map_err(|error| BlockError::NotBase64(error.to_string()))
+    }
+
+    /// As [`Block::decode`], by a decoder that leaves no copies behind.
+    fn decode_secret(&self) -> Result<Zeroizing<Vec<u8>>, BlockError> {
+        let text = self.normal_form()?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+        pkcs8::der::pem::Decoder::new(text.as_bytes())
+            .and_then(|mut decoder| decoder.decode_to_end(&mut bytes).map(drop))
+            .map_err(|error| BlockError::NotBase64(error.to_string()))?;
+        Ok(bytes)
+    }
+}
+
+fn not_base64(byte: u8) -> BlockError {
+    BlockError::NotBase64(format!("it has the byte {:?}", char::from(byte)))
+}
+
+/// Header lines (RFC 1421 section 4.6) and what follows them. They are told by their colon, which base64 has not; the blank
+/// line after them is often missing.
+fn split_headers(body: &[u8]) -> (&[u8], &[u8]) {
+    let mut end = 0;
+    let mut seen = false;
+    for line in lines(body) {
+        if line.contains(&b':') {
+            seen = true;
+        } else if !line.trim_ascii().is_empty() {
+            break;
+        }
+        end += line.len() + 1;
+    }
+    if seen { body.split_at(end.min(body.len())) } else { (&[], body) }
+}
+
+/// Lines ended by LF or CR; CR LF makes an empty line more, which no caller minds.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n' || *byte == b'\r')
+}
+
+/// Finds blocks.
+struct Blocks<'a> {
+    input: &'a [u8],
+    at: usize,
+    /// Lines counted up to here, for a single pass over the input.
+    counted: (usize, usize),
+}
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
+const DASHES: &[u8] = b"-----";
+
+impl<'a> Blocks<'a> {
+    fn new(input: &'a [u8]) -> Self {
+        Self { input, at: 0, counted: (0, 1) }
+    }
+
+    fn next(&mut self) -> Option<Block<'a>> {
+        loop {
+            let begin = self.at + find(&self.input[self.at..], BEGIN)?;
+            let after = begin + BEGIN.len();
+            self.at = after;
+            // A label ends on its line; a BEGIN in the middle of a sentence begins nothing.
+            let Some(label) = label(&self.input[after..]).filter(|_| starts_a_line(&self.input[..begin])) else {
+                continue;
+            };
+            let line = self.line_of(begin);
+            let start = after + label.len() + DASHES.len();
+            // Not beyond the next BEGIN, which also keeps the search linear however many blocks lack their end.
+            let rest = &self.input[start..];
+            let rest = &rest[..find(rest, BEGIN).unwrap_or(rest.len())];
+            let body = find(rest, END).and_then(|end| {
+                let closing = rest[end + END.len()..].strip_prefix(label.as_bytes())?;
+                closing.starts_with(DASHES).then(|| &rest[..end])
+            });
+            self.at = start + body.map_or(0, |body| body.len() + END.len() + label.len() + DASHES.len());
+            return Some(Block { label, line, body });
+        }
+    }
+
+    fn line_of(&mut self, position: usize) -> usize {
+        let (from, line) = self.counted;
+        let passed = &self.input[from..position];
+        let feeds = passed.iter().filter(|byte| **byte == b'\n').count();
+        // CR alone ends a line where there is no LF at all.
+        let returns = passed.iter().filter(|byte| **byte == b'\r').count();
+        self.counted = (position, line + if feeds == 0 { returns } else { feeds });
+        self.counted.1
+    }
+}
+
+/// Whether nothing but white space stands before on the line, or the end of another block.
+fn starts_a_line(before: &[u8]) -> bool {
+    let blanks = before.iter().rev().take_while(|byte| **byte == b' ' || **byte == b'\t').count();
+    let before = &before[..before.len() - blanks];
+    matches!(before.last(), None | Some(b'\n' | b'\r')) || before.ends_with(DASHES)
+}
+
+fn label(after: &[u8]) -> Option<&str> {
+    let length = find(&after[..after.len().min(80)], DASHES)?;
+    let label = std::str::from_utf8(&after[..length]).ok()?;
+    label.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()).then_some(label)
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    let first = what.first()?;
+    let mut from = 0;
+    loop {
+        let at = from + text.get(from..)?.iter().position(|byte| byte == first)?;
+        if text[at..].starts_with(what) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}

@@ -1,0 +1,266 @@
+//! Private keys.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::error::{KeyRejected, Unspecified};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
+    ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
+};
+use x509_parser::asn1_rs::{Any, FromDer, Tag};
+use x509_parser::x509::AlgorithmIdentifier;
+
+use super::algorithm::KeyKind;
+use super::certificate::Certificate;
+use super::{codec, spki};
+use crate::sensitive::Sensitive;
+
+/// A private key that is whole: its public half was computed from it. Wiped on drop.
+///
+/// It has no `Debug`, `Clone` or `Serialize`:
+///
+/// ```compile_fail,E0277
+/// # let key = reseal::cert::PrivateKey::generate(reseal::cert::Generate::P256).unwrap();
+/// println!("{key:?}");
+/// ```
+/// ```compile_fail,E0599
+/// # let key = reseal::cert::PrivateKey::generate(reseal::cert::Generate::P256).unwrap();
+/// let copy = key.clone();
+/// ```
+/// ```compile_fail,E0277
+/// # let key = reseal::cert::PrivateKey::generate(reseal::cert::Generate::P256).unwrap();
+/// let text = serde_json::to_string(&key);
+/// ```
+pub struct PrivateKey {
+    pkcs8: Sensitive,
+    spki: Vec<u8>,
+    kind: KeyKind,
+}
+
+/// Kinds of keys that can be made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Generate {
+    /// ECDSA on P-256.
+    P256,
+    /// ECDSA on P-384.
+    P384,
+    /// RSA, 2048 bits.
+    Rsa2048,
+    /// RSA, 3072 bits.
+    Rsa3072,
+    /// RSA, 4096 bits.
+    Rsa4096,
+}
+
+/// A private key cannot be had.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Not DER of a private key.
+    #[error("the bytes are no private key in PKCS#8, PKCS#1 or SEC 1 form")]
+    Unreadable,
+    /// A key that no TLS server certificate here can have.
+    #[error("the private key is of an unsupported kind: {0}")]
+    Unsupported(KeyKind),
+    /// A key of a known kind that is too small, too large or contradicts itself.
+    #[error("the {kind} private key is refused: {why}")]
+    Refused {
+        /// Its kind.
+        kind: &'static str,
+        /// What the cryptographic library says.
+        why: String,
+    },
+    /// The cryptographic library made no key.
+    #[error("no {0} key could be generated")]
+    NotGenerated(Generate),
+}
+
+impl PrivateKey {
+    /// Reads a key in PKCS#8 (RFC 5958), PKCS#1 (RFC 8017 appendix A.1.2) or SEC 1 (RFC 5915) form, told apart by content.
+    ///
+    /// # Errors
+    /// No key, a key of a kind that is not supported, or one whose parts do not belong together.
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        match pkcs8_kind(der) {
+            Some(KeyKind::Rsa(_)) => Self::from_rsa(RsaKeyPair::from_pkcs8(der)),
+            Some(KeyKind::Ed25519) => Self::from_ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)),
+            Some(kind @ (KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Other(_))) => match curve(&kind) {
+                Some(curve) => Self::from_ec(EcdsaKeyPair::from_pkcs8(curve, der)),
+                None => Err(KeyError::Unsupported(kind)),
+            },
+            None => match traditional(der) {
+                Some(Traditional::Rsa) => Self::from_rsa(RsaKeyPair::from_der(der)),
+                Some(Traditional::Ec) => {
+                    // The curve is optional in SEC 1, and a key fits one only.
+                    let fitting = CURVES.iter().map(|curve| EcdsaKeyPair::from_private_key_der(curve, der));
+                    fitting.filter(Result::is_ok).map(Self::from_ec).next().unwrap_or(Err(KeyError::Unreadable))
+                }
+                None => Err(KeyError::Unreadable),
+            },
+        }
+    }
+
+    /// Makes a new key.
+    ///
+    /// # Errors
+    /// The cryptographic library failed.
+    pub fn generate(kind: Generate) -> Result<Self, KeyError> {
+        let key = match kind {
+            Generate::P256 => Self::from_ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)),
+            Generate::P384 => Self::from_ec(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING)),
+            Generate::Rsa2048 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa2048)),
+            Generate::Rsa3072 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa3072)),
+            Generate::Rsa4096 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa4096)),
+        };
+        key.map_err(|_| KeyError::NotGenerated(kind))
+    }
+
+    /// What kind of key it is.
+    #[must_use]
+    pub fn kind(&self) -> &KeyKind {
+        &self.kind
+    }
+
+    /// The DER of its public half, a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// Whether the certificate certifies this key.
+    #[must_use]
+    pub fn matches(&self, certificate: &Certificate) -> bool {
+        spki::same(&self.spki, certificate.spki())
+    }
+
+    /// PKCS#8 DER, version 1, which every reader takes.
+    #[must_use]
+    pub fn pkcs8_der(&self) -> &Sensitive {
+        &self.pkcs8
+    }
+
+    /// One unencrypted PEM block, `PRIVATE KEY` (RFC 7468 section 10).
+    #[must_use]
+    pub fn to_pem(&self) -> Sensitive {
+        codec::pem::encode_secret("PRIVATE KEY", self.pkcs8.expose())
+    }
+
+    fn from_rsa<E: fmt::Display>(pair: Result<RsaKeyPair, E>) -> Result<Self, KeyError> {
+        let pair = pair.map_err(refused("RSA"))?;
+        let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key());
+        let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair);
+        Self::from_halves(private.as_ref().map(|der| der.as_ref()), public)
+    }
+
+    fn from_ec<E: fmt::Display>(pair: Result<EcdsaKeyPair, E>) -> Result<Self, KeyError> {
+        let pair = pair.map_err(refused("elliptic curve"))?;
+        let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key());
+        let private = pair.to_pkcs8v1();
+        Self::from_halves(private.as_ref().map(AsRef::as_ref), public)
+    }
+
+    fn from_ed25519(pair: Result<Ed25519KeyPair, KeyRejected>) -> Result<Self, KeyError> {
+        let pair = pair.map_err(refused("Ed25519"))?;
+        let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key());
+        let private = pair.to_pkcs8v1();
+        Self::from_halves(private.as_ref().map(AsRef::as_ref), public)
+    }
+
+    fn from_halves(
+        private: Result<&[u8], &Unspecified>,
+        public: Result<PublicKeyX509Der<'_>, Unspecified>,
+    ) -> Result<Self, KeyError> {
+        let (Ok(private), Ok(public)) = (private, public) else {
+            return Err(KeyError::Unreadable);
+        };
+        let spki = public.as_ref().to_vec();
+        Ok(Self { pkcs8: Sensitive::from(private.to_vec()), kind: KeyKind::of_spki(&spki), spki })
+    }
+}
+
+impl Generate {
+    /// All of them, for help and completion.
+    pub const ALL: &'static [Self] = &[Self::P256, Self::P384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+}
+
+impl fmt::Display for Generate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::P256 => "p256",
+            Self::P384 => "p384",
+            Self::Rsa2048 => "rsa2048",
+            Self::Rsa3072 => "rsa3072",
+            Self::Rsa4096 => "rsa4096",
+        })
+    }
+}
+
+/// The word names no kind of key that can be made.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0:?} is no kind of key; there are p256, p384, rsa2048, rsa3072 and rsa4096")]
+pub struct UnknownKeyKind(String);
+
+impl FromStr for Generate {
+    type Err = UnknownKeyKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKeyKind> {
+        let found = Self::ALL.iter().find(|kind| kind.to_string() == text);
+        found.copied().ok_or_else(|| UnknownKeyKind(text.to_owned()))
+    }
+}
+
+enum Traditional {
+    Rsa,
+    Ec,
+}
+
+static CURVES: [&EcdsaSigningAlgorithm; 4] = [
+    &ECDSA_P256_SHA256_ASN1_SIGNING,
+    &ECDSA_P384_SHA384_ASN1_SIGNING,
+    &ECDSA_P521_SHA512_ASN1_SIGNING,
+    &ECDSA_P256K1_SHA256_ASN1_SIGNING,
+];
+
+fn curve(kind: &KeyKind) -> Option<&'static EcdsaSigningAlgorithm> {
+    let [p256, p384, p521, secp256k1] = CURVES;
+    match kind {
+        KeyKind::P256 => Some(p256),
+        KeyKind::P384 => Some(p384),
+        KeyKind::P521 => Some(p521),
+        KeyKind::Other(name) if name == "secp256k1" => Some(secp256k1),
+        KeyKind::Other(_) | KeyKind::Rsa(_) | KeyKind::Ed25519 => None,
+    }
+}
+
+/// The kind a PKCS#8 header names: version, algorithm, octets.
+fn pkcs8_kind(der: &[u8]) -> Option<KeyKind> {
+    let rest = after_version(der)?;
+    let (rest, algorithm) = AlgorithmIdentifier::from_der(rest).ok()?;
+    let (_, key) = Any::from_der(rest).ok()?;
+    (key.tag() == Tag::OctetString).then(|| KeyKind::of(&algorithm))
+}
+
+/// PKCS#1 goes on with the modulus after the version, SEC 1 with the octets of the key.
+fn traditional(der: &[u8]) -> Option<Traditional> {
+    let (_, next) = Any::from_der(after_version(der)?).ok()?;
+    match next.tag() {
+        Tag::Integer => Some(Traditional::Rsa),
+        Tag::OctetString => Some(Traditional::Ec),
+        _ => None,
+    }
+}
+
+fn after_version(der: &[u8]) -> Option<&[u8]> {
+    let (trailing, sequence) = Any::from_der(der).ok()?;
+    if sequence.tag() != Tag::Sequence || !trailing.is_empty() {
+        return None;
+    }
+    let (rest, version) = Any::from_der(sequence.data).ok()?;
+    (version.tag() == Tag::Integer).then_some(rest)
+}
+
+fn refused<E: fmt::Display>(kind: &'static str) -> impl FnOnce(E) -> KeyError {
+    move |error| KeyError::Refused { kind, why: error.to_string() }
+}

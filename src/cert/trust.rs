@@ -1,0 +1,199 @@
+//! Who signed a certificate: checked, or said to be uncheckable, but never guessed.
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA1_ASN1, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1,
+    ECDSA_P256K1_SHA256_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1,
+    ECDSA_P521_SHA1_ASN1, ECDSA_P521_SHA224_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
+    ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    RsaPssSaltLength, VerificationAlgorithm,
+};
+
+use super::algorithm::{Hash, KeyKind, SignatureAlgorithm};
+use super::certificate::Certificate;
+use super::{distinguished, spki};
+
+/// What checking a signature showed.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signed {
+    /// The key made it.
+    Verified,
+    /// The key did not make it.
+    Failed,
+    /// The algorithm, the size or the form of the key cannot be checked here.
+    Unverifiable,
+}
+
+/// Whether `issuer` issued `child`: the names agree (RFC 5280 section 6.1.3) and the issuer's key made the signature. Where the
+/// signature cannot be checked, key identifiers that contradict each other still tell that it did not.
+pub fn issued_by(child: &Certificate, issuer: &Certificate) -> Signed {
+    if !distinguished::same(child.issuer_der(), issuer.subject_der()) {
+        return Signed::Failed;
+    }
+    match signed_with(child, issuer.spki()) {
+        Signed::Unverifiable => match (child.aki(), issuer.ski()) {
+            (Some(wanted), Some(held)) if wanted != held => Signed::Failed,
+            (Some(_) | None, Some(_) | None) => Signed::Unverifiable,
+        },
+        verdict @ (Signed::Verified | Signed::Failed) => verdict,
+    }
+}
+
+/// Whether a certificate vouches for itself.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SelfSigned {
+    /// Issued by somebody else.
+    No,
+    /// It names itself as issuer, and its own key signed it.
+    Yes,
+    /// It names itself as issuer; the signature cannot be checked. No client trusts it for that.
+    SelfIssuedUnverifiable,
+    /// It names itself as issuer, but another key signed it: a CA that changed its key, or took the name of another.
+    SelfIssuedByOtherKey,
+    /// Its own key signed it under the name of somebody else.
+    OwnKeyOtherName,
+}
+
+impl SelfSigned {
+    /// The verdict on one certificate. Costs one signature check.
+    pub fn of(certificate: &Certificate) -> Self {
+        match (certificate.is_self_issued(), signed_with(certificate, certificate.spki())) {
+            (true, Signed::Verified) => Self::Yes,
+            (true, Signed::Failed) => Self::SelfIssuedByOtherKey,
+            (true, Signed::Unverifiable) => Self::SelfIssuedUnverifiable,
+            (false, Signed::Verified) => Self::OwnKeyOtherName,
+            (false, Signed::Failed | Signed::Unverifiable) => Self::No,
+        }
+    }
+}
+
+/// Checks the certificate's signature against one public key.
+fn signed_with(certificate: &Certificate, spki: &[u8]) -> Signed {
+    let algorithm = match verifier(certificate.signature_algorithm(), spki) {
+        Choice::Check(algorithm) => algorithm,
+        Choice::OtherKind => return Signed::Failed,
+        Choice::Unknown => return Signed::Unverifiable,
+    };
+    let Some(bits) = spki::key_bits(spki) else {
+        return Signed::Unverifiable;
+    };
+    // Parsed apart from the check: a key the library will not read says nothing about the signature.
+    let Ok(key) = ParsedPublicKey::new(algorithm, bits) else {
+        return Signed::Unverifiable;
+    };
+    match key.verify_sig(certificate.tbs(), certificate.signature()) {
+        Ok(()) => Signed::Verified,
+        Err(_) => Signed::Failed,
+    }
+}
+
+enum Choice {
+    Check(&'static dyn VerificationAlgorithm),
+    /// A key of this kind makes no such signature.
+    OtherKind,
+    Unknown,
+}
+
+fn verifier(signature: &SignatureAlgorithm, spki: &[u8]) -> Choice {
+    let kind = KeyKind::of_spki(spki);
+    let found = match (signature, &kind) {
+        (SignatureAlgorithm::RsaPkcs1(hash), KeyKind::Rsa(bits)) => pkcs1(*hash, *bits),
+        (SignatureAlgorithm::RsaPss { hash, salt }, KeyKind::Rsa(bits)) => pss(*hash, *salt, *bits),
+        (SignatureAlgorithm::RsaPss { hash, salt }, KeyKind::Other(_)) => {
+            // A key restricted to PSS (RFC 4055 section 1.2).
+            KeyKind::pss_bits(spki).and_then(|bits| pss(*hash, *salt, bits))
+        }
+        (SignatureAlgorithm::Ecdsa(hash), KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Other(_)) => {
+            ecdsa(*hash, &kind)
+        }
+        (SignatureAlgorithm::Ed25519, KeyKind::Ed25519) => Some(&ED25519 as &dyn VerificationAlgorithm),
+        (SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::Ed25519, KeyKind::Other(_))
+        | (SignatureAlgorithm::Other(_), _) => None,
+        (
+            SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss { .. },
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519,
+        )
+        | (SignatureAlgorithm::Ecdsa(_), KeyKind::Rsa(_) | KeyKind::Ed25519)
+        | (SignatureAlgorithm::Ed25519, KeyKind::Rsa(_) | KeyKind::P256 | KeyKind::P384 | KeyKind::P521) => {
+            return Choice::OtherKind;
+        }
+    };
+    found.map_or(Choice::Unknown, Choice::Check)
+}
+
+fn pkcs1(hash: Hash, bits: u32) -> Option<&'static dyn VerificationAlgorithm> {
+    if !(1024..=8192).contains(&bits) {
+        return None;
+    }
+    match hash {
+        Hash::Sha1 => Some(&RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY),
+        Hash::Sha256 => Some(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY),
+        Hash::Sha384 if bits >= 2048 => Some(&RSA_PKCS1_2048_8192_SHA384),
+        Hash::Sha512 => Some(&RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY),
+        Hash::Md5 | Hash::Sha224 | Hash::Sha384 => None,
+    }
+}
+
+/// Salts as long as the digest (everybody), of 20 octets (the default of RFC 4055) and as long as fits (OpenSSL's default).
+fn pss(hash: Hash, salt: u32, bits: u32) -> Option<&'static dyn VerificationAlgorithm> {
+    let (digest, lengths): (u32, [&'static dyn VerificationAlgorithm; 3]) = match hash {
+        Hash::Sha256 => (
+            32,
+            [
+                &RSA_PSS_2048_8192_SHA256,
+                &const { RSA_PSS_2048_8192_SHA256.with_pss_salt_length(RsaPssSaltLength::Custom(20)) },
+                &const { RSA_PSS_2048_8192_SHA256.with_pss_salt_length(RsaPssSaltLength::Max) },
+            ],
+        ),
+        Hash::Sha384 => (
+            48,
+            [
+                &RSA_PSS_2048_8192_SHA384,
+                &const { RSA_PSS_2048_8192_SHA384.with_pss_salt_length(RsaPssSaltLength::Custom(20)) },
+                &const { RSA_PSS_2048_8192_SHA384.with_pss_salt_length(RsaPssSaltLength::Max) },
+            ],
+        ),
+        Hash::Sha512 => (
+            64,
+            [
+                &RSA_PSS_2048_8192_SHA512,
+                &const { RSA_PSS_2048_8192_SHA512.with_pss_salt_length(RsaPssSaltLength::Custom(20)) },
+                &const { RSA_PSS_2048_8192_SHA512.with_pss_salt_length(RsaPssSaltLength::Max) },
+            ],
+        ),
+        Hash::Md5 | Hash::Sha1 | Hash::Sha224 => return None,
+    };
+    let [usual, short, long] = lengths;
+    let longest = ((bits + 6) / 8).checked_sub(digest + 2);
+    match (2048..=8192).contains(&bits) {
+        true if salt == digest => Some(usual),
+        true if salt == 20 => Some(short),
+        true if Some(salt) == longest => Some(long),
+        true | false => None,
+    }
+}
+
+fn ecdsa(hash: Hash, kind: &KeyKind) -> Option<&'static dyn VerificationAlgorithm> {
+    match (kind, hash) {
+        (KeyKind::P256, Hash::Sha1) => Some(&ECDSA_P256_SHA1_ASN1),
+        (KeyKind::P256, Hash::Sha256) => Some(&ECDSA_P256_SHA256_ASN1),
+        (KeyKind::P256, Hash::Sha384) => Some(&ECDSA_P256_SHA384_ASN1),
+        (KeyKind::P256, Hash::Sha512) => Some(&ECDSA_P256_SHA512_ASN1),
+        (KeyKind::P384, Hash::Sha256) => Some(&ECDSA_P384_SHA256_ASN1),
+        (KeyKind::P384, Hash::Sha384) => Some(&ECDSA_P384_SHA384_ASN1),
+        (KeyKind::P384, Hash::Sha512) => Some(&ECDSA_P384_SHA512_ASN1),
+        (KeyKind::P521, Hash::Sha1) => Some(&ECDSA_P521_SHA1_ASN1),
+        (KeyKind::P521, Hash::Sha224) => Some(&ECDSA_P521_SHA224_ASN1),
+        (KeyKind::P521, Hash::Sha256) => Some(&ECDSA_P521_SHA256_ASN1),
+        (KeyKind::P521, Hash::Sha384) => Some(&ECDSA_P521_SHA384_ASN1),
+        (KeyKind::P521, Hash::Sha512) => Some(&ECDSA_P521_SHA512_ASN1),
+        (KeyKind::Other(name), Hash::Sha256) if name == "secp256k1" => Some(&ECDSA_P256K1_SHA256_ASN1),
+        (
+            KeyKind::P256 | KeyKind::P384 | KeyKind::Rsa(_) | KeyKind::Ed25519 | KeyKind::P521 | KeyKind::Other(_),
+            Hash::Md5 | Hash::Sha1 | Hash::Sha224 | Hash::Sha256 | Hash::Sha384 | Hash::Sha512,
+        ) => None,
+    }
+}

@@ -1,0 +1,224 @@
+//! A certificate and key that somebody already has: PEM or DER, in any order and packing.
+
+use crate::cert::codec::pem::{self, BadBlock, InputError};
+use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};
+use crate::digest::Digest;
+use crate::sensitive::Sensitive;
+
+/// One piece of what is imported.
+pub struct Part {
+    /// What to call it in messages, a path for one.
+    pub label: String,
+    /// Its bytes.
+    pub bytes: Sensitive,
+}
+
+/// What an import yields.
+pub struct Imported {
+    /// The chain and its key.
+    pub bundle: Bundle,
+    /// What was left out or looks wrong, a line each.
+    pub notes: Vec<Note>,
+}
+
+/// Something about the input that stops nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// About the chain.
+    Chain(ChainNote),
+    /// Blocks that are neither certificate nor key.
+    Ignored {
+        /// The part.
+        part: String,
+        /// Their label.
+        label: String,
+        /// How many.
+        count: usize,
+    },
+    /// A key that belongs to none of the certificates, beside one that does.
+    OtherKey {
+        /// The part.
+        part: String,
+        /// SHA-256 of its public half.
+        key: Digest,
+    },
+}
+
+impl std::fmt::Display for Note {
+    /// One line; names are not escaped.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Chain(note) => note.fmt(out),
+            Self::Ignored { part, label, count } => write!(out, "ignored {count} × {label} in {part}"),
+            Self::OtherKey { part, key } => {
+                write!(out, "ignored a private key in {part}: {} belongs to none of the certificates", key.short())
+            }
+        }
+    }
+}
+
+/// An import cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// No parts, or only empty ones.
+    #[error("there is nothing to import")]
+    Empty,
+    /// A part cannot be read at all.
+    #[error("cannot read {part}")]
+    Part {
+        /// The part.
+        part: String,
+        /// Why not.
+        #[source]
+        why: InputError,
+    },
+    /// A block of a part cannot be read. None is passed over: the chain would be silently shorter.
+    #[error("cannot read {part}")]
+    Block {
+        /// The part.
+        part: String,
+        /// Which block and why not.
+        #[source]
+        why: BadBlock,
+    },
+    /// No certificate anywhere.
+    #[error("no certificate was found in {}", .0.join(", "))]
+    NoCertificate(Vec<String>),
+    /// No private key anywhere.
+    #[error("no private key was found in {}", .0.join(", "))]
+    NoKey(Vec<String>),
+    /// None of the keys belongs to any of the certificates.
+    #[error("none of the private keys belongs to any of the certificates; keys: {}; certificates: {}", keys.join(", "), certificates.join(", "))]
+    NoneMatch {
+        /// Each key: its part, kind and fingerprint.
+        keys: Vec<String>,
+        /// Each certificate: its part, title and the fingerprint of its key.
+        certificates: Vec<String>,
+    },
+    /// More than one pair.
+    #[error("several pairs of certificate and key were found, for the keys {}", .0.join(", "))]
+    SeveralPairs(Vec<String>),
+    /// The certificates make no chain.
+    #[error("the certificates make no chain")]
+    Chain(#[from] ChainError),
+    /// The key does not belong to the leaf.
+    #[error("the certificate and the private key do not belong together")]
+    Pair(#[from] PairError),
+}
+
+impl ImportError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => Some("name the files of the certificate, its intermediates and the private key"),
+            Self::Part { why, .. } => match why {
+                InputError::Unknown => {
+                    Some("PEM begins with -----BEGIN; convert PKCS#12 with `openssl pkcs12 -in FILE -nodes`")
+                }
+                InputError::Empty => Some("the file is empty: fetch it again"),
+                InputError::TooLarge(_) | InputError::TooManyBlocks => {
+                    Some("give the server's own chain, not a list of roots")
+                }
+            },
+            Self::Block { why, .. } => why.why.hint(),
+            Self::NoCertificate(_) => Some("add the file of the server's certificate"),
+            Self::NoKey(_) => Some("add the file of the private key the certificate was requested with"),
+            Self::NoneMatch { .. } => {
+                Some("find the key the certificate was requested with, or request a new certificate")
+            }
+            Self::SeveralPairs(_) => Some("import one pair at a time"),
+            Self::Chain(error) => Some(error.hint()),
+            Self::Pair(error) => Some(error.hint()),
+        }
+    }
+}
+
+/// Makes a bundle of everything the parts hold: the key that belongs to a certificate, that certificate, and the intermediates
+/// above it in order. A root at the end is left out. Opens no file; the passphrase opens every encrypted key.
+///
+/// # Errors
+/// A part or a block that cannot be read, no certificate, no key, or none that belong together. See [`ImportError`].
+pub fn bundle_from(parts: &[Part], passphrase: Option<&Sensitive>) -> Result<Imported, ImportError> {
+    if parts.iter().all(|part| part.bytes.expose().trim_ascii().is_empty()) {
+        return Err(ImportError::Empty);
+    }
+    let mut found = Found::default();
+    for part in parts {
+        found.take(part, passphrase)?;
+    }
+    let labels = || parts.iter().map(|part| part.label.clone()).collect();
+    if found.certificates.is_empty() {
+        return Err(ImportError::NoCertificate(labels()));
+    }
+    if found.keys.is_empty() {
+        return Err(ImportError::NoKey(labels()));
+    }
+    let Found { certificates, keys, mut notes } = found;
+    let key = choose_key(keys, &certificates, &mut notes)?;
+    let certificates = certificates.into_iter().map(|(_, certificate)| certificate).collect();
+    let assembled = Chain::assemble(certificates, Some(&key))?;
+    notes.extend(assembled.notes.into_iter().map(Note::Chain));
+    Ok(Imported { bundle: Bundle::pair(assembled.chain, key)?, notes })
+}
+
+/// What the parts hold, each with the label of its part.
+#[derive(Default)]
+struct Found {
+    certificates: Vec<(String, Certificate)>,
+    keys: Vec<(String, PrivateKey)>,
+    notes: Vec<Note>,
+}
+
+impl Found {
+    fn take(&mut self, part: &Part, passphrase: Option<&Sensitive>) -> Result<(), ImportError> {
+        let contents = pem::read(part.bytes.expose(), passphrase)
+            .map_err(|why| ImportError::Part { part: part.label.clone(), why })?;
+        if let Some(why) = contents.bad.into_iter().next() {
+            return Err(ImportError::Block { part: part.label.clone(), why });
+        }
+        self.certificates.extend(contents.certificates.into_iter().map(|one| (part.label.clone(), one)));
+        for key in contents.keys {
+            // The same key in a combined file and beside it is one key.
+            if self.keys.iter().all(|(_, other)| other.spki() != key.spki()) {
+                self.keys.push((part.label.clone(), key));
+            }
+        }
+        self.notes.extend(contents.ignored.into_iter().map(|(label, count)| Note::Ignored {
+            part: part.label.clone(),
+            label,
+            count,
+        }));
+        Ok(())
+    }
+}
+
+fn choose_key(
+    keys: Vec<(String, PrivateKey)>,
+    certificates: &[(String, Certificate)],
+    notes: &mut Vec<Note>,
+) -> Result<PrivateKey, ImportError> {
+    let (mut fitting, others): (Vec<_>, Vec<_>) =
+        keys.into_iter().partition(|(_, key)| certificates.iter().any(|(_, one)| key.matches(one)));
+    let name =
+        |(part, key): &(String, PrivateKey)| format!("{} in {part} ({})", Digest::of(key.spki()).short(), key.kind());
+    // A CA's key beside the server's, as test set-ups leave it, is not a second pair.
+    if fitting.len() > 1 {
+        let of_server = |key: &PrivateKey| certificates.iter().any(|(_, one)| !one.is_ca() && key.matches(one));
+        if fitting.iter().any(|(_, key)| of_server(key)) {
+            fitting.retain(|(_, key)| of_server(key));
+        }
+    }
+    if fitting.len() > 1 {
+        return Err(ImportError::SeveralPairs(fitting.iter().map(name).collect()));
+    }
+    let Some((_, key)) = fitting.pop() else {
+        let certificates = certificates
+            .iter()
+            .map(|(part, one)| format!("{} in {part} (for {})", one.title(), one.spki_digest().short()))
+            .collect();
+        return Err(ImportError::NoneMatch { keys: others.iter().map(name).collect(), certificates });
+    };
+    notes.extend(others.into_iter().map(|(part, key)| Note::OtherKey { part, key: Digest::of(key.spki()) }));
+    Ok(key)
+}
