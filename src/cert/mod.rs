@@ -10,6 +10,7 @@ mod certificate;
 mod chain;
 pub mod codec;
 mod distinguished;
+pub mod installed;
 mod key;
 mod name;
 mod spki;
