@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cert::key::Generate;
-use crate::cert::name::Name;
+use crate::cert::{Generate, Name};
 use crate::change::{Apply, Command, Probe, Role, Slot};
 
 pub use places::{NoHome, Places};

@@ -14,8 +14,8 @@ use super::{
     CaConfig, Config, ConfigError, FilesConfig, Listen, NginxConfig, Policy, RenewBefore, SourceConfig, TargetConfig,
     TargetKind, words,
 };
-use crate::cert::key::Generate;
-use crate::cert::name::Name;
+
+use crate::cert::{Generate, Name};
 use crate::change::Apply;
 
 /// The host label under which a wildcard is asked for: any would do, and this one tells the server's log who asked.

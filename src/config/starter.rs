@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::{FilesConfig, NginxConfig, TargetKind};
-use crate::cert::name::Name;
+use crate::cert::Name;
 
 /// A pair that a service of this machine uses, found without any configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
