@@ -1,1 +1,272 @@
-//! `reseal.toml`.
+//! `reseal.toml`, read once into typed values.
+//!
+//! What is here is valid: names are names, commands start with an absolute path, every target names its files or its server.
+//! Nothing is opened. Reading the file, and refusing one that others could have written, is the caller's part.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cert::{Generate, Name};
+use crate::change::{Apply, Command, Probe, Role, Slot};
+
+pub use places::{NoHome, Places};
+pub use problem::{ConfigError, Problem};
+pub use starter::{Discovered, render_starter};
+
+mod places;
+mod problem;
+mod schema;
+mod starter;
+mod table;
+mod words;
+
+/// The whole configuration.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// The file it was read from, for messages.
+    pub origin: PathBuf,
+    /// Where reseal keeps backups, journal and ledger; none: the standard place.
+    pub state_dir: Option<PathBuf>,
+    /// Where adopted pairs live; none: the standard place.
+    pub live_dir: Option<PathBuf>,
+    /// `[ca.NAME]`: what is to be known about a local CA beyond its own state.
+    pub authorities: BTreeMap<String, CaConfig>,
+    /// The targets, in the order of the file; no two have the same name.
+    pub targets: Vec<TargetConfig>,
+}
+
+impl Config {
+    /// Reads a configuration; `origin` only names it in messages.
+    ///
+    /// # Errors
+    /// Every unknown key and every value that cannot be, each with its line and column; of a file that is no TOML, the first place
+    /// where it is not.
+    pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigError> {
+        schema::read(text, origin)
+    }
+
+    /// The target of this name.
+    #[must_use]
+    pub fn target(&self, name: &str) -> Option<&TargetConfig> {
+        self.targets.iter().find(|target| target.name == name)
+    }
+}
+
+/// `[ca.NAME]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CaConfig {
+    /// A file that holds the passphrase of the CA's key.
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// One `[[target]]`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TargetConfig {
+    /// Its name: letters, digits, `.`, `_` and `-`, the first a letter or digit, at most 64. Safe as a file name.
+    pub name: String,
+    /// The names its certificate must carry. Empty only for an nginx pair that is chosen by its path: then the server names count.
+    pub names: Vec<Name>,
+    /// Where the certificate is served. For nginx: instead of the listeners found in its configuration.
+    pub listen: Vec<Listen>,
+    /// What kind of target it is, with what only that kind needs.
+    pub kind: TargetKind,
+    /// The service's commands, where given.
+    pub apply: Apply,
+    /// A command that exits with 0 when the service is well.
+    pub probe: Option<Command>,
+    /// The user the service runs as.
+    pub service_user: Option<String>,
+    /// Where its certificates come from.
+    pub source: SourceConfig,
+    /// When to act, and how carefully; `[defaults]` are already in it.
+    pub policy: Policy,
+}
+
+impl TargetConfig {
+    /// The ways given in the configuration to see what is served.
+    #[must_use]
+    pub fn probes(&self) -> Vec<Probe> {
+        let mut probes: Vec<Probe> = self.listen.iter().map(Listen::probe).collect();
+        probes.extend(self.probe.clone().map(Probe::Command));
+        probes
+    }
+}
+
+/// A place where a certificate is served.
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
+pub struct Listen {
+    /// `host:port` or `[v6]:port`.
+    pub address: String,
+    /// Server name to ask for (RFC 6066 section 3).
+    pub name: Option<String>,
+}
+
+impl Listen {
+    /// As a probe.
+    #[must_use]
+    pub fn probe(&self) -> Probe {
+        Probe::Tls { address: self.address.clone(), name: self.name.clone(), family: None }
+    }
+}
+
+/// What kind of target it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TargetKind {
+    /// `kind = "files"`: PEM files, named one by one.
+    Files(FilesConfig),
+    /// `kind = "nginx"`: what nginx's own configuration names.
+    Nginx(NginxConfig),
+}
+
+impl TargetKind {
+    /// The word in the configuration.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Files(_) => "files",
+            Self::Nginx(_) => "nginx",
+        }
+    }
+}
+
+/// The files of a `files` target; no two are the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FilesConfig {
+    /// Chain and key in one file.
+    Combined(PathBuf),
+    /// Certificate and key apart.
+    Separate {
+        /// The full chain, or the leaf alone where `chain` is given.
+        certificate: PathBuf,
+        /// The private key.
+        key: PathBuf,
+        /// The intermediates alone.
+        chain: Option<PathBuf>,
+    },
+}
+
+impl FilesConfig {
+    /// As slots.
+    #[must_use]
+    pub fn slots(&self) -> Vec<Slot> {
+        let slot = |path: &Path, role| Slot { path: path.to_owned(), role };
+        match self {
+            Self::Combined(path) => vec![slot(path, Role::Combined)],
+            Self::Separate { certificate, key, chain: None } => {
+                vec![slot(certificate, Role::FullChain), slot(key, Role::Key)]
+            }
+            Self::Separate { certificate, key, chain: Some(chain) } => {
+                vec![slot(certificate, Role::Leaf), slot(chain, Role::Chain), slot(key, Role::Key)]
+            }
+        }
+    }
+}
+
+/// How to find one nginx and one pair in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NginxConfig {
+    /// The program.
+    pub binary: PathBuf,
+    /// Its main configuration file (`-c`).
+    pub conf: Option<PathBuf>,
+    /// Its prefix (`-p`).
+    pub prefix: Option<PathBuf>,
+    /// The pair's certificate file as nginx's configuration names it, links not resolved; none: the pair is found by names.
+    pub certificate: Option<PathBuf>,
+}
+
+impl NginxConfig {
+    /// Where Debian, RHEL and nginx.org's packages put the program.
+    pub const BINARY: &'static str = "/usr/sbin/nginx";
+}
+
+/// Where a target's certificates come from.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SourceConfig {
+    /// Nowhere: reseal only judges, installs what it is handed, and restores.
+    None,
+    /// A CA of reseal's own.
+    LocalCa {
+        /// Its name.
+        ca: String,
+        /// Lifetime of what it issues, 1 to 200 days.
+        days: u32,
+        /// The kind of key to make.
+        key: Generate,
+    },
+    /// Files that somebody else keeps fresh.
+    Import {
+        /// The files, in any packing; never empty.
+        from: Vec<PathBuf>,
+        /// A file that holds the passphrase of the key.
+        passphrase_file: Option<PathBuf>,
+    },
+}
+
+/// When to act, and how carefully.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// When a certificate is due.
+    pub renew_before: RenewBefore,
+    /// How long the new certificate may take until it is served.
+    pub verify_timeout: Duration,
+    /// How long every handshake must show the new certificate before the change counts as proved.
+    pub settle: Duration,
+    /// Limit of one handshake.
+    pub probe_timeout: Duration,
+    /// Generations that `prune` keeps.
+    pub keep: u32,
+    /// Whether a renewal uses the old key again.
+    pub keep_key: bool,
+    /// Bytes that must be free on every file system written to.
+    pub min_free: u64,
+    /// Names of processes beside which nothing is changed.
+    pub must_not_run: Vec<String>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            renew_before: RenewBefore::Fraction { of: 3, left: 1 },
+            verify_timeout: Duration::from_secs(30),
+            settle: Duration::from_millis(250),
+            probe_timeout: Duration::from_secs(5),
+            keep: 10,
+            keep_key: false,
+            min_free: 0,
+            must_not_run: Vec::new(),
+        }
+    }
+}
+
+/// How much of its life a certificate has left when it is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RenewBefore {
+    /// This many days.
+    Days(u32),
+    /// `left` parts `of` the whole lifetime; the share is more than none and less than all.
+    Fraction {
+        /// Parts left.
+        left: u32,
+        /// Parts in all.
+        of: u32,
+    },
+}
+
+impl RenewBefore {
+    /// The time left at which a certificate with this lifetime is due.
+    #[must_use]
+    pub fn left_of(self, lifetime: time::Duration) -> time::Duration {
+        match self {
+            Self::Days(days) => time::Duration::days(i64::from(days)),
+            Self::Fraction { left, of } => {
+                let seconds = i128::from(lifetime.whole_seconds()) * i128::from(left) / i128::from(of.max(1));
+                time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
