@@ -30,16 +30,13 @@
 pub mod assess;
 pub mod cert;
 pub mod change;
-pub mod cli;
 pub mod config;
 pub mod digest;
 pub mod engine;
 pub mod event;
-pub mod flow;
 pub mod host;
 pub mod outcome;
 pub mod plan;
-pub mod report;
 pub mod sensitive;
 pub mod source;
 pub mod target;

@@ -17,8 +17,10 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     }
     key(facts, &mut found);
     if let Some(regression) = facts.regression {
-        let what = regression.committed.map_or("another state".to_owned(), |leaf| format!("certificate {}", leaf.short()));
-        let message = format!("the files are not what was committed last (generation {}, {what})", regression.generation);
+        let what =
+            regression.committed.map_or("another state".to_owned(), |leaf| format!("certificate {}", leaf.short()));
+        let message =
+            format!("the files are not what was committed last (generation {}, {what})", regression.generation);
         found.push(Finding::new(Code::Regression, message));
     }
     found
@@ -26,8 +28,12 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
 
 fn key(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     match facts.installed.key {
-        KeyFound::None if facts.key_expected => found.push(Finding::new(Code::NoKey, "there is no readable private key")),
-        KeyFound::Mismatch => found.push(Finding::new(Code::KeyMismatch, "the private key belongs to another certificate")),
+        KeyFound::None if facts.key_expected => {
+            found.push(Finding::new(Code::NoKey, "there is no readable private key"))
+        }
+        KeyFound::Mismatch => {
+            found.push(Finding::new(Code::KeyMismatch, "the private key belongs to another certificate"))
+        }
         KeyFound::None | KeyFound::Matches | KeyFound::NoLeaf => {}
     }
     for (role, attributes) in facts.key_files {
@@ -80,7 +86,10 @@ fn dates(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
         found.push(Finding::new(Code::Expired, format!("it ended {} ({} ago)", date(leaf.not_after()), span(-left))));
     } else if now < leaf.not_before() {
         let wait = leaf.not_before() - now;
-        found.push(Finding::new(Code::NotYetValid, format!("it begins {} (in {})", date(leaf.not_before()), span(wait))));
+        found.push(Finding::new(
+            Code::NotYetValid,
+            format!("it begins {} (in {})", date(leaf.not_before()), span(wait)),
+        ));
     } else if left < (facts.renew_before)(lifetime) {
         found.push(Finding::new(Code::Expiring, format!("it ends {} (in {})", date(leaf.not_after()), span(left))));
     }

@@ -83,7 +83,8 @@ impl Installed {
 /// Reads the bytes that stand in a target's files, each with its role.
 #[must_use]
 pub fn read(parts: &[(Role, &[u8])]) -> Installed {
-    let (mut certificates, mut intermediates, mut keys, mut problems) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut certificates, mut intermediates, mut keys, mut problems) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (role, bytes) in parts {
         match pem::read(bytes, None) {
             Ok(found) => {

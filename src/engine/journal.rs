@@ -228,8 +228,11 @@ impl Journal {
 }
 
 fn encode<T: Serialize>(dir: &Dir, value: &T) -> Result<Vec<u8>, DiskError> {
-    sealed::line(value)
-        .map_err(|error| DiskError { what: "encode a record for", path: dir.path().to_owned(), source: error.into() })
+    sealed::line(value).map_err(|error| DiskError {
+        what: "encode a record for",
+        path: dir.path().to_owned(),
+        source: error.into(),
+    })
 }
 
 fn remove(dir: &Dir, name: &OsString) -> Result<(), DiskError> {

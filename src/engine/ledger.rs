@@ -82,16 +82,20 @@ pub fn add(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let lines: Vec<&[u8]> = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     let same = |line: &&[u8]| {
-        sealed::open::<Entry>(line)
-            .is_some_and(|entry| entry.receipt.target == receipt.target && entry.receipt.generation == receipt.generation)
+        sealed::open::<Entry>(line).is_some_and(|entry| {
+            entry.receipt.target == receipt.target && entry.receipt.generation == receipt.generation
+        })
     };
     if lines.iter().rev().any(same) {
         return Ok(());
     }
     let previous = Digest::of(lines.last().copied().unwrap_or_default());
     let entry = Entry { previous, receipt: receipt.clone() };
-    let line = sealed::line(&entry)
-        .map_err(|error| DiskError { what: "encode a receipt for", path: state.root().path().join(NAME), source: error.into() })?;
+    let line = sealed::line(&entry).map_err(|error| DiskError {
+        what: "encode a receipt for",
+        path: state.root().path().join(NAME),
+        source: error.into(),
+    })?;
     let mut file = state.root().append(name)?;
     if whole < bytes.len() {
         file.cut(skipped + whole as u64)?;

@@ -21,8 +21,8 @@ pub use journal::Limits;
 pub use ledger::Ledger;
 pub use recover::{Recovered, When, pending};
 
-use crate::change::{Apply, Image, Probe, Slot, Step};
 use crate::cert::installed::Leaf;
+use crate::change::{Apply, Image, Probe, Slot, Step};
 use crate::digest::Digest;
 use crate::event::Listener;
 use crate::host::Host;
@@ -183,7 +183,13 @@ impl<'a> Engine<'a> {
 ///
 /// # Errors
 /// The slots or the vault cannot be read.
-pub fn upcoming(host: &Host, state: &State, target: &str, slots: &[Slot], owner: Option<u32>) -> Result<Upcoming, WalkError> {
+pub fn upcoming(
+    host: &Host,
+    state: &State,
+    target: &str,
+    slots: &[Slot],
+    owner: Option<u32>,
+) -> Result<Upcoming, WalkError> {
     let Some(vault) = Vault::open(state, target)? else {
         return Ok(Upcoming { backup: 1, backup_is_new: true, generation: 2 });
     };
@@ -196,7 +202,11 @@ pub fn upcoming(host: &Host, state: &State, target: &str, slots: &[Slot], owner:
 }
 
 /// What stands at the end of every slot's links.
-fn images(host: &Host, slots: &[Slot], owner: Option<u32>) -> Result<Vec<(PathBuf, crate::host::dir::Look)>, WalkError> {
+fn images(
+    host: &Host,
+    slots: &[Slot],
+    owner: Option<u32>,
+) -> Result<Vec<(PathBuf, crate::host::dir::Look)>, WalkError> {
     slots.iter().map(|slot| host.look(&slot.path, &host.trusting(owner))).collect()
 }
 
@@ -210,7 +220,9 @@ fn kept(vault: &Vault, slots: &[Slot], looks: &[(PathBuf, crate::host::dir::Look
         let same_places = manifest.slots.len() == slots.len()
             && manifest.slots.iter().zip(slots).all(|(saved, slot)| saved.path == slot.path && saved.role == slot.role);
         let same_files = manifest.slots.iter().zip(looks).all(|(saved, (_, look))| match (&saved.file, &look.image) {
-            (Some(file), Image::File { sha256, attributes }) => file.sha256 == *sha256 && file.attributes == *attributes,
+            (Some(file), Image::File { sha256, attributes }) => {
+                file.sha256 == *sha256 && file.attributes == *attributes
+            }
             (None, Image::Absent) => true,
             (Some(_) | None, _) => false,
         });

@@ -40,11 +40,17 @@ pub fn pending(state: &State) -> Result<Vec<String>, DiskError> {
     Ok(journal::open_ones(state)?.into_iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect())
 }
 
-pub(super) fn all(engine: &Engine<'_>, target: Option<&str>, when: When, listener: &mut dyn Listener) -> Vec<Recovered> {
+pub(super) fn all(
+    engine: &Engine<'_>,
+    target: Option<&str>,
+    when: When,
+    listener: &mut dyn Listener,
+) -> Vec<Recovered> {
     let journals = match journal::open_ones(&engine.state) {
         Ok(journals) => journals,
         Err(error) => {
-            let outcome = Outcome::Stuck { slot: error.path.clone(), why: error.to_string(), hint: error.hint().map(Into::into) };
+            let outcome =
+                Outcome::Stuck { slot: error.path.clone(), why: error.to_string(), hint: error.hint().map(Into::into) };
             return vec![Recovered { target: String::new(), verb: String::new(), outcome }];
         }
     };
@@ -60,9 +66,8 @@ fn one(
     when: When,
     listener: &mut dyn Listener,
 ) -> Option<Recovered> {
-    let unnamed = |outcome| {
-        Some(Recovered { target: name.to_string_lossy().into_owned(), verb: String::new(), outcome })
-    };
+    let unnamed =
+        |outcome| Some(Recovered { target: name.to_string_lossy().into_owned(), verb: String::new(), outcome });
     let transaction = match replay {
         Replay::Unbegun => {
             let discarded = journal::discard(&engine.state, name);
@@ -153,7 +158,11 @@ fn record_failed(engine: &Engine<'_>, error: &DiskError) -> Outcome {
     Outcome::Stuck {
         slot: engine.state.root().path().to_owned(),
         why: format!("every file is as it was before, but that could not be recorded: {error}"),
-        hint: Some(error.hint().map_or_else(|| "then `reseal recover`".to_owned(), |hint| format!("{hint}; then `reseal recover`"))),
+        hint: Some(
+            error
+                .hint()
+                .map_or_else(|| "then `reseal recover`".to_owned(), |hint| format!("{hint}; then `reseal recover`")),
+        ),
     }
 }
 

@@ -104,7 +104,9 @@ impl Bench<'_> {
         let (kind, after) = match step {
             Step::MakeDir { mode, .. } if before == Image::Absent => (Kind::MakeDir, Image::Dir { mode: *mode }),
             Step::MakeDir { .. } => return refuse(Errno::EXIST, "make the directory"),
-            Step::PutFile { .. } | Step::PutLink { .. } | Step::RemoveFile { .. } if matches!(before, Image::Dir { .. }) => {
+            Step::PutFile { .. } | Step::PutLink { .. } | Step::RemoveFile { .. }
+                if matches!(before, Image::Dir { .. }) =>
+            {
                 return refuse(Errno::ISDIR, "replace");
             }
             Step::PutFile { content, role, attributes, .. } => {
@@ -258,7 +260,9 @@ fn reverse(act: &Act, place: &Place) -> Done<()> {
     let staged = OsStr::new(&act.staged);
     match act.kind {
         Kind::MakeDir => Ok(()),
-        Kind::PutFile | Kind::PutLink if act.before == Image::Absent => Ok(place.dir.rename_new(&place.name, staged)?),
+        Kind::PutFile | Kind::PutLink if act.before == Image::Absent => {
+            Ok(place.dir.rename_new(&place.name, staged)?)
+        }
         Kind::PutFile | Kind::PutLink => Ok(place.dir.exchange(staged, &place.name)?),
         Kind::RemoveFile => Ok(place.dir.rename_new(staged, &place.name)?),
     }
@@ -281,7 +285,9 @@ fn final_attributes(before: &Image, role: Role, wanted: Option<&Attributes>) -> 
     let mut attributes = match (wanted, before) {
         (Some(wanted), _) => wanted.clone(),
         (None, Image::File { attributes, .. }) => attributes.clone(),
-        (None, Image::Absent | Image::Link { .. } | Image::Dir { .. }) => own(if role.holds_key() { 0o600 } else { 0o644 }),
+        (None, Image::Absent | Image::Link { .. } | Image::Dir { .. }) => {
+            own(if role.holds_key() { 0o600 } else { 0o644 })
+        }
     };
     attributes.mode &= if role.holds_key() { 0o770 } else { 0o777 };
     attributes

@@ -143,7 +143,8 @@ fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> R
         Err(mut failure) => {
             let swept = bench.clear(&transaction.begin.acts, true).map_err(Failure::from);
             if let Err(left) = swept.and_then(|()| journal.close().map_err(Failure::from)) {
-                failure.hint = Some(format!("`reseal recover` removes what was written beside the files ({})", left.why));
+                failure.hint =
+                    Some(format!("`reseal recover` removes what was written beside the files ({})", left.why));
             }
             Err(failure)
         }
@@ -184,7 +185,9 @@ fn enough_room(engine: &Engine<'_>, change: &Change, bench: &Bench<'_>, acts: &[
     need(state.room()?, state.path().display().to_string(), 2 * content + block(1) * 12, 2 * acts.len() as u64 + 8);
     for (room, bytes, files, path) in needs.into_values() {
         if room.read_only {
-            return Err(DiskError { what: "write to", path: path.into(), source: rustix::io::Errno::ROFS.into() }.into());
+            return Err(
+                DiskError { what: "write to", path: path.into(), source: rustix::io::Errno::ROFS.into() }.into()
+            );
         }
         let wanted = bytes.max(change.demands.min_free);
         if room.bytes < wanted || room.inodes < files {
@@ -272,7 +275,9 @@ fn keep_made(
             (Step::PutFile { slot: for_slot, content, .. }, after @ Image::File { .. }) if *for_slot == slot.path => {
                 Some((after, content))
             }
-            (Step::RemoveFile { path }, after) if path == real => Some((after, EMPTY.get_or_init(|| Sensitive::from(Vec::new())))),
+            (Step::RemoveFile { path }, after) if path == real => {
+                Some((after, EMPTY.get_or_init(|| Sensitive::from(Vec::new()))))
+            }
             _ => None,
         });
         match made {
@@ -327,7 +332,8 @@ fn saved(slot: &Slot, image: &Image) -> Saved {
 
 fn leaf_of(slots: &[Slot], looks: &[(std::path::PathBuf, Look)]) -> Option<installed::Leaf> {
     let parts = slots.iter().zip(looks);
-    let parts: Vec<_> = parts.filter_map(|(slot, (_, look))| Some((slot.role, look.content.as_ref()?.expose()))).collect();
+    let parts: Vec<_> =
+        parts.filter_map(|(slot, (_, look))| Some((slot.role, look.content.as_ref()?.expose()))).collect();
     installed::read(&parts).leaf()
 }
 
@@ -346,12 +352,15 @@ fn install(engine: &Engine<'_>, mut staged: Staged, listener: &mut dyn Listener)
     for act in &begin.acts {
         listener.hear(&Event::Installing { path: act.path.clone() });
     }
-    let marked = staged.journal.mark(&Mark::Installing).map_err(StepError::from);
-    let done = marked.and_then(|()| {
-        let places = bench.places(&begin.acts)?;
-        bench.act(&begin.acts, &places)?;
-        sync(&places)
+    let ready = bench.places(&begin.acts).and_then(|places| {
+        staged.journal.mark(&Mark::Installing)?;
+        Ok(places)
     });
+    let places = match ready {
+        Ok(places) => places,
+        Err(error) => return Err(NotInstalled { staged, failure: error.into(), reversed: true }),
+    };
+    let done = bench.act(&begin.acts, &places).and_then(|()| sync(&places));
     staged.transaction.marks.push(Mark::Installing);
     match done {
         Ok(()) => Ok(Installed { journal: staged.journal, transaction: staged.transaction }),
@@ -379,7 +388,12 @@ enum Taken {
 }
 
 /// The service's own test, then its reload.
-fn apply(engine: &Engine<'_>, change: &Change, installed: &mut Installed, listener: &mut dyn Listener) -> Result<Taken, Failure> {
+fn apply(
+    engine: &Engine<'_>,
+    change: &Change,
+    installed: &mut Installed,
+    listener: &mut dyn Listener,
+) -> Result<Taken, Failure> {
     let apply = installed.transaction.begin.apply.clone();
     if apply.check.is_some() || apply.reload.is_some() {
         installed.journal.mark(&Mark::Applying)?;
@@ -393,7 +407,9 @@ fn apply(engine: &Engine<'_>, change: &Change, installed: &mut Installed, listen
             continue;
         }
         if what == "check" && change.demands.config_test == ConfigTest::MayFail {
-            return Ok(Taken::NotYet { why: format!("`{command}` fails for another reason: it {ran}; the service was not reloaded") });
+            return Ok(Taken::NotYet {
+                why: format!("`{command}` fails for another reason: it {ran}; the service was not reloaded"),
+            });
         }
         return Err(Failure::new(format!("the {what} command `{command}` {ran}")));
     }
@@ -444,17 +460,27 @@ fn commit(engine: &Engine<'_>, mut installed: Installed, verified: Verified, lis
     let receipt = receipt(engine, &installed.transaction.begin, End::Committed { proof: verified.proof });
     let mark = Mark::Committed { receipt: receipt.clone() };
     if let Err(error) = installed.journal.mark(&mark) {
-        let failure = Failure { hint: error.hint().map(str::to_owned), why: format!("the commit could not be written: {error}") };
+        let failure =
+            Failure { hint: error.hint().map(str::to_owned), why: format!("the commit could not be written: {error}") };
         return roll_back(engine, installed.journal, installed.transaction, failure, listener);
     }
-    let tidied = finish(engine, &installed.transaction.begin, &receipt).and_then(|()| Ok(installed.journal.close()?));
+    let finished = finish(engine, &installed.transaction.begin, &receipt);
+    let tidied = finished.and_then(|()| Ok(installed.journal.close()?)).map_err(Failure::from);
     match tidied {
         Ok(()) => Outcome::Committed { receipt, not_served: verified.not_served },
-        Err(failure) => Outcome::Stuck {
-            slot: engine.state.root().path().to_owned(),
-            why: format!("the new certificate is installed and served, but the records could not be completed: {}", failure.why),
-            hint: Some(failure.hint.map_or_else(|| "then `reseal recover`".to_owned(), |hint| format!("{hint}; then `reseal recover`"))),
-        },
+        Err(failure) => {
+            Outcome::Stuck {
+                slot: engine.state.root().path().to_owned(),
+                why: format!(
+                    "the new certificate is installed and served, but the records could not be completed: {}",
+                    failure.why
+                ),
+                hint: Some(failure.hint.map_or_else(
+                    || "then `reseal recover`".to_owned(),
+                    |hint| format!("{hint}; then `reseal recover`"),
+                )),
+            }
+        }
     }
 }
 
@@ -499,7 +525,10 @@ fn close_undone(
         Ok(()) => Outcome::RolledBack { receipt, why: failure.why, hint: failure.hint },
         Err(error) => Outcome::Stuck {
             slot: engine.state.root().path().to_owned(),
-            why: format!("{}; everything is as it was before, but that could not be recorded: {}", failure.why, error.why),
+            why: format!(
+                "{}; everything is as it was before, but that could not be recorded: {}",
+                failure.why, error.why
+            ),
             hint: Some("`reseal recover` completes the record".to_owned()),
         },
     }

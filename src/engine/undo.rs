@@ -60,7 +60,10 @@ pub fn files(host: &Host, state: &State, begin: &Begin) -> Result<(), Stuck> {
 }
 
 fn stuck(slot: &std::path::Path, error: &StepError) -> Stuck {
-    let hint = error.hint().map(|hint| format!("{hint}; then `reseal recover`")).or_else(|| Some("mend that, then `reseal recover`".to_owned()));
+    let hint = error
+        .hint()
+        .map(|hint| format!("{hint}; then `reseal recover`"))
+        .or_else(|| Some("mend that, then `reseal recover`".to_owned()));
     Stuck { slot: slot.to_owned(), why: error.to_string(), hint }
 }
 

@@ -259,9 +259,12 @@ impl Vault {
     pub fn bytes_of(&self, generation: u32, sha256: Digest) -> Result<Sensitive, VaultError> {
         let manifest = self.manifest(generation)?;
         let found = manifest.slots.iter().position(|saved| saved.file.as_ref().is_some_and(|f| f.sha256 == sha256));
-        let index = found.ok_or_else(|| self.damaged(generation, "it does not hold the bytes that are to be put back"))?;
+        let index =
+            found.ok_or_else(|| self.damaged(generation, "it does not hold the bytes that are to be put back"))?;
         let mut contents = self.contents(&manifest)?;
-        contents[index].take().ok_or_else(|| self.damaged(generation, "it does not hold the bytes that are to be put back"))
+        contents[index]
+            .take()
+            .ok_or_else(|| self.damaged(generation, "it does not hold the bytes that are to be put back"))
     }
 
     fn damaged(&self, generation: u32, why: &str) -> VaultError {

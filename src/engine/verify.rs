@@ -42,7 +42,8 @@ pub struct Answers {
 
 /// What must be seen after an install.
 pub fn after_install(watched: &[Watched]) -> Vec<Question<'_>> {
-    let question = |watched: &'_ Watched| (watched.wanted.into_iter().collect(), matches!(watched.before, Shown::Nobody { .. }));
+    let question =
+        |watched: &'_ Watched| (watched.wanted.into_iter().collect(), matches!(watched.before, Shown::Nobody { .. }));
     watched
         .iter()
         .map(|watched| {
@@ -69,7 +70,13 @@ pub fn after_undo(watched: &[Watched], old_leaf: Option<Digest>) -> Vec<Question
 }
 
 /// Asks all questions at the same time until each is answered or the limit is over.
-pub fn ask(host: &Host, questions: &[Question<'_>], limits: Limits, stop: bool, listener: &mut dyn Listener) -> Answers {
+pub fn ask(
+    host: &Host,
+    questions: &[Question<'_>],
+    limits: Limits,
+    stop: bool,
+    listener: &mut dyn Listener,
+) -> Answers {
     let deadline = Instant::now() + Duration::from_millis(limits.verify);
     let given_up = AtomicBool::new(false);
     let mut answers = Answers { good: 0, bad: Vec::new(), interrupted: false };

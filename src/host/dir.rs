@@ -41,7 +41,9 @@ impl DiskError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match Errno::from_io_error(&self.source)? {
-            Errno::NOSPC | Errno::DQUOT => Some("free space or inodes on that file system, then run the same command again"),
+            Errno::NOSPC | Errno::DQUOT => {
+                Some("free space or inodes on that file system, then run the same command again")
+            }
             Errno::ROFS => Some("the file system is mounted read-only: mount it writable, or install elsewhere"),
             Errno::ACCESS => Some("run it as a user who may write there, usually root"),
             Errno::PERM => Some("run it as root; for an immutable file, `chattr -i` it first"),

@@ -44,6 +44,11 @@ pub enum Status {
 }
 
 impl Ran {
+    /// One that could not begin.
+    pub(super) fn not_started(error: io::Error) -> Self {
+        Self { status: Status::NotStarted(error), output: String::new(), truncated: 0, took: Duration::ZERO }
+    }
+
     /// Whether it ended with exit code 0.
     #[must_use]
     pub fn ok(&self) -> bool {
@@ -87,13 +92,45 @@ impl fmt::Display for Ran {
 #[must_use]
 pub fn run(command: &Command, extra_env: &[(&str, &str)]) -> Ran {
     let start = Instant::now();
-    let mut tail = Tail::default();
+    let mut tail = Tail::of(KEPT);
     let status = match start_group(command, extra_env) {
         Ok((child, pipe)) => attend(child, pipe, start + command.limit(), &mut tail),
         Err(error) => Status::NotStarted(error),
     };
     let (output, truncated) = tail.finish();
     Ran { status, output, truncated, took: start.elapsed() }
+}
+
+/// The standard output of a program that only looks, whole.
+///
+/// # Errors
+/// For people: it did not start, failed (with its last words on standard error), or said more than `max` bytes.
+pub fn capture(command: &Command, max: usize) -> Result<String, String> {
+    let start = Instant::now();
+    let mut tail = Tail::of(max);
+    let (words, last_words) = std::sync::mpsc::channel();
+    let status = match start_apart(command) {
+        Ok((child, out, mut errors)) => {
+            std::thread::spawn(move || {
+                let mut text = Vec::new();
+                let _ = Read::by_ref(&mut errors).take(KEPT as u64).read_to_end(&mut text);
+                let _ = words.send(String::from_utf8_lossy(&text).into_owned());
+                let _ = io::copy(&mut errors, &mut io::sink());
+            });
+            attend(child, out, start + command.limit(), &mut tail)
+        }
+        Err(error) => Status::NotStarted(error),
+    };
+    let (output, truncated) = tail.finish();
+    let said = last_words.recv_timeout(AFTERMATH).unwrap_or_default();
+    let ran = Ran { status, output: said, truncated: 0, took: start.elapsed() };
+    if !ran.ok() {
+        return Err(ran.to_string());
+    }
+    if truncated > 0 {
+        return Err(format!("it said more than the {max} bytes that are read"));
+    }
+    Ok(output)
 }
 
 /// Why a program must not be run.
@@ -176,30 +213,45 @@ const BURIAL: Duration = Duration::from_secs(2);
 /// the kernels of supported enterprise distributions (4.18) have none.
 const GLANCE: Duration = Duration::from_millis(10);
 
+/// Starts a program whose output and errors come through one pipe.
 fn start_group(command: &Command, extra_env: &[(&str, &str)]) -> io::Result<(Child, File)> {
+    let mut prepared = prepare(command)?;
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    prepared.envs(extra_env.iter().copied()).stdout(writer.try_clone()?).stderr(writer);
+    Ok((prepared.spawn()?, File::from(reader)))
+}
+
+/// Starts a program whose output and errors come through a pipe each.
+fn start_apart(command: &Command) -> io::Result<(Child, File, File)> {
+    let mut prepared = prepare(command)?;
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (errors, error_writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    prepared.stdout(writer).stderr(error_writer);
+    Ok((prepared.spawn()?, File::from(reader), File::from(errors)))
+}
+
+fn prepare(command: &Command) -> io::Result<std::process::Command> {
     let Some((program, arguments)) = command.argv.split_first().filter(|(program, _)| program.starts_with('/')) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not an absolute path"));
     };
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&reader, true)?;
-    let child = std::process::Command::new(program)
+    let mut prepared = std::process::Command::new(program);
+    prepared
         .args(arguments)
         .env_clear()
         .env("PATH", PATH)
         .env("LANG", "C.UTF-8")
-        .envs(extra_env.iter().copied())
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .process_group(0)
-        .spawn()?;
-    Ok((child, File::from(reader)))
+        .process_group(0);
+    Ok(prepared)
 }
 
 /// Reads and waits until the program has ended and its output with it, or time is up.
 fn attend(mut child: Child, mut pipe: File, limit: Instant, tail: &mut Tail) -> Status {
     let mut open = true;
+    let mut nap = Duration::from_micros(100);
     loop {
         let now = Instant::now();
         match child.try_wait() {
@@ -220,7 +272,9 @@ fn attend(mut child: Child, mut pipe: File, limit: Instant, tail: &mut Tail) -> 
         if open {
             open = read_for(&mut pipe, patience, tail);
         } else {
-            std::thread::sleep(patience);
+            // Output ends a moment before the program does.
+            std::thread::sleep(patience.min(nap));
+            nap *= 2;
         }
     }
 }
@@ -269,23 +323,27 @@ fn read_for(pipe: &mut File, patience: Duration, tail: &mut Tail) -> bool {
 }
 
 /// The end of a stream of any length.
-#[derive(Default)]
 struct Tail {
+    limit: usize,
     kept: Vec<u8>,
     dropped: u64,
 }
 
 impl Tail {
+    fn of(limit: usize) -> Self {
+        Self { limit, kept: Vec::new(), dropped: 0 }
+    }
+
     fn push(&mut self, piece: &[u8]) {
         self.kept.extend_from_slice(piece);
         // Cutting at twice the size moves each byte once.
-        if self.kept.len() >= 2 * KEPT {
+        if self.kept.len() >= 2 * self.limit {
             self.cut();
         }
     }
 
     fn cut(&mut self) {
-        let surplus = self.kept.len().saturating_sub(KEPT);
+        let surplus = self.kept.len().saturating_sub(self.limit);
         self.kept.drain(..surplus);
         self.dropped += surplus as u64;
     }

@@ -163,6 +163,12 @@ impl Host {
         exec::capture(command, max)
     }
 
+    /// The id of a user of this machine.
+    #[must_use]
+    pub fn user_id(&self, name: &str) -> Option<u32> {
+        process::user_id(name)
+    }
+
     /// What a probe shows now, within `limit`.
     #[must_use]
     pub fn probe(&self, probe: &Probe, limit: Duration) -> Shown {

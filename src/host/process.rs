@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use super::exec;
+use crate::change::Command;
+
 /// Of `names`, those that run now. Compared with the program's name as the kernel knows it (15 bytes) and with the last part of
 /// its executable's path.
 #[must_use]
@@ -27,11 +30,30 @@ fn programs() -> Vec<String> {
         if let Ok(name) = fs::read_to_string(entry.path().join("comm")) {
             found.push(name.trim_end().to_owned());
         }
-        if let Some(name) = fs::read_link(entry.path().join("exe")).ok().and_then(|exe| exe.file_name().map(ToOwned::to_owned)) {
+        if let Some(name) =
+            fs::read_link(entry.path().join("exe")).ok().and_then(|exe| exe.file_name().map(ToOwned::to_owned))
+        {
             found.push(name.to_string_lossy().into_owned());
         }
     }
     found
+}
+
+/// The id of a user of this machine: from `/etc/passwd`, or from `id -u` where users live elsewhere (LDAP, systemd-homed).
+#[must_use]
+pub fn user_id(name: &str) -> Option<u32> {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let listed = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)).flatten()?.parse().ok()
+    });
+    listed.or_else(|| {
+        if name.starts_with('-') {
+            return None;
+        }
+        let output = exec::capture(&Command::new(["/usr/bin/id", "-u", name]), 64).ok()?;
+        output.trim().parse().ok()
+    })
 }
 
 /// Who runs this, for receipts: the user id and, under sudo, the name of whoever called it.

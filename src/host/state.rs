@@ -53,7 +53,10 @@ impl StateError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Walk(error) => error.hint(),
-            Self::Open { path, .. } => Some(format!("it holds keys: `chmod 0700 {0}` and `chown` it to the user who runs reseal", path.display())),
+            Self::Open { path, .. } => Some(format!(
+                "it holds keys: `chmod 0700 {0}` and `chown` it to the user who runs reseal",
+                path.display()
+            )),
         }
     }
 }

@@ -149,7 +149,13 @@ fn not_for_others(attributes: Attributes) -> Attributes {
 }
 
 fn put(path: PathBuf, piece: Piece) -> Step {
-    Step::PutFile { path, role: piece.slot.role, content: piece.content, attributes: piece.attributes }
+    Step::PutFile {
+        path,
+        slot: piece.slot.path,
+        role: piece.slot.role,
+        content: piece.content,
+        attributes: piece.attributes,
+    }
 }
 
 #[cfg(test)]
@@ -170,7 +176,7 @@ mod tests {
             .iter()
             .map(|step| match step {
                 Step::MakeDir { path, mode } => format!("mkdir {} {mode:o}", path.display()),
-                Step::PutFile { path, role, content, attributes } => {
+                Step::PutFile { path, role, content, attributes, .. } => {
                     let mode = attributes.as_ref().map_or("same".to_owned(), |it| format!("{:o}", it.mode));
                     let content = String::from_utf8_lossy(content.expose()).into_owned();
                     format!("put {} {role:?} {mode} < {content}", path.display())
