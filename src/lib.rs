@@ -34,6 +34,7 @@ pub mod config;
 pub mod digest;
 pub mod engine;
 pub mod event;
+pub mod flow;
 pub mod host;
 pub mod outcome;
 pub mod plan;

@@ -8,6 +8,18 @@ use time::OffsetDateTime;
 use crate::change::{Probe, Shown};
 use crate::digest::Digest;
 
+/// An error with its causes, one after the other, as one line for people.
+#[must_use]
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// The exit codes of the program. `check --format nagios` alone uses the plugin codes instead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,6 +164,16 @@ pub enum Outcome {
         /// Probes that do not show the new certificate, although the change stands.
         not_served: Vec<(Probe, Shown)>,
     },
+    /// What an earlier run had left was brought to an end.
+    Recovered {
+        /// Which end.
+        what: String,
+    },
+    /// Old generations were removed.
+    Pruned {
+        /// Their numbers.
+        removed: Vec<u32>,
+    },
     /// Not begun.
     Refused {
         /// What was tried on what, and why not.
@@ -189,7 +211,7 @@ impl Outcome {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Nothing { .. } | Self::Planned => Exit::Good,
+            Self::Nothing { .. } | Self::Planned | Self::Recovered { .. } | Self::Pruned { .. } => Exit::Good,
             Self::Committed { not_served, .. } if not_served.is_empty() => Exit::Good,
             Self::Committed { .. } => Exit::Findings,
             Self::Refused { .. } => Exit::Refused,

@@ -5,6 +5,7 @@ mod files;
 mod served;
 
 pub use code::{Code, Finding, Severity};
+pub use files::{date, span};
 
 use time::{Duration, OffsetDateTime};
 

@@ -31,7 +31,7 @@ use crate::host::dir::DiskError;
 use crate::host::lock::{Lock, LockError};
 use crate::host::state::{State, StateError};
 use crate::host::walk::WalkError;
-use crate::outcome::{Outcome, Receipt};
+use crate::outcome::{Outcome, Receipt, explain};
 use vault::{Origin, Vault};
 
 /// Everything there is to know about one change to one target.
@@ -118,7 +118,7 @@ impl EngineError {
             Self::Lock(LockError::Disk(error)) | Self::Disk(error) => error.hint().map(str::to_owned),
             Self::Clock(error) => Some(error.hint().to_owned()),
         };
-        Outcome::Refused { why: self.to_string(), hint }
+        Outcome::Refused { why: explain(&self), hint }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Engine, ledger};
 use crate::event::{Event, Listener};
 use crate::host::dir::DiskError;
 use crate::host::state::{State, file_name};
-use crate::outcome::{End, Outcome, Receipt};
+use crate::outcome::{End, Outcome, Receipt, explain};
 
 /// When recovery runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +50,7 @@ pub(super) fn all(
         Ok(journals) => journals,
         Err(error) => {
             let outcome =
-                Outcome::Stuck { slot: error.path.clone(), why: error.to_string(), hint: error.hint().map(Into::into) };
+                Outcome::Stuck { slot: error.path.clone(), why: explain(&error), hint: error.hint().map(Into::into) };
             return vec![Recovered { target: String::new(), verb: String::new(), outcome }];
         }
     };
@@ -115,7 +115,7 @@ fn complete(engine: &Engine<'_>, name: &OsString, transaction: &Transaction, rec
         Ok(()) => Outcome::Committed { receipt, not_served: Vec::new() },
         Err(error) => Outcome::Stuck {
             slot: engine.state.root().path().to_owned(),
-            why: format!("the change stands, but its records could not be completed: {error}"),
+            why: format!("the change stands, but its records could not be completed: {}", explain(&error)),
             hint: error.hint(),
         },
     }
@@ -157,7 +157,7 @@ fn put_back(
 fn record_failed(engine: &Engine<'_>, error: &DiskError) -> Outcome {
     Outcome::Stuck {
         slot: engine.state.root().path().to_owned(),
-        why: format!("every file is as it was before, but that could not be recorded: {error}"),
+        why: format!("every file is as it was before, but that could not be recorded: {}", explain(&error)),
         hint: Some(
             error
                 .hint()

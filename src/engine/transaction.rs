@@ -17,7 +17,7 @@ use crate::event::{Event, Listener};
 use crate::host::dir::{DiskError, Look};
 use crate::host::process;
 use crate::host::walk::WalkError;
-use crate::outcome::{End, Outcome, Proof, Receipt};
+use crate::outcome::{End, Outcome, Proof, Receipt, explain};
 use crate::sensitive::Sensitive;
 
 /// Everything is written, synced, read back and kept; no place has been touched.
@@ -56,7 +56,7 @@ macro_rules! failure_from {
     ($($error:ty),*) => {$(
         impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                Self { hint: error.hint().map(Into::into), why: error.to_string() }
+                Self { hint: error.hint().map(Into::into), why: explain(&error) }
             }
         }
     )*};
@@ -460,8 +460,10 @@ fn commit(engine: &Engine<'_>, mut installed: Installed, verified: Verified, lis
     let receipt = receipt(engine, &installed.transaction.begin, End::Committed { proof: verified.proof });
     let mark = Mark::Committed { receipt: receipt.clone() };
     if let Err(error) = installed.journal.mark(&mark) {
-        let failure =
-            Failure { hint: error.hint().map(str::to_owned), why: format!("the commit could not be written: {error}") };
+        let failure = Failure {
+            hint: error.hint().map(str::to_owned),
+            why: format!("the commit could not be written: {}", explain(&error)),
+        };
         return roll_back(engine, installed.journal, installed.transaction, failure, listener);
     }
     let finished = finish(engine, &installed.transaction.begin, &receipt);

@@ -11,6 +11,7 @@ use crate::event::{Event, Listener};
 use crate::host::Host;
 use crate::host::exec::Ran;
 use crate::host::state::State;
+use crate::outcome::explain;
 
 /// Undo could not be completed.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ fn stuck(slot: &std::path::Path, error: &StepError) -> Stuck {
         .hint()
         .map(|hint| format!("{hint}; then `reseal recover`"))
         .or_else(|| Some("mend that, then `reseal recover`".to_owned()));
-    Stuck { slot: slot.to_owned(), why: error.to_string(), hint }
+    Stuck { slot: slot.to_owned(), why: explain(&error), hint }
 }
 
 /// Makes the service take the old files up again (unless it was started after they were put back), and proves that it shows

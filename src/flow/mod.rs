@@ -2,11 +2,8 @@
 
 pub mod adopt;
 pub mod backups;
-pub mod ca;
 mod change;
 pub mod check;
-pub mod demo;
-pub mod init;
 pub mod install;
 pub mod obtain;
 pub mod post_upgrade;
@@ -24,9 +21,10 @@ use serde::Serialize;
 
 use crate::assess::Finding;
 use crate::config::{Config, TargetConfig};
+use crate::engine::{Engine, EngineError, Recovered, When};
 use crate::event::Listener;
 use crate::host::Host;
-use crate::outcome::{Exit, Outcome};
+use crate::outcome::{Exit, Outcome, explain};
 use preview::Plan;
 
 /// What every verb works with.
@@ -41,6 +39,10 @@ pub struct Session<'a> {
     pub options: Options,
     /// Who hears what happens.
     pub listener: &'a mut dyn Listener,
+    /// The machine lock, from the first change of a run to its end.
+    engine: Option<Engine<'a>>,
+    /// What recovery at the start of the run has found, by target.
+    recovered: Vec<Recovered>,
 }
 
 /// What was asked for besides the verb.
@@ -130,7 +132,7 @@ macro_rules! refusal_from {
     ($($error:ty),* $(,)?) => {$(
         impl From<$error> for Refusal {
             fn from(error: $error) -> Self {
-                Self { hint: error.hint().map(Into::into), why: error.to_string() }
+                Self { hint: error.hint().map(Into::into), why: explain(&error) }
             }
         }
     )*};
@@ -142,7 +144,45 @@ refusal_from!(
     crate::engine::vault::VaultError,
 );
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// A session that has taken no lock yet.
+    pub fn new(
+        host: &'a Host,
+        config: &'a Config,
+        live_dir: PathBuf,
+        options: Options,
+        listener: &'a mut dyn Listener,
+    ) -> Self {
+        Self { host, config, live_dir, options, listener, engine: None, recovered: Vec::new() }
+    }
+
+    /// Takes the machine lock for `verb` once in a run, and finishes or undoes what earlier runs have left.
+    ///
+    /// # Errors
+    /// As an outcome: somebody else is at work, or reseal's own directory cannot be used.
+    fn engine(&mut self, verb: &str) -> Result<&Engine<'a>, Outcome> {
+        if self.engine.is_none() {
+            let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
+            self.recovered = engine.recover(None, When::Running, self.listener);
+            self.engine = Some(engine);
+        }
+        self.engine.as_ref().ok_or_else(|| Outcome::Refused { why: "the engine was not opened".to_owned(), hint: None })
+    }
+
+    /// The same, and how it stands with a target whose interrupted transaction could not be ended: that one must not be touched.
+    fn engine_for(&mut self, verb: &str, target: &str) -> Result<&Engine<'a>, Outcome> {
+        self.engine(verb)?;
+        let encoded = crate::host::state::file_name(target);
+        let stuck = self.recovered.iter().find(|recovered| {
+            let same = recovered.target == target || *recovered.target == *encoded;
+            same && matches!(recovered.outcome, Outcome::Stuck { .. })
+        });
+        if let Some(recovered) = stuck {
+            return Err(recovered.outcome.clone());
+        }
+        self.engine(verb)
+    }
+
     /// The targets of these names, in the order asked for; all of them when none is named.
     ///
     /// # Errors

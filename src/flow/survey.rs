@@ -12,7 +12,8 @@ use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
 use crate::host::dir::Look;
 use crate::host::state::State;
-use crate::host::walk::{Last, WalkError};
+use crate::host::walk::WalkError;
+use crate::outcome::explain;
 use crate::target::layout::Place;
 use crate::target::{self, Pair, Site};
 
@@ -69,8 +70,11 @@ impl Survey {
 
 /// Looks at a target. Changes nothing.
 pub fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Result<Survey, Refusal> {
-    let opened = target::open(config).map_err(|error| Refusal { why: error.to_string(), hint: error.hint() })?;
-    let site = opened.observe(host).map_err(|error| Refusal { why: error.to_string(), hint: error.hint() })?;
+    let opened = target::open(config)
+        .map_err(|error| Refusal { why: explain(&error), hint: error.hint().map(str::to_owned) })?;
+    let site = opened
+        .observe(host)
+        .map_err(|error| Refusal { why: explain(&error), hint: error.hint().map(str::to_owned) })?;
     let owner = owner(host, config)?;
     let mut pairs = Vec::new();
     for pair in &site.pairs {
@@ -84,13 +88,22 @@ pub fn owner(host: &Host, config: &TargetConfig) -> Result<Option<u32>, Refusal>
     let Some(name) = &config.service_user else { return Ok(None) };
     match host.user_id(name) {
         Some(uid) => Ok(Some(uid)),
-        None => Err(Refusal::new(format!("the service user `{name}` of target {} does not exist on this machine", config.name))
-            .hint("correct `service_user` in the configuration")),
+        None => Err(Refusal::new(format!(
+            "the service user `{name}` of target {} does not exist on this machine",
+            config.name
+        ))
+        .hint("correct `service_user` in the configuration")),
     }
 }
 
 /// Looks at the places of one pair.
-pub fn look_at(host: &Host, pair: Pair, target: &str, live_dir: &Path, owner: Option<u32>) -> Result<PairState, WalkError> {
+pub fn look_at(
+    host: &Host,
+    pair: Pair,
+    target: &str,
+    live_dir: &Path,
+    owner: Option<u32>,
+) -> Result<PairState, WalkError> {
     let (mut places, mut looks) = (Vec::new(), Vec::new());
     for slot in &pair.slots {
         let (place, look) = locate(host, &slot.path, target, live_dir, owner)?;
@@ -108,16 +121,23 @@ pub fn look_at(host: &Host, pair: Pair, target: &str, live_dir: &Path, owner: Op
 }
 
 /// Where a path of the service's configuration really is: behind the target's own switch, or a file at the end of any links.
-fn locate(host: &Host, path: &Path, target: &str, live_dir: &Path, owner: Option<u32>) -> Result<(Place, Look), WalkError> {
+fn locate(
+    host: &Host,
+    path: &Path,
+    target: &str,
+    live_dir: &Path,
+    owner: Option<u32>,
+) -> Result<(Place, Look), WalkError> {
     let trust = host.trusting(owner);
-    let (real, look) = host.look(path, &trust)?;
-    let here = host.place(path, Last::Keep, &trust)?;
-    if let Image::Link { to } = here.dir.look(&here.name)?.image
-        && let Some(file_name) = target::layout::adopted_file(&to, live_dir, target)
-    {
-        return Ok((Place::Adopted { dir: live_dir.join(target), file_name }, look));
-    }
-    Ok((Place::InPlace { path: real }, look))
+    let (real, look) = match host.look(path, &trust) {
+        Ok(found) => found,
+        // A link that leads nowhere, or a directory that is gone: nothing is there.
+        Err(error) if error.is_absent() => (path.to_owned(), Look { image: Image::Absent, content: None }),
+        Err(error) => return Err(error),
+    };
+    let dir = live_dir.join(target);
+    let held = host.dir(&dir, &trust).map_or(dir.clone(), |held| held.path().to_owned());
+    Ok((Place::of(&real, &held, &dir), look))
 }
 
 /// What every probe shows now, asked at the same time.
@@ -196,6 +216,12 @@ pub fn findings(
     }
     found.sort_by_key(|finding| finding.severity);
     found
+}
+
+/// The first directory on the way to a directory that a user other than root could not enter.
+pub fn closed_to(host: &Host, path: &Path, uid: u32) -> Option<PathBuf> {
+    let ancestors: Vec<&Path> = path.ancestors().collect();
+    ancestors.into_iter().rev().find(|dir| host.closed_to(dir, uid)).map(Path::to_owned)
 }
 
 /// The files of a survey, for people: public path and what stands there.

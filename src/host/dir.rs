@@ -22,7 +22,7 @@ pub const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// An error of one call, with what was tried on what.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {what} {}: {source}", path.display())]
+#[error("cannot {what} {}", path.display())]
 pub struct DiskError {
     /// The attempt, as a verb: `create`, `sync`.
     pub what: &'static str,

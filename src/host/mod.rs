@@ -163,6 +163,17 @@ impl Host {
         exec::capture(command, max)
     }
 
+    /// Whether a directory that exists cannot be entered by a user who is neither root nor in its group.
+    #[must_use]
+    pub fn closed_to(&self, dir: &Path, uid: u32) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let entered = |found: std::fs::Metadata| {
+            let bit = if found.uid() == uid { 0o100 } else { 0o001 };
+            uid == 0 || found.mode() & bit != 0
+        };
+        std::fs::metadata(dir).is_ok_and(|found| !entered(found))
+    }
+
     /// The id of a user of this machine.
     #[must_use]
     pub fn user_id(&self, name: &str) -> Option<u32> {

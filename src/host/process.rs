@@ -39,6 +39,41 @@ fn programs() -> Vec<String> {
     found
 }
 
+/// A process that may not see the whole file system.
+pub struct Confined {
+    /// Its number.
+    pub pid: u32,
+    /// How, completing "the process …".
+    pub how: String,
+}
+
+/// The processes of a user that run in another root directory or under an enforced AppArmor profile: what they can read is not
+/// what the paths say.
+#[must_use]
+pub fn confined(uid: u32) -> Vec<Confined> {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if !entry.metadata().is_ok_and(|found| found.uid() == uid) {
+            continue;
+        }
+        if let Ok(root) = fs::read_link(entry.path().join("root")).as_deref()
+            && root != std::path::Path::new("/")
+        {
+            found.push(Confined { pid, how: format!("runs in the root directory {}", root.display()) });
+        }
+        let profile = fs::read_to_string(entry.path().join("attr/apparmor/current"));
+        if let Some(profile) =
+            profile.ok().and_then(|text| text.trim_end().strip_suffix(" (enforce)").map(str::to_owned))
+        {
+            found.push(Confined { pid, how: format!("is confined by the AppArmor profile {profile}") });
+        }
+    }
+    found
+}
+
 /// The id of a user of this machine: from `/etc/passwd`, or from `id -u` where users live elsewhere (LDAP, systemd-homed).
 #[must_use]
 pub fn user_id(name: &str) -> Option<u32> {

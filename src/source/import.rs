@@ -1,6 +1,6 @@
 //! A certificate and key that somebody already has: PEM or DER, in any order and packing.
 
-use crate::cert::codec::pem::{self, BadBlock, InputError};
+use crate::cert::codec::pem::{self, BadBlock, BlockError, InputError};
 use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
@@ -107,6 +107,12 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// Whether a passphrase might have helped.
+    #[must_use]
+    pub fn wants_passphrase(&self) -> bool {
+        matches!(self, Self::Block { why, .. } if why.why == BlockError::EncryptedNoPassphrase)
+    }
+
     /// What to do.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

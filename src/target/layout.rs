@@ -44,19 +44,23 @@ pub enum Place {
 }
 
 impl Place {
-    /// Where a slot's contents are: `link` is the text of the link at its path, if there is one, `real` the path with all links
-    /// resolved, and `dir` the target's directory.
+    /// Where a slot's contents are: `real` is its path with all links resolved, `held` the target's directory with all links
+    /// resolved, `dir` the same as it is configured. What is below a generation's directory there is reached through the switch.
     #[must_use]
-    pub fn of(link: Option<&Path>, real: &Path, dir: &Path) -> Self {
-        let file_name = link
-            .filter(|link| link.parent() == Some(&dir.join(CURRENT)))
-            .and_then(|link| link.file_name())
-            .and_then(|name| name.to_str());
-        match file_name {
-            Some(name) => Self::Adopted { dir: dir.to_owned(), file_name: name.to_owned() },
-            None => Self::InPlace { path: real.to_owned() },
+    pub fn of(real: &Path, held: &Path, dir: &Path) -> Self {
+        let below =
+            real.strip_prefix(held).ok().and_then(|below| below.to_str()).and_then(|below| below.split_once('/'));
+        match below {
+            Some((generation, name)) if is_generation(generation) && !name.contains('/') => {
+                Self::Adopted { dir: dir.to_owned(), file_name: name.to_owned() }
+            }
+            Some(_) | None => Self::InPlace { path: real.to_owned() },
         }
     }
+}
+
+fn is_generation(name: &str) -> bool {
+    name.strip_prefix('g').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// New contents for a slot.
@@ -264,12 +268,11 @@ mod tests {
     #[test]
     fn what_adopting_links_is_found_as_adopted() {
         let dir = Path::new("/live/web");
-        let steps = adopt(vec![piece("/c", Role::FullChain, None)], dir, &[], 1);
-        let Some(Step::PutLink { to, .. }) = steps.last() else { panic!("a link is last") };
         let real = Path::new("/live/web/g1/fullchain.pem");
-        assert_eq!(Place::of(Some(to), real, dir), adopted("fullchain.pem"));
-        assert_eq!(Place::of(Some(to), real, Path::new("/live/other")), in_place("/live/web/g1/fullchain.pem"));
-        assert_eq!(Place::of(None, Path::new("/c"), dir), in_place("/c"));
-        assert_eq!(Place::of(Some(Path::new("../x")), Path::new("/x"), dir), in_place("/x"));
+        assert_eq!(Place::of(real, dir, dir), adopted("fullchain.pem"));
+        assert_eq!(Place::of(real, Path::new("/live/other"), dir), in_place("/live/web/g1/fullchain.pem"));
+        assert_eq!(Place::of(Path::new("/live/web/x"), dir, dir), in_place("/live/web/x"));
+        assert_eq!(Place::of(Path::new("/live/web/g1/a/b"), dir, dir), in_place("/live/web/g1/a/b"));
+        assert_eq!(Place::of(Path::new("/c"), dir, dir), in_place("/c"));
     }
 }

@@ -1,0 +1,148 @@
+//! `adopt NAME`: makes the service's paths links through one directory link, so that one rename switches the whole pair; and
+//! `adopt NAME --undo`.
+
+use std::path::{Path, PathBuf};
+
+use super::change::{self, Intent};
+use super::survey::{self, Survey};
+use super::{Refusal, Report, Session};
+use crate::change::Image;
+use crate::config::TargetConfig;
+use crate::engine::ConfigTest;
+use crate::host::process;
+use crate::host::walk::Last;
+use crate::target::layout;
+
+const VERB: &str = "adopt";
+
+/// Adopts a target, or gives it back.
+pub fn run(session: &mut Session<'_>, name: &str, undo: bool) -> Report {
+    let config = match session.target(name) {
+        Ok(config) => config.clone(),
+        Err(refusal) => return Report::new(name, refusal.outcome()),
+    };
+    if undo { release(session, &config) } else { adopt(session, &config) }
+}
+
+fn adopt(session: &mut Session<'_>, config: &TargetConfig) -> Report {
+    let force = session.options.force;
+    let dir = session.live_dir.join(&config.name);
+    let (host, live_dir) = (session.host, session.live_dir.clone());
+    let intent = Intent {
+        verb: VERB,
+        why: "switch certificate and key with one rename".to_owned(),
+        repeats: None,
+        config_test: ConfigTest::MustPass,
+    };
+    let build = |survey: &Survey, upcoming: crate::engine::Upcoming| {
+        if survey.adopted() {
+            return Ok(None);
+        }
+        refuse_unreadable(host, survey.owner, &live_dir, force)?;
+        for pair in &survey.pairs {
+            if pair.installed.chain.is_none() || pair.looks.iter().any(|look| !matches!(look.image, Image::File { .. }))
+            {
+                return Err(Refusal::new(format!(
+                    "{} cannot be adopted: not every file of its pair is there",
+                    config.name
+                ))
+                .hint("install a certificate first"));
+            }
+        }
+        let pieces = change::present(survey);
+        let missing = missing(host, &dir)?;
+        let mut steps = layout::adopt(pieces, &dir, &missing, upcoming.generation);
+        point_at_places(survey, &mut steps);
+        let leaf = survey.pairs.first().and_then(|pair| pair.installed.leaf());
+        let leaf_at = |index| change::present_leaf(survey, index);
+        Ok(Some(change::change(config, survey, steps, leaf, &leaf_at, &intent)))
+    };
+    let look = change::look(config);
+    change::carry_out(session, config, VERB, &look, &build)
+}
+
+fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
+    let intent =
+        Intent { verb: VERB, why: "plain files again".to_owned(), repeats: None, config_test: ConfigTest::MustPass };
+    let build = |survey: &Survey, _| {
+        if !survey
+            .pairs
+            .iter()
+            .flat_map(|pair| &pair.places)
+            .any(|place| matches!(place, layout::Place::Adopted { .. }))
+        {
+            return Ok(None);
+        }
+        let steps = layout::release(change::present(survey));
+        let leaf = survey.pairs.first().and_then(|pair| pair.installed.leaf());
+        let leaf_at = |index| change::present_leaf(survey, index);
+        Ok(Some(change::change(config, survey, steps, leaf, &leaf_at, &intent)))
+    };
+    let look = change::look(config);
+    change::carry_out(session, config, VERB, &look, &build)
+}
+
+/// A path that is a link already keeps its link: what it leads to becomes the link into the target's directory.
+fn point_at_places(survey: &Survey, steps: &mut [crate::change::Step]) {
+    for step in steps {
+        let crate::change::Step::PutLink { path, .. } = step else { continue };
+        for pair in &survey.pairs {
+            for (slot, place) in pair.pair.slots.iter().zip(&pair.places) {
+                if let layout::Place::InPlace { path: real } = place
+                    && slot.path == *path
+                {
+                    path.clone_from(real);
+                }
+            }
+        }
+    }
+}
+
+/// The directories that have to be made, the outermost first.
+fn missing(host: &crate::host::Host, dir: &Path) -> Result<Vec<PathBuf>, Refusal> {
+    let mut missing = Vec::new();
+    let mut path = dir;
+    loop {
+        match host.place(path, Last::Follow, &host.trusting(None)) {
+            Ok(place) if place.dir.look(&place.name)?.image == Image::Absent => {
+                missing.insert(0, path.to_owned());
+                return Ok(missing);
+            }
+            Ok(_) => return Err(Refusal::new(format!("{} is in the way: it is no directory", path.display()))),
+            Err(error) if error.is_absent() => {
+                missing.insert(0, path.to_owned());
+                path = path.parent().ok_or_else(|| Refusal::new("the live directory has no root"))?;
+            }
+            Err(_) if host.exists(path) => return Ok(missing),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Refuses where the service could not read through the links: it runs in another root, or under a mandatory-access profile
+/// that names paths.
+fn refuse_unreadable(
+    host: &crate::host::Host,
+    owner: Option<u32>,
+    live_dir: &Path,
+    force: bool,
+) -> Result<(), Refusal> {
+    if force {
+        return Ok(());
+    }
+    let Some(uid) = owner else { return Ok(()) };
+    let closed = survey::closed_to(host, live_dir, uid);
+    if let Some(dir) = closed {
+        return Err(Refusal::new(format!("the service's user could not enter {}", dir.display()))
+            .hint("open that directory to it (`chmod o+x`), or choose another `live_dir`"));
+    }
+    if let Some(confined) = process::confined(uid).into_iter().next() {
+        return Err(Refusal::new(format!("process {} of the service's user {}", confined.pid, confined.how)).hint(
+            format!(
+                "let it read {}, then insist with `--force`: the change is proved by handshakes and undone if it fails",
+                live_dir.display()
+            ),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! `backups`, `prune`, `history`: what is kept, what is removed, what was done.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{Refusal, Report, Session};
+use crate::cert::installed::Leaf;
+use crate::config::TargetConfig;
+use crate::engine::vault::{Origin, Vault, VaultError};
+use crate::engine::{Engine, Ledger};
+use crate::host::state::State;
+use crate::outcome::{End, Outcome, Receipt, explain};
+
+/// One generation, for people and machines.
+#[derive(Clone, Debug, Serialize)]
+pub struct Generation {
+    /// The target.
+    pub target: String,
+    /// The number.
+    pub generation: u32,
+    /// When it was written, UTC.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub taken: Option<OffsetDateTime>,
+    /// `current`, `committed`, `found`, `rolled-back`, `unfinished`, `damaged`.
+    pub state: &'static str,
+    /// Why it was made.
+    pub why: String,
+    /// `prune` leaves it alone.
+    pub pinned: bool,
+    /// Its leaf.
+    pub leaf: Option<Leaf>,
+    /// What is wrong with it; only looked for by `verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}
+
+/// The generations of the targets of these names, or of all, oldest first. With `verify` every byte is held against its digest.
+///
+/// # Errors
+/// A name that no target has, or the vault cannot be read.
+pub fn list(session: &Session<'_>, names: &[String], verify: bool) -> Result<Vec<Generation>, Refusal> {
+    let targets = session.targets(names)?;
+    let Some(state) = State::open(session.host)? else { return Ok(Vec::new()) };
+    let ledger = Ledger::read(&state)?;
+    let mut all = Vec::new();
+    for config in &targets {
+        if let Some(vault) = Vault::open(&state, &config.name)? {
+            let current = vault.current()?;
+            for generation in vault.numbers()? {
+                all.push(one(&vault, config, generation, current, &ledger, verify)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn one(
+    vault: &Vault,
+    config: &TargetConfig,
+    generation: u32,
+    current: Option<u32>,
+    ledger: &Ledger,
+    verify: bool,
+) -> Result<Generation, Refusal> {
+    let blank = |state, damage| Generation {
+        target: config.name.clone(),
+        generation,
+        taken: None,
+        state,
+        why: String::new(),
+        pinned: false,
+        leaf: None,
+        damage,
+    };
+    let manifest = match vault.manifest(generation) {
+        Ok(manifest) => manifest,
+        Err(VaultError::Unfinished { .. }) => return Ok(blank("unfinished", None)),
+        Err(error @ (VaultError::Damaged { .. } | VaultError::Absent { .. })) => {
+            return Ok(blank("damaged", Some(explain(&error))));
+        }
+        Err(error @ VaultError::Disk(_)) => return Err(error.into()),
+    };
+    let damage = if verify { vault.contents(&manifest).err().map(|error| explain(&error)) } else { None };
+    let receipt = ledger.receipts.iter().rev().find(|r| r.target == config.name && r.generation == generation);
+    let state = match (&damage, &manifest.origin, receipt.map(|receipt| &receipt.end)) {
+        (Some(_), _, _) => "damaged",
+        (None, _, _) if current == Some(generation) => "current",
+        (None, Origin::Found, _) => "found",
+        (None, Origin::Made { .. }, Some(End::Committed { .. })) => "committed",
+        (None, Origin::Made { .. }, Some(End::RolledBack { .. } | End::Accepted)) => "rolled-back",
+        (None, Origin::Made { .. }, None) => "unfinished",
+    };
+    let why = match &manifest.origin {
+        Origin::Found => "found in place".to_owned(),
+        Origin::Made { why, .. } => why.clone(),
+    };
+    let pinned = vault.pinned(generation)?;
+    Ok(Generation { taken: Some(manifest.taken), why, pinned, leaf: manifest.leaf, ..blank(state, damage) })
+}
+
+/// Pins a generation, or unpins it.
+pub fn pin(session: &mut Session<'_>, name: &str, generation: u32, pinned: bool) -> Report {
+    let config = match session.target(name) {
+        Ok(config) => config.clone(),
+        Err(refusal) => return Report::new(name, refusal.outcome()),
+    };
+    let outcome = match session.engine("backups pin") {
+        Ok(engine) => match vault(engine, &config.name).and_then(|vault| Ok(vault.pin(generation, pinned)?)) {
+            Ok(()) if pinned => {
+                Outcome::Nothing { why: format!("generation {generation} is pinned: `prune` leaves it alone") }
+            }
+            Ok(()) => Outcome::Nothing { why: format!("generation {generation} is not pinned") },
+            Err(refusal) => refusal.outcome(),
+        },
+        Err(outcome) => outcome,
+    };
+    Report::new(name, outcome)
+}
+
+fn vault(engine: &Engine<'_>, target: &str) -> Result<Vault, Refusal> {
+    Vault::open(engine.state(), target)?.ok_or_else(|| Refusal::new(format!("no generation of {target} is kept")))
+}
+
+/// Removes old generations of the targets of these names, or of all: never one that is pinned, never the current one, never the
+/// newest that is good, never the highest number (numbers are not used again).
+///
+/// # Errors
+/// A name that no target has.
+pub fn prune(session: &mut Session<'_>, names: &[String], keep: Option<u32>) -> Result<Vec<Report>, Refusal> {
+    let mut reports = Vec::new();
+    for config in session.targets(names)? {
+        let outcome = match prune_one(session, &config, keep.unwrap_or(config.policy.keep)) {
+            Ok(removed) if removed.is_empty() => Outcome::Nothing { why: "no generation is old enough".to_owned() },
+            Ok(_) if session.options.dry_run => Outcome::Planned,
+            Ok(removed) => Outcome::Pruned { removed },
+            Err(outcome) => outcome,
+        };
+        reports.push(Report::new(&config.name, outcome));
+    }
+    Ok(reports)
+}
+
+fn prune_one(session: &mut Session<'_>, config: &TargetConfig, keep: u32) -> Result<Vec<u32>, Outcome> {
+    let now = session.host.now();
+    let dry_run = session.options.dry_run;
+    let candidates = |state: &State| -> Result<(Option<Vault>, Vec<u32>), Refusal> {
+        let Some(vault) = Vault::open(state, &config.name)? else { return Ok((None, Vec::new())) };
+        let removable = removable(&vault, keep, now)?;
+        Ok((Some(vault), removable))
+    };
+    let state = State::open(session.host).map_err(|error| Refusal::from(error).outcome())?;
+    let Some(state) = state else { return Ok(Vec::new()) };
+    // Looked at without the lock first: nothing to do means nothing is written.
+    let (_, removable) = candidates(&state).map_err(Refusal::outcome)?;
+    if removable.is_empty() || dry_run {
+        return Ok(removable);
+    }
+    let engine = session.engine_for("prune", &config.name)?;
+    let (vault, removable) = candidates(engine.state()).map_err(Refusal::outcome)?;
+    let Some(vault) = vault else { return Ok(Vec::new()) };
+    let failed = |error: crate::host::dir::DiskError| Refusal::from(error).outcome();
+    vault.sweep().map_err(failed)?;
+    for generation in &removable {
+        vault.remove(*generation).map_err(failed)?;
+    }
+    Ok(removable)
+}
+
+fn removable(vault: &Vault, keep: u32, now: OffsetDateTime) -> Result<Vec<u32>, Refusal> {
+    let numbers = vault.numbers()?;
+    let current = vault.current()?;
+    let good = |generation: &&u32| {
+        let leaf = vault.manifest(**generation).ok().and_then(|manifest| manifest.leaf);
+        leaf.is_some_and(|leaf| leaf.paired && now <= leaf.not_after && now >= leaf.not_before)
+    };
+    let last_good = numbers.iter().rev().filter(|n| current != Some(**n)).find(good).copied();
+    let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
+    let old = numbers.len().saturating_sub(keep);
+    let mut removable = Vec::new();
+    for generation in &numbers[..old] {
+        let kept = Some(*generation) == current || Some(*generation) == last_good || vault.pinned(*generation)?;
+        if !kept {
+            removable.push(*generation);
+        }
+    }
+    Ok(removable)
+}
+
+/// What was done, oldest first, and the lines of the ledger that are damaged.
+///
+/// # Errors
+/// A name that no target has, or the ledger cannot be read.
+pub fn history(session: &Session<'_>, names: &[String]) -> Result<(Vec<Receipt>, Vec<usize>), Refusal> {
+    // History outlives the configuration: a name that is only in the ledger is good.
+    let Some(state) = State::open(session.host)? else { return Ok((Vec::new(), Vec::new())) };
+    let ledger = Ledger::read(&state)?;
+    let wanted = |receipt: &Receipt| names.is_empty() || names.contains(&receipt.target);
+    Ok((ledger.receipts.into_iter().filter(wanted).collect(), ledger.broken))
+}

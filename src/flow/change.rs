@@ -1,0 +1,224 @@
+//! From what a target looks like and what it shall hold to the change the engine makes, or the plan a dry run shows.
+
+use std::path::PathBuf;
+
+use super::preview::Plan;
+use super::survey::{self, PairState, Survey};
+use super::{Refusal, Report, Session};
+use crate::cert::Bundle;
+use crate::cert::installed::{KeyFound, Leaf};
+use crate::change::{Attributes, Image, Probe, Role, Slot, Step};
+use crate::config::TargetConfig;
+use crate::digest::Digest;
+use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
+use crate::host::state::State;
+use crate::outcome::Outcome;
+use crate::sensitive::Sensitive;
+use crate::target::layout::{self, Piece, Place};
+
+/// What is asked for, apart from what it shall hold.
+#[derive(Clone)]
+pub struct Intent {
+    /// The verb.
+    pub verb: &'static str,
+    /// Why, in a few words.
+    pub why: String,
+    /// The generation it repeats.
+    pub repeats: Option<u32>,
+    /// What a failing configuration test means.
+    pub config_test: ConfigTest,
+}
+
+/// Makes the change that puts a bundle into the pairs at these positions of a survey.
+pub fn of_bundles(
+    config: &TargetConfig,
+    survey: &Survey,
+    bundles: &[(usize, &Bundle)],
+    intent: &Intent,
+    upcoming: Upcoming,
+) -> Change {
+    let mut pieces: Vec<(Piece, Place)> = Vec::new();
+    for (index, bundle) in bundles {
+        let pair = &survey.pairs[*index];
+        for ((slot, place), look) in pair.pair.slots.iter().zip(&pair.places).zip(&pair.looks) {
+            let new = !pieces.iter().any(|(piece, _)| piece.slot.path == slot.path);
+            if new && !(key_stays(pair, bundle, slot) && matches!(place, Place::InPlace { .. })) {
+                pieces.push((piece(slot, bundle, &look.image, place), place.clone()));
+            }
+        }
+    }
+    let leaf_at = |index: usize| {
+        let fresh = bundles.iter().find(|(at, _)| *at == index).map(|(_, bundle)| bundle.leaf().fingerprint());
+        fresh.or_else(|| survey.pairs[index].installed.chain.as_ref().map(|chain| chain.leaf().fingerprint()))
+    };
+    let leaf = bundles.first().map(|(_, bundle)| Leaf::of(bundle.leaf(), true));
+    change(config, survey, layout::install(pieces, upcoming.generation), leaf, &leaf_at, intent)
+}
+
+/// The file with the key is left alone when the key stays: then one rename replaces the certificate, and a service that reads
+/// both at every handshake never sees two that do not match.
+fn key_stays(pair: &PairState, bundle: &Bundle, slot: &Slot) -> bool {
+    let same_key = pair.installed.key == KeyFound::Matches
+        && pair.installed.chain.as_ref().is_some_and(|chain| chain.leaf().spki_digest() == bundle.leaf().spki_digest());
+    same_key && slot.role == Role::Key
+}
+
+fn piece(slot: &Slot, bundle: &Bundle, image: &Image, place: &Place) -> Piece {
+    // In place, the engine copies from the open old file. In a new directory there is no old file to copy from.
+    let attributes = match (place, image) {
+        (Place::Adopted { .. }, Image::File { attributes, .. }) => Some(attributes.clone()),
+        (Place::Adopted { .. } | Place::InPlace { .. }, _) => None,
+    };
+    Piece { slot: slot.clone(), content: bundle.content(slot.role), attributes }
+}
+
+/// Makes the change with these steps; `leaf_at` is the leaf each pair shall show.
+pub fn change(
+    config: &TargetConfig,
+    survey: &Survey,
+    steps: Vec<Step>,
+    leaf: Option<Leaf>,
+    leaf_at: &dyn Fn(usize) -> Option<Digest>,
+    intent: &Intent,
+) -> Change {
+    let mut probes: Vec<(Probe, Option<Digest>)> = Vec::new();
+    for (index, pair) in survey.pairs.iter().enumerate() {
+        for probe in &pair.pair.probes {
+            if !probes.iter().any(|(known, _)| known == probe) {
+                let wanted = matches!(probe, Probe::Tls { .. }).then(|| leaf_at(index)).flatten();
+                probes.push((probe.clone(), wanted));
+            }
+        }
+    }
+    Change {
+        target: config.name.clone(),
+        verb: intent.verb,
+        why: intent.why.clone(),
+        repeats: intent.repeats,
+        slots: survey.slots(),
+        steps,
+        apply: survey.site.apply.clone(),
+        probes,
+        leaf,
+        limits: limits(config),
+        demands: demands(config, survey, intent.config_test),
+    }
+}
+
+fn limits(config: &TargetConfig) -> Limits {
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let policy = &config.policy;
+    Limits { verify: millis(policy.verify_timeout), settle: millis(policy.settle), probe: millis(policy.probe_timeout) }
+}
+
+fn demands(config: &TargetConfig, survey: &Survey, config_test: ConfigTest) -> Demands {
+    // A pair that is broken now is what makes the service's own test fail; the change mends it.
+    let broken = survey.pairs.iter().any(|pair| pair.installed.key != KeyFound::Matches);
+    let config_test =
+        if broken && config_test == ConfigTest::MustPass { ConfigTest::MustPassAfter } else { config_test };
+    Demands {
+        min_free: config.policy.min_free,
+        must_not_run: config.policy.must_not_run.clone(),
+        trusted_owner: survey.owner,
+        config_test,
+    }
+}
+
+/// What a change is made of, asked for twice: for the plan, and again under the lock, since a lot can happen in between.
+pub type Build<'b> = dyn Fn(&Survey, Upcoming) -> Result<Option<Change>, Refusal> + 'b;
+
+/// Takes the lock, recovers, looks again, and makes the change; or shows the plan and stops.
+///
+/// `look` surveys the target; `build` answers `None` when nothing is left to do.
+pub fn carry_out(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    verb: &'static str,
+    look: &dyn Fn(&Session<'_>) -> Result<Survey, Refusal>,
+    build: &Build<'_>,
+) -> Report {
+    match attempt(session, config, verb, look, build) {
+        Ok(report) => report,
+        Err(refusal) => Report::new(&config.name, refusal.outcome()),
+    }
+}
+
+fn attempt(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    verb: &'static str,
+    look: &dyn Fn(&Session<'_>) -> Result<Survey, Refusal>,
+    build: &Build<'_>,
+) -> Result<Report, Refusal> {
+    if session.options.dry_run {
+        let survey = look(session)?;
+        let upcoming = match State::open(session.host)? {
+            Some(state) => engine::upcoming(session.host, &state, &config.name, &survey.slots(), survey.owner)?,
+            None => Upcoming { backup: 1, backup_is_new: true, generation: 2 },
+        };
+        return Ok(match build(&survey, upcoming)? {
+            Some(change) => report(config, &survey, &change, upcoming, Outcome::Planned),
+            None => Report::new(&config.name, nothing()),
+        });
+    }
+    if let Err(outcome) = session.engine_for(verb, &config.name) {
+        return Ok(Report::new(&config.name, outcome));
+    }
+    let survey = look(session)?;
+    let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
+    let upcoming = engine.upcoming(&config.name, &survey.slots(), survey.owner)?;
+    let Some(change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
+    let outcome = engine.run(&change, session.listener);
+    Ok(report(config, &survey, &change, upcoming, outcome))
+}
+
+fn nothing() -> Outcome {
+    Outcome::Nothing { why: "the wanted certificate is already in place".to_owned() }
+}
+
+fn report(config: &TargetConfig, survey: &Survey, change: &Change, upcoming: Upcoming, outcome: Outcome) -> Report {
+    let mut report = Report::new(&config.name, outcome);
+    report.plan = Some(Plan::of(survey, change, upcoming));
+    report.notes.clone_from(&survey.site.notes);
+    if survey.site.reads_per_handshake && !survey.adopted() {
+        report.notes.push(
+            "this service reads the files at every handshake: a handshake in the moment between two renames may fail; `--keep-key` avoids it"
+                .to_owned(),
+        );
+    }
+    report
+}
+
+/// Every slot of a survey with its present bytes and attributes, each path once: for a change of layout alone.
+pub fn present(survey: &Survey) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for pair in &survey.pairs {
+        for (slot, look) in pair.pair.slots.iter().zip(&pair.looks) {
+            let (Some(content), Image::File { attributes, .. }) = (&look.content, &look.image) else { continue };
+            if !pieces.iter().any(|piece| piece.slot.path == slot.path) {
+                let content = Sensitive::from(content.expose().to_vec());
+                pieces.push(Piece { slot: slot.clone(), content, attributes: Some(attributes.clone()) });
+            }
+        }
+    }
+    pieces
+}
+
+/// The leaf each pair holds now.
+pub fn present_leaf(survey: &Survey, index: usize) -> Option<Digest> {
+    survey.pairs.get(index)?.installed.chain.as_ref().map(|chain| chain.leaf().fingerprint())
+}
+
+/// The plain survey of a configured target.
+pub fn look(config: &TargetConfig) -> impl Fn(&Session<'_>) -> Result<Survey, Refusal> + '_ {
+    |session| survey::survey(session.host, config, &session.live_dir)
+}
+
+/// The attributes a slot's file has now.
+pub fn attributes_at(survey: &Survey, path: &PathBuf) -> Option<Attributes> {
+    let slots = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.looks));
+    slots.filter(|(slot, _)| slot.path == *path).find_map(|(_, look)| match &look.image {
+        Image::File { attributes, .. } => Some(attributes.clone()),
+        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+    })
+}

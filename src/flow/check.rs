@@ -1,0 +1,226 @@
+//! `check [NAME|FILE|HOST:PORT]...`: what is wrong. Changes nothing, asks for no passphrase.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::survey;
+use super::{Refusal, Session};
+use crate::assess::{self, Code, Facts, Finding, Severity};
+use crate::cert::codec::pem;
+use crate::cert::installed::{Installed, KeyFound, Leaf};
+use crate::cert::{Certificate, Chain, Name};
+use crate::change::{Probe, Shown};
+use crate::config::{Policy, TargetConfig};
+use crate::engine;
+use crate::host::state::{State, file_name};
+use crate::host::tls;
+use crate::outcome::{Exit, explain};
+use crate::sensitive::Sensitive;
+
+/// What was found about one thing that was asked for.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// What was asked for.
+    pub subject: String,
+    /// `target`, `file` or `endpoint`.
+    pub kind: &'static str,
+    /// The leaf in its files, or the one that is served.
+    pub leaf: Option<Leaf>,
+    /// What is served where.
+    pub served: Vec<Seen>,
+    /// What is wrong, worst first.
+    pub findings: Vec<Finding>,
+    /// Why it could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Worth a line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What one probe showed.
+#[derive(Debug, Serialize)]
+pub struct Seen {
+    /// The probe.
+    pub probe: String,
+    /// What it showed.
+    #[serde(flatten)]
+    pub shown: Shown,
+}
+
+/// The exit code of a check: 3 when anything worse than a note was found, 4 when something could not be looked at.
+#[must_use]
+pub fn exit(checked: &[Checked]) -> Exit {
+    checked.iter().fold(Exit::Good, |worst, one| {
+        let bad = one.findings.iter().any(|finding| finding.severity <= Severity::Warning);
+        let own = if one.problem.is_some() {
+            Exit::Refused
+        } else if bad {
+            Exit::Findings
+        } else {
+            Exit::Good
+        };
+        worst.worst(own)
+    })
+}
+
+/// Checks the subjects, or every target when none is named.
+///
+/// # Errors
+/// A subject that is neither a target nor a file nor an endpoint.
+pub fn run(session: &Session<'_>, subjects: &[String]) -> Result<Vec<Checked>, Refusal> {
+    if subjects.is_empty() {
+        return Ok(session.config.targets.iter().map(|config| target(session, config)).collect());
+    }
+    subjects.iter().map(|subject| one(session, subject)).collect()
+}
+
+fn one(session: &Session<'_>, subject: &str) -> Result<Checked, Refusal> {
+    if let Some(config) = session.config.target(subject) {
+        return Ok(target(session, config));
+    }
+    let path = Path::new(subject);
+    if subject.contains('/') || session.host.exists(path) {
+        return Ok(file(session, path));
+    }
+    match endpoint_of(subject) {
+        Some(name) => Ok(endpoint(session, subject, name.as_ref())),
+        None => session.target(subject).map(|config| target(session, config)),
+    }
+}
+
+/// The host of `host:port`, where it is a name or an address.
+fn endpoint_of(subject: &str) -> Option<Option<Name>> {
+    let (host, port) = subject.rsplit_once(':')?;
+    port.parse::<u16>().ok()?;
+    Some(host.parse().ok())
+}
+
+fn target(session: &Session<'_>, config: &TargetConfig) -> Checked {
+    let mut checked = blank(&config.name, "target");
+    let seen = match survey::survey(session.host, config, &session.live_dir) {
+        Ok(seen) => seen,
+        Err(refusal) => {
+            checked.problem = Some(refusal.why);
+            return checked;
+        }
+    };
+    let state = State::open(session.host);
+    if let Err(error) = &state {
+        checked.notes.push(explain(error));
+    }
+    let state = state.ok().flatten();
+    let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
+    let served = survey::ask(session.host, &seen.probes(), config.policy.probe_timeout);
+    let manifest = committed.as_ref().map(|(_, manifest)| manifest);
+    checked.findings = survey::findings(&seen, config, manifest, &served, session.host.now());
+    let interrupted = state.as_ref().and_then(|state| engine::pending(state).ok()).unwrap_or_default();
+    if interrupted.iter().any(|name| **name == *file_name(&config.name)) {
+        checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
+    }
+    checked.leaf = seen.pairs.first().and_then(|pair| pair.installed.leaf());
+    checked.served = served.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
+    checked.notes.extend(seen.site.notes);
+    checked
+}
+
+fn file(session: &Session<'_>, path: &Path) -> Checked {
+    let mut checked = blank(&path.display().to_string(), "file");
+    let bytes = match session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            checked.problem = Some(format!("cannot read {}: {error}", path.display()));
+            return checked;
+        }
+    };
+    let found = match pem::read(bytes.expose(), None) {
+        Ok(found) => found,
+        Err(error) => {
+            checked.problem = Some(format!("cannot read {}: {}", path.display(), explain(&error)));
+            return checked;
+        }
+    };
+    let problems = found.bad.iter().map(|bad| explain(bad)).collect();
+    let key = match (found.certificates.first(), found.keys.as_slice()) {
+        (_, []) => KeyFound::None,
+        (None, [_, ..]) => KeyFound::NoLeaf,
+        (Some(leaf), keys) if keys.iter().any(|key| key.matches(leaf)) => KeyFound::Matches,
+        (Some(_), [_, ..]) => KeyFound::Mismatch,
+    };
+    let installed = Installed { chain: Chain::as_given(found.certificates), key, problems };
+    judge(session, &mut checked, &installed, &[], &[]);
+    if key == KeyFound::NoLeaf {
+        checked.findings.retain(|finding| finding.code != Code::NoCertificate);
+        checked.notes.push("it holds a private key and no certificate".to_owned());
+    }
+    checked
+}
+
+fn endpoint(session: &Session<'_>, address: &str, name: Option<&Name>) -> Checked {
+    let mut checked = blank(address, "endpoint");
+    let server_name = name.filter(|name| matches!(name, Name::Dns(_))).map(ToString::to_string);
+    let probe = Probe::Tls { address: address.to_owned(), name: server_name.clone(), family: None };
+    let limit = Policy::default().probe_timeout;
+    let shown = match tls::handshake(address, server_name.as_deref(), None, limit) {
+        Ok(served) => {
+            let chain: Result<Vec<Certificate>, _> =
+                served.chain.iter().map(|der| Certificate::from_der(der.clone())).collect();
+            match chain.map(Chain::as_given) {
+                Ok(Some(chain)) => {
+                    let fingerprint = chain.leaf().fingerprint();
+                    let installed = Installed { chain: Some(chain), key: KeyFound::None, problems: Vec::new() };
+                    let wanted: Vec<Name> = name.cloned().into_iter().collect();
+                    let shown = Shown::Leaf { fingerprint, proved: served.proved };
+                    judge(session, &mut checked, &installed, &wanted, &[(probe.clone(), shown.clone())]);
+                    shown
+                }
+                Ok(None) => Shown::Failing { why: "the server sent no certificate".to_owned() },
+                Err(error) => {
+                    Shown::Failing { why: format!("the server's certificate cannot be read: {}", explain(&error)) }
+                }
+            }
+        }
+        Err(_) => session.host.probe(&probe, limit),
+    };
+    if let Shown::Nobody { why } | Shown::Failing { why } = &shown {
+        let code = if matches!(shown, Shown::Nobody { .. }) { Code::Unreachable } else { Code::HandshakeFails };
+        checked.findings.push(Finding::new(code, format!("{address}: {why}")));
+    }
+    checked.served.push(Seen { probe: address.to_owned(), shown });
+    checked
+}
+
+fn judge(
+    session: &Session<'_>,
+    checked: &mut Checked,
+    installed: &Installed,
+    wanted: &[Name],
+    served: &[(Probe, Shown)],
+) {
+    let before = |lifetime| Policy::default().renew_before.left_of(lifetime);
+    let facts = Facts {
+        installed,
+        key_expected: false,
+        key_files: &[],
+        wanted,
+        served,
+        regression: None,
+        renew_before: &before,
+        now: session.host.now(),
+    };
+    checked.findings = assess::findings(&facts);
+    checked.leaf = installed.leaf();
+}
+
+fn blank(subject: &str, kind: &'static str) -> Checked {
+    Checked {
+        subject: subject.to_owned(),
+        kind,
+        leaf: None,
+        served: Vec::new(),
+        findings: Vec::new(),
+        problem: None,
+        notes: Vec::new(),
+    }
+}

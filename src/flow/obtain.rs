@@ -1,0 +1,101 @@
+//! Getting a bundle: from the source of a target, or from files that somebody named.
+
+use std::path::{Path, PathBuf};
+
+use super::{Refusal, Secrets, Session};
+use crate::cert::{Bundle, Generate, KeyKind, PrivateKey};
+use crate::config::{SourceConfig, TargetConfig};
+use crate::event::Event;
+use crate::host::Host;
+use crate::host::passphrase::{self, Explicit, PassphraseQuery};
+use crate::outcome::explain;
+use crate::sensitive::Sensitive;
+use crate::source::import::{self, ImportError, Imported, Part};
+
+/// Largest file that is read as input.
+const MAX_INPUT: u64 = 16 * 1024 * 1024;
+
+/// Reads a bundle out of files in any packing; `extra` are bytes that are at hand already, such as the key that stays.
+pub fn from_files(host: &Host, paths: &[PathBuf], extra: Vec<Part>, secrets: &Secrets) -> Result<Imported, Refusal> {
+    let mut parts: Vec<Part> = paths.iter().map(|path| read(host, path)).collect::<Result<_, _>>()?;
+    parts.extend(extra);
+    match import::bundle_from(&parts, None) {
+        // Only a key that turns out to be encrypted is worth a search for its passphrase.
+        Err(error) if error.wants_passphrase() => {
+            let passphrase = key_passphrase(secrets).map_err(|missing| match missing {
+                Some(refusal) => refusal,
+                None => refusal_of(&error),
+            })?;
+            import::bundle_from(&parts, Some(&passphrase)).map_err(|error| refusal_of(&error))
+        }
+        other => other.map_err(|error| refusal_of(&error)),
+    }
+}
+
+fn refusal_of(error: &ImportError) -> Refusal {
+    Refusal { why: explain(&error), hint: error.hint().map(str::to_owned) }
+}
+
+fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
+    match host.read(path, MAX_INPUT) {
+        Ok(bytes) => Ok(Part { label: path.display().to_string(), bytes: Sensitive::from(bytes) }),
+        Err(error) => Err(Refusal::new(format!("cannot read {}: {error}", path.display()))
+            .hint("give a regular file with PEM or DER that this user may read")),
+    }
+}
+
+/// The passphrase of an encrypted key that is imported: from what was named, or from a person. `Err(None)`: there is no way to
+/// get one.
+fn key_passphrase(secrets: &Secrets) -> Result<Sensitive, Option<Refusal>> {
+    if secrets.file.is_none() && secrets.descriptor.is_none() && !secrets.may_prompt {
+        return Err(None);
+    }
+    let query = PassphraseQuery { keyring: None, ..query("import", secrets) };
+    match passphrase::obtain(&query) {
+        Ok((secret, _)) => Ok(secret),
+        Err(error) => Err(Some(Refusal { why: explain(&error), hint: Some(error.hint().to_owned()) })),
+    }
+}
+
+/// A question for a passphrase in the order of the secret sources.
+pub fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
+    let file = secrets.file.clone().map(Explicit::File);
+    let explicit = file.or_else(|| secrets.descriptor.map(Explicit::Fd));
+    PassphraseQuery { explicit, may_prompt: secrets.may_prompt, ..PassphraseQuery::new(label) }
+}
+
+/// Obtains what a target's source gives: one bundle for each of `keys` (the kinds of keys its pairs want), `keep` instead of a
+/// new key.
+pub fn from_source(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    kind: Option<Generate>,
+    keep: Option<PrivateKey>,
+) -> Result<Bundle, Refusal> {
+    match &config.source {
+        SourceConfig::None => Err(Refusal::new(format!("target {} has no source", config.name))
+            .hint("give it a `[target.source]`, or install a certificate by hand: `reseal install`")),
+        SourceConfig::LocalCa { ca, days, key } => {
+            session.listener.hear(&Event::Obtaining { source: format!("local CA {ca}") });
+            let _ = (ca, days, kind, key, keep);
+            Err(Refusal::new("local CA is not merged"))
+        }
+        SourceConfig::Import { from, passphrase_file } => {
+            session.listener.hear(&Event::Obtaining { source: "import".to_owned() });
+            let secrets = Secrets { file: passphrase_file.clone(), descriptor: None, may_prompt: false };
+            Ok(from_files(session.host, from, Vec::new(), &secrets)?.bundle)
+        }
+    }
+}
+
+/// The kind of key to make where one of this kind stands now.
+pub fn like(kind: &KeyKind) -> Option<Generate> {
+    match kind {
+        KeyKind::Rsa(bits) if *bits > 3072 => Some(Generate::Rsa4096),
+        KeyKind::Rsa(bits) if *bits > 2048 => Some(Generate::Rsa3072),
+        KeyKind::Rsa(_) => Some(Generate::Rsa2048),
+        KeyKind::P256 => Some(Generate::P256),
+        KeyKind::P384 => Some(Generate::P384),
+        KeyKind::P521 | KeyKind::Ed25519 | KeyKind::Other(_) => None,
+    }
+}

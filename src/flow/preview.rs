@@ -1,0 +1,104 @@
+//! The plan of a change, for people and machines: what a dry run shows, and what a real run reports.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::survey::Survey;
+use crate::cert::installed::Leaf;
+use crate::change::Image;
+use crate::change::{Role, Step};
+use crate::digest::Digest;
+use crate::engine::{Change, Upcoming};
+use crate::host::dir::Look;
+
+/// What would be, or was, done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Why.
+    pub why: String,
+    /// The generation that keeps what is there now.
+    pub backup: u32,
+    /// The number of the change itself.
+    pub generation: u32,
+    /// Whether one rename switches the whole pair.
+    pub atomic: bool,
+    /// Every place that is touched, in order.
+    pub files: Vec<PlannedFile>,
+    /// The leaf in place before.
+    pub before: Option<Leaf>,
+    /// The leaf in place after.
+    pub after: Option<Leaf>,
+    /// The commands that are run, in order.
+    pub commands: Vec<String>,
+    /// Where it must be seen to be served.
+    pub probes: Vec<String>,
+}
+
+/// One place that is touched.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedFile {
+    /// The place.
+    pub path: PathBuf,
+    /// What is done there: `write`, `link`, `make-directory`, `remove`.
+    #[serde(rename = "do")]
+    pub act: &'static str,
+    /// What the file holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Digest of the bytes there before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
+    /// Digest of the bytes there after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
+    /// The link's text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<PathBuf>,
+}
+
+impl Plan {
+    pub(super) fn of(survey: &Survey, change: &Change, upcoming: Upcoming) -> Self {
+        let before = survey.pairs.first().and_then(|pair| pair.installed.leaf());
+        let apply = &change.apply;
+        Self {
+            why: change.why.clone(),
+            backup: upcoming.backup,
+            generation: upcoming.generation,
+            atomic: survey.adopted() || change.steps.len() <= 1,
+            files: change.steps.iter().map(|step| planned(step, survey)).collect(),
+            before,
+            after: change.leaf.clone(),
+            commands: [&apply.check, &apply.reload].into_iter().flatten().map(ToString::to_string).collect(),
+            probes: change.probes.iter().map(|(probe, _)| probe.to_string()).collect(),
+        }
+    }
+}
+
+fn planned(step: &Step, survey: &Survey) -> PlannedFile {
+    let blank =
+        |path: &PathBuf, act| PlannedFile { path: path.clone(), act, role: None, before: None, after: None, to: None };
+    match step {
+        Step::MakeDir { path, .. } => blank(path, "make-directory"),
+        Step::PutLink { path, to } => PlannedFile { to: Some(to.clone()), ..blank(path, "link") },
+        Step::RemoveFile { path } => blank(path, "remove"),
+        Step::PutFile { path, slot, role, content, .. } => PlannedFile {
+            role: Some(*role),
+            before: look_of(survey, slot).and_then(digest),
+            after: Some(Digest::of(content.expose())),
+            ..blank(path, "write")
+        },
+    }
+}
+
+fn look_of<'s>(survey: &'s Survey, path: &PathBuf) -> Option<&'s Look> {
+    let all = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.looks));
+    all.filter(|(slot, _)| slot.path == *path).map(|(_, look)| look).next()
+}
+
+fn digest(look: &Look) -> Option<Digest> {
+    match &look.image {
+        Image::File { sha256, .. } => Some(*sha256),
+        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+    }
+}

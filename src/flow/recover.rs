@@ -1,0 +1,61 @@
+//! `recover`: finishes or undoes what an interrupted run has left. Every changing verb begins with it.
+
+use super::{Refusal, Report, Session};
+use crate::engine::{Engine, EngineError, Recovered, When};
+use crate::host::state::State;
+use crate::outcome::{Outcome, explain};
+
+const VERB: &str = "recover";
+
+/// Recovers one target or all. Where nothing was interrupted, nothing is written.
+pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Report> {
+    match pending(session) {
+        Ok(pending) if pending.is_empty() => return Vec::new(),
+        Ok(pending) if session.options.dry_run => {
+            return pending.iter().map(|target| Report::new(target, Outcome::Planned)).collect();
+        }
+        Ok(_) => {}
+        Err(refusal) => return vec![Report::new("", refusal.outcome())],
+    }
+    match Engine::open(session.host, VERB, session.options.wait) {
+        Ok(engine) => engine.recover(name, when, session.listener).into_iter().map(report).collect(),
+        Err(error) => vec![Report::new("", EngineError::outcome(error))],
+    }
+}
+
+fn pending(session: &Session<'_>) -> Result<Vec<String>, Refusal> {
+    match State::open(session.host)? {
+        Some(state) => Ok(crate::engine::pending(&state)?),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn report(recovered: Recovered) -> Report {
+    // An interrupted run that was undone is what recovery is for: its own end is good.
+    let outcome = match recovered.outcome {
+        Outcome::RolledBack { why, .. } => {
+            Outcome::Recovered { what: format!("{why}; everything is as it was before it") }
+        }
+        Outcome::Committed { .. } => Outcome::Recovered {
+            what: format!("`reseal {}` had done its work; its records are complete now", recovered.verb),
+        },
+        other => other,
+    };
+    Report::new(&recovered.target, outcome)
+}
+
+/// Ends a target's interrupted transaction by keeping what is there now.
+pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
+    let engine = match Engine::open(session.host, VERB, session.options.wait) {
+        Ok(engine) => engine,
+        Err(error) => return Report::new(name, EngineError::outcome(error)),
+    };
+    let outcome = match engine.accept(name) {
+        Ok(Some(_)) => {
+            Outcome::Recovered { what: "what is there now was kept, and the interrupted transaction closed".to_owned() }
+        }
+        Ok(None) => Outcome::Nothing { why: "no transaction of this target was interrupted".to_owned() },
+        Err(error) => Outcome::Refused { why: explain(&error), hint: error.hint().map(str::to_owned) },
+    };
+    Report::new(name, outcome)
+}

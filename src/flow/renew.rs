@@ -1,0 +1,227 @@
+//! `renew [NAME]...`: brings every target, or those named, to the wanted state. Nothing to do means no write and no reload.
+
+use time::OffsetDateTime;
+
+use super::change::{self, Intent};
+use super::install::{acceptable, holds, nothing, pairs_for};
+use super::survey::{self, Survey};
+use super::{Refusal, Report, Session, obtain, restore};
+use crate::assess::Finding;
+use crate::cert::codec::pem;
+use crate::cert::installed::Leaf;
+use crate::cert::{Bundle, Name, PrivateKey};
+use crate::config::{SourceConfig, TargetConfig};
+use crate::digest::Digest;
+use crate::engine::vault::{Manifest, Vault};
+use crate::engine::{self, ConfigTest};
+use crate::host::Host;
+use crate::host::state::{State, file_name};
+use crate::outcome::Outcome;
+use crate::plan::{self, Decision, Means};
+use crate::target;
+
+const VERB: &str = "renew";
+
+/// Brings the targets of these names, or all, to the wanted state. One target's failure does not stop the others.
+///
+/// # Errors
+/// A name that no target has.
+pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refusal> {
+    run_as(session, names, VERB)
+}
+
+pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static str) -> Result<Vec<Report>, Refusal> {
+    let targets = session.targets(names)?;
+    let state = State::open(session.host)?;
+    let pending = match &state {
+        Some(state) => engine::pending(state)?,
+        None => Vec::new(),
+    };
+    let mut reports = Vec::new();
+    for config in &targets {
+        if session.host.interrupted().is_some() {
+            break;
+        }
+        let interrupted = pending.iter().any(|name| **name == *file_name(&config.name));
+        let proved = !interrupted
+            && !session.options.live
+            && state.as_ref().is_some_and(|state| unchanged(session.host, state, config).unwrap_or(false));
+        reports.push(if proved {
+            Report::new(&config.name, nothing("the files are what was proved last, and good for now"))
+        } else {
+            one(session, config, verb)
+        });
+    }
+    Ok(reports)
+}
+
+/// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,
+/// and the long way is taken.
+fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> {
+    if matches!(config.source, SourceConfig::Import { .. }) {
+        return Some(false);
+    }
+    let vault = Vault::open(state, &config.name).ok()??;
+    let manifest = vault.manifest(vault.current().ok()??).ok()?;
+    let leaf = manifest.leaf.as_ref()?;
+    if !good(leaf, config, host.now()) {
+        return Some(false);
+    }
+    let site = target::open(config).ok()?.observe(host).ok()?;
+    let mut slots = site.pairs.iter().flat_map(|pair| &pair.slots);
+    let known = slots.all(|slot| manifest.slots.iter().any(|saved| saved.path == slot.path && saved.role == slot.role));
+    let same = |saved: &engine::vault::Saved| match &saved.file {
+        Some(file) => host
+            .read(&saved.path, MAX)
+            .is_ok_and(|bytes| Digest::of(crate::sensitive::Sensitive::from(bytes).expose()) == file.sha256),
+        None => !host.exists(&saved.path),
+    };
+    Some(known && manifest.slots.iter().all(same))
+}
+
+const MAX: u64 = 16 * 1024 * 1024;
+
+/// Whether a leaf that was committed would still pass every check: its own key, its dates with the margin, its names, and that
+/// somebody else issued it.
+pub(super) fn good(leaf: &Leaf, config: &TargetConfig, now: OffsetDateTime) -> bool {
+    let margin = config.policy.renew_before.left_of(leaf.not_after - leaf.not_before);
+    let presented: Vec<Name> = leaf.names.iter().filter_map(|name| name.parse().ok()).collect();
+    let named = config.names.iter().all(|wanted| presented.iter().any(|name| name.covers(wanted)));
+    leaf.paired && named && leaf.issuer != leaf.subject && now >= leaf.not_before && leaf.not_after - now >= margin
+}
+
+fn one(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) -> Report {
+    match decide(session, config) {
+        Ok((decision, findings, notes)) => {
+            let mut report = act(session, config, &decision, verb);
+            report.findings = findings;
+            report.notes.splice(0..0, notes);
+            report
+        }
+        Err(refusal) => Report::new(&config.name, refusal.outcome()),
+    }
+}
+
+fn decide(session: &mut Session<'_>, config: &TargetConfig) -> Result<(Decision, Vec<Finding>, Vec<String>), Refusal> {
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let state = State::open(session.host)?;
+    let committed = survey::committed(state.as_ref(), &config.name)?;
+    let manifest = committed.as_ref().map(|(_, manifest)| manifest);
+    let served = survey::ask(session.host, &survey.probes(), config.policy.probe_timeout);
+    let findings = survey::findings(&survey, config, manifest, &served, session.host.now());
+    let mut notes = Vec::new();
+    let newer = newer(session, config, &survey, &mut notes);
+    let means = Means {
+        reinstate: manifest.and_then(|manifest| reinstatable(manifest, &findings, config, session.host.now())),
+        source: config.source != SourceConfig::None,
+        newer,
+    };
+    let decision = plan::decide(&findings, means);
+    if findings.iter().any(|finding| finding.code == crate::assess::Code::Regression)
+        && matches!(decision, Decision::Leave { .. })
+    {
+        notes.push(
+            "somebody else has replaced the committed certificate by another good one: it is left in place".to_owned(),
+        );
+    }
+    Ok((decision, findings, notes))
+}
+
+/// The committed generation, when something else is in its place and it is still good itself.
+fn reinstatable(manifest: &Manifest, findings: &[Finding], config: &TargetConfig, now: OffsetDateTime) -> Option<u32> {
+    let overwritten = findings.iter().any(|finding| finding.code == crate::assess::Code::Regression);
+    let sound = manifest.leaf.as_ref().is_some_and(|leaf| good(leaf, config, now));
+    (overwritten && sound).then_some(manifest.generation)
+}
+
+/// Whether files that somebody keeps fresh hold a certificate that lasts longer than the one in place.
+fn newer(session: &Session<'_>, config: &TargetConfig, survey: &Survey, notes: &mut Vec<String>) -> bool {
+    let SourceConfig::Import { from, .. } = &config.source else { return false };
+    let Some(now) = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref()) else { return true };
+    let mut newest = None;
+    for path in from {
+        match session.host.read(path, MAX).map(crate::sensitive::Sensitive::from) {
+            Ok(bytes) => {
+                let found = pem::read(bytes.expose(), None).map(|found| found.certificates).unwrap_or_default();
+                let leaves = found.iter().filter(|certificate| !certificate.is_ca()).map(|leaf| leaf.not_after());
+                newest = newest.max(leaves.max());
+            }
+            Err(error) => notes.push(format!("cannot read {}: {error}", path.display())),
+        }
+    }
+    newest.is_some_and(|newest| newest > now.leaf().not_after())
+}
+
+fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, verb: &'static str) -> Report {
+    match decision {
+        Decision::Leave { why } => Report::new(&config.name, nothing(why)),
+        Decision::Reinstate { generation, why } => restore::put_back(session, config, *generation, why, verb),
+        Decision::Replace { why } => replace(session, config, why, verb),
+        Decision::Apply { why } => apply(session, config, why, verb),
+        Decision::Unable { why } => {
+            let hint =
+                "give it a `[target.source]` in the configuration, or install a certificate by hand: `reseal install`";
+            let why = format!("{} needs another certificate ({why}), and no source is configured", config.name);
+            Report::new(&config.name, Outcome::Refused { why, hint: Some(hint.to_owned()) })
+        }
+    }
+}
+
+/// Obtains what each pair needs, and installs it.
+fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'static str) -> Report {
+    let bundles = match obtain_all(session, config) {
+        Ok(bundles) => bundles,
+        Err(refusal) => return Report::new(&config.name, refusal.outcome()),
+    };
+    let intent = Intent { verb, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
+    let build = |survey: &Survey, upcoming| {
+        let mut placed: Vec<(usize, &Bundle)> = Vec::new();
+        for bundle in &bundles {
+            placed.extend(pairs_for(survey, bundle).into_iter().map(|index| (index, bundle)));
+        }
+        placed.retain(|(index, bundle)| !holds(survey, *index, bundle));
+        Ok((!placed.is_empty()).then(|| change::of_bundles(config, survey, &placed, &intent, upcoming)))
+    };
+    let look = change::look(config);
+    change::carry_out(session, config, verb, &look, &build)
+}
+
+fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bundle>, Refusal> {
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let keep_key = session.options.keep_key || config.policy.keep_key;
+    let mut bundles: Vec<Bundle> = Vec::new();
+    for pair in &survey.pairs {
+        // A server with one pair, or several pairs that only differ in their files, gets one bundle.
+        if !bundles.is_empty() && pair.pair.family.is_none() {
+            continue;
+        }
+        let kind = pair
+            .pair
+            .family
+            .and_then(|_| pair.installed.chain.as_ref())
+            .and_then(|chain| obtain::like(chain.leaf().key_kind()));
+        let keep = if keep_key { key_in_place(pair) } else { None };
+        let bundle = obtain::from_source(session, config, kind, keep)?;
+        acceptable(&bundle, config, &survey, session.host.now(), session.options.force)?;
+        bundles.push(bundle);
+    }
+    Ok(bundles)
+}
+
+fn key_in_place(pair: &survey::PairState) -> Option<PrivateKey> {
+    let slots = pair.pair.slots.iter().zip(&pair.looks);
+    let contents = slots.filter(|(slot, _)| slot.role.holds_key()).filter_map(|(_, look)| look.content.as_ref());
+    contents.filter_map(|content| pem::read(content.expose(), None).ok()).flat_map(|found| found.keys).next()
+}
+
+/// The files are right, and the service has not taken them up.
+fn apply(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'static str) -> Report {
+    let intent = Intent { verb, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
+    let build = |survey: &Survey, _| {
+        let leaf = survey.pairs.first().and_then(|pair| pair.installed.leaf());
+        let leaf_at = |index| change::present_leaf(survey, index);
+        Ok(Some(change::change(config, survey, Vec::new(), leaf, &leaf_at, &intent)))
+    };
+    let look = change::look(config);
+    change::carry_out(session, config, verb, &look, &build)
+}

@@ -1,0 +1,232 @@
+//! `restore NAME [N]`: puts an earlier generation back, guarded like an install.
+//!
+//! It works from the backup alone where it has to: a server whose own configuration is broken is when a restore is needed.
+
+use time::OffsetDateTime;
+
+use super::change::{self, Intent};
+use super::survey::{self, PairState, Survey};
+use super::{Refusal, Report, Session};
+use crate::assess::date;
+use crate::cert::installed::Leaf;
+use crate::change::{Image, Slot, Step};
+use crate::config::TargetConfig;
+use crate::engine::vault::{Manifest, Origin, Vault, VaultError};
+use crate::engine::{Change, ConfigTest, Ledger, Upcoming};
+use crate::host::state::State;
+use crate::outcome::{End, Outcome};
+use crate::sensitive::Sensitive;
+use crate::target::layout::{self, Piece};
+use crate::target::{Pair, Site};
+
+const VERB: &str = "restore";
+
+/// Puts generation `wanted` back, or the newest good one that is not in place.
+pub fn run(session: &mut Session<'_>, name: &str, wanted: Option<u32>) -> Report {
+    let chosen = session.target(name).cloned().and_then(|config| {
+        let generation = choose(session, &config, wanted)?;
+        Ok((config, generation))
+    });
+    match chosen {
+        Ok((config, generation)) => put_back(session, &config, generation, "asked for", VERB),
+        Err(refusal) => Report::new(name, refusal.outcome()),
+    }
+}
+
+fn choose(session: &Session<'_>, config: &TargetConfig, wanted: Option<u32>) -> Result<u32, Refusal> {
+    let none = || {
+        Refusal::new(format!("no generation of {} is kept", config.name))
+            .hint("the first one is kept when reseal first changes the target")
+    };
+    let Some(state) = State::open(session.host)? else { return Err(none()) };
+    let Some(vault) = Vault::open(&state, &config.name)? else { return Err(none()) };
+    if let Some(generation) = wanted {
+        let manifest = vault.manifest(generation)?;
+        if !session.options.force {
+            let now = session.host.now();
+            if let Some(why) = objection(manifest.leaf.as_ref(), now) {
+                return Err(Refusal::new(format!("generation {generation} of {} is not restored: {why}", config.name))
+                    .hint("choose another one from `reseal backups`, or insist with `--force`"));
+            }
+        }
+        return Ok(generation);
+    }
+    newest_good(session, config, &state, &vault)
+}
+
+/// The newest generation that is whole, good today, was in use before, and is not what stands there now.
+fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vault: &Vault) -> Result<u32, Refusal> {
+    let failed: Vec<u32> = Ledger::read(state)?
+        .receipts
+        .iter()
+        .filter(|receipt| receipt.target == config.name && matches!(receipt.end, End::RolledBack { .. }))
+        .map(|receipt| receipt.generation)
+        .collect();
+    for generation in vault.numbers()?.into_iter().rev() {
+        let Ok(manifest) = vault.manifest(generation) else { continue };
+        let survey = from_manifest(session, config, &manifest)?;
+        let in_use = manifest.origin == Origin::Found || !failed.contains(&generation);
+        let images: Vec<&Image> = survey.pairs[0].looks.iter().map(|look| &look.image).collect();
+        let there_now = survey::same_as(&manifest, &survey.pairs[0].pair.slots, &images);
+        let good = objection(manifest.leaf.as_ref(), session.host.now()).is_none();
+        if in_use && good && !there_now && vault.contents(&manifest).is_ok() {
+            return Ok(generation);
+        }
+    }
+    Err(Refusal::new(format!("no earlier generation of {} is whole, good today and not in place already", config.name))
+        .hint(format!(
+            "`reseal backups {}` lists them; name one, with `--force` if it must be an expired one",
+            config.name
+        )))
+}
+
+/// Why a generation should not be put back.
+fn objection(leaf: Option<&Leaf>, now: OffsetDateTime) -> Option<String> {
+    match leaf {
+        None => Some("it holds no certificate that can be read".to_owned()),
+        Some(leaf) if !leaf.paired => Some("its key does not belong to its certificate".to_owned()),
+        Some(leaf) if now > leaf.not_after => Some(format!("its certificate ended {}", date(leaf.not_after))),
+        Some(leaf) if now < leaf.not_before => Some(format!("its certificate begins {}", date(leaf.not_before))),
+        Some(_) => None,
+    }
+}
+
+/// Makes the change that puts a generation back. Also the way in which `renew` and `post-upgrade` reinstate.
+pub(super) fn put_back(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    generation: u32,
+    why: &str,
+    verb: &'static str,
+) -> Report {
+    let loaded = load(session, config, generation);
+    let (manifest, contents) = match loaded {
+        Ok(loaded) => loaded,
+        Err(refusal) => return Report::new(&config.name, refusal.outcome()),
+    };
+    let intent = Intent {
+        verb,
+        why: format!("restore generation {generation}: {why}"),
+        repeats: Some(generation),
+        config_test: ConfigTest::MayFail,
+    };
+    let look = |session: &Session<'_>| look(session, config, &manifest);
+    let build = |survey: &Survey, upcoming| Ok(build(config, survey, &manifest, &contents, &intent, upcoming));
+    let mut report = change::carry_out(session, config, verb, &look, &build);
+    if matches!(report.outcome, Outcome::Nothing { .. }) {
+        report.outcome = Outcome::Nothing { why: format!("generation {generation} is in place already") };
+    }
+    report
+}
+
+fn load(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    generation: u32,
+) -> Result<(Manifest, Vec<Option<Sensitive>>), Refusal> {
+    let absent = || VaultError::Absent { target: config.name.clone(), generation };
+    let state = State::open(session.host)?.ok_or_else(absent)?;
+    let vault = Vault::open(&state, &config.name)?.ok_or_else(absent)?;
+    let manifest = vault.manifest(generation)?;
+    let contents = vault.contents(&manifest)?;
+    Ok((manifest, contents))
+}
+
+/// The target as its adapter sees it; where the adapter cannot, or means other places by now, as the backup remembers it.
+fn look(session: &Session<'_>, config: &TargetConfig, manifest: &Manifest) -> Result<Survey, Refusal> {
+    let remembered = from_manifest(session, config, manifest)?;
+    match survey::survey(session.host, config, &session.live_dir) {
+        Ok(seen) if same_places(&seen, manifest) => Ok(seen),
+        Ok(mut seen) => {
+            let note = "the configuration names other places than this generation was taken from: it goes back to where it was";
+            seen.site.notes.push(note.to_owned());
+            Ok(Survey {
+                site: Site { apply: seen.site.apply, notes: seen.site.notes, ..remembered.site },
+                ..remembered
+            })
+        }
+        Err(refusal) => {
+            let mut remembered = remembered;
+            remembered.site.notes.push(format!(
+                "the target could not be asked ({}): restored from the backup's own record",
+                refusal.why
+            ));
+            Ok(remembered)
+        }
+    }
+}
+
+fn same_places(survey: &Survey, manifest: &Manifest) -> bool {
+    let slots = survey.slots();
+    slots.len() == manifest.slots.len()
+        && manifest
+            .slots
+            .iter()
+            .all(|saved| slots.iter().any(|slot| slot.path == saved.path && slot.role == saved.role))
+}
+
+fn from_manifest(session: &Session<'_>, config: &TargetConfig, manifest: &Manifest) -> Result<Survey, Refusal> {
+    let slots = manifest.slots.iter().map(|saved| Slot { path: saved.path.clone(), role: saved.role }).collect();
+    let pair = Pair { slots, probes: manifest.probes.clone(), family: None, names: Vec::new() };
+    let owner = survey::owner(session.host, config)?;
+    let state: PairState = survey::look_at(session.host, pair.clone(), &config.name, &session.live_dir, owner)?;
+    let site = Site { pairs: vec![pair], apply: manifest.apply.clone(), reads_per_handshake: false, notes: Vec::new() };
+    Ok(Survey { site, pairs: vec![state], owner })
+}
+
+fn build(
+    config: &TargetConfig,
+    survey: &Survey,
+    manifest: &Manifest,
+    contents: &[Option<Sensitive>],
+    intent: &Intent,
+    upcoming: Upcoming,
+) -> Option<Change> {
+    let mut pieces = Vec::new();
+    let mut steps: Vec<Step> = Vec::new();
+    let mut differs = false;
+    for (saved, content) in manifest.slots.iter().zip(contents) {
+        let now = survey.pairs.iter().find_map(|pair| {
+            let at = pair.pair.slots.iter().position(|slot| slot.path == saved.path)?;
+            Some((&pair.places[at], &pair.looks[at]))
+        });
+        let Some((place, look)) = now else { continue };
+        match (&saved.file, content) {
+            (Some(file), Some(content)) => {
+                differs |= !matches!(&look.image, Image::File { sha256, .. } if *sha256 == file.sha256);
+                let slot = Slot { path: saved.path.clone(), role: saved.role };
+                let content = Sensitive::from(content.expose().to_vec());
+                pieces.push((Piece { slot, content, attributes: Some(file.attributes.clone()) }, place.clone()));
+            }
+            _ => {
+                if let (layout::Place::InPlace { path }, Image::File { .. }) = (place, &look.image) {
+                    differs = true;
+                    steps.push(Step::RemoveFile { path: path.clone() });
+                }
+            }
+        }
+    }
+    if !differs {
+        return None;
+    }
+    let mut all = layout::install(pieces, upcoming.generation);
+    all.append(&mut steps);
+    let leaves = leaves(survey, manifest, contents);
+    let leaf_at = |index: usize| leaves.get(index).copied().flatten();
+    Some(change::change(config, survey, all, manifest.leaf.clone(), &leaf_at, intent))
+}
+
+/// The leaf each pair of a survey will show: for a server with two pairs they differ.
+fn leaves(survey: &Survey, manifest: &Manifest, contents: &[Option<Sensitive>]) -> Vec<Option<crate::digest::Digest>> {
+    let pair_leaf = |pair: &PairState| {
+        let parts: Vec<(crate::change::Role, &[u8])> = manifest
+            .slots
+            .iter()
+            .zip(contents)
+            .filter(|(saved, _)| pair.pair.slots.iter().any(|slot| slot.path == saved.path))
+            .filter_map(|(saved, content)| Some((saved.role, content.as_ref()?.expose())))
+            .collect();
+        crate::cert::installed::read(&parts).leaf().map(|leaf| leaf.fingerprint)
+    };
+    survey.pairs.iter().map(pair_leaf).collect()
+}

@@ -1,0 +1,79 @@
+//! `status`: how every target stands, at a glance.
+
+use serde::Serialize;
+
+use super::survey;
+use super::{Refusal, Session};
+use crate::assess::Finding;
+use crate::cert::installed::Leaf;
+use crate::engine::vault::Vault;
+use crate::engine::{self, Ledger};
+use crate::host::state::{State, file_name};
+use crate::outcome::Receipt;
+
+/// How one target stands.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The target.
+    pub target: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// `one rename`, when the pair is switched as a whole (`adopt`), else `file by file`.
+    pub switch: &'static str,
+    /// The leaf in its files.
+    pub leaf: Option<Leaf>,
+    /// What is wrong, without asking any server.
+    pub findings: Vec<Finding>,
+    /// Generations that are kept.
+    pub generations: usize,
+    /// The last thing that was done.
+    pub last: Option<Receipt>,
+    /// An interrupted transaction waits for `recover`.
+    pub interrupted: bool,
+    /// Why the target could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// How the targets of these names, or all, stand.
+///
+/// # Errors
+/// A name that no target has, or reseal's own records cannot be read.
+pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refusal> {
+    let targets = session.targets(names)?;
+    let state = State::open(session.host)?;
+    let (pending, ledger) = match &state {
+        Some(state) => (engine::pending(state)?, Some(Ledger::read(state)?)),
+        None => (Vec::new(), None),
+    };
+    let mut all = Vec::new();
+    for config in &targets {
+        let receipts = ledger.iter().flat_map(|ledger| ledger.receipts.iter().rev());
+        let mut status = Status {
+            target: config.name.clone(),
+            kind: config.kind.word(),
+            switch: "file by file",
+            leaf: None,
+            findings: Vec::new(),
+            generations: 0,
+            last: receipts.filter(|receipt| receipt.target == config.name).next().cloned(),
+            interrupted: pending.iter().any(|name| **name == *file_name(&config.name)),
+            problem: None,
+        };
+        if let Some(vault) = state.as_ref().map(|state| Vault::open(state, &config.name)).transpose()?.flatten() {
+            status.generations = vault.numbers()?.len();
+        }
+        match survey::survey(session.host, config, &session.live_dir) {
+            Ok(seen) => {
+                let committed = survey::committed(state.as_ref(), &config.name)?;
+                let manifest = committed.as_ref().map(|(_, manifest)| manifest);
+                status.findings = survey::findings(&seen, config, manifest, &[], session.host.now());
+                status.leaf = seen.pairs.first().and_then(|pair| pair.installed.leaf());
+                status.switch = if seen.adopted() { "one rename" } else { "file by file" };
+            }
+            Err(refusal) => status.problem = Some(refusal.why),
+        }
+        all.push(status);
+    }
+    Ok(all)
+}
