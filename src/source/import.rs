@@ -1,6 +1,6 @@
 //! A certificate and key that somebody already has: PEM or DER, in any order and packing.
 
-use crate::cert::codec::pem::{self, BadBlock, InputError};
+use crate::cert::codec::pem::{self, BadBlock, InputError, Place};
 use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
@@ -35,6 +35,13 @@ pub enum Note {
         /// How many.
         count: usize,
     },
+    /// A block that OpenSSL would refuse and that was read nevertheless.
+    Broken {
+        /// The part.
+        part: String,
+        /// The block.
+        place: Place,
+    },
     /// A key that belongs to none of the certificates, beside one that does.
     OtherKey {
         /// The part.
@@ -50,6 +57,9 @@ impl std::fmt::Display for Note {
         match self {
             Self::Chain(note) => note.fmt(out),
             Self::Ignored { part, label, count } => write!(out, "ignored {count} × {label} in {part}"),
+            Self::Broken { part, place } => {
+                write!(out, "read {part} in spite of a blank line in a block ({place}), for which OpenSSL refuses it")
+            }
             Self::OtherKey { part, key } => {
                 write!(out, "ignored a private key in {part}: {} belongs to none of the certificates", key.short())
             }
@@ -184,6 +194,7 @@ impl Found {
                 self.keys.push((part.label.clone(), key));
             }
         }
+        self.notes.extend(contents.broken.into_iter().map(|place| Note::Broken { part: part.label.clone(), place }));
         self.notes.extend(contents.ignored.into_iter().map(|(label, count)| Note::Ignored {
             part: part.label.clone(),
             label,

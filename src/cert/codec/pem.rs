@@ -30,6 +30,8 @@ pub struct Contents {
     pub ignored: BTreeMap<String, usize>,
     /// Blocks that should be one of these and cannot be read.
     pub bad: Vec<BadBlock>,
+    /// Blocks that were read although OpenSSL, and so most servers, refuse a file with them: a blank line inside.
+    pub broken: Vec<Place>,
 }
 
 /// One block that cannot be read.
@@ -174,9 +176,11 @@ pub fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Contents, In
         if count > MAX_BLOCKS {
             return Err(InputError::TooManyBlocks);
         }
-        if let Err(why) = contents.take(&block, passphrase) {
-            let place = Place::Line { line: block.line, label: block.label.to_owned() };
-            contents.bad.push(BadBlock { place, why });
+        let place = || Place::Line { line: block.line, label: block.label.to_owned() };
+        match contents.take(&block, passphrase) {
+            Ok(()) if block.has_blank_line() => contents.broken.push(place()),
+            Ok(()) => {}
+            Err(why) => contents.bad.push(BadBlock { place: place(), why }),
         }
     }
     if count == 0 { Err(InputError::Unknown) } else { Ok(contents) }
@@ -299,6 +303,11 @@ impl Block<'_> {
         lines(headers).any(|line| proc_type(&line.trim_ascii()))
     }
 
+    fn has_blank_line(&self) -> bool {
+        let (_, base64) = split_headers(self.body.unwrap_or_default());
+        lines(base64.trim_ascii()).any(|line| line.trim_ascii().is_empty())
+    }
+
     /// The block as every decoder takes it: no headers, no blank lines, 64 characters a line. Wiped, as it may be a key.
     fn normal_form(&self) -> Result<Zeroizing<String>, BlockError> {
         let (_, base64) = split_headers(self.body.ok_or(BlockError::Unterminated)?);
@@ -358,9 +367,10 @@ fn split_headers(body: &[u8]) -> (&[u8], &[u8]) {
     if seen { body.split_at(end.min(body.len())) } else { (&[], body) }
 }
 
-/// Lines ended by LF or CR; CR LF makes an empty line more, which no caller minds.
+/// Lines ended by LF, or by CR where there is no LF at all. With CR LF the CR is left as white space at their end.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n' || *byte == b'\r')
+    let end = if text.contains(&b'\n') { b'\n' } else { b'\r' };
+    text.split(move |byte| *byte == end)
 }
 
 /// Finds blocks.
