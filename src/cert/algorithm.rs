@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use x509_parser::asn1_rs::{Any, Oid};
+use x509_parser::asn1_rs::{Any, Oid, Tag};
 use x509_parser::prelude::FromDer;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
@@ -81,7 +81,9 @@ impl KeyKind {
 
     /// The kind of an elliptic curve key with these parameters (RFC 5480 section 2.1.1).
     pub(super) fn of_curve(parameters: Option<&Any<'_>>) -> Self {
-        let Some(Ok(curve)) = parameters.map(|any| any.as_oid()) else {
+        // The parser would take the octets of explicit parameters for an identifier.
+        let named = parameters.filter(|any| any.tag() == Tag::Oid);
+        let Some(Ok(curve)) = named.map(|any| any.as_oid()) else {
             return Self::Other("an elliptic curve with explicit parameters".to_owned());
         };
         let curve = curve.to_id_string();

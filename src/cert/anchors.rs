@@ -7,6 +7,7 @@ use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use time::OffsetDateTime;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
 
+use super::algorithm::KeyKind;
 use super::certificate::Certificate;
 use super::chain::Chain;
 use super::name::Name;
@@ -50,6 +51,9 @@ pub enum Untrusted {
     /// The extended key usage of the leaf or of a CA excludes TLS servers.
     #[error("it may not be used for TLS servers")]
     WrongPurpose,
+    /// Clients take no handshake signed with such a key.
+    #[error("its key is of a kind that clients do not accept: {0}")]
+    WeakKey(KeyKind),
     /// A signature does not verify.
     #[error("a signature in the chain is false")]
     FalseSignature,
@@ -121,6 +125,12 @@ impl Anchors {
                 });
             }
             (Err(error), None) => return Err(reason(error)),
+        }
+        // A path says nothing about the key of the leaf; the handshake would.
+        match chain.leaf().key_kind() {
+            KeyKind::Rsa(bits) if *bits >= 2048 => {}
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => {}
+            weak @ (KeyKind::Rsa(_) | KeyKind::Other(_)) => return Err(Untrusted::WeakKey(weak.clone())),
         }
         names.iter().try_for_each(|name| verify_name(&leaf, chain.leaf(), name))
     }

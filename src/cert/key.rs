@@ -271,7 +271,15 @@ fn after_version(der: &[u8]) -> Option<&[u8]> {
 }
 
 fn refused<E: fmt::Display>(kind: &'static str) -> impl FnOnce(E) -> KeyError {
-    move |error| KeyError::Refused { kind, why: error.to_string() }
+    move |error| {
+        let why = match error.to_string().as_str() {
+            "TooSmall" => "it has less than 2048 bits".to_owned(),
+            "TooLarge" => "it has more than 8192 bits".to_owned(),
+            "InconsistentComponents" => "its parts contradict each other".to_owned(),
+            other => other.to_owned(),
+        };
+        KeyError::Refused { kind, why }
+    }
 }
 
 #[cfg(test)]
@@ -338,7 +346,10 @@ pub(super) mod tests {
                 "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:brainpoolP256r1",
                 "the private key is of an unsupported kind: brainpoolP256r1",
             ),
-            ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024", "the RSA private key is refused: TooSmall"),
+            (
+                "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024",
+                "the RSA private key is refused: it has less than 2048 bits",
+            ),
         ] {
             let pem = openssl(generate, b"");
             let error = PrivateKey::from_der(&openssl("pkcs8 -topk8 -nocrypt -outform DER", &pem)).err().unwrap();

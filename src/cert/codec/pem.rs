@@ -9,6 +9,7 @@ use pkcs8::LineEnding;
 use zeroize::Zeroizing;
 
 use super::pkcs8::{Pkcs8Failure, decrypt, looks_encrypted};
+use crate::cert::algorithm::KeyKind;
 use crate::cert::certificate::{Certificate, CertificateError};
 use crate::cert::key::{KeyError, PrivateKey};
 use crate::sensitive::Sensitive;
@@ -220,6 +221,9 @@ impl Contents {
                 self.keys.push(decrypt(&der, passphrase).map_err(BlockError::from)?);
             }
             label if label.ends_with("PRIVATE KEY") => {
+                if let Some(kind @ ("DSA" | "SM2" | "OPENSSH")) = label.strip_suffix(" PRIVATE KEY") {
+                    return Err(BlockError::Key(KeyError::Unsupported(KeyKind::Other(kind.to_owned()))));
+                }
                 if block.is_encrypted() {
                     let how = "the traditional format of OpenSSL (Proc-Type: 4,ENCRYPTED)".to_owned();
                     return Err(BlockError::UnsupportedEncryption(how));
