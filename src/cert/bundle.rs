@@ -95,3 +95,29 @@ impl Bundle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::fixture::{Wish, self_signed};
+
+    #[test]
+    fn only_a_pair_becomes_a_bundle() {
+        let root = self_signed(&Wish::ca("Root"));
+        let (one, other) = (root.issue(&Wish::server("one")), root.issue(&Wish::server("other")));
+        let chain = Chain::as_given(vec![one.certificate.clone()]).unwrap();
+        let error = Bundle::pair(chain.clone(), other.key).err().unwrap();
+        let text = error.to_string();
+        assert!(text.contains(&one.certificate.spki_digest().to_string()), "{text}");
+        assert!(text.contains(&other.certificate.spki_digest().to_string()), "{text}");
+
+        let bundle = Bundle::pair(chain, one.key).unwrap();
+        let (full, key) = (bundle.content(Role::FullChain), bundle.content(Role::Key));
+        assert_eq!(bundle.content(Role::Combined).expose(), [full.expose(), key.expose()].concat());
+        assert_eq!(bundle.content(Role::Leaf).expose(), full.expose());
+        assert!(bundle.content(Role::Chain).expose().is_empty());
+        assert!(full.expose().starts_with(b"-----BEGIN CERTIFICATE-----\n"));
+        assert!(key.expose().starts_with(b"-----BEGIN PRIVATE KEY-----\n"));
+        assert!(key.expose().ends_with(b"-----END PRIVATE KEY-----\n"));
+    }
+}
