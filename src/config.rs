@@ -21,6 +21,9 @@ mod starter;
 mod table;
 mod words;
 
+/// The host label under which a name covered by a wildcard is asked for. Any would do; this one tells the server's log who asked.
+pub const WILDCARD_LABEL: &str = "reseal-probe";
+
 /// The whole configuration.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {

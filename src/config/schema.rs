@@ -12,14 +12,11 @@ use super::problem::Problems;
 use super::table::Table;
 use super::{
     CaConfig, Config, ConfigError, FilesConfig, Listen, NginxConfig, Policy, RenewBefore, SourceConfig, TargetConfig,
-    TargetKind, words,
+    TargetKind, WILDCARD_LABEL, words,
 };
 
 use crate::cert::{Generate, Name};
 use crate::change::Apply;
-
-/// The host label under which a wildcard is asked for: any would do, and this one tells the server's log who asked.
-pub(super) const WILDCARD_PROBE: &str = "reseal-probe";
 
 /// Lifetime of what a local CA issues where nothing is said, and the most it may be: the cap of the CA/Browser Forum's Baseline
 /// Requirements section 6.3.2 from March 2026 on, which clients hold against private CAs too sooner or later.
@@ -299,7 +296,7 @@ fn listen(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) ->
 fn server_name(name: &Name) -> Option<String> {
     match name {
         Name::Dns(name) => Some(match name.strip_prefix("*.") {
-            Some(domain) => format!("{WILDCARD_PROBE}.{domain}"),
+            Some(domain) => format!("{WILDCARD_LABEL}.{domain}"),
             None => name.clone(),
         }),
         Name::Ip(_) => None,
