@@ -3,6 +3,7 @@
 //! nginx is asked (`nginx -T`). When it refuses its configuration, which a missing or mismatched certificate is enough for, the
 //! files are read without it: that is when a certificate must be repaired.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Kind, Site, Target, TargetError};
@@ -79,7 +80,7 @@ impl Target for Nginx {
         if let Some((path, other)) = pairs.shared_with_others(&chosen.pairs) {
             return Err(TargetError::Shared { target: name.clone(), path, other });
         }
-        let reads_per_handshake = pairs.told_apart_per_handshake(&chosen, &mut notes);
+        let reads_per_handshake = pairs.reads_per_handshake(&chosen, &mut notes);
         let mut described = pairs.describe(&chosen, &self.config.names, host, &mut notes);
         for pair in &mut described {
             if !self.config.listen.is_empty() {
@@ -88,7 +89,8 @@ impl Target for Nginx {
             }
             pair.probes.extend(self.config.probe.clone().map(Probe::Command));
         }
-        notes.dedup();
+        let mut said = BTreeSet::new();
+        notes.retain(|note| said.insert(note.clone()));
         Ok(Site { pairs: described, apply: self.apply(), reads_per_handshake, notes })
     }
 }

@@ -102,7 +102,7 @@ impl<'s> Pairs<'s> {
     }
 
     /// Whether a chosen server reads a pair anew for every handshake. Notes name what is no file.
-    pub(super) fn told_apart_per_handshake(&self, chosen: &Chosen, notes: &mut Vec<String>) -> bool {
+    pub(super) fn reads_per_handshake(&self, chosen: &Chosen, notes: &mut Vec<String>) -> bool {
         let mut per_handshake = false;
         for index in &chosen.servers {
             let Server { pairs, at, .. } = &self.routes.servers[*index];
@@ -279,4 +279,146 @@ fn target_name(names: &[Name], certificate: &Path) -> String {
         text.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
     let safe: String = safe.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).chars().take(60).collect();
     if safe.is_empty() { "nginx".to_owned() } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::nginx::{server, tree};
+
+    const DUAL: &str = "
+        server { listen 443 ssl; server_name www.x.y; ssl_certificate rsa.pem; ssl_certificate_key rsa.key;
+                 ssl_certificate ec.pem; ssl_certificate_key ec.key; }";
+    const SITES: &str = "
+        server { listen 443 ssl default_server; server_name _; ssl_certificate d.pem; ssl_certificate_key d.key; }
+        server { listen 443 ssl; server_name www.x.y x.y; ssl_certificate w.pem; ssl_certificate_key w.key; }
+        server { listen 443 ssl; listen 8443 ssl; server_name *.x.y; ssl_certificate s.pem; ssl_certificate_key s.key; }
+        server { listen 192.0.2.1:443 ssl; ssl_certificate ip.pem; ssl_certificate_key ip.pem; }
+        server { listen 80; server_name plain.x.y; ssl_certificate p.pem; ssl_certificate_key p.key; }";
+
+    fn servers(text: &str) -> Vec<Server> {
+        let text = if text.contains("http {") { text.to_owned() } else { format!("http {{ {text} }}") };
+        server::read(&tree::parse(&text, Path::new("/e/n")).unwrap(), Path::new("/e"))
+    }
+
+    /// The certificates chosen by names, then how many notes there are.
+    fn by_names(text: &str, names: &[&str]) -> String {
+        let servers = servers(text);
+        let pairs = Pairs::of(&servers);
+        let names: Vec<Name> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let mut notes = Vec::new();
+        match pairs.by_names(&names, &mut notes) {
+            None => "none".to_owned(),
+            Some(chosen) => {
+                let files = chosen.pairs.iter().map(|it| pairs.used[*it].certificate.file_name().unwrap());
+                let files: Vec<_> = files.map(|name| name.to_string_lossy().into_owned()).collect();
+                format!("{} +{}", files.join(" "), notes.len())
+            }
+        }
+    }
+
+    #[test]
+    fn names_choose_what_nginx_would_choose_for_them() {
+        let one = "server { listen 443 ssl default_server; server_name _; ssl_certificate o; ssl_certificate_key k; }";
+        for (text, names, chosen) in [
+            (DUAL, &["www.x.y"][..], "rsa.pem ec.pem +0"),
+            (SITES, &["www.x.y"], "w.pem s.pem +0"),
+            (SITES, &["x.y"], "w.pem +0"),
+            (SITES, &["x.y", "elsewhere.z"], "w.pem +1"),
+            (SITES, &["other.x.y"], "s.pem +0"),
+            (SITES, &["*.x.y"], "s.pem +0"),
+            (SITES, &["192.0.2.1"], "d.pem s.pem ip.pem +0"),
+            (SITES, &["x.y", "192.0.2.1"], "w.pem +0"),
+            (SITES, &["elsewhere.z"], "none"),
+            (SITES, &["2001:db8::1"], "none"),
+            (one, &["whatever.z"], "o +2"),
+            ("", &["x.y"], "none"),
+        ] {
+            assert_eq!(by_names(text, names), chosen, "{names:?}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_chooses_its_pair_and_a_shared_file_is_found() {
+        let servers = servers(
+            "server { listen 443 ssl; server_name a.x; ssl_certificate a.pem; ssl_certificate_key k; }
+             server { listen 443 ssl; server_name b.x; ssl_certificate b.pem; ssl_certificate_key k; }
+             server { listen 443 ssl; server_name c.x; ssl_certificate c.pem; ssl_certificate_key c.pem; }",
+        );
+        let pairs = Pairs::of(&servers);
+        let by = |path: &str| pairs.by_certificate(Path::new(path)).map(|chosen| chosen.pairs);
+        assert_eq!(by("/e/b.pem"), Some(vec![1]));
+        assert_eq!(by("/e/k"), None);
+        assert_eq!(pairs.shared_with_others(&[0]), Some((PathBuf::from("/e/k"), PathBuf::from("/e/b.pem"))));
+        assert_eq!(pairs.shared_with_others(&[0, 1]), None);
+        assert_eq!(pairs.shared_with_others(&[2]), None);
+        assert_eq!(pairs.list()[2], "/e/c.pem for c.x");
+    }
+
+    #[test]
+    fn a_pair_is_described_with_every_place_it_is_served_at() {
+        let servers = servers(
+            "ssl_certificate all.pem; ssl_certificate_key all.key;
+             server { listen 443 ssl; server_name a.x .z.x; }
+             server { listen 443 ssl; server_name b.x; }
+             server { listen 443 ssl; server_name a.x; }
+             server { listen 8443 ssl; server_name c.x; ssl_certificate $v; ssl_certificate_key $v; }
+             server { listen 9443 ssl; server_name d.x; ssl_certificate d.pem; ssl_certificate_key d.pem; }",
+        );
+        let pairs = Pairs::of(&servers);
+        let host = Host::new("/nonexistent");
+        let mut notes = Vec::new();
+        let chosen = pairs.by_certificate(Path::new("/e/all.pem")).unwrap();
+        let pair = &pairs.describe(&chosen, &[], &host, &mut notes)[0];
+        let probes: Vec<String> = pair.probes.iter().map(ToString::to_string).collect();
+        assert_eq!(probes, ["127.0.0.1:443 (a.x)", "127.0.0.1:443 (b.x)"]);
+        assert_eq!(pair.names, ["a.x", "z.x", "*.z.x", "b.x"]);
+        assert_eq!(pair.slots.iter().map(|slot| slot.role).collect::<Vec<_>>(), [Role::FullChain, Role::Key]);
+        assert_eq!(notes.len(), 1, "the third server is never reached: {notes:?}");
+        assert!(!pairs.reads_per_handshake(&chosen, &mut notes));
+
+        let dynamic = Chosen { pairs: vec![0], servers: vec![3] };
+        assert!(pairs.reads_per_handshake(&dynamic, &mut notes));
+        assert!(notes[1].starts_with("$v of the server at /e/n:5 is left alone"), "{notes:?}");
+
+        let combined = pairs.by_certificate(Path::new("/e/d.pem")).unwrap();
+        assert_eq!(pairs.describe(&combined, &[], &host, &mut notes)[0].slots[0].role, Role::Combined);
+    }
+
+    #[test]
+    fn pairs_are_discovered_so_that_the_configuration_finds_them_again() {
+        let settings = NginxConfig { binary: PathBuf::from("/n"), conf: None, prefix: None, certificate: None };
+        let found = |text: &str| -> Vec<String> {
+            let servers = servers(text);
+            let pairs = Pairs::of(&servers);
+            let found = pairs.discovered(&settings, &[]);
+            let line = |it: &Discovered| {
+                let TargetKind::Nginx(nginx) = &it.kind else { panic!("nginx") };
+                let path = nginx.certificate.as_ref().map_or(String::new(), |path| path.display().to_string());
+                let names: Vec<String> = it.names.iter().map(ToString::to_string).collect();
+                format!("{}: {} {path}", it.name, names.join(" "))
+            };
+            found.iter().map(line).collect()
+        };
+        assert_eq!(found(DUAL), ["www.x.y: www.x.y "], "both pairs are one target");
+        assert_eq!(
+            found(SITES),
+            ["d:  /e/d.pem", "www.x.y: www.x.y x.y /e/w.pem", "x.y: *.x.y ", "ip:  /e/ip.pem"],
+            "8443 has the name www.x.y lead to another pair"
+        );
+        assert_eq!(found(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn names_of_targets_are_safe() {
+        for (names, path, wanted) in [
+            (&["*.x.y"][..], "/c.pem", "x.y"),
+            (&["2001:db8::1"], "/c.pem", "2001-db8--1"),
+            (&[], "/e/..", "nginx"),
+            (&[], "/e/.häß lich.pem", "h---lich"),
+        ] {
+            let names: Vec<Name> = names.iter().map(|name| name.parse().unwrap()).collect();
+            assert_eq!(target_name(&names, Path::new(path)), wanted);
+        }
+    }
 }

@@ -107,7 +107,7 @@ mod tests {
         directives
             .iter()
             .map(|it| {
-                let words = [&[it.name.clone()], it.args.as_slice()].concat().join(" ");
+                let words = std::iter::once(&it.name).chain(&it.args).cloned().collect::<Vec<_>>().join(" ");
                 let end = it.block.as_ref().map_or(";".to_owned(), |block| format!(" {{ {}}}", show(block)));
                 format!("{}:{words}{end} ", it.line)
             })
