@@ -104,7 +104,10 @@ impl World {
         Host::new(self.path("state"))
     }
 
+    /// Waits a moment for the lock: a program that another test of this process starts holds every open file for the instant
+    /// between its fork and its exec.
     pub fn with<T>(&self, host: &Host, options: Options, act: impl FnOnce(&mut Session<'_>) -> T) -> T {
+        let options = Options { wait: std::time::Duration::from_secs(5), ..options };
         let mut silence = Silence;
         let mut session = Session::new(host, &self.config, self.path("live"), options, &mut silence);
         act(&mut session)
