@@ -155,7 +155,9 @@ fn killed_at_every_crossing_and_again_inside_recovery() {
             check(&world, &old, &new, &kept, &place);
             if world.served().unwrap().0.trim() == old.certificate.trim() { old_states += 1 } else { new_states += 1 }
         }
-        if old_states == 0 || (new_states == 0 && scenario.name.contains("install") && !scenario.name.contains("failing")) {
+        if old_states == 0
+            || (new_states == 0 && scenario.name.contains("install") && !scenario.name.contains("failing"))
+        {
             panic!("{}: {old_states} old and {new_states} new: the kill did not reach both sides", scenario.name);
         }
     }

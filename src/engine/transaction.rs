@@ -504,7 +504,7 @@ fn roll_back(
 ) -> Outcome {
     listener.hear(&Event::Undoing { why: failure.why.clone() });
     let undone = undo::files(engine.host, &engine.state, &transaction.begin)
-        .and_then(|()| undo::service(engine.host, &transaction, true, listener));
+        .and_then(|_| undo::service(engine.host, &transaction, true, listener));
     match undone {
         Ok(()) => close_undone(engine, Ok(()), journal, &transaction.begin, failure),
         Err(Stuck { slot, why, hint }) => {

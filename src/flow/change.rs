@@ -1,13 +1,11 @@
 //! From what a target looks like and what it shall hold to the change the engine makes, or the plan a dry run shows.
 
-use std::path::PathBuf;
-
 use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session};
 use crate::cert::Bundle;
 use crate::cert::installed::{KeyFound, Leaf};
-use crate::change::{Attributes, Image, Probe, Role, Slot, Step};
+use crate::change::{Image, Probe, Role, Slot, Step};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
@@ -212,13 +210,4 @@ pub fn present_leaf(survey: &Survey, index: usize) -> Option<Digest> {
 /// The plain survey of a configured target.
 pub fn look(config: &TargetConfig) -> impl Fn(&Session<'_>) -> Result<Survey, Refusal> + '_ {
     |session| survey::survey(session.host, config, &session.live_dir)
-}
-
-/// The attributes a slot's file has now.
-pub fn attributes_at(survey: &Survey, path: &PathBuf) -> Option<Attributes> {
-    let slots = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.looks));
-    slots.filter(|(slot, _)| slot.path == *path).find_map(|(_, look)| match &look.image {
-        Image::File { attributes, .. } => Some(attributes.clone()),
-        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-    })
 }

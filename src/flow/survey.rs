@@ -223,14 +223,3 @@ pub fn closed_to(host: &Host, path: &Path, uid: u32) -> Option<PathBuf> {
     let ancestors: Vec<&Path> = path.ancestors().collect();
     ancestors.into_iter().rev().find(|dir| host.closed_to(dir, uid)).map(Path::to_owned)
 }
-
-/// The files of a survey, for people: public path and what stands there.
-pub fn files(survey: &Survey) -> Vec<(PathBuf, Image)> {
-    let mut files = Vec::new();
-    for pair in &survey.pairs {
-        for (slot, look) in pair.pair.slots.iter().zip(&pair.looks) {
-            files.push((slot.path.clone(), look.image.clone()));
-        }
-    }
-    files
-}

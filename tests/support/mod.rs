@@ -156,7 +156,8 @@ impl World {
             let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             if entry.path().join("manifest").exists() {
                 let mut bytes = Vec::new();
-                let mut files: Vec<PathBuf> = fs::read_dir(entry.path()).unwrap().map(|file| file.unwrap().path()).collect();
+                let mut files: Vec<PathBuf> =
+                    fs::read_dir(entry.path()).unwrap().map(|file| file.unwrap().path()).collect();
                 files.sort();
                 for file in files {
                     bytes.extend(fs::read(file).unwrap());
@@ -211,7 +212,10 @@ impl Faults {
         Self::when(|_, _| false, rustix::io::Errno::IO)
     }
 
-    pub fn when(fails: impl Fn(usize, &Crossing) -> bool + Send + Sync + 'static, errno: rustix::io::Errno) -> (Self, Watch) {
+    pub fn when(
+        fails: impl Fn(usize, &Crossing) -> bool + Send + Sync + 'static,
+        errno: rustix::io::Errno,
+    ) -> (Self, Watch) {
         let count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&count);
         let watch = Watch::with(move |crossing| {
