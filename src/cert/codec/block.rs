@@ -29,47 +29,55 @@ impl Block<'_> {
     }
 
     /// The block as every decoder takes it: no headers, no blank lines, 64 characters a line. Wiped, as it may be a key.
-    fn normal_form(&self) -> Result<Zeroizing<String>, BlockError> {
+    fn normal_form(&self) -> Result<Zeroizing<Vec<u8>>, BlockError> {
         let (_, base64) = split_headers(self.body.ok_or(BlockError::Unterminated)?);
+        // Reserved at once: growing would leave a copy behind.
         let length = base64.len() + base64.len() / 64 + 2 * self.label.len() + 64;
-        let mut text = Zeroizing::new(String::with_capacity(length));
-        text.push_str("-----BEGIN ");
-        text.push_str(self.label);
-        text.push_str("-----");
-        for (index, byte) in base64.iter().filter(|byte| !byte.is_ascii_whitespace()).enumerate() {
-            if index % 64 == 0 {
-                text.push('\n');
-            }
-            let known = byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-            text.push(if known { char::from(*byte) } else { return Err(not_base64(*byte)) });
+        let mut text = Zeroizing::new(Vec::with_capacity(length));
+        for part in [BEGIN, self.label.as_bytes(), DASHES] {
+            text.extend_from_slice(part);
         }
-        text.push_str("\n-----END ");
-        text.push_str(self.label);
-        text.push_str("-----\n");
+        let mut room = 0;
+        for mut piece in base64.split(u8::is_ascii_whitespace) {
+            if let Some(byte) = piece.iter().find(|byte| !is_base64(**byte)) {
+                return Err(BlockError::NotBase64(format!("it has the byte {:?}", char::from(*byte))));
+            }
+            while !piece.is_empty() {
+                if room == 0 {
+                    text.push(b'\n');
+                    room = 64;
+                }
+                let (fits, rest) = piece.split_at(piece.len().min(room));
+                text.extend_from_slice(fits);
+                room -= fits.len();
+                piece = rest;
+            }
+        }
+        for part in [b"\n", END, self.label.as_bytes(), DASHES, b"\n"] {
+            text.extend_from_slice(part);
+        }
         Ok(text)
     }
 
     /// Its bytes.
     pub(super) fn decode(&self) -> Result<Vec<u8>, BlockError> {
         let text = self.normal_form()?;
-        pem::parse(text.as_bytes())
-            .map(pem::Pem::into_contents)
-            .map_err(|error| BlockError::NotBase64(error.to_string()))
+        pem::parse(&*text).map(pem::Pem::into_contents).map_err(|error| BlockError::NotBase64(error.to_string()))
     }
 
     /// As [`Block::decode`], by a decoder that leaves no copies behind.
     pub(super) fn decode_secret(&self) -> Result<Zeroizing<Vec<u8>>, BlockError> {
         let text = self.normal_form()?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-        pkcs8::der::pem::Decoder::new(text.as_bytes())
+        pkcs8::der::pem::Decoder::new(&*text)
             .and_then(|mut decoder| decoder.decode_to_end(&mut bytes).map(drop))
             .map_err(|error| BlockError::NotBase64(error.to_string()))?;
         Ok(bytes)
     }
 }
 
-fn not_base64(byte: u8) -> BlockError {
-    BlockError::NotBase64(format!("it has the byte {:?}", char::from(byte)))
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/' || byte == b'='
 }
 
 /// Header lines (RFC 1421 section 4.6) and what follows them. They are told by their colon, which base64 has not; the blank
