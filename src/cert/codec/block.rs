@@ -69,7 +69,7 @@ impl Block<'_> {
     pub(super) fn decode_secret(&self) -> Result<Zeroizing<Vec<u8>>, BlockError> {
         let text = self.normal_form()?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-        pkcs8::der::pem::Decoder::new(&*text)
+        pkcs8::der::pem::Decoder::new(&text)
             .and_then(|mut decoder| decoder.decode_to_end(&mut bytes).map(drop))
             .map_err(|error| BlockError::NotBase64(error.to_string()))?;
         Ok(bytes)
