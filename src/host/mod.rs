@@ -2,12 +2,14 @@
 
 pub mod attributes;
 pub mod clock;
+pub mod demo_server;
 pub mod dir;
 pub mod exec;
 pub mod lock;
 pub mod passphrase;
 pub mod probe;
 pub mod process;
+pub mod scratch;
 pub mod signal;
 pub mod state;
 pub mod tls;
