@@ -59,8 +59,20 @@ impl Ground {
         };
         let at = at.unix_timestamp().to_string();
         openssl(&[
-            "verify", "-x509_strict", "-check_ss_sig", "-purpose", "sslserver", "-attime", &at, option, &name,
-            "-no-CApath", "-no-CAstore", "-CAfile", text(root), text(&leaf),
+            "verify",
+            "-x509_strict",
+            "-check_ss_sig",
+            "-purpose",
+            "sslserver",
+            "-attime",
+            &at,
+            option,
+            &name,
+            "-no-CApath",
+            "-no-CAstore",
+            "-CAfile",
+            text(root),
+            text(&leaf),
         ])
     }
 }
@@ -112,19 +124,24 @@ fn refused<T>(result: Result<T, CaError>) -> CaError {
 fn openssl_takes_what_is_issued() {
     let ground = ground();
     let sets: [(&str, &[&str], &[&str]); 4] = [
-        ("domains", &["example.org", "lan", "localhost"], &["www.example.org", "*.example.org", "nas.lan", "localhost"]),
+        (
+            "domains",
+            &["example.org", "lan", "localhost"],
+            &["www.example.org", "*.example.org", "nas.lan", "localhost"],
+        ),
         ("addresses", &["10.0.0.0/8", "fd00::/8"], &["10.1.2.3", "fd00::7"]),
         ("one-family", &["192.0.2.7"], &["192.0.2.7"]),
         ("both", &["example.org", "10.0.0.0/8"], &["10.0.0.1", "example.org"]),
     ];
     for (name, permits, wanted) in sets {
-        let kinds = if name == "both" { &[Generate::P256, Generate::P384, Generate::Rsa2048][..] } else { &[Generate::P256][..] };
+        let kinds = if name == "both" {
+            &[Generate::P256, Generate::P384, Generate::Rsa2048][..]
+        } else {
+            &[Generate::P256][..]
+        };
         for kind in kinds {
-            let founding = Founding {
-                key: *kind,
-                name: format!("{name}-{kind:?}"),
-                ..Founding::new("", permitted(permits))
-            };
+            let founding =
+                Founding { key: *kind, name: format!("{name}-{kind:?}"), ..Founding::new("", permitted(permits)) };
             let ca = ground.found(&founding);
             for leaf_key in [Generate::P256, Generate::Rsa2048] {
                 let bundle = issue_with(&ca, wanted, leaf_key, 90, NOW).unwrap();
@@ -157,7 +174,7 @@ fn the_fields_are_those_a_reviewer_expects() {
         "Issuer: CN = reseal local CA office",
         "Subject: CN = reseal local CA office",
         "Not Before: Mar 1 11:00:00 2027 GMT",
-        "Not After : Feb 26 12:00:00 2037 GMT",
+        "Not After : Mar 1 12:00:00 2037 GMT",
         "NIST CURVE: P-256",
         "X509v3 Key Usage: critical Certificate Sign, CRL Sign",
         "X509v3 Basic Constraints: critical CA:TRUE, pathlen:0",
@@ -209,7 +226,7 @@ fn what_was_chosen_is_in_the_root() {
     let root = shown(&ca.authority().root_path());
     for expected in [
         "CA:TRUE, pathlen:1",
-        "Not After : Mar 1 00:00:00 2057 GMT",
+        "Not After : Mar 1 12:00:00 2057 GMT",
         "Permitted: IP:10.0.0.0/255.0.0.0 Excluded: DNS: IP:0:0:0:0:0:0:0:0/0:0:0:0:0:0:0:0",
     ] {
         assert!(root.contains(expected), "{expected}\n{root}");
@@ -235,7 +252,13 @@ fn openssl_refuses_names_outside_of_the_constraints() {
         let root = ca.authority().root_path();
         let plain = ground.path("plain.key");
         let (good, said) = openssl(&[
-            "pkey", "-in", text(&root.with_file_name("root.key")), "-passin", "pass:correct horse", "-out", text(&plain),
+            "pkey",
+            "-in",
+            text(&root.with_file_name("root.key")),
+            "-passin",
+            "pass:correct horse",
+            "-out",
+            text(&plain),
         ]);
         assert!(good, "OpenSSL opens the key: {said}");
         let key = rcgen::KeyPair::from_pem(&std::fs::read_to_string(&plain).unwrap()).unwrap();
@@ -264,7 +287,7 @@ fn a_refusal_says_how_to_go_on() {
     let error = refused(issue(&ca, &["www.example.org", "www.example.com", "11.0.0.1"]));
     assert_eq!(
         error.to_string(),
-        "the CA office may not sign www.example.com, 11.0.0.1: it is permitted 10.0.0.0/8, example.org only"
+        "the CA office may not sign www.example.com, 11.0.0.1: it is permitted example.org, 10.0.0.0/8 only"
     );
     let hint = error.hint().unwrap();
     assert!(hint.contains("`reseal ca init`") && hint.contains("www.example.com, 11.0.0.1"), "{hint}");
@@ -297,7 +320,8 @@ fn a_ca_signs_in_its_own_time_only() {
     assert!(matches!(early, CaError::NotYetValid { .. }), "{early}");
     let leaf = bundle.chain().fullchain_pem();
     let after = to + Duration::SECOND;
-    let (good, said) = ground.verify(&ca.authority().root_path(), leaf.as_bytes(), &"example.org".parse().unwrap(), after);
+    let (good, said) =
+        ground.verify(&ca.authority().root_path(), leaf.as_bytes(), &"example.org".parse().unwrap(), after);
     assert!(!good && said.contains("expired"), "{said}");
 }
 
@@ -321,7 +345,11 @@ fn every_certificate_is_recorded_with_a_serial_of_its_own() {
         assert_eq!(line.key, Digest::of(bundle.key().spki()));
         assert_eq!((line.names.as_slice(), line.target.as_deref()), (bundle.leaf().names(), Some("web")));
         assert_eq!(line.not_after, bundle.leaf().not_after());
-        assert!(line.serial.len() == 32 && ('4'..='7').contains(&line.serial.chars().next().unwrap()), "{}", line.serial);
+        assert!(
+            line.serial.len() == 32 && ('4'..='7').contains(&line.serial.chars().next().unwrap()),
+            "{}",
+            line.serial
+        );
     }
     let mut serials: Vec<&str> = record.issued.iter().map(|line| line.serial.as_str()).collect();
     serials.push("root");

@@ -298,4 +298,3 @@ fn absent(dir: &Dir, file: &str, error: DiskError) -> CaError {
 fn damaged(dir: &Dir, file: &str, why: String) -> CaError {
     CaError::Damaged { path: dir.path().join(file), why }
 }
-

@@ -46,7 +46,7 @@ pub(super) fn root(
     let mut params = CertificateParams::default();
     params.serial_number = Some(serial()?);
     params.not_before = now - BACKDATED;
-    params.not_after = now + Duration::days(i64::from(years) * 1461 / 4);
+    params.not_after = anniversary(now, years);
     params.distinguished_name = named(Some(common_name));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -201,7 +201,58 @@ fn constraints(permitted: &[Permitted]) -> NameConstraints {
     NameConstraints { permitted_subtrees, excluded_subtrees }
 }
 
+/// The same day of a later year, or the day before where that year has none.
+fn anniversary(moment: OffsetDateTime, years: u32) -> OffsetDateTime {
+    let year = moment.year().saturating_add_unsigned(years);
+    moment.replace_year(year).or_else(|_| (moment - Duration::DAY).replace_year(year)).unwrap_or(moment)
+}
+
 /// As certificates can write it.
 fn whole_second(moment: OffsetDateTime) -> OffsetDateTime {
     moment.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn anniversaries() {
+        let noon = datetime!(2027-03-01 12:00 UTC);
+        assert_eq!(anniversary(noon, 10), datetime!(2037-03-01 12:00 UTC));
+        let leap = datetime!(2028-02-29 12:00 UTC);
+        assert_eq!(anniversary(leap, 4), datetime!(2032-02-29 12:00 UTC));
+        assert_eq!(anniversary(leap, 1), datetime!(2029-02-28 12:00 UTC));
+        assert_eq!(anniversary(noon, u32::MAX), noon);
+    }
+
+    #[test]
+    fn serials_are_positive_and_long() {
+        for _ in 0..100 {
+            let serial = serial().unwrap().to_bytes();
+            assert!(serial.len() == 16 && (0x40..0x80).contains(&serial[0]), "{serial:02x?}");
+        }
+    }
+
+    /// What is not mentioned is excluded, whatever is permitted.
+    #[test]
+    fn every_kind_of_name_is_constrained() {
+        let cases: [(&[&str], usize); 7] = [
+            (&["example.org"], 2),
+            (&["10.0.0.0/8"], 2),
+            (&["fd00::/8"], 2),
+            (&["10.0.0.0/8", "fd00::/8"], 1),
+            (&["example.org", "fd00::/8"], 1),
+            (&["example.org", "lan", "10.0.0.1"], 1),
+            (&["example.org", "10.0.0.0/8", "fd00::/8"], 0),
+        ];
+        for (permits, excluded) in cases {
+            let permitted: Vec<Permitted> = permits.iter().map(|text| text.parse().unwrap()).collect();
+            let constraints = constraints(&permitted);
+            let lengths = (constraints.permitted_subtrees.len(), constraints.excluded_subtrees.len());
+            assert_eq!(lengths, (permits.len(), excluded), "{permits:?}");
+        }
+    }
 }

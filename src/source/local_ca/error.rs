@@ -143,7 +143,8 @@ impl CaError {
                 format!("put {} back from a backup of the machine, or make another CA", path.display())
             }
             Self::WrongPassphrase(_) => {
-                "give the passphrase it was made with; nothing else opens the key, and without it only a new CA helps".to_owned()
+                "give the passphrase it was made with; nothing else opens the key, and without it only a new CA helps"
+                    .to_owned()
             }
             Self::Key { .. } => "put the file back from a backup of the machine, or make another CA".to_owned(),
             Self::NotPermitted { names, .. } => format!(
