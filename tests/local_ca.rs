@@ -303,6 +303,20 @@ fn a_refusal_says_how_to_go_on() {
     assert_eq!(lan.authority().record().unwrap().issued, [], "nothing refused is recorded");
 }
 
+/// The root has the last word, not the file beside it.
+#[test]
+fn a_profile_that_was_widened_permits_nothing_more() {
+    let ground = ground();
+    let ca = ground.found(&Founding::new("office", permitted(&["example.org"])));
+    let path = ca.authority().root_path().with_file_name("profile");
+    let widened = std::fs::read_to_string(&path).unwrap().replace("example.org", "example.com");
+    std::fs::write(&path, widened).unwrap();
+    let ca = Authority::find(&ground.state, "office").unwrap().unlock(&passphrase()).unwrap();
+    let error = refused(issue(&ca, &["example.com"]));
+    assert!(matches!(error, CaError::Untrusted(_)), "{error}");
+    assert_eq!(ca.authority().record().unwrap().issued, [], "it is recorded for nobody");
+}
+
 #[test]
 fn a_ca_signs_in_its_own_time_only() {
     let ground = ground();

@@ -96,7 +96,7 @@ pub(super) fn leaf(
     }
     let chain = Chain::as_given(vec![leaf]).ok_or(CaError::Other("there is none"))?;
     Anchors::new([root.clone()]).verify(&chain, names, now)?;
-    Ok(Bundle::pair(chain, key)?)
+    Bundle::pair(chain, key).map_err(|_| CaError::Other("it is for another key"))
 }
 
 /// What path building does not look at.

@@ -8,7 +8,7 @@ use super::certify::MOST_DAYS;
 use super::permitted::Permitted;
 use super::profile::{MOST_YEARS, NAME_MOST};
 use crate::cert::codec::pkcs8::Pkcs8Failure;
-use crate::cert::{KeyError, KeyKind, Name, PairError, Untrusted};
+use crate::cert::{KeyError, KeyKind, Name, Untrusted};
 use crate::host::dir::DiskError;
 
 /// A local CA cannot be made, read or used.
@@ -53,9 +53,9 @@ pub enum CaError {
     /// The passphrase is another.
     #[error("the passphrase does not open the key of the CA {0}")]
     WrongPassphrase(String),
-    /// The key cannot be encrypted or decrypted.
-    #[error("cannot use the key of the CA {ca}")]
-    Key {
+    /// The new key cannot be encrypted.
+    #[error("cannot encrypt the key of the CA {ca}")]
+    NotEncrypted {
         /// The CA.
         ca: String,
         /// Why not.
@@ -112,9 +112,6 @@ pub enum CaError {
     /// What was written does not verify.
     #[error("the certificate that was issued does not verify, and is not used")]
     Untrusted(#[from] Untrusted),
-    /// What was written certifies another key.
-    #[error("the certificate that was issued is for another key, and is not used")]
-    Pair(#[from] PairError),
     /// A call failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -146,7 +143,6 @@ impl CaError {
                 "give the passphrase it was made with; nothing else opens the key, and without it only a new CA helps"
                     .to_owned()
             }
-            Self::Key { .. } => "put the file back from a backup of the machine, or make another CA".to_owned(),
             Self::NotPermitted { names, .. } => format!(
                 "what a CA may sign is fixed in its root: make another one with `reseal ca init`, permit {} to it, give its root \
                  to the clients and name it as `ca` of the target's source; or take the names out of the order",
@@ -160,7 +156,9 @@ impl CaError {
             Self::NotYetValid { .. } => "look at the clock of this machine: the CA was made later than now".to_owned(),
             Self::CannotSign(_) => "use a key of the kind P-256, P-384 or RSA".to_owned(),
             Self::Disk(error) => return error.hint().map(str::to_owned),
-            Self::NoKey(_) | Self::Encode(_) | Self::Other(_) | Self::Untrusted(_) | Self::Pair(_) => return None,
+            Self::NotEncrypted { .. } | Self::NoKey(_) | Self::Encode(_) | Self::Other(_) | Self::Untrusted(_) => {
+                return None;
+            }
         })
     }
 }

@@ -74,7 +74,8 @@ impl Founding {
         let root = certify::root(&self.subject(), self.years, &permitted, self.path_length, &key, now)?;
         let names: Vec<Name> = permitted.iter().map(Permitted::example).collect();
         certify::leaf(&root, &key, &names, PrivateKey::generate(Generate::P256)?, 1, now)?;
-        let sealed = pkcs8::encrypt(&key, passphrase).map_err(|why| CaError::Key { ca: self.name.clone(), why })?;
+        let sealed =
+            pkcs8::encrypt(&key, passphrase).map_err(|why| CaError::NotEncrypted { ca: self.name.clone(), why })?;
         let profile = Profile { format: FORMAT, permitted, path_length: self.path_length, created: now };
         Ok(Founded { name: self.name.clone(), root, sealed, profile })
     }
