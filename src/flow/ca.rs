@@ -348,20 +348,17 @@ impl From<CaError> for Refusal {
             why.push_str(&format!(": {next}"));
             cause = next.source();
         }
-        Self { why, hint }
+        Self::with(why, hint)
     }
 }
 
 fn not_opened(error: EngineError) -> Refusal {
     let told = error.to_string();
     match error.outcome() {
-        Outcome::Refused { why, hint } => Refusal { why, hint },
-        Outcome::Busy { .. } => Refusal::new(told).hint("wait for it with --wait, or try again later"),
-        Outcome::Nothing { .. }
-        | Outcome::Planned
-        | Outcome::Committed { .. }
-        | Outcome::RolledBack { .. }
-        | Outcome::Stuck { .. } => Refusal::new(told),
+        Outcome::Refused { why, hint } => Refusal::with(why, hint),
+        outcome => {
+            Refusal { exit: outcome.exit(), ..Refusal::new(told).hint("wait for it with --wait, or try again later") }
+        }
     }
 }
 

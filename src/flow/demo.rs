@@ -16,7 +16,7 @@ use crate::cert::{Generate, Name};
 use crate::config::Config;
 use crate::event::Listener;
 use crate::host::Host;
-use crate::host::demo_server::{DemoPaths, wait_for_port};
+use crate::host::demo_server::{self, DemoPaths, wait_for_port};
 use crate::host::scratch::{Background, Scratch, this_program};
 use crate::host::tls;
 use crate::outcome::Outcome;
@@ -68,7 +68,8 @@ pub fn run(host_options: &Options, audience: &mut dyn Audience) -> Result<Vec<Sc
     let stage = Stage::set(&scratch)?;
     audience.opening(&stage.address, scratch.path());
     let clients = Clients::start(&stage.address);
-    let mut play = Play { stage: &stage, clients: &clients, scenes: Vec::new(), options: host_options.clone(), audience };
+    let mut play =
+        Play { stage: &stage, clients: &clients, scenes: Vec::new(), options: host_options.clone(), audience };
     let ended = play.all();
     let scenes = play.scenes;
     clients.stop();
@@ -95,12 +96,14 @@ impl<'s> Stage<'s> {
         let paths = DemoPaths::below(root);
         vendor_pair(scratch, &paths)?;
         let text = root.to_string_lossy().into_owned();
-        let server = Background::this_program(&["demo-server", &text]).map_err(|error| stage("start its server", &error))?;
+        let server =
+            Background::this_program(&["demo-server", &text]).map_err(|error| stage("start its server", &error))?;
         let port = wait_for_port(root).map_err(|error| stage("start its server", &error))?;
         let address = format!("127.0.0.1:{port}");
         let program = this_program().map_err(|error| stage("find its own program", &error))?;
         let config = configuration(root, &paths, &address, &program);
-        let config = Config::parse(&config, &root.join("reseal.toml")).map_err(|error| stage("read its configuration", &error))?;
+        let config = Config::parse(&config, &root.join("reseal.toml"))
+            .map_err(|error| stage("read its configuration", &error))?;
         write(scratch, &root.join("passphrase"), b"correct horse battery staple\n")?;
         Ok(Self { scratch, live_dir: root.join("live"), paths, address, config, _server: server })
     }
@@ -124,8 +127,9 @@ fn configuration(root: &Path, paths: &DemoPaths, address: &str, program: &Path) 
 
 /// The self-signed pair that a vendor's package brings.
 fn vendor_pair(scratch: &Scratch, paths: &DemoPaths) -> Result<(), Refusal> {
-    let (certificate, key) = ca::vendor_pair("localhost").map_err(|error| stage("make a vendor's certificate", &error))?;
-    write_with(scratch, &paths.certificate, certificate.expose(), 0o644)?;
+    let (certificate, key) =
+        demo_server::vendor_pair().map_err(|error| stage("make a vendor's certificate", &error))?;
+    write_with(scratch, &paths.certificate, certificate.as_bytes(), 0o644)?;
     write_with(scratch, &paths.key, key.expose(), 0o600)
 }
 
@@ -247,7 +251,7 @@ impl Play<'_> {
     /// What the vendor's upgrade does.
     fn upgrade(&self) -> Result<(), Refusal> {
         vendor_pair(self.stage.scratch, &self.stage.paths)?;
-        crate::host::demo_server::reload(self.stage.scratch.path()).map_err(|error| stage("reload its server", &error))?;
+        demo_server::reload(self.stage.scratch.path()).map_err(|error| stage("reload its server", &error))?;
         thread::sleep(Duration::from_millis(100));
         Ok(())
     }
@@ -256,7 +260,8 @@ impl Play<'_> {
     fn unusable_pair(&mut self) -> Result<PathBuf, Refusal> {
         let path = self.stage.scratch.path().join("p384.pem");
         let (host, options) = (self.host(), self.options());
-        let mut session = Session::new(&host, &self.stage.config, self.stage.live_dir.clone(), options, self.audience_as_listener());
+        let mut session =
+            Session::new(&host, &self.stage.config, self.stage.live_dir.clone(), options, self.audience_as_listener());
         let names: Vec<Name> = vec!["localhost".parse().map_err(|error| stage("name its server", &error))?];
         let wanted = ca::Wanted { names, days: 90, key: ca::LeafKey::Make(Generate::P384), target: None };
         let bundle = ca::obtain(&mut session, "demo", wanted)?;
@@ -370,7 +375,8 @@ impl Clients {
 
 fn shake_hands(address: &str, counts: &Counts) {
     while !counts.stop.load(Ordering::Relaxed) {
-        let good = tls::handshake(address, Some("localhost"), None, Duration::from_secs(5)).is_ok_and(|served| served.proved);
+        let good =
+            tls::handshake(address, Some("localhost"), None, Duration::from_secs(5)).is_ok_and(|served| served.proved);
         let counter = if good { &counts.handshakes } else { &counts.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         thread::sleep(Duration::from_millis(1));

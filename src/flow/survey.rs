@@ -70,11 +70,9 @@ impl Survey {
 
 /// Looks at a target. Changes nothing.
 pub fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Result<Survey, Refusal> {
-    let opened = target::open(config)
-        .map_err(|error| Refusal { why: explain(&error), hint: error.hint().map(str::to_owned) })?;
-    let site = opened
-        .observe(host)
-        .map_err(|error| Refusal { why: explain(&error), hint: error.hint().map(str::to_owned) })?;
+    let opened =
+        target::open(config).map_err(|error| Refusal::with(explain(&error), error.hint().map(str::to_owned)))?;
+    let site = opened.observe(host).map_err(|error| Refusal::with(explain(&error), error.hint().map(str::to_owned)))?;
     let owner = owner(host, config)?;
     let mut pairs = Vec::new();
     for pair in &site.pairs {

@@ -48,6 +48,22 @@ impl DemoPaths {
     }
 }
 
+/// What a vendor's package brings: a self-signed certificate for localhost, new every time, and its key; both PEM.
+///
+/// # Errors
+/// The cryptographic library failed.
+pub fn vendor_pair() -> Result<(String, Sensitive), rcgen::Error> {
+    let key = rcgen::KeyPair::generate()?;
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::OrganizationName, "Vendor Appliance");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    params.not_before = time::OffsetDateTime::now_utc() - time::Duration::hours(1);
+    params.not_after = params.not_before + time::Duration::days(3650);
+    let certificate = params.self_signed(&key)?;
+    Ok((certificate.pem(), Sensitive::from(key.serialize_pem())))
+}
+
 /// Serves until it is killed, or until whoever started it is gone.
 ///
 /// # Errors
@@ -131,7 +147,8 @@ fn load(paths: &DemoPaths) -> io::Result<Arc<ServerConfig>> {
     if certificates.first().is_some_and(|leaf| *leaf.key_kind() == KeyKind::P384) {
         return Err(unusable("this server does not take P-384 keys".to_owned()));
     }
-    let chain: Vec<CertificateDer<'static>> = certificates.iter().map(|it| CertificateDer::from(it.der().to_vec())).collect();
+    let chain: Vec<CertificateDer<'static>> =
+        certificates.iter().map(|it| CertificateDer::from(it.der().to_vec())).collect();
     let key = read(&paths.key)?.keys.into_iter().next().ok_or_else(|| unusable("there is no key".to_owned()))?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.pkcs8_der().expose().to_vec()));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

@@ -50,7 +50,12 @@ impl Background {
     /// # Errors
     /// It could not be started.
     pub fn this_program(arguments: &[&str]) -> io::Result<Self> {
-        let child = Command::new(this_program()?).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let child = Command::new(this_program()?)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
         Ok(Self(child))
     }
 }
