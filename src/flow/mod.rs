@@ -184,6 +184,8 @@ impl<'a> Session<'a> {
             let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
             self.recovered = engine.recover(None, When::Running, self.listener);
             self.engine = Some(engine);
+            // Under the lock everything is looked at anew.
+            self.host.forget();
         }
         self.engine.as_ref().ok_or_else(|| Outcome::Refused { why: "the engine was not opened".to_owned(), hint: None })
     }

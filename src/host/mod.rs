@@ -16,8 +16,10 @@ pub mod tls;
 pub mod walk;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -37,6 +39,7 @@ pub struct Host {
     trust: Trust,
     watch: Watch,
     signals: Option<Signals>,
+    told: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
 }
 
 impl Host {
@@ -44,7 +47,14 @@ impl Host {
     #[must_use]
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         let trust = Trust::system();
-        Self { state_dir: state_dir.into(), clock: Clock::System, trust, watch: Watch::default(), signals: None }
+        Self {
+            state_dir: state_dir.into(),
+            clock: Clock::System,
+            trust,
+            watch: Watch::default(),
+            signals: None,
+            told: Mutex::default(),
+        }
     }
 
     /// With another clock.
@@ -150,6 +160,7 @@ impl Host {
     /// Runs a command that changes what the service does.
     #[must_use]
     pub fn run(&self, command: &Command) -> Ran {
+        self.forget();
         let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
         match announced {
             Ok(()) => exec::run(command, &[]),
@@ -157,12 +168,21 @@ impl Host {
         }
     }
 
-    /// The standard output of a command that only looks.
+    /// The standard output of a command that only looks. It is asked once and remembered: 200 targets of one nginx need its
+    /// configuration once, not 200 times. [`Host::forget`] ends the memory.
     ///
     /// # Errors
     /// It could not be started, failed or said more than `max` bytes: the reason, for people.
     pub fn capture(&self, command: &Command, max: usize) -> Result<String, String> {
-        exec::capture(command, max)
+        let Ok(mut told) = self.told.lock() else { return exec::capture(command, max) };
+        told.entry(command.argv.clone()).or_insert_with(|| exec::capture(command, max)).clone()
+    }
+
+    /// Forgets what commands have told: to be called when something may have changed.
+    pub fn forget(&self) {
+        if let Ok(mut told) = self.told.lock() {
+            told.clear();
+        }
     }
 
     /// Whether a directory that exists cannot be entered by a user who is neither root nor in its group.
