@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod backups;
 mod change;
 pub mod check;
+pub mod init;
 pub mod install;
 pub mod obtain;
 pub mod post_upgrade;
