@@ -6,6 +6,7 @@ pub mod ca;
 mod change;
 pub mod check;
 pub mod demo;
+pub mod init;
 pub mod install;
 pub mod obtain;
 pub mod post_upgrade;

@@ -1,5 +1,6 @@
 //! The only door to the machine: files, programs, network, clock. Nothing outside this folder opens anything.
 
+pub mod account;
 pub mod attributes;
 pub mod clock;
 pub mod demo_server;
@@ -12,7 +13,9 @@ pub mod process;
 pub mod scratch;
 pub mod signal;
 pub mod state;
+pub mod terminal;
 pub mod tls;
+pub mod trusted_file;
 pub mod walk;
 pub mod watch;
 
