@@ -45,6 +45,7 @@ fn results(body: &Body) -> Value {
         Body::History { receipts, .. } => plain(receipts),
         Body::Statuses(statuses) => plain(statuses),
         Body::Written(written) => plain(&[written]),
+        Body::Scenes(scenes) => plain(scenes),
     }
 }
 
