@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use x509_parser::asn1_rs::Oid;
+use x509_parser::asn1_rs::{Any, Oid, Tag};
 use x509_parser::prelude::FromDer;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
@@ -63,7 +63,7 @@ impl KeyKind {
         let other = match oid.as_str() {
             "1.2.840.113549.1.1.1" => return Self::Rsa(0),
             "1.3.101.112" => return Self::Ed25519,
-            "1.2.840.10045.2.1" => return Self::of_curve(algorithm),
+            "1.2.840.10045.2.1" => return Self::of_curve(algorithm.parameters.as_ref()),
             "1.2.840.113549.1.1.10" => "RSASSA-PSS",
             "1.2.840.10040.4.1" => "DSA",
             "1.2.840.113549.1.3.1" => "Diffie-Hellman",
@@ -79,8 +79,11 @@ impl KeyKind {
         Self::Other(other.to_owned())
     }
 
-    fn of_curve(algorithm: &AlgorithmIdentifier<'_>) -> Self {
-        let Some(Ok(curve)) = algorithm.parameters.as_ref().map(|any| any.as_oid()) else {
+    /// The kind of an elliptic curve key with these parameters (RFC 5480 section 2.1.1).
+    pub(super) fn of_curve(parameters: Option<&Any<'_>>) -> Self {
+        // The parser would take the octets of explicit parameters for an identifier.
+        let named = parameters.filter(|any| any.tag() == Tag::Oid);
+        let Some(Ok(curve)) = named.map(|any| any.as_oid()) else {
             return Self::Other("an elliptic curve with explicit parameters".to_owned());
         };
         let curve = curve.to_id_string();
@@ -252,4 +255,32 @@ fn rsa_bits(key: &[u8]) -> Option<u32> {
     let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
     let first = modulus.get(zeros)?;
     u32::try_from((modulus.len() - zeros) * 8).ok().map(|bits| bits - first.leading_zeros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moduli_are_counted_in_bits() {
+        let key = |modulus: &[u8]| {
+            let length = u8::try_from(modulus.len()).unwrap();
+            [&[0x30, length + 5, 0x02, length], modulus, &[0x02, 1, 3]].concat()
+        };
+        assert_eq!(rsa_bits(&key(&[0x00, 0x80, 0x00])), Some(16));
+        assert_eq!(rsa_bits(&key(&[0x01, 0x00])), Some(9));
+        assert_eq!(rsa_bits(&key(&[0x00])), None);
+        assert_eq!(rsa_bits(b"x"), None);
+    }
+
+    #[test]
+    fn kinds_have_names_and_families() {
+        let other = KeyKind::Other("Ed448".to_owned());
+        let kinds = [KeyKind::Rsa(3072), KeyKind::P256, KeyKind::P384, KeyKind::P521, KeyKind::Ed25519, other];
+        let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["RSA 3072", "P-256", "P-384", "P-521", "Ed25519", "Ed448"]);
+        let (rsa, ecdsa) = (Some(KeyFamily::Rsa), Some(KeyFamily::Ecdsa));
+        assert_eq!(kinds.map(|kind| kind.family()), [rsa, ecdsa, ecdsa, ecdsa, ecdsa, None]);
+        assert_eq!(KeyKind::of_spki(b"x").to_string(), "an unreadable key");
+    }
 }

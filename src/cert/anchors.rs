@@ -7,6 +7,7 @@ use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use time::OffsetDateTime;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
 
+use super::algorithm::KeyKind;
 use super::certificate::Certificate;
 use super::chain::Chain;
 use super::name::Name;
@@ -50,6 +51,9 @@ pub enum Untrusted {
     /// The extended key usage of the leaf or of a CA excludes TLS servers.
     #[error("it may not be used for TLS servers")]
     WrongPurpose,
+    /// Clients take no handshake signed with such a key.
+    #[error("its key is of a kind that clients do not accept: {0}")]
+    WeakKey(KeyKind),
     /// A signature does not verify.
     #[error("a signature in the chain is false")]
     FalseSignature,
@@ -81,8 +85,8 @@ impl Anchors {
     }
 
     /// Whether a strict TLS client at `now` takes this chain for every one of `names` (RFC 5280 section 6, RFC 9525). The
-    /// order of the intermediates does not count. Revocation is not asked for. A self-signed leaf is never accepted, not even
-    /// as its own root: few clients do.
+    /// order of the intermediates does not count. Revocation is not asked for. A leaf that signed itself is good where it is one
+    /// of the roots, unless it calls itself a CA.
     ///
     /// # Errors
     /// The first reason to refuse it.
@@ -121,6 +125,12 @@ impl Anchors {
                 });
             }
             (Err(error), None) => return Err(reason(error)),
+        }
+        // A path says nothing about the key of the leaf; the handshake would.
+        match chain.leaf().key_kind() {
+            KeyKind::Rsa(bits) if *bits >= 2048 => {}
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => {}
+            weak @ (KeyKind::Rsa(_) | KeyKind::Other(_)) => return Err(Untrusted::WeakKey(weak.clone())),
         }
         names.iter().try_for_each(|name| verify_name(&leaf, chain.leaf(), name))
     }
@@ -173,4 +183,87 @@ fn reason(error: Error) -> Untrusted {
 fn moment(time: UnixTime) -> OffsetDateTime {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::cert::fixture::{Issued, NOW, Wish, copy, self_signed};
+
+    fn chain(of: &[&Issued]) -> Chain {
+        Chain::as_given(of.iter().map(|one| one.certificate.clone()).collect()).unwrap()
+    }
+
+    fn names(texts: &[&str]) -> Vec<Name> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_good_chain_is_trusted_for_its_names() {
+        let root = self_signed(&Wish::ca("Root"));
+        let middle = root.issue(&Wish::ca("Middle"));
+        let leaf = middle.issue(&Wish::server("x").named(&["*.example.com", "example.com", "192.0.2.7"]));
+        let anchors = Anchors::new([root.certificate.clone()]);
+        let good = chain(&[&leaf, &middle]);
+        let wanted = names(&["example.com", "www.example.com", "*.example.com", "192.0.2.7"]);
+        assert_eq!(anchors.verify(&good, &wanted, NOW), Ok(()));
+        assert_eq!(anchors.verify(&chain(&[&leaf, &middle, &root]), &[], NOW), Ok(()));
+        for wrong in names(&["a.b.example.com", "*.b.example.com", "192.0.2.8", "x"]) {
+            let refused = anchors.verify(&good, &[wanted[0].clone(), wrong.clone()], NOW);
+            assert_eq!(refused, Err(Untrusted::WrongName(wrong)));
+        }
+        assert_eq!(anchors.verify(&chain(&[&leaf]), &wanted, NOW), Err(Untrusted::UnknownIssuer));
+        assert_eq!(Anchors::new([]).verify(&good, &[], NOW), Err(Untrusted::UnknownIssuer));
+        let after = leaf.certificate.not_after() + Duration::SECOND;
+        assert_eq!(anchors.verify(&good, &[], after), Err(Untrusted::Expired(leaf.certificate.not_after())));
+        let before = leaf.certificate.not_before() - Duration::SECOND;
+        assert_eq!(anchors.verify(&good, &[], before), Err(Untrusted::NotYetValid(leaf.certificate.not_before())));
+    }
+
+    #[test]
+    fn an_expired_root_is_no_root_unless_a_valid_one_has_its_key() {
+        let short = (datetime!(2020-01-01 0:00 UTC), datetime!(2030-05-01 0:00 UTC));
+        let expired = self_signed(&Wish { valid: short, ..Wish::ca("Root") });
+        let leaf = expired.issue(&Wish::server("www.example.com"));
+        let served = chain(&[&leaf]);
+        let refused = Anchors::new([expired.certificate.clone()]).verify(&served, &[], NOW);
+        let (from, to) = short;
+        assert_eq!(refused, Err(Untrusted::RootOutOfDate { root: "Root".to_owned(), from, to }));
+
+        let renewed = expired.issue_for(&Wish::ca("Root"), copy(&expired.key));
+        let both = Anchors::new([expired.certificate.clone(), renewed.certificate]);
+        assert_eq!(both.roots().len(), 2);
+        assert_eq!(both.verify(&served, &[], NOW), Ok(()));
+
+        // Another path: the same issuer, cross-signed by a root that is valid.
+        let other = self_signed(&Wish::ca("Other"));
+        let crossed = other.issue_for(&Wish::ca("Root"), copy(&expired.key));
+        let anchors = Anchors::new([expired.certificate, other.certificate]);
+        assert_eq!(anchors.verify(&chain(&[&leaf, &crossed]), &[], NOW), Ok(()));
+    }
+
+    #[test]
+    fn a_leaf_that_signed_itself_is_trusted_only_as_a_root() {
+        let strangers = Anchors::new([self_signed(&Wish::ca("Root")).certificate]);
+        let own = self_signed(&Wish::server("own").named(&["own.example"]));
+        assert_eq!(strangers.verify(&chain(&[&own]), &[], NOW), Err(Untrusted::UnknownIssuer));
+        let itself = Anchors::new([own.certificate.clone()]);
+        assert_eq!(itself.verify(&chain(&[&own]), &names(&["own.example"]), NOW), Ok(()));
+
+        let ca = self_signed(&Wish::ca("own").named(&["own.example"]));
+        let itself = Anchors::new([ca.certificate.clone()]);
+        assert_eq!(itself.verify(&chain(&[&ca]), &[], NOW), Err(Untrusted::CaAsServer));
+        assert_eq!(itself.verify(&chain(&[&ca.issue(&Wish::ca("Sub"))]), &[], NOW), Err(Untrusted::CaAsServer));
+    }
+
+    #[test]
+    fn a_false_signature_is_told() {
+        let (root, twin) = (self_signed(&Wish::ca("Root")), self_signed(&Wish::ca("Root")));
+        let leaf = twin.issue(&Wish::server("www.example.com"));
+        let refused = Anchors::new([root.certificate]).verify(&chain(&[&leaf]), &[], NOW);
+        assert_eq!(refused, Err(Untrusted::FalseSignature));
+    }
 }

@@ -373,3 +373,76 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::fixture::{NOW, Wish, self_signed};
+
+    #[test]
+    fn says_what_is_in_it() {
+        let root = self_signed(&Wish::ca("Example Root"));
+        let names = ["www.example.com", "*.Example.COM", "192.0.2.7", "2001:db8::7"];
+        let leaf = root.issue(&Wish::server("www.example.com").named(&names)).certificate;
+        assert_eq!((leaf.subject(), leaf.issuer()), ("CN=www.example.com", "CN=Example Root"));
+        assert_eq!(leaf.common_name(), Some("www.example.com"));
+        assert_eq!(leaf.title(), "www.example.com");
+        let found: Vec<String> = leaf.names().iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["www.example.com", "*.example.com", "192.0.2.7", "2001:db8::7"]);
+        assert!(leaf.covers(&"mail.example.com".parse().unwrap()));
+        assert!(!leaf.covers(&"example.com".parse().unwrap()));
+        assert_eq!(*leaf.key_kind(), KeyKind::P256);
+        assert_eq!(leaf.signature_algorithm().to_string(), "ECDSA with SHA-256");
+        assert_eq!(leaf.aki(), root.certificate.ski());
+        assert!(leaf.aki().is_some());
+        assert!(leaf.serves_tls() && leaf.signs_handshakes() && !leaf.is_ca());
+        assert!(root.certificate.is_ca());
+        assert_eq!(leaf.not_before().to_string(), "2030-01-01 0:00:00.0 +00:00:00");
+        assert!(leaf.is_valid_at(NOW) && leaf.is_valid_at(leaf.not_after()));
+        assert!(!leaf.is_valid_at(leaf.not_after() + time::Duration::SECOND));
+        assert_eq!(leaf.fingerprint(), Digest::of(leaf.der()));
+        assert_eq!(leaf.clone(), leaf);
+        assert_ne!(leaf, root.certificate);
+    }
+
+    #[test]
+    fn a_certificate_must_fill_its_bytes() {
+        let der = self_signed(&Wish::ca("Example Root")).certificate.der().to_vec();
+        let longer = [der.as_slice(), b"\0\0"].concat();
+        assert_eq!(Certificate::from_der(longer).unwrap_err(), CertificateError::Trailing(2));
+        for end in 0..der.len() {
+            assert!(Certificate::from_der(&der[..end]).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn no_flipped_byte_makes_it_panic() {
+        let der = self_signed(&Wish::server("a.example").named(&["a.example", "192.0.2.7"])).certificate.der().to_vec();
+        for place in 0..der.len() {
+            for flip in [0x01, 0x20, 0x80, 0xff] {
+                let mut der = der.clone();
+                der[place] ^= flip;
+                if let Ok(odd) = Certificate::from_der(der) {
+                    let _ = (odd.subject(), odd.issuer(), odd.serial(), odd.key_kind(), odd.signature_algorithm());
+                    let _ = (odd.title(), crate::cert::SelfSigned::of(&odd));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_match_nothing_are_kept_apart() {
+        let mut parsed = parse(self_signed(&Wish::ca("x")).certificate.der()).unwrap();
+        for name in [
+            GeneralName::DNSName("w*.example.com"),
+            GeneralName::DNSName("192.0.2.1"),
+            GeneralName::IPAddress(&[1, 2, 3, 4, 5]),
+            GeneralName::DNSName("good.example.com"),
+            GeneralName::RFC822Name("a@example.com"),
+        ] {
+            take_name(&mut parsed, &name);
+        }
+        assert_eq!(parsed.names, ["good.example.com".parse().unwrap()]);
+        assert_eq!(parsed.unusable_names, ["w*.example.com", "192.0.2.1", "an address of 5 bytes"]);
+    }
+}

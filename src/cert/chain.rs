@@ -265,3 +265,136 @@ fn vouches_for_itself(certificate: &Certificate) -> bool {
         SelfSigned::No | SelfSigned::SelfIssuedByOtherKey | SelfSigned::OwnKeyOtherName => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::cert::fixture::{Issued, Wish, copy, self_signed};
+
+    struct Family {
+        root: Issued,
+        upper: Issued,
+        lower: Issued,
+        leaf: Issued,
+    }
+
+    fn family() -> Family {
+        let root = self_signed(&Wish::ca("Root"));
+        let upper = root.issue(&Wish::ca("Upper"));
+        let lower = upper.issue(&Wish::ca("Lower"));
+        let leaf = lower.issue(&Wish::server("www.example.com"));
+        Family { root, upper, lower, leaf }
+    }
+
+    fn pick(from: &[&Issued]) -> Vec<Certificate> {
+        from.iter().map(|one| one.certificate.clone()).collect()
+    }
+
+    fn sorted(assembled: &Assembled) -> Vec<Certificate> {
+        assembled.chain.certificates().cloned().collect()
+    }
+
+    #[test]
+    fn any_order_becomes_the_chain() {
+        let Family { root, upper, lower, leaf } = family();
+        let wanted = pick(&[&leaf, &lower, &upper]);
+        let all = [&root, &upper, &lower, &leaf];
+        for turn in 0..4 {
+            for key in [None, Some(&leaf.key)] {
+                let mut order = all;
+                order.rotate_left(turn);
+                order.swap(0, 2);
+                let mut given = pick(&order);
+                given.extend(pick(&[&leaf, &root, &lower]));
+                let assembled = Chain::assemble(given, key).unwrap();
+                assert_eq!(sorted(&assembled), wanted);
+                assert_eq!(assembled.notes, [ChainNote::RootDropped(root.certificate.clone())]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_a_note() {
+        let Family { root, upper, lower, leaf } = family();
+        let alone = Chain::assemble(pick(&[&leaf]), None).unwrap();
+        assert_eq!(alone.notes, [ChainNote::IssuerMissing(leaf.certificate.clone())]);
+
+        let usual = Chain::assemble(pick(&[&leaf, &lower, &upper]), None).unwrap();
+        assert_eq!(usual.notes, [], "servers do not send roots");
+
+        let gap = Chain::assemble(pick(&[&upper, &leaf, &root]), None).unwrap();
+        assert_eq!(sorted(&gap), pick(&[&leaf]));
+        assert_eq!(
+            gap.notes,
+            [
+                ChainNote::IssuerMissing(leaf.certificate.clone()),
+                ChainNote::Stranger(upper.certificate.clone()),
+                ChainNote::RootDropped(root.certificate.clone()),
+            ]
+        );
+    }
+
+    #[test]
+    fn strangers_are_left_out() {
+        let (one, other) = (family(), family());
+        let given = pick(&[&other.lower, &one.lower, &one.leaf]);
+        let assembled = Chain::assemble(given, None).unwrap();
+        assert_eq!(sorted(&assembled), pick(&[&one.leaf, &one.lower]), "same names, other keys");
+        assert!(assembled.notes.contains(&ChainNote::Stranger(other.lower.certificate)));
+    }
+
+    #[test]
+    fn a_leaf_that_signed_itself_stays() {
+        for wish in [Wish::ca("own"), Wish::server("own")] {
+            let own = self_signed(&wish);
+            for key in [None, Some(&own.key)] {
+                let assembled = Chain::assemble(pick(&[&own]), key).unwrap();
+                assert_eq!(assembled.chain.leaf(), &own.certificate);
+                assert_eq!(assembled.notes, []);
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_certificates_for_one_key_the_younger_is_the_leaf() {
+        let Family { lower, leaf, .. } = family();
+        let later = (datetime!(2030-05-01 0:00 UTC), datetime!(2030-12-01 0:00 UTC));
+        let renewed = lower.issue_for(&Wish { valid: later, ..Wish::server("www.example.com") }, copy(&leaf.key));
+        let assembled = Chain::assemble(pick(&[&leaf, &renewed, &lower]), Some(&leaf.key)).unwrap();
+        assert_eq!(assembled.chain.leaf(), &renewed.certificate);
+        assert_eq!(assembled.notes, [ChainNote::Stranger(leaf.certificate)]);
+    }
+
+    #[test]
+    fn a_cross_signed_issuer_is_kept_and_its_root_dropped() {
+        let (old, new) = (self_signed(&Wish::ca("Old")), self_signed(&Wish::ca("New")));
+        let crossed = old.issue_for(&Wish::ca("New"), copy(&new.key));
+        let leaf = new.issue(&Wish::server("www.example.com"));
+        for given in [pick(&[&leaf, &crossed, &new]), pick(&[&new, &crossed, &leaf])] {
+            let assembled = Chain::assemble(given, None).unwrap();
+            assert_eq!(sorted(&assembled), pick(&[&leaf, &crossed]));
+            assert_eq!(assembled.notes, [ChainNote::RootDropped(new.certificate.clone())]);
+        }
+    }
+
+    #[test]
+    fn without_a_leaf_there_is_no_chain() {
+        let (one, other) = (family(), family());
+        let assemble = |given: &[&Issued], key| Chain::assemble(pick(given), key).unwrap_err();
+        assert_eq!(assemble(&[], None), ChainError::Empty);
+        assert_eq!(assemble(&[], Some(&one.leaf.key)), ChainError::Empty);
+        let names = vec!["www.example.com".to_owned(); 2];
+        assert_eq!(assemble(&[&one.leaf, &other.leaf], None), ChainError::SeveralLeaves(names));
+        assert!(matches!(assemble(&[&one.leaf, &one.lower], Some(&other.leaf.key)), ChainError::NoneForKey { .. }));
+        let swapped = (self_signed(&Wish::ca("A")), self_signed(&Wish::ca("B")));
+        let circle = (
+            swapped.0.issue_for(&Wish::ca("B"), copy(&swapped.1.key)),
+            swapped.1.issue_for(&Wish::ca("A"), copy(&swapped.0.key)),
+        );
+        assert_eq!(assemble(&[&circle.0, &circle.1], None), ChainError::NoLeaf);
+        let led = Chain::assemble(pick(&[&circle.0, &circle.1]), Some(&swapped.0.key)).unwrap();
+        assert_eq!(led.chain.intermediates().len(), 1, "a circle ends");
+    }
+}

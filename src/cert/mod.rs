@@ -10,6 +10,8 @@ mod certificate;
 mod chain;
 pub mod codec;
 mod distinguished;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod installed;
 mod key;
 mod name;

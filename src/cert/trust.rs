@@ -197,3 +197,83 @@ fn ecdsa(hash: Hash, kind: &KeyKind) -> Option<&'static dyn VerificationAlgorith
         ) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::fixture::{Wish, copy, self_signed};
+    use crate::cert::key::tests::openssl;
+
+    #[test]
+    fn an_issuer_is_told_by_name_and_signature() {
+        let (root, other) = (self_signed(&Wish::ca("Root")), self_signed(&Wish::ca("Root")));
+        let named_otherwise = self_signed(&Wish::ca("Else"));
+        let leaf = root.issue(&Wish::server("www.example.com")).certificate;
+        assert_eq!(issued_by(&leaf, &root.certificate), Signed::Verified);
+        assert_eq!(issued_by(&leaf, &other.certificate), Signed::Failed);
+        assert_eq!(issued_by(&leaf, &named_otherwise.certificate), Signed::Failed);
+        assert_eq!(issued_by(&root.certificate, &leaf), Signed::Failed);
+    }
+
+    #[test]
+    fn self_signed_is_told_from_what_resembles_it() {
+        let root = self_signed(&Wish::ca("Root"));
+        assert_eq!(SelfSigned::of(&root.certificate), SelfSigned::Yes);
+        assert_eq!(SelfSigned::of(&root.issue(&Wish::server("www")).certificate), SelfSigned::No);
+        let rollover = root.issue(&Wish::ca("Root"));
+        assert_eq!(SelfSigned::of(&rollover.certificate), SelfSigned::SelfIssuedByOtherKey);
+        let renamed = root.issue_for(&Wish::ca("Renamed"), copy(&root.key));
+        assert_eq!(SelfSigned::of(&renamed.certificate), SelfSigned::OwnKeyOtherName);
+        let mut forged = root.certificate.der().to_vec();
+        *forged.last_mut().unwrap() ^= 1;
+        let forged = Certificate::from_der(forged).unwrap();
+        assert_eq!(SelfSigned::of(&forged), SelfSigned::SelfIssuedByOtherKey);
+    }
+
+    #[test]
+    fn openssl_signatures_are_checked_or_said_not_to_be() {
+        let rsa = "-newkey rsa:2048";
+        let pss = "-newkey rsa:2048 -sigopt rsa_padding_mode:pss -sigopt rsa_mgf1_md";
+        let ec = "-newkey ec -pkeyopt ec_paramgen_curve";
+        for (key, text, verdict) in [
+            (format!("{rsa} -sha1"), "RSA with SHA-1", SelfSigned::Yes),
+            (format!("{rsa} -sha256"), "RSA with SHA-256", SelfSigned::Yes),
+            (format!("{rsa} -sha384"), "RSA with SHA-384", SelfSigned::Yes),
+            (format!("{rsa} -sha512"), "RSA with SHA-512", SelfSigned::Yes),
+            ("-newkey rsa:1024 -sha256".to_owned(), "RSA with SHA-256", SelfSigned::Yes),
+            ("-newkey rsa:1024 -sha384".to_owned(), "RSA with SHA-384", SelfSigned::SelfIssuedUnverifiable),
+            (format!("{rsa} -sha224"), "RSA with SHA-224", SelfSigned::SelfIssuedUnverifiable),
+            (format!("{rsa} -md5"), "RSA with MD5", SelfSigned::SelfIssuedUnverifiable),
+            (format!("{pss}:sha256 -sigopt rsa_pss_saltlen:32 -sha256"), "RSA-PSS with SHA-256", SelfSigned::Yes),
+            (format!("{pss}:sha384 -sigopt rsa_pss_saltlen:20 -sha384"), "RSA-PSS with SHA-384", SelfSigned::Yes),
+            (format!("{pss}:sha512 -sigopt rsa_pss_saltlen:max -sha512"), "RSA-PSS with SHA-512", SelfSigned::Yes),
+            (
+                format!("{pss}:sha256 -sigopt rsa_pss_saltlen:7 -sha256"),
+                "RSA-PSS with SHA-256",
+                SelfSigned::SelfIssuedUnverifiable,
+            ),
+            (
+                "-newkey rsa-pss -pkeyopt rsa_keygen_bits:2048 -sha256".to_owned(),
+                "RSA-PSS with SHA-256",
+                SelfSigned::Yes,
+            ),
+            (format!("{ec}:P-256 -sha512"), "ECDSA with SHA-512", SelfSigned::Yes),
+            (format!("{ec}:P-384 -sha256"), "ECDSA with SHA-256", SelfSigned::Yes),
+            (format!("{ec}:P-521 -sha512"), "ECDSA with SHA-512", SelfSigned::Yes),
+            (format!("{ec}:secp256k1 -sha256"), "ECDSA with SHA-256", SelfSigned::Yes),
+            (format!("{ec}:brainpoolP256r1 -sha256"), "ECDSA with SHA-256", SelfSigned::SelfIssuedUnverifiable),
+            (
+                format!("{ec}:P-256 -pkeyopt ec_param_enc:explicit -sha256"),
+                "ECDSA with SHA-256",
+                SelfSigned::SelfIssuedUnverifiable,
+            ),
+            ("-newkey ed25519".to_owned(), "Ed25519", SelfSigned::Yes),
+            ("-newkey ed448".to_owned(), "1.3.101.113", SelfSigned::SelfIssuedUnverifiable),
+        ] {
+            let der = openssl(&format!("req -x509 -nodes -subj /CN=x -keyout /dev/null -outform DER {key}"), b"");
+            let certificate = Certificate::from_der(der).unwrap();
+            assert_eq!(certificate.signature_algorithm().to_string(), text, "{key}");
+            assert_eq!(SelfSigned::of(&certificate), verdict, "{key}");
+        }
+    }
+}

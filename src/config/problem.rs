@@ -43,6 +43,12 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// The error of a text with one problem that leaves nothing to read on for.
+pub(super) fn only(text: &str, origin: &Path, at: &Range<usize>, message: String) -> ConfigError {
+    let (line, column) = position(text, at.start);
+    ConfigError { origin: origin.to_owned(), problems: vec![Problem { line, column, message, hint: None }] }
+}
+
 /// Collects problems while a text is read on.
 pub(super) struct Problems<'a> {
     text: &'a str,

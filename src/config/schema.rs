@@ -1,56 +1,28 @@
 //! What may stand in `reseal.toml`, and what each word means.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::Problems;
+use super::problem::{self, Problems};
 use super::table::Table;
-use super::{
-    CaConfig, Config, ConfigError, FilesConfig, Listen, NginxConfig, Policy, RenewBefore, SourceConfig, TargetConfig,
-    TargetKind, words,
-};
-
-use crate::cert::{Generate, Name};
-use crate::change::Apply;
-
-/// The host label under which a wildcard is asked for: any would do, and this one tells the server's log who asked.
-pub(super) const WILDCARD_PROBE: &str = "reseal-probe";
-
-/// Lifetime of what a local CA issues where nothing is said, and the most it may be: the cap of the CA/Browser Forum's Baseline
-/// Requirements section 6.3.2 from March 2026 on, which clients hold against private CAs too sooner or later.
-const DAYS: u32 = 90;
-const DAYS_MOST: u32 = 200;
-
-/// The words for kinds of keys.
-const KEY_TYPES: &[(&str, Generate)] = &[
-    ("p256", Generate::P256),
-    ("p384", Generate::P384),
-    ("rsa2048", Generate::Rsa2048),
-    ("rsa3072", Generate::Rsa3072),
-    ("rsa4096", Generate::Rsa4096),
-];
+use super::target::{self, Taken};
+use super::{CaConfig, Config, ConfigError, Policy, RenewBefore, words};
 
 /// Reads a whole file.
 pub(super) fn read(text: &str, origin: &Path) -> Result<Config, ConfigError> {
+    let document = DeTable::parse(text).map_err(|error| {
+        let at = error.span().unwrap_or(0..0);
+        problem::only(text, origin, &at, format!("this is no TOML: {}", error.message()))
+    })?;
     let mut problems = Problems::of(text);
-    let parsed = DeTable::parse(text);
-    let config = match &parsed {
-        Ok(document) => Some(config(document, origin, &mut problems)),
-        Err(error) => {
-            let at = error.span().unwrap_or(0..0);
-            problems.add(&at, format!("this is no TOML: {}", error.message()));
-            None
-        }
-    };
-    match (problems.into_error(origin), config) {
-        (None, Some(config)) => Ok(config),
-        (Some(error), _) => Err(error),
-        (None, None) => Err(ConfigError { origin: origin.to_owned(), problems: Vec::new() }),
+    let config = config(&document, origin, &mut problems);
+    match problems.into_error(origin) {
+        None => Ok(config),
+        Some(error) => Err(error),
     }
 }
 
@@ -72,7 +44,7 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
             continue;
         };
         let table = Table::new(place(entries, index), entries, item.span());
-        targets.extend(target(table, &policy, &mut places, problems));
+        targets.extend(target::target(table, &policy, &mut places, problems));
     }
     root.finish(problems);
     refuse_shared(&places, problems);
@@ -113,12 +85,6 @@ fn authorities(table: &Table<'_>, problems: &mut Problems<'_>) -> BTreeMap<Strin
     found
 }
 
-/// A word that no two targets may share: a name, or a file that is written.
-struct Taken {
-    what: String,
-    at: Range<usize>,
-}
-
 fn refuse_shared(places: &[Taken], problems: &mut Problems<'_>) {
     for (index, taken) in places.iter().enumerate() {
         if places[..index].iter().any(|earlier| earlier.what == taken.what) {
@@ -127,263 +93,8 @@ fn refuse_shared(places: &[Taken], problems: &mut Problems<'_>) {
     }
 }
 
-fn target(
-    mut table: Table<'_>,
-    defaults: &Policy,
-    places: &mut Vec<Taken>,
-    problems: &mut Problems<'_>,
-) -> Option<TargetConfig> {
-    table.require("name", "every target has a name of its own", problems);
-    let name = table.text("name", problems).and_then(|(word, at)| match words::label(word) {
-        Ok(name) => {
-            places.push(Taken { what: format!("the target {name:?}"), at });
-            Some(name)
-        }
-        Err(why) => {
-            problems.add(&at, format!("the name of a target {why}"));
-            None
-        }
-    });
-    let kind = kind(&mut table, places, problems);
-    let names = names(&mut table, problems);
-    let by_path = matches!(&kind, Some(TargetKind::Nginx(NginxConfig { certificate: Some(_), .. })));
-    if !by_path {
-        table.require("names", "the names its certificate must carry: names = [\"www.example.org\"]", problems);
-        if names.as_ref().is_some_and(Vec::is_empty) {
-            problems.add(table.span(), format!("{} is empty", table.named("names")));
-        }
-    }
-    let names = names.unwrap_or_default();
-    let listen = listen(&mut table, &names, problems);
-    let apply = Apply {
-        check: table.command("check", problems),
-        reload: table.command("reload", problems),
-        restart: table.command("restart", problems),
-    };
-    let probe = table.command("probe", problems);
-    let service_user = table.text("service_user", problems).and_then(|(word, at)| match words::user(word) {
-        Ok(user) => Some(user),
-        Err(why) => {
-            problems.add(&at, format!("{} {why}", table.named("service_user")));
-            None
-        }
-    });
-    let source = source(&mut table, problems);
-    let mut policy = defaults.clone();
-    let place = format!("[target.policy] of {}", table.place());
-    if let Some(mut inner) = table.table("policy", place, problems) {
-        policy = self::policy(&mut inner, defaults, problems);
-        inner.finish(problems);
-    }
-    table.finish(problems);
-    Some(TargetConfig { name: name?, names, listen, kind: kind?, apply, probe, service_user, source: source?, policy })
-}
-
-fn kind(table: &mut Table<'_>, places: &mut Vec<Taken>, problems: &mut Problems<'_>) -> Option<TargetKind> {
-    table.require("kind", "kind = \"files\" or kind = \"nginx\"", problems);
-    let Some((word, at)) = table.text("kind", problems) else {
-        ask_all(table);
-        return None;
-    };
-    match word {
-        "files" => files(table, places, problems).map(TargetKind::Files),
-        "nginx" => Some(TargetKind::Nginx(NginxConfig {
-            binary: table.path("binary", problems).unwrap_or_else(|| PathBuf::from(NginxConfig::BINARY)),
-            conf: table.path("conf", problems),
-            prefix: table.path("prefix", problems),
-            certificate: table.path("certificate", problems),
-        })),
-        other => {
-            let hint = match words::nearest(other, &["files", "nginx"]) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => "files or nginx".to_owned(),
-            };
-            problems.add_with_hint(&at, format!("unknown kind {other:?} of {}", table.place()), hint);
-            ask_all(table);
-            None
-        }
-    }
-}
-
-/// Of a target whose kind is not known, the keys of every kind are.
-fn ask_all(table: &mut Table<'_>) {
-    for key in ["certificate", "key", "chain", "combined", "binary", "conf", "prefix"] {
-        let _ = table.value(key);
-    }
-}
-
-fn files(table: &mut Table<'_>, places: &mut Vec<Taken>, problems: &mut Problems<'_>) -> Option<FilesConfig> {
-    let mut path = |key: &'static str| {
-        let (path, at) = table.path_at(key, problems)?;
-        places.push(Taken { what: format!("the file {}", path.display()), at });
-        Some(path)
-    };
-    let (certificate, key, chain, combined) = (path("certificate"), path("key"), path("chain"), path("combined"));
-    if table.has("combined") {
-        for other in ["certificate", "key", "chain"] {
-            if table.has(other) {
-                problems.add_with_hint(
-                    table.span(),
-                    format!("{} has both `combined` and `{other}`", table.place()),
-                    "`combined` is one file with chain and key; leave one of the two out",
-                );
-            }
-        }
-        return combined.map(FilesConfig::Combined);
-    }
-    table.require("certificate", "the file with the certificate and its chain, or `combined`", problems);
-    table.require("key", "the file with the private key, or `combined`", problems);
-    Some(FilesConfig::Separate { certificate: certificate?, key: key?, chain })
-}
-
-fn names(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<Name>> {
-    let mut names: Vec<Name> = Vec::new();
-    for (word, at) in table.texts("names", problems)? {
-        match word.parse::<Name>() {
-            Ok(name) if names.contains(&name) => {}
-            Ok(name) => names.push(name),
-            Err(why) => problems.add(&at, format!("{}: {why}", table.named("names"))),
-        }
-    }
-    Some(names)
-}
-
-fn listen(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) -> Vec<Listen> {
-    let usual = names.iter().find_map(server_name);
-    let mut listeners = Vec::new();
-    for item in table.array("listen", problems).into_iter().flatten() {
-        let listener = match item.get_ref() {
-            DeValue::String(text) => {
-                address(text, &item.span(), table, problems).map(|address| Listen { address, name: usual.clone() })
-            }
-            DeValue::Table(entries) => {
-                let mut inner = Table::new(table.named("listen"), entries, item.span());
-                inner.require("address", "listen = [{ address = \"host:port\", name = \"...\" }]", problems);
-                let text = inner.text("address", problems);
-                let name = match inner.text("name", problems) {
-                    None => usual.clone(),
-                    Some((word, at)) => match word.parse::<Name>() {
-                        Ok(Name::Dns(name)) if !name.starts_with('*') => Some(name),
-                        Ok(Name::Dns(_) | Name::Ip(_)) => {
-                            problems.add(&at, format!("a client cannot ask for {word:?}: write one DNS name"));
-                            None
-                        }
-                        Err(why) => {
-                            problems.add(&at, format!("{}: {why}", inner.named("name")));
-                            None
-                        }
-                    },
-                };
-                inner.finish(problems);
-                text.and_then(|(text, at)| address(text, &at, table, problems)).map(|address| Listen { address, name })
-            }
-            DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => {
-                problems.add_with_hint(
-                    &item.span(),
-                    format!("{} holds something that is no address", table.named("listen")),
-                    "\"host:port\" or { address = \"host:port\", name = \"server.name\" }",
-                );
-                None
-            }
-        };
-        listeners.extend(listener.filter(|listener| !listeners.contains(listener)));
-    }
-    listeners
-}
-
-/// The name by which a server is asked for a certificate that carries this one.
-fn server_name(name: &Name) -> Option<String> {
-    match name {
-        Name::Dns(name) => Some(match name.strip_prefix("*.") {
-            Some(domain) => format!("{WILDCARD_PROBE}.{domain}"),
-            None => name.clone(),
-        }),
-        Name::Ip(_) => None,
-    }
-}
-
-fn address(text: &str, at: &Range<usize>, table: &Table<'_>, problems: &mut Problems<'_>) -> Option<String> {
-    match words::address(text) {
-        Ok(()) => Some(text.to_owned()),
-        Err(hint) => {
-            problems.add_with_hint(at, format!("{} is no address: {text:?}", table.named("listen")), hint);
-            None
-        }
-    }
-}
-
-fn source(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
-    let place = format!("[target.source] of {}", table.place());
-    if !table.has("source") {
-        let _ = table.value("source");
-        return Some(SourceConfig::None);
-    }
-    let mut inner = table.table("source", place, problems)?;
-    inner.require("kind", "kind = \"local-ca\" or kind = \"import\"", problems);
-    let (word, at) = inner.text("kind", problems)?;
-    let source = match word {
-        "local-ca" => local_ca(&mut inner, problems),
-        "import" => import(&mut inner, problems),
-        other => {
-            let hint = match words::nearest(other, &["local-ca", "import"]) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => "local-ca or import".to_owned(),
-            };
-            problems.add_with_hint(&at, format!("unknown kind {other:?} of {}", inner.place()), hint);
-            return None;
-        }
-    };
-    inner.finish(problems);
-    source
-}
-
-fn local_ca(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
-    let ca = match table.text("ca", problems) {
-        None => Some("default".to_owned()),
-        Some((word, at)) => match words::label(word) {
-            Ok(ca) => Some(ca),
-            Err(why) => {
-                problems.add(&at, format!("the name of a CA {why}"));
-                None
-            }
-        },
-    };
-    let days = table.number("days", &(1..=DAYS_MOST), problems).unwrap_or(DAYS);
-    let key = match table.text("key_type", problems) {
-        None => Some(Generate::P256),
-        Some((word, at)) => {
-            let key = KEY_TYPES.iter().find(|(known, _)| *known == word).map(|(_, key)| *key);
-            if key.is_none() {
-                let known: Vec<&str> = KEY_TYPES.iter().map(|(known, _)| *known).collect();
-                problems.add_with_hint(&at, format!("unknown kind of key {word:?}"), known.join(", "));
-            }
-            key
-        }
-    };
-    Some(SourceConfig::LocalCa { ca: ca?, days, key: key? })
-}
-
-fn import(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
-    table.require("from", "the files to read: from = [\"/path/to/fullchain.pem\", \"/path/to/privkey.pem\"]", problems);
-    let mut from = Vec::new();
-    let listed = table.texts("from", problems);
-    for (word, at) in listed.iter().flatten() {
-        match words::absolute(word) {
-            Ok(path) => from.push(path),
-            Err(why) => problems.add(at, format!("{} {why}", table.named("from"))),
-        }
-    }
-    if listed.is_some_and(|listed| listed.is_empty()) {
-        problems.add(table.span(), format!("{} is empty", table.named("from")));
-    }
-    Some(SourceConfig::Import { from, passphrase_file: table.path("passphrase_file", problems) })
-}
-
-fn policy(table: &mut Table<'_>, base: &Policy, problems: &mut Problems<'_>) -> Policy {
+/// Reads the keys of `[defaults]` that each target may set otherwise; `base` holds where nothing is said.
+pub(super) fn policy(table: &mut Table<'_>, base: &Policy, problems: &mut Problems<'_>) -> Policy {
     let seconds = |number: u32| Duration::from_secs(u64::from(number));
     let millis = |number: u32| Duration::from_millis(u64::from(number));
     let mut number = |key, range| table.number(key, &range, problems);

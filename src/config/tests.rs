@@ -285,7 +285,7 @@ fn what_is_left_of_a_lifetime() {
     let days = time::Duration::days;
     assert_eq!(RenewBefore::Days(30).left_of(days(90)), days(30));
     assert_eq!(RenewBefore::Fraction { left: 1, of: 3 }.left_of(days(90)), days(30));
-    assert_eq!(RenewBefore::Fraction { left: 999, of: 1000 }.left_of(time::Duration::MAX).is_positive(), true);
+    assert!(RenewBefore::Fraction { left: 999, of: 1000 }.left_of(time::Duration::MAX).is_positive());
 }
 
 mod generated {

@@ -50,6 +50,9 @@ pub struct Begin {
     pub trusted_owner: Option<u32>,
     /// The acts, in order.
     pub acts: Vec<Act>,
+    /// What is removed after the commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retire: Vec<PathBuf>,
     /// How the service takes files up.
     pub apply: Apply,
     /// The probes.
@@ -268,7 +271,10 @@ fn replay(bytes: &[u8]) -> Replay {
     let mut values = Vec::new();
     // Whatever is broken at the very end was being written when the machine stopped, and was not yet acted upon.
     while lines.last().is_some_and(|line| !line.ends_with(b"\n") || sealed::json(line).is_none()) {
-        lines.pop();
+        let torn = lines.pop().unwrap_or_default();
+        if holds_record(torn) {
+            return Replay::Unreadable { why: "the end of a line is damaged".to_owned() };
+        }
         if lines.last().is_some_and(|line| line.ends_with(b"\n") && sealed::json(line).is_none()) {
             return Replay::Unreadable { why: "more than its last line is damaged".to_owned() };
         }
@@ -292,6 +298,12 @@ fn replay(bytes: &[u8]) -> Replay {
         Ok(marks) => Replay::Under(Box::new(Transaction { begin, marks, whole })),
         Err(error) => Replay::Unreadable { why: format!("a mark cannot be understood: {error}") },
     }
+}
+
+/// Whether a broken line ends in a whole record: then it is two lines whose break was damaged, and not a torn end.
+fn holds_record(line: &[u8]) -> bool {
+    (1..line.len())
+        .any(|at| line[at - 1..].first().is_some_and(|b| !b.is_ascii_hexdigit()) && sealed::json(&line[at..]).is_some())
 }
 
 fn newer_format(first: &[u8]) -> Option<u64> {
@@ -323,6 +335,7 @@ mod tests {
                 before: Image::Absent,
                 after: Image::Link { to: "b".into() },
             }],
+            retire: Vec::new(),
             apply: Apply::default(),
             probes: Vec::new(),
             limits: Limits { verify: 1, settle: 1, probe: 1 },

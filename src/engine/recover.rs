@@ -134,10 +134,11 @@ fn put_back(
     if restored && when == When::Boot {
         return None;
     }
-    let undone = undo::files(engine.host, &engine.state, begin).and_then(|()| match when {
-        When::Boot => Ok(()),
-        When::Running if transaction.published() => undo::service(engine.host, transaction, !restored, listener),
-        When::Running => Ok(()),
+    let undone = undo::files(engine.host, &engine.state, begin).and_then(|put_back| match when {
+        When::Running if put_back || transaction.published() => {
+            undo::service(engine.host, transaction, put_back || !restored, listener)
+        }
+        When::Running | When::Boot => Ok(()),
     });
     if let Err(Stuck { slot, why, hint }) = undone {
         return Some(Outcome::Stuck { slot, why, hint });

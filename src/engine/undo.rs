@@ -25,11 +25,11 @@ pub struct Stuck {
 }
 
 /// Puts every place back as it was before the transaction. All places are looked at before any is touched: where one holds
-/// neither the old nor the new, somebody else has changed it, and nothing is touched.
+/// neither the old nor the new, somebody else has changed it, and nothing is touched. Tells whether anything had to be put back.
 ///
 /// # Errors
 /// A foreign change, or a call that failed; running it again goes on where it stopped.
-pub fn files(host: &Host, state: &State, begin: &Begin) -> Result<(), Stuck> {
+pub fn files(host: &Host, state: &State, begin: &Begin) -> Result<bool, Stuck> {
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
     let mut touched = Vec::new();
     for act in &begin.acts {
@@ -54,10 +54,12 @@ pub fn files(host: &Host, state: &State, begin: &Begin) -> Result<(), Stuck> {
         }
     }
     let vault = Vault::open_or_make(state, &begin.target).map_err(|error| stuck(state.root().path(), &error.into()))?;
+    let any = !touched.is_empty();
     for act in touched.into_iter().rev() {
         bench.undo(act, &vault, begin.backup).map_err(|error| stuck(&act.path, &error))?;
     }
-    bench.clear(&begin.acts, true).map_err(|error| stuck(state.root().path(), &error))
+    bench.clear(&begin.acts, true).map_err(|error| stuck(state.root().path(), &error))?;
+    Ok(any)
 }
 
 fn stuck(slot: &std::path::Path, error: &StepError) -> Stuck {

@@ -7,7 +7,7 @@ use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session};
 use crate::cert::Bundle;
 use crate::cert::installed::{KeyFound, Leaf};
-use crate::change::{Attributes, Image, Probe, Role, Slot, Step};
+use crate::change::{Image, Probe, Role, Slot, Step};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
@@ -90,7 +90,9 @@ pub fn change(
             }
         }
     }
+    let retire = retired(&steps, survey);
     Change {
+        retire,
         target: config.name.clone(),
         verb: intent.verb,
         why: intent.why.clone(),
@@ -103,6 +105,27 @@ pub fn change(
         limits: limits(config),
         demands: demands(config, survey, intent.config_test),
     }
+}
+
+/// The directories of an adopted target that are two switches old: the one before the present may still be read by somebody who
+/// has just followed the link. Once a target is given back, all of them.
+fn retired(steps: &[Step], survey: &Survey) -> Vec<PathBuf> {
+    let Some(adopted) = &survey.adopted else { return Vec::new() };
+    let switched = steps.iter().any(|step| step.path() == adopted.dir.join(layout::CURRENT));
+    let generation = |number: &u32| adopted.dir.join(format!("g{number}"));
+    if switched {
+        let old = adopted.generations.iter().filter(|number| Some(**number) != adopted.current);
+        return old.map(generation).collect();
+    }
+    let given_back =
+        steps.iter().any(|step| matches!(step, Step::PutFile { path, slot, .. } if path == slot) && survey.adopted());
+    if !given_back {
+        return Vec::new();
+    }
+    let mut all = vec![adopted.dir.join(layout::CURRENT)];
+    all.extend(adopted.generations.iter().map(generation));
+    all.push(adopted.dir.clone());
+    all
 }
 
 fn limits(config: &TargetConfig) -> Limits {
@@ -212,13 +235,4 @@ pub fn present_leaf(survey: &Survey, index: usize) -> Option<Digest> {
 /// The plain survey of a configured target.
 pub fn look(config: &TargetConfig) -> impl Fn(&Session<'_>) -> Result<Survey, Refusal> + '_ {
     |session| survey::survey(session.host, config, &session.live_dir)
-}
-
-/// The attributes a slot's file has now.
-pub fn attributes_at(survey: &Survey, path: &PathBuf) -> Option<Attributes> {
-    let slots = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.looks));
-    slots.filter(|(slot, _)| slot.path == *path).find_map(|(_, look)| match &look.image {
-        Image::File { attributes, .. } => Some(attributes.clone()),
-        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-    })
 }

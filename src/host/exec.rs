@@ -104,7 +104,7 @@ pub fn run(command: &Command, extra_env: &[(&str, &str)]) -> Ran {
 /// The standard output of a program that only looks, whole.
 ///
 /// # Errors
-/// For people: it did not start, failed (with its last words on standard error), or said more than `max` bytes.
+/// For people: it did not start, failed (with all it said on standard error), or said more than `max` bytes.
 pub fn capture(command: &Command, max: usize) -> Result<String, String> {
     let start = Instant::now();
     let mut tail = Tail::of(max);
@@ -125,7 +125,7 @@ pub fn capture(command: &Command, max: usize) -> Result<String, String> {
     let said = last_words.recv_timeout(AFTERMATH).unwrap_or_default();
     let ran = Ran { status, output: said, truncated: 0, took: start.elapsed() };
     if !ran.ok() {
-        return Err(ran.to_string());
+        return Err(if ran.output.trim().is_empty() { ran.to_string() } else { ran.output });
     }
     if truncated > 0 {
         return Err(format!("it said more than the {max} bytes that are read"));

@@ -171,8 +171,10 @@ impl<'a> Walk<'a> {
                 }
                 return Err(DiskError::new("find", walk.here().join(&name), Errno::NOENT).into());
             };
+            if ahead.is_empty() && last == Last::Keep {
+                return Ok((walk, Some(name)));
+            }
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Symlink if ahead.is_empty() && last == Last::Keep => return Ok((walk, Some(name))),
                 FileType::Symlink => {
                     links += 1;
                     if links > MAX_LINKS {

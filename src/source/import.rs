@@ -1,6 +1,6 @@
 //! A certificate and key that somebody already has: PEM or DER, in any order and packing.
 
-use crate::cert::codec::pem::{self, BadBlock, BlockError, InputError};
+use crate::cert::codec::pem::{self, BadBlock, BlockError, InputError, Place};
 use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
@@ -35,6 +35,13 @@ pub enum Note {
         /// How many.
         count: usize,
     },
+    /// A block that OpenSSL would refuse and that was read nevertheless.
+    Broken {
+        /// The part.
+        part: String,
+        /// The block.
+        place: Place,
+    },
     /// A key that belongs to none of the certificates, beside one that does.
     OtherKey {
         /// The part.
@@ -50,6 +57,9 @@ impl std::fmt::Display for Note {
         match self {
             Self::Chain(note) => note.fmt(out),
             Self::Ignored { part, label, count } => write!(out, "ignored {count} × {label} in {part}"),
+            Self::Broken { part, place } => {
+                write!(out, "read {part} in spite of a blank line in a block ({place}), for which OpenSSL refuses it")
+            }
             Self::OtherKey { part, key } => {
                 write!(out, "ignored a private key in {part}: {} belongs to none of the certificates", key.short())
             }
@@ -120,7 +130,7 @@ impl ImportError {
             Self::Empty => Some("name the files of the certificate, its intermediates and the private key"),
             Self::Part { why, .. } => match why {
                 InputError::Unknown => {
-                    Some("PEM begins with -----BEGIN; convert PKCS#12 with `openssl pkcs12 -in FILE -nodes`")
+                    Some("PEM begins with -----BEGIN; convert PKCS#12 with `openssl pkcs12 -in FILE -nodes -out NEW`")
                 }
                 InputError::Empty => Some("the file is empty: fetch it again"),
                 InputError::TooLarge(_) | InputError::TooManyBlocks => {
@@ -190,6 +200,7 @@ impl Found {
                 self.keys.push((part.label.clone(), key));
             }
         }
+        self.notes.extend(contents.broken.into_iter().map(|place| Note::Broken { part: part.label.clone(), place }));
         self.notes.extend(contents.ignored.into_iter().map(|(label, count)| Note::Ignored {
             part: part.label.clone(),
             label,
@@ -227,4 +238,154 @@ fn choose_key(
     };
     notes.extend(others.into_iter().map(|(part, key)| Note::OtherKey { part, key: Digest::of(key.spki()) }));
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::codec::pem::BlockError;
+    use crate::cert::codec::pkcs8::encrypt;
+    use crate::cert::fixture::{Issued, Wish, copy, self_signed};
+
+    fn part(label: &str, bytes: impl AsRef<[u8]>) -> Part {
+        Part { label: label.to_owned(), bytes: bytes.as_ref().to_vec().into() }
+    }
+
+    fn key_part(label: &str, key: &PrivateKey) -> Part {
+        part(label, key.to_pem().expose())
+    }
+
+    fn family() -> (Issued, Issued, Issued) {
+        let root = self_signed(&Wish::ca("Root"));
+        let middle = root.issue(&Wish::ca("Middle"));
+        let leaf = middle.issue(&Wish::server("www.example.com"));
+        (root, middle, leaf)
+    }
+
+    fn failure(parts: &[Part], passphrase: Option<&Sensitive>) -> ImportError {
+        bundle_from(parts, passphrase).err().unwrap()
+    }
+
+    #[test]
+    fn any_packing_becomes_the_same_bundle() {
+        let (root, middle, leaf) = family();
+        let pem = |of: &[&Issued]| of.iter().map(|one| one.certificate.to_pem()).collect::<String>();
+        let key = leaf.key.to_pem();
+        let key_text = String::from_utf8(key.expose().to_vec()).unwrap();
+        for parts in [
+            vec![part("one", pem(&[&root, &middle, &leaf]) + &key_text)],
+            vec![part("one", key_text.clone() + &pem(&[&leaf, &middle, &root, &middle]))],
+            vec![part("key", &key_text), part("chain", pem(&[&root, &middle])), part("cert", pem(&[&leaf]))],
+            vec![
+                part("root.der", root.certificate.der()),
+                part("key.der", leaf.key.pkcs8_der().expose()),
+                part("leaf.der", leaf.certificate.der()),
+                part("middle.der", middle.certificate.der()),
+            ],
+            vec![part("full", pem(&[&leaf, &middle, &root]) + &key_text), part("again", &key_text)],
+        ] {
+            let imported = bundle_from(&parts, None).unwrap();
+            assert_eq!(imported.bundle.chain().fullchain_pem(), pem(&[&leaf, &middle]));
+            assert_eq!(imported.bundle.key().spki(), leaf.key.spki());
+            assert_eq!(imported.notes, [Note::Chain(ChainNote::RootDropped(root.certificate.clone()))]);
+        }
+    }
+
+    #[test]
+    fn of_several_keys_the_fitting_one_is_taken() {
+        let (root, middle, leaf) = family();
+        let stranger = crate::cert::fixture::key();
+        let certificates = leaf.certificate.to_pem() + &middle.certificate.to_pem();
+        let parts = [key_part("other", &stranger), part("chain", certificates), key_part("own", &leaf.key)];
+        let imported = bundle_from(&parts, None).unwrap();
+        assert_eq!(imported.bundle.key().spki(), leaf.key.spki());
+        let other = Note::OtherKey { part: "other".to_owned(), key: Digest::of(stranger.spki()) };
+        assert_eq!(imported.notes, [other]);
+
+        let parts = [
+            key_part("ca", &middle.key),
+            part("chain", middle.certificate.to_pem()),
+            parts[1].copy(),
+            key_part("own", &leaf.key),
+        ];
+        assert_eq!(bundle_from(&parts, None).unwrap().bundle.leaf(), &leaf.certificate);
+
+        let second = root.issue(&Wish::server("mail.example.com"));
+        let parts = [
+            part("certs", leaf.certificate.to_pem() + &second.certificate.to_pem()),
+            key_part("one", &leaf.key),
+            key_part("two", &second.key),
+        ];
+        assert!(matches!(failure(&parts, None), ImportError::SeveralPairs(keys) if keys.len() == 2));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let (_, middle, leaf) = family();
+        let (certificate, key) = (part("cert.pem", leaf.certificate.to_pem()), key_part("key.pem", &leaf.key));
+        for (parts, text) in [
+            (vec![], "there is nothing to import"),
+            (vec![part("a", " \n"), part("b", "")], "there is nothing to import"),
+            (vec![certificate.copy()], "no private key was found in cert.pem"),
+            (vec![key.copy()], "no certificate was found in key.pem"),
+            (vec![certificate.copy(), key.copy(), part("c.pem", "")], "cannot read c.pem"),
+            (vec![certificate.copy(), part("c.pem", "hello")], "cannot read c.pem"),
+        ] {
+            let error = failure(&parts, None);
+            assert_eq!(error.to_string(), text);
+            assert!(error.hint().is_some(), "{text}");
+        }
+        let error = failure(&[certificate, key_part("wrong.pem", &middle.key)], None);
+        let text = error.to_string();
+        for word in ["wrong.pem", "cert.pem", "www.example.com", &leaf.certificate.spki_digest().short()] {
+            assert!(text.contains(word), "{word} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_block_refuses_the_whole() {
+        let (_, middle, leaf) = family();
+        let damaged = middle.certificate.to_pem().replacen('M', "*", 1);
+        let parts = [part("full.pem", leaf.certificate.to_pem() + &damaged), key_part("key.pem", &leaf.key)];
+        let error = failure(&parts, None);
+        assert_eq!(error.to_string(), "cannot read full.pem");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("line ") && cause.contains("not base64"), "{cause}");
+    }
+
+    #[test]
+    fn passphrases_open_keys() {
+        let (_, _, leaf) = family();
+        let secret = |text: &str| Sensitive::from(text.to_owned());
+        let sealed = encrypt(&leaf.key, &secret("open")).unwrap();
+        let parts = [part("cert", leaf.certificate.to_pem()), part("key", sealed.expose())];
+        assert!(bundle_from(&parts, Some(&secret("open"))).is_ok());
+        for (passphrase, why) in
+            [(None, BlockError::EncryptedNoPassphrase), (Some(secret("shut")), BlockError::WrongPassphrase)]
+        {
+            let error = failure(&parts, passphrase.as_ref());
+            assert!(error.hint().is_some());
+            assert!(matches!(error, ImportError::Block { why: found, .. } if found.why == why));
+        }
+        let plain = [part("cert", leaf.certificate.to_pem()), key_part("key", &copy(&leaf.key))];
+        assert!(bundle_from(&plain, Some(&secret("unneeded"))).is_ok());
+    }
+
+    #[test]
+    fn other_blocks_are_told() {
+        let (_, middle, leaf) = family();
+        let parameters = pem::encode("EC PARAMETERS", b"\x06\x00");
+        let parts = [
+            part("all", parameters + &leaf.certificate.to_pem() + &middle.certificate.to_pem()),
+            key_part("key", &leaf.key),
+        ];
+        let notes = bundle_from(&parts, None).unwrap().notes;
+        assert_eq!(notes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ignored 1 × EC PARAMETERS in all"]);
+    }
+
+    impl Part {
+        fn copy(&self) -> Self {
+            part(&self.label, self.bytes.expose())
+        }
+    }
 }

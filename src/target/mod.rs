@@ -27,6 +27,7 @@ pub use crate::config::Discovered;
 
 pub mod files;
 pub mod layout;
+pub mod nginx;
 
 /// A place where certificates go.
 pub trait Target {
@@ -76,7 +77,7 @@ pub struct Kind {
 }
 
 /// All kinds of targets.
-pub static KINDS: &[Kind] = &[files::KIND];
+pub static KINDS: &[Kind] = &[files::KIND, nginx::KIND];
 
 /// Makes the target that a configuration describes.
 ///
@@ -175,4 +176,25 @@ impl TargetError {
 
 fn list(found: &[String]) -> String {
     if found.is_empty() { "none".to_owned() } else { found.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_one_row_and_opens_only_its_own() {
+        let text = "[[target]]\nname='f'\nkind='files'\nnames=['a.example']\ncombined='/c'\n\
+                    [[target]]\nname='n'\nkind='nginx'\nnames=['a.example']\n";
+        let config = crate::config::Config::parse(text, std::path::Path::new("/x")).unwrap();
+        for (target, word) in config.targets.iter().zip(["files", "nginx"]) {
+            assert!(open(target).is_ok(), "{word}");
+            for kind in KINDS {
+                assert_eq!((kind.open)(target).is_ok(), kind.name == word, "{word} {}", kind.name);
+            }
+        }
+        let mut names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        names.dedup();
+        assert_eq!(names.len(), KINDS.len());
+    }
 }

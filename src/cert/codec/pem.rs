@@ -8,7 +8,9 @@ use std::fmt;
 use pkcs8::LineEnding;
 use zeroize::Zeroizing;
 
+use super::block::{Block, Blocks};
 use super::pkcs8::{Pkcs8Failure, decrypt, looks_encrypted};
+use crate::cert::algorithm::KeyKind;
 use crate::cert::certificate::{Certificate, CertificateError};
 use crate::cert::key::{KeyError, PrivateKey};
 use crate::sensitive::Sensitive;
@@ -30,6 +32,8 @@ pub struct Contents {
     pub ignored: BTreeMap<String, usize>,
     /// Blocks that should be one of these and cannot be read.
     pub bad: Vec<BadBlock>,
+    /// Blocks that were read although OpenSSL, and so most servers, refuse a file with them: a blank line inside.
+    pub broken: Vec<Place>,
 }
 
 /// One block that cannot be read.
@@ -167,16 +171,17 @@ pub fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Contents, In
         return Ok(contents);
     }
     let mut contents = Contents::default();
-    let mut blocks = Blocks::new(input);
     let mut count = 0;
-    while let Some(block) = blocks.next() {
+    for block in Blocks::new(input) {
         count += 1;
         if count > MAX_BLOCKS {
             return Err(InputError::TooManyBlocks);
         }
-        if let Err(why) = contents.take(&block, passphrase) {
-            let place = Place::Line { line: block.line, label: block.label.to_owned() };
-            contents.bad.push(BadBlock { place, why });
+        let place = || Place::Line { line: block.line, label: block.label.to_owned() };
+        match contents.take(&block, passphrase) {
+            Ok(()) if block.has_blank_line() => contents.broken.push(place()),
+            Ok(()) => {}
+            Err(why) => contents.bad.push(BadBlock { place: place(), why }),
         }
     }
     if count == 0 { Err(InputError::Unknown) } else { Ok(contents) }
@@ -216,6 +221,9 @@ impl Contents {
                 self.keys.push(decrypt(&der, passphrase).map_err(BlockError::from)?);
             }
             label if label.ends_with("PRIVATE KEY") => {
+                if let Some(kind @ ("DSA" | "SM2" | "OPENSSH")) = label.strip_suffix(" PRIVATE KEY") {
+                    return Err(BlockError::Key(KeyError::Unsupported(KeyKind::Other(kind.to_owned()))));
+                }
                 if block.is_encrypted() {
                     let how = "the traditional format of OpenSSL (Proc-Type: 4,ENCRYPTED)".to_owned();
                     return Err(BlockError::UnsupportedEncryption(how));
@@ -247,24 +255,24 @@ impl From<Pkcs8Failure> for BlockError {
     }
 }
 
-/// The input as DER of one certificate or key; `None` where it has not even the form of a single element.
+/// The input as DER of one certificate or key; `None` where it is neither.
 fn read_der(input: &[u8], passphrase: Option<&Sensitive>) -> Option<Contents> {
     if input.first() != Some(&0x30) || first_element(input)?.len() != input.len() {
         return None;
     }
     let mut contents = Contents::default();
-    let bad = |why| BadBlock { place: Place::Der, why };
-    match Certificate::from_der(input) {
-        Ok(certificate) => contents.certificates.push(certificate),
-        Err(certificate) => match PrivateKey::from_der(input) {
-            Ok(key) => contents.keys.push(key),
-            Err(KeyError::Unreadable) if looks_encrypted(input) => match decrypt(input, passphrase) {
-                Ok(key) => contents.keys.push(key),
-                Err(failure) => contents.bad.push(bad(failure.into())),
-            },
-            Err(KeyError::Unreadable) => contents.bad.push(bad(BlockError::Certificate(certificate))),
-            Err(error) => contents.bad.push(bad(BlockError::Key(error))),
-        },
+    if let Ok(certificate) = Certificate::from_der(input) {
+        contents.certificates.push(certificate);
+        return Some(contents);
+    }
+    let key = match PrivateKey::from_der(input) {
+        Err(KeyError::Unreadable) if looks_encrypted(input) => decrypt(input, passphrase).map_err(BlockError::from),
+        Err(KeyError::Unreadable) => return None,
+        key => key.map_err(BlockError::Key),
+    };
+    match key {
+        Ok(key) => contents.keys.push(key),
+        Err(why) => contents.bad.push(BadBlock { place: Place::Der, why }),
     }
     Some(contents)
 }
@@ -284,157 +292,197 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Zeroizing<String> {
     text
 }
 
-/// One block as it was found.
-struct Block<'a> {
-    label: &'a str,
-    line: usize,
-    /// Everything between the BEGIN and the END line; `None` where no END line with this label follows.
-    body: Option<&'a [u8]>,
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-impl Block<'_> {
-    fn is_encrypted(&self) -> bool {
-        let (headers, _) = split_headers(self.body.unwrap_or_default());
-        let proc_type = |line: &&[u8]| line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
-        lines(headers).any(|line| proc_type(&line.trim_ascii()))
+    use super::*;
+    use crate::cert::fixture::{Wish, key, self_signed};
+    use crate::cert::key::tests::openssl;
+
+    fn certificate() -> Certificate {
+        self_signed(&Wish::ca("Root")).certificate
     }
 
-    /// The block as every decoder takes it: no headers, no blank lines, 64 characters a line. Wiped, as it may be a key.
-    fn normal_form(&self) -> Result<Zeroizing<String>, BlockError> {
-        let (_, base64) = split_headers(self.body.ok_or(BlockError::Unterminated)?);
-        let length = base64.len() + base64.len() / 64 + 2 * self.label.len() + 64;
-        let mut text = Zeroizing::new(String::with_capacity(length));
-        text.push_str("-----BEGIN ");
-        text.push_str(self.label);
-        text.push_str("-----");
-        for (index, byte) in base64.iter().filter(|byte| !byte.is_ascii_whitespace()).enumerate() {
-            if index % 64 == 0 {
-                text.push('\n');
-            }
-            let known = byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-            text.push(if known { char::from(*byte) } else { return Err(not_base64(*byte)) });
-        }
-        text.push_str("\n-----END ");
-        text.push_str(self.label);
-        text.push_str("-----\n");
-        Ok(text)
-    }
-
-    fn decode(&self) -> Result<Vec<u8>, BlockError> {
-        let text = self.normal_form()?;
-        pem::parse(text.as_bytes())
-            .map(pem::Pem::into_contents)
-            .map_err(|error| BlockError::NotBase64(error.to_string()))
-    }
-
-    /// As [`Block::decode`], by a decoder that leaves no copies behind.
-    fn decode_secret(&self) -> Result<Zeroizing<Vec<u8>>, BlockError> {
-        let text = self.normal_form()?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-        pkcs8::der::pem::Decoder::new(text.as_bytes())
-            .and_then(|mut decoder| decoder.decode_to_end(&mut bytes).map(drop))
-            .map_err(|error| BlockError::NotBase64(error.to_string()))?;
-        Ok(bytes)
-    }
-}
-
-fn not_base64(byte: u8) -> BlockError {
-    BlockError::NotBase64(format!("it has the byte {:?}", char::from(byte)))
-}
-
-/// Header lines (RFC 1421 section 4.6) and what follows them. They are told by their colon, which base64 has not; the blank
-/// line after them is often missing.
-fn split_headers(body: &[u8]) -> (&[u8], &[u8]) {
-    let mut end = 0;
-    let mut seen = false;
-    for line in lines(body) {
-        if line.contains(&b':') {
-            seen = true;
-        } else if !line.trim_ascii().is_empty() {
-            break;
-        }
-        end += line.len() + 1;
-    }
-    if seen { body.split_at(end.min(body.len())) } else { (&[], body) }
-}
-
-/// Lines ended by LF or CR; CR LF makes an empty line more, which no caller minds.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n' || *byte == b'\r')
-}
-
-/// Finds blocks.
-struct Blocks<'a> {
-    input: &'a [u8],
-    at: usize,
-    /// Lines counted up to here, for a single pass over the input.
-    counted: (usize, usize),
-}
-
-const BEGIN: &[u8] = b"-----BEGIN ";
-const END: &[u8] = b"-----END ";
-const DASHES: &[u8] = b"-----";
-
-impl<'a> Blocks<'a> {
-    fn new(input: &'a [u8]) -> Self {
-        Self { input, at: 0, counted: (0, 1) }
-    }
-
-    fn next(&mut self) -> Option<Block<'a>> {
-        loop {
-            let begin = self.at + find(&self.input[self.at..], BEGIN)?;
-            let after = begin + BEGIN.len();
-            self.at = after;
-            // A label ends on its line; a BEGIN in the middle of a sentence begins nothing.
-            let Some(label) = label(&self.input[after..]).filter(|_| starts_a_line(&self.input[..begin])) else {
-                continue;
-            };
-            let line = self.line_of(begin);
-            let start = after + label.len() + DASHES.len();
-            // Not beyond the next BEGIN, which also keeps the search linear however many blocks lack their end.
-            let rest = &self.input[start..];
-            let rest = &rest[..find(rest, BEGIN).unwrap_or(rest.len())];
-            let body = find(rest, END).and_then(|end| {
-                let closing = rest[end + END.len()..].strip_prefix(label.as_bytes())?;
-                closing.starts_with(DASHES).then(|| &rest[..end])
-            });
-            self.at = start + body.map_or(0, |body| body.len() + END.len() + label.len() + DASHES.len());
-            return Some(Block { label, line, body });
+    #[test]
+    fn certificates_are_read_as_they_are_found() {
+        let one = certificate();
+        let pem = one.to_pem();
+        let utf16 = |unit: fn(u16) -> [u8; 2]| pem.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        let labelled = |label: &str| pem.replace(" CERTIFICATE-", &format!(" {label}-"));
+        let trusted = encode("TRUSTED CERTIFICATE", &[one.der(), b"\x30\x02\x30\x00"].concat());
+        for (what, text) in [
+            ("as written", pem.clone().into_bytes()),
+            ("CR LF", pem.replace('\n', "\r\n").into_bytes()),
+            ("CR", pem.replace('\n', "\r").into_bytes()),
+            ("byte order mark", format!("\u{feff}{pem}").into_bytes()),
+            ("UTF-16LE", [b"\xff\xfe".to_vec(), utf16(u16::to_le_bytes)].concat()),
+            ("UTF-16BE", [b"\xfe\xff".to_vec(), utf16(u16::to_be_bytes)].concat()),
+            ("indented", format!("  {}", pem.replace('\n', "\n\t  ")).into_bytes()),
+            ("no line ends", pem.replace('\n', "").into_bytes()),
+            ("spaces for line ends", pem.replace('\n', " ").into_bytes()),
+            ("no last line end", pem.trim_end().as_bytes().to_vec()),
+            ("text around", format!("subject=CN = Root\n\n{pem}that was -----BEGIN X-----\n").into_bytes()),
+            ("old label", labelled("X509 CERTIFICATE").into_bytes()),
+            ("OpenSSL's trust", trusted.into_bytes()),
+            ("headers", pem.replacen("E-----\n", "E-----\nComment: x\nMore: y\n\n", 1).into_bytes()),
+            ("headers without a blank line", pem.replacen("E-----\n", "E-----\nComment: x\n", 1).into_bytes()),
+            ("not UTF-8 around", [b"\xff\xfd junk\n", pem.as_bytes()].concat()),
+            ("DER", one.der().to_vec()),
+        ] {
+            let contents = read(&text, None).unwrap();
+            assert_eq!(contents.certificates, std::slice::from_ref(&one), "{what}");
+            assert_eq!(contents.bad, [], "{what}");
+            assert_eq!(contents.broken, [], "{what}");
         }
     }
 
-    fn line_of(&mut self, position: usize) -> usize {
-        let (from, line) = self.counted;
-        let passed = &self.input[from..position];
-        let feeds = passed.iter().filter(|byte| **byte == b'\n').count();
-        // CR alone ends a line where there is no LF at all.
-        let returns = passed.iter().filter(|byte| **byte == b'\r').count();
-        self.counted = (position, line + if feeds == 0 { returns } else { feeds });
-        self.counted.1
-    }
-}
-
-/// Whether nothing but white space stands before on the line, or the end of another block.
-fn starts_a_line(before: &[u8]) -> bool {
-    let blanks = before.iter().rev().take_while(|byte| **byte == b' ' || **byte == b'\t').count();
-    let before = &before[..before.len() - blanks];
-    matches!(before.last(), None | Some(b'\n' | b'\r')) || before.ends_with(DASHES)
-}
-
-fn label(after: &[u8]) -> Option<&str> {
-    let length = find(&after[..after.len().min(80)], DASHES)?;
-    let label = std::str::from_utf8(&after[..length]).ok()?;
-    label.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()).then_some(label)
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    let first = what.first()?;
-    let mut from = 0;
-    loop {
-        let at = from + text.get(from..)?.iter().position(|byte| byte == first)?;
-        if text[at..].starts_with(what) {
-            return Some(at);
+    #[test]
+    fn a_blank_line_inside_is_read_and_told() {
+        let one = certificate();
+        let lines: Vec<String> = one.to_pem().lines().map(str::to_owned).collect();
+        let text = format!("\n{}\n\n{}\n", lines[..3].join("\n"), lines[3..].join("\n"));
+        for text in [text.clone(), text.replace('\n', "\r\n")] {
+            let contents = read(text.as_bytes(), None).unwrap();
+            assert_eq!(contents.certificates, std::slice::from_ref(&one));
+            assert_eq!(contents.broken, [Place::Line { line: 2, label: "CERTIFICATE".to_owned() }]);
         }
-        from = at + 1;
+    }
+
+    #[test]
+    fn glued_and_mixed_blocks_are_all_read() {
+        let (one, two) = (certificate(), certificate());
+        let glued = format!("{}{}{}", one.to_pem().trim_end(), two.to_pem().trim_end(), one.to_pem());
+        assert_eq!(read(glued.as_bytes(), None).unwrap().certificates, [one.clone(), two, one.clone()]);
+
+        let key = key();
+        let private = key.to_pem();
+        let parameters = encode("EC PARAMETERS", b"\x06\x00");
+        let mixed = [parameters.as_bytes(), private.expose(), one.to_pem().as_bytes(), parameters.as_bytes()].concat();
+        let contents = read(&mixed, None).unwrap();
+        assert_eq!(contents.certificates, [one]);
+        assert_eq!(contents.keys[0].spki(), key.spki());
+        assert_eq!(contents.ignored, BTreeMap::from([("EC PARAMETERS".to_owned(), 2)]));
+    }
+
+    #[test]
+    fn a_bad_block_hides_no_other() {
+        let (one, two) = (certificate(), certificate());
+        let damaged = one.to_pem().replacen('M', "*", 1);
+        let cut = &one.to_pem()[..200];
+        let short = encode("CERTIFICATE", &one.der()[..100]);
+        let swapped = one.to_pem().replace("END CERTIFICATE", "END X509 CRL");
+        for (bad, what) in [
+            (damaged.as_str(), "the text between BEGIN and END is not base64: it has the byte '*'"),
+            (cut, "the block has no end"),
+            (&swapped, "the block has no end"),
+            (&short, "the bytes cannot be read as an X.509 certificate"),
+        ] {
+            let text = format!("{}{bad}\n{}", two.to_pem(), one.to_pem());
+            let contents = read(text.as_bytes(), None).unwrap();
+            assert_eq!(contents.certificates, [two.clone(), one.clone()], "{what}");
+            let [found] = contents.bad.as_slice() else { panic!("{what}: {:?}", contents.bad) };
+            let line = two.to_pem().lines().count() + 1;
+            assert!(found.to_string().starts_with(&format!("line {line}, CERTIFICATE: {what}")), "{found}");
+            assert!(found.why.hint().is_some());
+        }
+    }
+
+    #[test]
+    fn keys_are_read_in_every_form() {
+        for (words, label) in [
+            ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048", "PRIVATE KEY"),
+            ("genrsa -traditional 2048", "RSA PRIVATE KEY"),
+            ("ecparam -genkey -name prime256v1", "EC PRIVATE KEY"),
+            ("ecparam -genkey -noout -name secp384r1 -conv_form compressed", "EC PRIVATE KEY"),
+        ] {
+            let text = openssl(words, b"");
+            assert!(String::from_utf8_lossy(&text).contains(&format!("-----BEGIN {label}-----")), "{words}");
+            let contents = read(&text, None).unwrap();
+            let form = if label.starts_with("EC") { " -ec_conv_form uncompressed" } else { "" };
+            let public = openssl(&format!("pkey -pubout -outform DER{form}"), &text);
+            assert_eq!(contents.keys[0].spki(), public, "{words}");
+            assert_eq!(contents.bad, []);
+            let der = openssl("pkey -outform DER", &text);
+            assert_eq!(read(&der, None).unwrap().keys[0].spki(), public, "{words} in DER");
+        }
+        let old = openssl("genrsa -traditional -aes128 -passout pass:secret 2048", b"");
+        let contents = read(&old, Some(&"secret".to_owned().into())).unwrap();
+        assert!(matches!(contents.bad[0].why, BlockError::UnsupportedEncryption(_)), "{:?}", contents.bad);
+        assert!(contents.bad[0].why.hint().unwrap().contains("openssl pkcs8 -topk8"));
+        let dsa = encode("DSA PRIVATE KEY", b"\x30\x06\x02\x01\x00\x02\x01\x01");
+        assert!(matches!(read(dsa.as_bytes(), None).unwrap().bad[0].why, BlockError::Key(_)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_at_all_is_told() {
+        assert_eq!(read(b"", None).err(), Some(InputError::Empty));
+        assert_eq!(read(b"\xef\xbb\xbf \r\n", None).err(), Some(InputError::Empty));
+        assert_eq!(read(b"hello", None).err(), Some(InputError::Unknown));
+        assert_eq!(read(b"0hello", None).err(), Some(InputError::Unknown));
+        assert_eq!(read(b"# -----BEGIN CERTIFICATE-----", None).err(), Some(InputError::Unknown));
+        assert_eq!(read(&vec![b' '; MAX_INPUT + 1], None).err(), Some(InputError::TooLarge(MAX_INPUT + 1)));
+        assert_eq!(read(b"\x30\x03\x02\x01\x00", None).err(), Some(InputError::Unknown));
+        assert_eq!(read(&[certificate().der(), b"\0"].concat(), None).err(), Some(InputError::Unknown));
+        let other = openssl("pkcs8 -topk8 -nocrypt -outform DER", &openssl("genpkey -algorithm ED448", b""));
+        assert_eq!(read(&other, None).unwrap().bad[0].place, Place::Der);
+    }
+
+    #[test]
+    fn many_blocks_end_soon() {
+        let block = "-----BEGIN X-----\n-----END X-----\n";
+        assert_eq!(read(block.repeat(MAX_BLOCKS).as_bytes(), None).unwrap().ignored["X"], MAX_BLOCKS);
+        for bomb in [
+            block.repeat(400_000),
+            "-----BEGIN X-----\n".repeat(800_000),
+            "-----BEGIN X-----".repeat(900_000),
+            "x-----BEGIN X-----".repeat(800_000),
+            "-----BEGIN ".repeat(1_500_000),
+            "-".repeat(MAX_INPUT),
+        ] {
+            let start = std::time::Instant::now();
+            assert!(read(bomb.as_bytes(), None).is_err());
+            assert!(start.elapsed().as_secs() < 20, "not linear in {} bytes", bomb.len());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_written_as_everything_else_is() {
+        let der = key().pkcs8_der().expose().to_vec();
+        assert_eq!(encode_secret("PRIVATE KEY", &der).expose(), encode("PRIVATE KEY", &der).as_bytes());
+        for length in [1, 47, 48, 49, 96] {
+            let bytes = vec![7; length];
+            assert_eq!(encode_secret("X", &bytes).expose(), encode("X", &bytes).as_bytes(), "{length} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read(&bytes, None);
+        }
+
+        #[test]
+        fn no_text_of_markers_makes_it_panic(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    Just("-----BEGIN CERTIFICATE-----"), Just("-----END CERTIFICATE-----"), Just("-----BEGIN "),
+                    Just("-----END "), Just("-----"), Just("\n"), Just("\r"), Just("PRIVATE KEY"), Just("MAA="), Just("a: b"),
+                    Just(" "), Just("é"),
+                ],
+                0..40,
+            )
+        ) {
+            let _ = read(parts.concat().as_bytes(), None);
+        }
+
+        #[test]
+        fn what_is_written_is_found(der in proptest::collection::vec(any::<u8>(), 1..200), label in "[A-Z0-9]{1,9}( [A-Z]{1,9})?") {
+            let text = encode(&label, &der);
+            let block = Blocks::new(text.as_bytes()).next().unwrap();
+            prop_assert_eq!(block.label, label);
+            prop_assert_eq!(block.decode().unwrap(), der.clone());
+            prop_assert_eq!(&*block.decode_secret().unwrap(), &der);
+        }
     }
 }

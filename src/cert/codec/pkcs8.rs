@@ -157,3 +157,103 @@ fn scheme_name(oid: String) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::codec::pem::{self, BlockError};
+    use crate::cert::fixture::key;
+    use crate::cert::key::tests::openssl;
+
+    fn secret(text: &str) -> Sensitive {
+        text.to_owned().into()
+    }
+
+    #[test]
+    fn what_is_encrypted_is_opened_here_and_by_openssl() {
+        let key = key();
+        let sealed = encrypt(&key, &secret("pass wörd")).unwrap();
+        let contents = pem::read(sealed.expose(), Some(&secret("pass wörd"))).unwrap();
+        assert_eq!(contents.keys[0].spki(), key.spki());
+        assert_ne!(encrypt(&key, &secret("pass wörd")).unwrap().expose(), sealed.expose(), "another salt");
+
+        let sealed = encrypt(&key, &secret("plain")).unwrap();
+        assert_eq!(openssl("pkey -passin pass:plain -pubout -outform DER", sealed.expose()), key.spki());
+    }
+
+    #[test]
+    fn openssl_keys_are_opened_or_their_cipher_is_named() {
+        let key = key();
+        let plain = key.to_pem();
+        for words in [
+            "-v2 aes-256-cbc",
+            "-v2 aes-128-cbc -v2prf hmacWithSHA1 -iter 1000",
+            "-v2 aes-192-cbc -v2prf hmacWithSHA512 -iter 1000",
+            "-v2 des3 -iter 1000",
+            "-scrypt",
+        ] {
+            let sealed = openssl(&format!("pkcs8 -topk8 -passout pass:secret {words}"), plain.expose());
+            let read = |passphrase: Option<&str>| pem::read(&sealed, passphrase.map(secret).as_ref()).unwrap();
+            assert_eq!(read(Some("secret")).keys[0].spki(), key.spki(), "{words}");
+            assert_eq!(read(Some("Secret")).bad[0].why, BlockError::WrongPassphrase, "{words}");
+            assert_eq!(read(Some("")).bad[0].why, BlockError::WrongPassphrase, "{words}");
+            assert_eq!(read(None).bad[0].why, BlockError::EncryptedNoPassphrase, "{words}");
+            assert!(read(None).bad[0].why.hint().is_some());
+
+            let der = openssl(&format!("pkcs8 -topk8 -outform DER -passout pass:secret {words}"), plain.expose());
+            let contents = pem::read(&der, Some(&secret("secret"))).unwrap();
+            assert_eq!(contents.keys[0].spki(), key.spki(), "{words} in DER");
+        }
+        for (words, name) in
+            [("-v1 PBE-SHA1-3DES", "PBE-SHA1-3DES"), ("-v2 camellia128", "the algorithm 1.2.392.200011.61.1.1.1.2")]
+        {
+            let sealed = openssl(&format!("pkcs8 -topk8 -passout pass:secret {words}"), plain.expose());
+            for passphrase in [None, Some(&secret("secret"))] {
+                let contents = pem::read(&sealed, passphrase).unwrap();
+                assert_eq!(contents.bad[0].why, BlockError::UnsupportedEncryption(name.to_owned()), "{words}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_passphrases_are_told_from_damage() {
+        let sealed = openssl("pkcs8 -topk8 -outform DER -passout pass:secret -iter 1", key().to_pem().expose());
+        // One wrong passphrase in 256 leaves what looks like padding.
+        for attempt in 0..1_000 {
+            let error = decrypt(&sealed, Some(&secret(&attempt.to_string()))).err();
+            assert_eq!(error, Some(Pkcs8Failure::WrongPassphrase));
+        }
+        assert_eq!(decrypt(&sealed[..40], None).err(), Some(Pkcs8Failure::Unreadable));
+    }
+
+    #[test]
+    fn a_file_cannot_ask_for_endless_work() {
+        let sealed = openssl("pkcs8 -topk8 -outform DER -passout pass:x -iter 65536", key().to_pem().expose());
+        let asked = [0x02, 0x03, 0x01, 0x00, 0x00];
+        let place = sealed.windows(5).position(|window| window == asked).unwrap();
+        let mut bomb = sealed.clone();
+        bomb[place + 2..place + 5].copy_from_slice(&[0x7f, 0xff, 0xff]);
+        assert!(decrypt(&bomb, None).is_err_and(|error| error == Pkcs8Failure::NoPassphrase), "8 million are done");
+
+        let rounds = |count| {
+            let kdf = pbes2::Pbkdf2Params::hmac_sha256(count, b"salt").unwrap();
+            affordable(&kdf.into())
+        };
+        assert_eq!(rounds(MAX_ROUNDS), Ok(()));
+        assert!(matches!(rounds(MAX_ROUNDS + 1), Err(Pkcs8Failure::TooCostly(_))));
+        let scrypt = |n, r, p| {
+            let usual = pkcs8::pkcs5::scrypt::Params::new(14, 8, 1).unwrap();
+            let mut kdf = pbes2::ScryptParams::from_params_and_salt(usual, b"salt").unwrap();
+            (kdf.cost_parameter, kdf.block_size, kdf.parallelization) = (n, r, p);
+            affordable(&kdf.into())
+        };
+        assert_eq!(scrypt(1 << 14, 8, 1), Ok(()));
+        assert_eq!(scrypt(1 << 18, 8, 1), Ok(()));
+        for (n, r, p) in [(1 << 19, 8, 1), (1 << 14, 8, 1000), (1 << 63, u16::MAX, u16::MAX)] {
+            assert!(matches!(scrypt(n, r, p), Err(Pkcs8Failure::TooCostly(_))), "N={n}, r={r}, p={p}");
+        }
+        for (n, r, p) in [(0, 8, 1), (1, 8, 1), (3, 8, 1), (1 << 14, 0, 1), (1 << 14, 8, 0)] {
+            assert_eq!(scrypt(n, r, p), Err(Pkcs8Failure::Unreadable), "N={n}, r={r}, p={p}");
+        }
+    }
+}
