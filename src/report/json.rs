@@ -2,10 +2,15 @@
 //! change.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use super::escape::acts;
-use super::{Answer, Body, Failure};
+use super::{Answer, Body, Failure, Played};
+use crate::flow::Report;
+use crate::flow::backups::Generation;
+use crate::flow::check::Checked;
+use crate::flow::init::Written;
+use crate::flow::status::Status;
+use crate::outcome::Receipt;
 
 /// The number of the shape.
 pub const VERSION: u32 = 1;
@@ -16,60 +21,89 @@ pub const VERSION: u32 = 1;
 /// but a terminal.
 #[must_use]
 pub fn render(answer: &Answer) -> String {
-    let mut text = quiet(&value(answer).to_string());
+    let text = serde_json::to_string(&Envelope::of(answer)).or_else(|error| {
+        // A path that is no UTF-8. How the run ended is told all the same.
+        let message = format!("the results cannot be written as JSON: {error}");
+        let hint = Some("run it with `--format text`".to_owned());
+        let failure = Failure { exit: answer.exit, message, hint, problems: Vec::new() };
+        serde_json::to_string(&Envelope::of(&Answer::failed(answer.command, failure)))
+    });
+    let mut text = text.map(|text| quiet(&text)).unwrap_or_default();
     text.push('\n');
     text
 }
 
-fn value(answer: &Answer) -> Value {
-    let mut object = Map::new();
-    object.insert("version".to_owned(), VERSION.into());
-    object.insert("command".to_owned(), answer.command.into());
-    object.insert("exit".to_owned(), answer.exit.code().into());
-    if let Some(failure) = &answer.failure {
-        object.insert("error".to_owned(), error(failure));
-    }
-    object.insert("results".to_owned(), results(&answer.body));
-    if let Body::History { damaged_lines, .. } = &answer.body {
-        object.insert("damaged_lines".to_owned(), json!(damaged_lines));
-    }
-    Value::Object(object)
+#[derive(Serialize)]
+struct Envelope<'a> {
+    version: u32,
+    command: Option<&'a str>,
+    exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Error<'a>>,
+    results: Results<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_lines: Option<&'a [usize]>,
 }
 
-fn results(body: &Body) -> Value {
-    match body {
-        Body::None => json!([]),
-        Body::Changes(reports) => plain(reports),
-        Body::Checks(checked) => plain(checked),
-        Body::Generations { list, .. } => plain(list),
-        Body::History { receipts, .. } => plain(receipts),
-        Body::Statuses(statuses) => plain(statuses),
-        Body::Written(written) => plain(&[written]),
-        Body::Scenes(scenes) => plain(scenes),
+#[derive(Serialize)]
+struct Error<'a> {
+    message: &'a str,
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    file: String,
+    line: usize,
+    column: usize,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Results<'a> {
+    None([(); 0]),
+    Changes(&'a [Report]),
+    Checks(&'a [Checked]),
+    Generations(&'a [Generation]),
+    History(&'a [Receipt]),
+    Statuses(&'a [Status]),
+    Written([&'a Written; 1]),
+    Scenes(&'a [Played]),
+}
+
+impl<'a> Envelope<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        let (results, damaged_lines) = match &answer.body {
+            Body::None => (Results::None([]), None),
+            Body::Changes(reports) => (Results::Changes(reports), None),
+            Body::Checks(checked) => (Results::Checks(checked), None),
+            Body::Generations { list, .. } => (Results::Generations(list), None),
+            Body::History { receipts, damaged_lines } => (Results::History(receipts), Some(damaged_lines.as_slice())),
+            Body::Statuses(statuses) => (Results::Statuses(statuses), None),
+            Body::Written(written) => (Results::Written([written]), None),
+            Body::Scenes(scenes) => (Results::Scenes(scenes), None),
+        };
+        let error = answer.failure.as_ref().map(Error::of);
+        let exit = answer.exit.code();
+        Self { version: VERSION, command: answer.command, exit, error, results, damaged_lines }
     }
 }
 
-/// What a derived `Serialize` of plain data cannot do is fail, but for paths that are no UTF-8: those are told as such.
-fn plain<T: Serialize>(items: &[T]) -> Value {
-    let one = |item| serde_json::to_value(item).unwrap_or_else(|error| json!({ "unwritable": error.to_string() }));
-    Value::Array(items.iter().map(one).collect())
-}
-
-fn error(failure: &Failure) -> Value {
-    let mut object = json!({ "message": failure.message, "hint": failure.hint });
-    if !failure.problems.is_empty() {
-        let problems = failure.problems.iter().map(|(file, problem)| {
-            json!({
-                "file": file.display().to_string(),
-                "line": problem.line,
-                "column": problem.column,
-                "message": problem.message,
-                "hint": problem.hint,
-            })
+impl<'a> Error<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        let problems = failure.problems.iter().map(|(file, problem)| Problem {
+            file: file.display().to_string(),
+            line: problem.line,
+            column: problem.column,
+            message: &problem.message,
+            hint: problem.hint.as_deref(),
         });
-        object["problems"] = problems.collect();
+        Self { message: &failure.message, hint: failure.hint.as_deref(), problems: problems.collect() }
     }
-    object
 }
 
 /// Outside of ASCII, such characters stand only within strings, where an escape means the same.
@@ -90,6 +124,8 @@ fn quiet(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::outcome::Exit;
 
@@ -98,6 +134,7 @@ mod tests {
         let failure = Failure::usage("cannot\u{202e} \u{9b}2J\n\u{e0041}", Some("do".to_owned()));
         let text = render(&Answer::failed(Some("check"), failure));
         assert!(!text.trim_end().chars().any(acts), "{text}");
+        assert!(text.starts_with(r#"{"version":1,"command":"check","exit":2,"error":{"message":"#), "{text}");
         let back: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(back["version"], 1);
         assert_eq!(back["exit"], Exit::Usage.code());

@@ -32,7 +32,7 @@ pub struct Page {
 }
 
 /// Where the values of [`Page::field`] begin.
-const FIELD: usize = 12;
+pub const FIELD: usize = 13;
 
 impl Page {
     /// A page for a terminal of `width` columns, or for no terminal.
@@ -92,7 +92,12 @@ impl Page {
 
     /// Begins a line `  name      value`.
     pub fn field(&mut self, name: &str) -> &mut Self {
-        self.say("  ").put(Paint::Faint, name);
+        self.painted_field(Paint::Faint, name)
+    }
+
+    /// The same, with a name that stands out.
+    pub fn painted_field(&mut self, paint: Paint, name: &str) -> &mut Self {
+        self.say("  ").put(paint, name);
         self.pad(FIELD)
     }
 

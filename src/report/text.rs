@@ -7,7 +7,7 @@ mod table;
 
 use time::OffsetDateTime;
 
-use super::page::{Page, Paint};
+use super::page::{FIELD, Page, Paint};
 use super::{Answer, Body, Failure, View};
 use crate::assess::{Finding, Severity, date};
 use crate::cert::installed::Leaf;
@@ -141,9 +141,7 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 fn finding(finding: &Finding, page: &mut Page) {
-    page.say("  ")
-        .put(paint(finding.severity), severity(finding.severity))
-        .say(&" ".repeat(10 - severity(finding.severity).len()));
-    page.put(Paint::Strong, finding.code.name()).say(": ").prose(Paint::Plain, &finding.message, 12).end();
-    page.say("            ").prose(Paint::Faint, finding.remedy, 12).end();
+    page.painted_field(paint(finding.severity), severity(finding.severity)).put(Paint::Strong, finding.code.name());
+    page.say(": ").prose(Paint::Plain, &finding.message, FIELD).end();
+    page.note("", Paint::Faint, finding.remedy);
 }

@@ -70,7 +70,7 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[(Probe, Shown)], 
     let plan = report.plan.as_ref();
     head(report, page).put(Paint::Good, &done(receipt, plan)).end();
     if let Some(plan) = plan {
-        page.note("why", Paint::Plain, &plan.why);
+        why(plan, page);
         before_and_after(plan, page);
         page.note(
             "kept",
@@ -86,7 +86,7 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[(Probe, Shown)], 
     }
     notes(&report.notes, page);
     if let Some(next) = plan.and_then(|plan| way_back(report, receipt, plan, view)) {
-        page.field("to go back").say(&next).end();
+        page.field("go back").say(&next).end();
     }
 }
 
@@ -103,6 +103,13 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
         other => other,
     };
     format!("{verb} {name}")
+}
+
+/// Why, where that is not the headline once more.
+fn why(plan: &Plan, page: &mut Page) {
+    if !plan.why.starts_with("install ") {
+        page.note("why", Paint::Plain, &plan.why);
+    }
 }
 
 fn before_and_after(plan: &Plan, page: &mut Page) {
@@ -146,7 +153,7 @@ fn planned(report: &Report, page: &mut Page) {
         return plain(report, Paint::Plain, "would be done; nothing was changed", page);
     };
     head(report, page).put(Paint::Strong, "would be changed").say("; this is a dry run, nothing was touched").end();
-    page.note("why", Paint::Plain, &plan.why);
+    why(plan, page);
     for finding in &report.findings {
         super::finding(finding, page);
     }

@@ -6,7 +6,7 @@ use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::Checked;
 use crate::report::View;
-use crate::report::page::{Page, Paint};
+use crate::report::page::{FIELD, Page, Paint};
 
 pub fn render(all: &[Checked], view: &View, page: &mut Page) {
     for checked in all {
@@ -60,7 +60,7 @@ fn subject(checked: &Checked, view: &View, page: &mut Page) {
         page.note("served", paint, &format!("{}: {}", seen.probe, seen.shown));
     }
     if let Some(problem) = &checked.problem {
-        page.say("  ").put(Paint::Bad, "problem").say("   ").prose(Paint::Plain, problem, 12).end();
+        page.painted_field(Paint::Bad, "problem").prose(Paint::Plain, problem, FIELD).end();
     }
     checked.findings.iter().for_each(|one| finding(one, page));
     notes(&checked.notes, page);
