@@ -3,6 +3,7 @@
 
 pub mod service;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -166,6 +167,26 @@ impl World {
                 found.push(path.to_owned());
             }
         });
+        found
+    }
+
+    /// Everything in the directory but reseal's own state: path -> kind, mode, owner, group, and bytes or link text.
+    pub fn tree(&self) -> BTreeMap<PathBuf, (u32, u32, u32, Vec<u8>)> {
+        let mut found = BTreeMap::new();
+        let mut waiting = vec![self.dir.path().to_owned()];
+        while let Some(path) = waiting.pop() {
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let mut bytes = Vec::new();
+            if metadata.is_dir() {
+                waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else if metadata.is_symlink() {
+                bytes = fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes();
+            } else if metadata.is_file() {
+                bytes = fs::read(&path).unwrap();
+            }
+            found.insert(path, (metadata.mode(), metadata.uid(), metadata.gid(), bytes));
+        }
+        found.retain(|path, _| !path.starts_with(self.path("state")));
         found
     }
 
