@@ -222,13 +222,13 @@ fn served(script: &str, restart: bool, then: Then) -> (World, Service) {
         let started = Service::new(&root.join("certs/web.pem"), &root.join("private/web.key"), &control, then);
         let address = started.address;
         let words = [("TELL", "reload"), ("KILL", "die"), ("SOON", "later-200"), ("LATE", "later-2500")];
-        let script = words.iter().fold(script.to_owned(), |text, (word, meant)| text.replace(word, &order(&control, meant)));
+        let script =
+            words.iter().fold(script.to_owned(), |text, (word, meant)| text.replace(word, &order(&control, meant)));
         fs::write(root.join("reload.sh"), script + "\n").unwrap();
         fs::write(root.join("restart.sh"), order(&control, "start") + "\n").unwrap();
         service = Some(started);
         let root = root.display();
-        let restart =
-            if restart { format!("restart = [\"/bin/sh\", \"{root}/restart.sh\"]\n") } else { String::new() };
+        let restart = if restart { format!("restart = [\"/bin/sh\", \"{root}/restart.sh\"]\n") } else { String::new() };
         format!(
             "listen = [\"{address}\"]\nreload = {{ argv = [\"/bin/sh\", \"{root}/reload.sh\"], timeout = 1 }}\n{restart}\
              [target.policy]\nverify_timeout = 2\nsettle = 300\nprobe_timeout = 1\n"
@@ -252,7 +252,10 @@ mod config_test {
         let world = World::made_in(support::memory_dir(), |root| {
             let cert = root.join("certs/web.pem");
             fs::write(root.join("test.sh"), format!("CERT={}\n{script}\n", cert.display())).unwrap();
-            format!("check = [\"/bin/sh\", \"{0}/test.sh\"]\nreload = [\"/usr/bin/touch\", \"{0}/reloaded\"]\n", root.display())
+            format!(
+                "check = [\"/bin/sh\", \"{0}/test.sh\"]\nreload = [\"/usr/bin/touch\", \"{0}/reloaded\"]\n",
+                root.display()
+            )
         });
         world.put(&pair(30));
         world
@@ -308,7 +311,11 @@ mod config_test {
         assert_eq!(report.outcome.exit(), Exit::RolledBack, "it still fails afterwards: {report:?}");
         assert_eq!(world.served().unwrap().1, mismatched.key);
 
-        fs::write(world.path("test.sh"), format!("grep -q {} {}\n", "CERTIFICATE", world.path("certs/web.pem").display())).unwrap();
+        fs::write(
+            world.path("test.sh"),
+            format!("grep -q {} {}\n", "CERTIFICATE", world.path("certs/web.pem").display()),
+        )
+        .unwrap();
         fs::write(world.path("certs/web.pem"), "").unwrap();
         let report = world.install(&world.host(), &world.bring(&pair(90)));
         assert_eq!(report.outcome.exit(), Exit::Good, "the change mends it: {report:?}");
@@ -323,7 +330,9 @@ mod config_test {
         fs::remove_file(world.path("reloaded")).unwrap();
         let report = world.restore(&world.host(), Some(1), false);
         let Outcome::Committed { receipt, .. } = &report.outcome else { panic!("{report:?}") };
-        assert!(matches!(&receipt.end, End::Committed { proof: Proof::ReadBack { why } } if why.contains("not reloaded")));
+        assert!(
+            matches!(&receipt.end, End::Committed { proof: Proof::ReadBack { why } } if why.contains("not reloaded"))
+        );
         assert_eq!(world.served().unwrap(), first);
         assert!(!reloaded(&world), "a server whose configuration is broken is not told to read it");
     }
@@ -337,10 +346,7 @@ fn a_probing_command_decides_as_well() {
             let script = script.replace("CERT", &root.join("certs/web.pem").display().to_string());
             fs::write(root.join("probe.sh"), script).unwrap();
             let probe = root.join("probe.sh");
-            format!(
-                "probe = [\"/bin/sh\", \"{}\"]\n[target.policy]\nverify_timeout = 1\nsettle = 0\n",
-                probe.display()
-            )
+            format!("probe = [\"/bin/sh\", \"{}\"]\n[target.policy]\nverify_timeout = 1\nsettle = 0\n", probe.display())
         });
         let certificate = format!("FIRST\n{}", world.served().unwrap().0);
         fs::write(world.path("certs/web.pem"), certificate).unwrap();

@@ -14,7 +14,7 @@ use crate::support::{World, pair, root};
 /// Mode, owner, group, ACL and user attribute.
 fn of(path: &Path) -> (u32, u32, u32, Option<Vec<u8>>, Option<Vec<u8>>) {
     let metadata = fs::metadata(path).unwrap();
-    let attribute = |name: &str| xattr::get(path, OsStr::new(name)).ok().flatten();
+    let attribute = |name: &str| xattr::get_deref(path, OsStr::new(name)).ok().flatten();
     let acl = attribute("system.posix_acl_access");
     (metadata.mode() & 0o7777, metadata.uid(), metadata.gid(), acl, attribute("user.origin"))
 }

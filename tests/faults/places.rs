@@ -128,13 +128,19 @@ fn what_is_immutable_is_refused() {
     if !root() {
         return;
     }
-    for (name, flag) in [("certs/web.pem", "i"), ("private/web.key", "a"), ("private", "i"), ("certs", "a")] {
+    let cases = [
+        ("certs/web.pem", "i", "replace the immutable"),
+        ("private/web.key", "a", "replace the immutable"),
+        ("certs", "a", "replace the immutable"),
+        ("private", "i", "cannot write in"),
+    ];
+    for (name, flag, words) in cases {
         let world = World::made_in(TempDir::new().unwrap(), |_| String::new());
         let path = world.path(name);
         if !system("chattr", &[&format!("+{flag}"), &path]) {
             return;
         }
-        let outcome = std::panic::catch_unwind(|| refused(&world, &world.host(), &["immutable", name]));
+        let outcome = std::panic::catch_unwind(|| refused(&world, &world.host(), &[words, name, "not permitted"]));
         assert!(system("chattr", &[&format!("-{flag}"), &path]));
         outcome.unwrap();
     }

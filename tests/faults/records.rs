@@ -65,19 +65,16 @@ fn one_flipped_bit_in_a_backup_is_seen_and_the_next_older_is_taken() {
 fn missing_and_foreign_files_in_a_backup_are_seen() {
     let world = kept();
     fs::remove_file(world.path("state/vault/web/2/1")).unwrap();
-    refused_with_any(&world.restore(&world.host(), Some(2), true));
+    let report = world.restore(&world.host(), Some(2), true);
+    assert!(matches!(report.outcome, Outcome::Refused { .. }), "{report:?}");
     // The manifest of another generation is whole, and not this one's.
     let world = kept();
     fs::copy(world.path("state/vault/web/1/manifest"), world.path("state/vault/web/2/manifest")).unwrap();
-    refused_with_any(&world.restore(&world.host(), Some(2), true));
+    refused_with(&world.restore(&world.host(), Some(2), true), &["its manifest is that of generation 1"]);
     let world = kept();
     fs::remove_file(world.path("state/vault/web/2/manifest")).unwrap();
     refused_with(&world.restore(&world.host(), Some(2), true), &["was never completed"]);
     refused_with(&world.restore(&world.host(), Some(7), true), &["there is no generation 7 of web"]);
-}
-
-fn refused_with_any(report: &reseal::flow::Report) {
-    assert!(matches!(report.outcome, Outcome::Refused { .. }), "{report:?}");
 }
 
 /// A change while the newest backup is damaged must not count on it.
@@ -112,7 +109,7 @@ fn a_torn_receipt_is_cut_off_and_an_altered_one_is_named() {
     altered[80] ^= 1;
     fs::write(&ledger, &altered).unwrap();
     let (receipts, broken) = history(&world);
-    assert_eq!((receipts.len(), broken), (1, vec![1]), "the line itself");
+    assert_eq!((receipts.len(), broken), (1, vec![1, 2]), "the line itself, and the one that follows another");
     // Taken out whole: the one after it does not follow any more.
     let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     fs::write(&ledger, &whole[first..]).unwrap();

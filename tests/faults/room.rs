@@ -1,6 +1,10 @@
 //! Too little room, and programs that must not run.
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use reseal::host::watch::{Act, Watch};
+use reseal::outcome::{Exit, Outcome};
 
 use super::places::Mount;
 use super::{good, installed, refused};
@@ -35,7 +39,9 @@ fn a_full_disk_is_seen_before_the_first_change() {
         let Some((world, _mount)) = filled(place, "size=64k", with_bytes) else { return };
         refused(&world, &world.host(), &["KiB must be free", place]);
         let Some((world, _mount)) = filled(place, "size=1m,nr_inodes=10", with_inodes) else { return };
-        refused(&world, &world.host(), &["inodes must be free", place]);
+        // Without an inode for its lock, reseal does not even begin.
+        let words = if place == "state" { "No space left" } else { "inodes must be free" };
+        refused(&world, &world.host(), &[words, place]);
     }
 }
 
@@ -51,18 +57,48 @@ fn on_the_edge_of_room_it_is_all_or_nothing() {
         let Some((world, _mount)) = filled("state", &options, |_| {}) else { return };
         let (before, new) = (world.served(), pair(90));
         let report = world.install(&world.host(), &world.bring(&new));
-        if report.outcome.exit() == reseal::outcome::Exit::Good {
+        if report.outcome.exit() == Exit::Good {
             installs += 1;
             assert_eq!(world.served().unwrap().0, new.certificate);
         } else {
             refusals += 1;
-            assert!(matches!(report.outcome, reseal::outcome::Outcome::Refused { .. }), "{kilobytes}: {report:?}");
+            assert!(matches!(report.outcome, Outcome::Refused { .. }), "{kilobytes}: {report:?}");
             assert_eq!(world.served(), before, "{kilobytes}");
         }
         assert!(world.leftovers().is_empty(), "{kilobytes}");
         assert!(world.recover(&world.host()).is_empty(), "{kilobytes}: something is left to recover");
     }
     assert!(refusals > 0 && installs > 0, "{refusals} refused, {installs} installed");
+}
+
+/// What was displaced goes back by renaming, so an interrupted change is undone on a disk without a byte left; only that it was
+/// cannot be recorded before there is some room again.
+#[test]
+fn undo_needs_no_room() {
+    for place in ["state", "certs", "private"] {
+        let Some((world, _mount)) = filled(place, "size=512k", |_| {}) else { return };
+        let before = world.served();
+        let inputs = world.bring(&pair(90));
+        // Both places hold the new when it stops.
+        let renames = AtomicUsize::new(0);
+        let watch = Watch::with(move |crossing| {
+            let published = crossing.act == Act::Rename && crossing.path.to_string_lossy().contains("/web.");
+            if renames.fetch_add(usize::from(published), Ordering::SeqCst) >= 2 {
+                return Err(rustix::io::Errno::IO.into());
+            }
+            Ok(())
+        });
+        let _ = world.install(&world.host().with_watch(watch), &inputs);
+        assert_ne!(world.served(), before, "{place}: it was not interrupted where it was to be");
+        with_bytes(&world.path(place));
+        let reports = world.recover(&world.host());
+        assert_eq!(world.served(), before, "{place}: {reports:?}");
+        fs::remove_file(world.path(place).join("full")).unwrap();
+        let reports = world.recover(&world.host());
+        assert!(reports.iter().all(|report| report.outcome.exit() == Exit::Good), "{place}: {reports:?}");
+        assert!(world.leftovers().is_empty() && world.recover(&world.host()).is_empty(), "{place}");
+        assert_eq!(world.served(), before, "{place}");
+    }
 }
 
 #[test]

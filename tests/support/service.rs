@@ -254,7 +254,8 @@ impl Server {
 }
 
 fn load(certificate: &Path, key: &Path) -> Option<Arc<ServerConfig>> {
-    let chain: Vec<CertificateDer<'_>> = CertificateDer::pem_file_iter(certificate).ok()?.collect::<Result<_, _>>().ok()?;
+    let chain: Vec<CertificateDer<'_>> =
+        CertificateDer::pem_file_iter(certificate).ok()?.collect::<Result<_, _>>().ok()?;
     let key = PrivateKeyDer::from_pem_file(key).ok()?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
