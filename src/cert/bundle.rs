@@ -22,19 +22,15 @@ pub struct Bundle {
 /// The key does not belong to the leaf.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "the private key does not belong to the certificate {title:?}: that certifies the {certified_kind} key with the \
-     fingerprint {certified}, the private key is a {held_kind} key with the fingerprint {held}"
+    "the private key does not belong to the certificate {:?}: that certifies the {} key with the fingerprint {}, the private key \
+     is a {held_kind} key with the fingerprint {held}", leaf.title(), leaf.key_kind(), leaf.spki_digest()
 )]
 pub struct PairError {
-    /// What the leaf is called.
-    pub title: String,
-    /// SHA-256 of the public key in the leaf.
-    pub certified: Digest,
-    /// Its kind.
-    pub certified_kind: KeyKind,
+    /// The leaf, which certifies another public key.
+    pub leaf: Certificate,
     /// SHA-256 of the public half of the private key.
     pub held: Digest,
-    /// Its kind.
+    /// The kind of the private key.
     pub held_kind: KeyKind,
 }
 
@@ -56,13 +52,7 @@ impl Bundle {
         if key.matches(chain.leaf()) {
             return Ok(Self { chain, key });
         }
-        Err(PairError {
-            title: chain.leaf().title(),
-            certified: chain.leaf().spki_digest(),
-            certified_kind: chain.leaf().key_kind().clone(),
-            held: Digest::of(key.spki()),
-            held_kind: key.kind().clone(),
-        })
+        Err(PairError { leaf: chain.leaf().clone(), held: Digest::of(key.spki()), held_kind: key.kind().clone() })
     }
 
     /// The chain.

@@ -120,6 +120,7 @@ fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> R
         after: change.leaf.as_ref().map(|leaf| leaf.fingerprint),
         trusted_owner: change.demands.trusted_owner,
         acts,
+        retire: change.retire.clone(),
         apply: change.apply.clone(),
         probes,
         limits: change.limits,
@@ -490,6 +491,9 @@ fn commit(engine: &Engine<'_>, mut installed: Installed, verified: Verified, lis
 pub(super) fn finish(engine: &Engine<'_>, begin: &Begin, receipt: &Receipt) -> Result<(), StepError> {
     let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
     bench.clear(&begin.acts, false)?;
+    for path in &begin.retire {
+        bench.retire(path)?;
+    }
     Vault::open_or_make(&engine.state, &begin.target)?.set_current(begin.generation)?;
     Ok(ledger::add(&engine.state, receipt)?)
 }

@@ -2,8 +2,11 @@
 
 pub mod adopt;
 pub mod backups;
+pub mod ca;
 mod change;
 pub mod check;
+pub mod demo;
+pub mod init;
 pub mod install;
 pub mod obtain;
 pub mod post_upgrade;
@@ -41,6 +44,8 @@ pub struct Session<'a> {
     pub listener: &'a mut dyn Listener,
     /// The machine lock, from the first change of a run to its end.
     engine: Option<Engine<'a>>,
+    /// The local CAs whose keys were opened.
+    authorities: ca::Authorities,
     /// What recovery at the start of the run has found, by target.
     recovered: Vec<Recovered>,
 }
@@ -111,11 +116,17 @@ pub struct Refusal {
     pub why: String,
     /// What to do.
     pub hint: Option<String>,
+    /// [`Exit::Refused`], or [`Exit::Busy`] when another reseal is at work.
+    pub exit: Exit,
 }
 
 impl Refusal {
     fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), hint: None }
+        Self::with(why.into(), None)
+    }
+
+    fn with(why: String, hint: Option<String>) -> Self {
+        Self { why, hint, exit: Exit::Refused }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -132,7 +143,7 @@ macro_rules! refusal_from {
     ($($error:ty),* $(,)?) => {$(
         impl From<$error> for Refusal {
             fn from(error: $error) -> Self {
-                Self { hint: error.hint().map(Into::into), why: explain(&error) }
+                Self::with(explain(&error), error.hint().map(Into::into))
             }
         }
     )*};
@@ -153,7 +164,16 @@ impl<'a> Session<'a> {
         options: Options,
         listener: &'a mut dyn Listener,
     ) -> Self {
-        Self { host, config, live_dir, options, listener, engine: None, recovered: Vec::new() }
+        Self {
+            host,
+            config,
+            live_dir,
+            options,
+            listener,
+            engine: None,
+            authorities: ca::Authorities::default(),
+            recovered: Vec::new(),
+        }
     }
 
     /// Takes the machine lock for `verb` once in a run, and finishes or undoes what earlier runs have left.
@@ -165,6 +185,8 @@ impl<'a> Session<'a> {
             let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
             self.recovered = engine.recover(None, When::Running, self.listener);
             self.engine = Some(engine);
+            // Under the lock everything is looked at anew.
+            self.host.forget();
         }
         self.engine.as_ref().ok_or_else(|| Outcome::Refused { why: "the engine was not opened".to_owned(), hint: None })
     }

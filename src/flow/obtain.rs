@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ca::{LeafKey, Wanted};
 use super::{Refusal, Secrets, Session};
 use crate::cert::{Bundle, Generate, KeyKind, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
@@ -33,7 +34,7 @@ pub fn from_files(host: &Host, paths: &[PathBuf], extra: Vec<Part>, secrets: &Se
 }
 
 fn refusal_of(error: &ImportError) -> Refusal {
-    Refusal { why: explain(&error), hint: error.hint().map(str::to_owned) }
+    Refusal::with(explain(&error), error.hint().map(str::to_owned))
 }
 
 fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
@@ -53,7 +54,7 @@ fn key_passphrase(secrets: &Secrets) -> Result<Sensitive, Option<Refusal>> {
     let query = PassphraseQuery { keyring: None, ..query("import", secrets) };
     match passphrase::obtain(&query) {
         Ok((secret, _)) => Ok(secret),
-        Err(error) => Err(Some(Refusal { why: explain(&error), hint: Some(error.hint().to_owned()) })),
+        Err(error) => Err(Some(Refusal::with(explain(&error), Some(error.hint().to_owned())))),
     }
 }
 
@@ -76,9 +77,12 @@ pub fn from_source(
         SourceConfig::None => Err(Refusal::new(format!("target {} has no source", config.name))
             .hint("give it a `[target.source]`, or install a certificate by hand: `reseal install`")),
         SourceConfig::LocalCa { ca, days, key } => {
-            session.listener.hear(&Event::Obtaining { source: format!("local CA {ca}") });
-            let _ = (ca, days, kind, key, keep);
-            Err(Refusal::new("local CA is not merged"))
+            let key = keep.map_or(LeafKey::Make(kind.unwrap_or(*key)), LeafKey::Keep);
+            let wanted = Wanted { names: config.names.clone(), days: *days, key, target: Some(config.name.clone()) };
+            let mut authorities = std::mem::take(&mut session.authorities);
+            let obtained = authorities.obtain(session, ca, wanted);
+            session.authorities = authorities;
+            obtained
         }
         SourceConfig::Import { from, passphrase_file } => {
             session.listener.hear(&Event::Obtaining { source: "import".to_owned() });

@@ -130,7 +130,7 @@ impl ImportError {
             Self::Empty => Some("name the files of the certificate, its intermediates and the private key"),
             Self::Part { why, .. } => match why {
                 InputError::Unknown => {
-                    Some("PEM begins with -----BEGIN; convert PKCS#12 with `openssl pkcs12 -in FILE -nodes`")
+                    Some("PEM begins with -----BEGIN; convert PKCS#12 with `openssl pkcs12 -in FILE -nodes -out NEW`")
                 }
                 InputError::Empty => Some("the file is empty: fetch it again"),
                 InputError::TooLarge(_) | InputError::TooManyBlocks => {

@@ -1,3 +1,4 @@
 //! Where certificates come from.
 
 pub mod import;
+pub mod local_ca;

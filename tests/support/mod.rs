@@ -79,6 +79,11 @@ impl World {
         Self::made_in(memory_dir(), |_| extra.to_owned())
     }
 
+    /// The same on a real disk.
+    pub fn on_disk(extra: &str) -> Self {
+        Self::made_in(TempDir::new().unwrap(), |_| extra.to_owned())
+    }
+
     /// The same in a directory of the caller's choice, which the configuration may name.
     pub fn made_in(dir: TempDir, extra: impl FnOnce(&Path) -> String) -> Self {
         let root = dir.path();

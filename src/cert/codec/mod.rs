@@ -1,4 +1,5 @@
 //! Bytes in, certificates and keys out, and back.
 
+mod block;
 pub mod pem;
 pub mod pkcs8;

@@ -8,6 +8,7 @@ use std::fmt;
 use pkcs8::LineEnding;
 use zeroize::Zeroizing;
 
+use super::block::{Block, Blocks};
 use super::pkcs8::{Pkcs8Failure, decrypt, looks_encrypted};
 use crate::cert::algorithm::KeyKind;
 use crate::cert::certificate::{Certificate, CertificateError};
@@ -170,9 +171,8 @@ pub fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Contents, In
         return Ok(contents);
     }
     let mut contents = Contents::default();
-    let mut blocks = Blocks::new(input);
     let mut count = 0;
-    while let Some(block) = blocks.next() {
+    for block in Blocks::new(input) {
         count += 1;
         if count > MAX_BLOCKS {
             return Err(InputError::TooManyBlocks);
@@ -255,24 +255,24 @@ impl From<Pkcs8Failure> for BlockError {
     }
 }
 
-/// The input as DER of one certificate or key; `None` where it has not even the form of a single element.
+/// The input as DER of one certificate or key; `None` where it is neither.
 fn read_der(input: &[u8], passphrase: Option<&Sensitive>) -> Option<Contents> {
     if input.first() != Some(&0x30) || first_element(input)?.len() != input.len() {
         return None;
     }
     let mut contents = Contents::default();
-    let bad = |why| BadBlock { place: Place::Der, why };
-    match Certificate::from_der(input) {
-        Ok(certificate) => contents.certificates.push(certificate),
-        Err(certificate) => match PrivateKey::from_der(input) {
-            Ok(key) => contents.keys.push(key),
-            Err(KeyError::Unreadable) if looks_encrypted(input) => match decrypt(input, passphrase) {
-                Ok(key) => contents.keys.push(key),
-                Err(failure) => contents.bad.push(bad(failure.into())),
-            },
-            Err(KeyError::Unreadable) => contents.bad.push(bad(BlockError::Certificate(certificate))),
-            Err(error) => contents.bad.push(bad(BlockError::Key(error))),
-        },
+    if let Ok(certificate) = Certificate::from_der(input) {
+        contents.certificates.push(certificate);
+        return Some(contents);
+    }
+    let key = match PrivateKey::from_der(input) {
+        Err(KeyError::Unreadable) if looks_encrypted(input) => decrypt(input, passphrase).map_err(BlockError::from),
+        Err(KeyError::Unreadable) => return None,
+        key => key.map_err(BlockError::Key),
+    };
+    match key {
+        Ok(key) => contents.keys.push(key),
+        Err(why) => contents.bad.push(BadBlock { place: Place::Der, why }),
     }
     Some(contents)
 }
@@ -290,168 +290,6 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Zeroizing<String> {
     let units = bytes.as_chunks().0.iter().map(|pair| unit(*pair));
     text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
     text
-}
-
-/// One block as it was found.
-struct Block<'a> {
-    label: &'a str,
-    line: usize,
-    /// Everything between the BEGIN and the END line; `None` where no END line with this label follows.
-    body: Option<&'a [u8]>,
-}
-
-impl Block<'_> {
-    fn is_encrypted(&self) -> bool {
-        let (headers, _) = split_headers(self.body.unwrap_or_default());
-        let proc_type = |line: &&[u8]| line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
-        lines(headers).any(|line| proc_type(&line.trim_ascii()))
-    }
-
-    fn has_blank_line(&self) -> bool {
-        let (_, base64) = split_headers(self.body.unwrap_or_default());
-        lines(base64.trim_ascii()).any(|line| line.trim_ascii().is_empty())
-    }
-
-    /// The block as every decoder takes it: no headers, no blank lines, 64 characters a line. Wiped, as it may be a key.
-    fn normal_form(&self) -> Result<Zeroizing<String>, BlockError> {
-        let (_, base64) = split_headers(self.body.ok_or(BlockError::Unterminated)?);
-        let length = base64.len() + base64.len() / 64 + 2 * self.label.len() + 64;
-        let mut text = Zeroizing::new(String::with_capacity(length));
-        text.push_str("-----BEGIN ");
-        text.push_str(self.label);
-        text.push_str("-----");
-        for (index, byte) in base64.iter().filter(|byte| !byte.is_ascii_whitespace()).enumerate() {
-            if index % 64 == 0 {
-                text.push('\n');
-            }
-            let known = byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-            text.push(if known { char::from(*byte) } else { return Err(not_base64(*byte)) });
-        }
-        text.push_str("\n-----END ");
-        text.push_str(self.label);
-        text.push_str("-----\n");
-        Ok(text)
-    }
-
-    fn decode(&self) -> Result<Vec<u8>, BlockError> {
-        let text = self.normal_form()?;
-        pem::parse(text.as_bytes())
-            .map(pem::Pem::into_contents)
-            .map_err(|error| BlockError::NotBase64(error.to_string()))
-    }
-
-    /// As [`Block::decode`], by a decoder that leaves no copies behind.
-    fn decode_secret(&self) -> Result<Zeroizing<Vec<u8>>, BlockError> {
-        let text = self.normal_form()?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-        pkcs8::der::pem::Decoder::new(text.as_bytes())
-            .and_then(|mut decoder| decoder.decode_to_end(&mut bytes).map(drop))
-            .map_err(|error| BlockError::NotBase64(error.to_string()))?;
-        Ok(bytes)
-    }
-}
-
-fn not_base64(byte: u8) -> BlockError {
-    BlockError::NotBase64(format!("it has the byte {:?}", char::from(byte)))
-}
-
-/// Header lines (RFC 1421 section 4.6) and what follows them. They are told by their colon, which base64 has not; the blank
-/// line after them is often missing.
-fn split_headers(body: &[u8]) -> (&[u8], &[u8]) {
-    let mut end = 0;
-    let mut seen = false;
-    for line in lines(body) {
-        if line.contains(&b':') {
-            seen = true;
-        } else if !line.trim_ascii().is_empty() {
-            break;
-        }
-        end += line.len() + 1;
-    }
-    if seen { body.split_at(end.min(body.len())) } else { (&[], body) }
-}
-
-/// Lines ended by LF, or by CR where there is no LF at all. With CR LF the CR is left as white space at their end.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let end = if text.contains(&b'\n') { b'\n' } else { b'\r' };
-    text.split(move |byte| *byte == end)
-}
-
-/// Finds blocks.
-struct Blocks<'a> {
-    input: &'a [u8],
-    at: usize,
-    /// Lines counted up to here, for a single pass over the input.
-    counted: (usize, usize),
-}
-
-const BEGIN: &[u8] = b"-----BEGIN ";
-const END: &[u8] = b"-----END ";
-const DASHES: &[u8] = b"-----";
-
-impl<'a> Blocks<'a> {
-    fn new(input: &'a [u8]) -> Self {
-        Self { input, at: 0, counted: (0, 1) }
-    }
-
-    fn next(&mut self) -> Option<Block<'a>> {
-        loop {
-            let begin = self.at + find(&self.input[self.at..], BEGIN)?;
-            let after = begin + BEGIN.len();
-            self.at = after;
-            // A label ends on its line; a BEGIN in the middle of a sentence begins nothing.
-            let Some(label) = label(&self.input[after..]).filter(|_| starts_a_line(&self.input[..begin])) else {
-                continue;
-            };
-            let line = self.line_of(begin);
-            let start = after + label.len() + DASHES.len();
-            // Not beyond the next BEGIN, which also keeps the search linear however many blocks lack their end.
-            let rest = &self.input[start..];
-            let rest = &rest[..find(rest, BEGIN).unwrap_or(rest.len())];
-            let body = find(rest, END).and_then(|end| {
-                let closing = rest[end + END.len()..].strip_prefix(label.as_bytes())?;
-                closing.starts_with(DASHES).then(|| &rest[..end])
-            });
-            self.at = start + body.map_or(0, |body| body.len() + END.len() + label.len() + DASHES.len());
-            return Some(Block { label, line, body });
-        }
-    }
-
-    fn line_of(&mut self, position: usize) -> usize {
-        let (from, line) = self.counted;
-        let passed = &self.input[from..position];
-        let feeds = passed.iter().filter(|byte| **byte == b'\n').count();
-        // CR alone ends a line where there is no LF at all.
-        let returns = passed.iter().filter(|byte| **byte == b'\r').count();
-        self.counted = (position, line + if feeds == 0 { returns } else { feeds });
-        self.counted.1
-    }
-}
-
-/// Whether nothing but white space stands before on the line, or the end of another block.
-fn starts_a_line(before: &[u8]) -> bool {
-    let blanks = before.iter().rev().take_while(|byte| **byte == b' ' || **byte == b'\t').count();
-    let before = &before[..before.len() - blanks];
-    matches!(before.last(), None | Some(b'\n' | b'\r')) || before.ends_with(DASHES)
-}
-
-fn label(after: &[u8]) -> Option<&str> {
-    let length = find(&after[..after.len().min(80)], DASHES)?;
-    let label = std::str::from_utf8(&after[..length]).ok()?;
-    let printable = label.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    (printable && !label.is_empty()).then_some(label)
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    let first = what.first()?;
-    let mut from = 0;
-    loop {
-        let at = from + text.get(from..)?.iter().position(|byte| byte == first)?;
-        if text[at..].starts_with(what) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
 }
 
 #[cfg(test)]
@@ -584,8 +422,10 @@ mod tests {
         assert_eq!(read(b"0hello", None).err(), Some(InputError::Unknown));
         assert_eq!(read(b"# -----BEGIN CERTIFICATE-----", None).err(), Some(InputError::Unknown));
         assert_eq!(read(&vec![b' '; MAX_INPUT + 1], None).err(), Some(InputError::TooLarge(MAX_INPUT + 1)));
-        let der = read(b"\x30\x03\x02\x01\x00", None).unwrap();
-        assert_eq!(der.bad[0].place, Place::Der);
+        assert_eq!(read(b"\x30\x03\x02\x01\x00", None).err(), Some(InputError::Unknown));
+        assert_eq!(read(&[certificate().der(), b"\0"].concat(), None).err(), Some(InputError::Unknown));
+        let other = openssl("pkcs8 -topk8 -nocrypt -outform DER", &openssl("genpkey -algorithm ED448", b""));
+        assert_eq!(read(&other, None).unwrap().bad[0].place, Place::Der);
     }
 
     #[test]

@@ -1,0 +1,168 @@
+//! What can go wrong with a local CA.
+
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+
+use super::certify::MOST_DAYS;
+use super::permitted::Permitted;
+use super::profile::{MOST_YEARS, NAME_MOST};
+use crate::cert::codec::pkcs8::Pkcs8Failure;
+use crate::cert::{KeyError, KeyKind, Name, Untrusted};
+use crate::host::dir::DiskError;
+
+/// A local CA cannot be made, read or used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaError {
+    /// Its name could not be a file name.
+    #[error("{0:?} cannot be the name of a CA")]
+    Name(String),
+    /// Nothing is permitted.
+    #[error("cannot make the CA {0}: no name is permitted to it")]
+    NothingPermitted(String),
+    /// Its common name is none.
+    #[error("cannot make a CA with the common name {0:?}: it has 1 to 64 characters, all of them visible")]
+    CommonName(String),
+    /// It would live too long or not at all.
+    #[error("cannot make a CA for {0} years: 1 to {MOST_YEARS} are possible")]
+    Years(u32),
+    /// There is one of this name already.
+    #[error("cannot make the CA {name}: {} is there", path.display())]
+    Exists {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// There is none of this name.
+    #[error("there is no CA {name}")]
+    Missing {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// What is there cannot be read.
+    #[error("cannot use {}: {why}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The passphrase is another.
+    #[error("the passphrase does not open the key of the CA {0}")]
+    WrongPassphrase(String),
+    /// The new key cannot be encrypted.
+    #[error("cannot encrypt the key of the CA {ca}")]
+    NotEncrypted {
+        /// The CA.
+        ca: String,
+        /// Why not.
+        #[source]
+        why: Pkcs8Failure,
+    },
+    /// No key could be made.
+    #[error("cannot make a key")]
+    NoKey(#[from] KeyError),
+    /// The order names nothing.
+    #[error("cannot issue a certificate without names")]
+    NoNames,
+    /// The names lie outside of what is permitted.
+    #[error("the CA {ca} may not sign {}: it is permitted {} only", listed(names), listed(permitted))]
+    NotPermitted {
+        /// The CA.
+        ca: String,
+        /// The names outside.
+        names: Vec<Name>,
+        /// What is permitted.
+        permitted: Vec<Permitted>,
+    },
+    /// A wildcard of a kind no client takes.
+    #[error("cannot issue a certificate for {0}: clients take no wildcard directly below a top-level domain")]
+    WideWildcard(Name),
+    /// The certificate would live too long or not at all.
+    #[error("cannot issue a certificate for {0} days: 1 to {MOST_DAYS} are possible")]
+    Days(u32),
+    /// The CA's own time is over.
+    #[error("the CA {ca} has expired on {on}")]
+    Expired {
+        /// The CA.
+        ca: String,
+        /// Its last second.
+        on: OffsetDateTime,
+    },
+    /// The CA's own time has not begun.
+    #[error("the CA {ca} is not valid before {from}")]
+    NotYetValid {
+        /// The CA.
+        ca: String,
+        /// Its first second.
+        from: OffsetDateTime,
+    },
+    /// A key that makes no signatures here.
+    #[error("cannot sign with a {0} key")]
+    CannotSign(KeyKind),
+    /// The library that writes certificates failed.
+    #[error("cannot write the certificate")]
+    Encode(#[from] rcgen::Error),
+    /// What was written is not what was ordered.
+    #[error("the certificate that was issued is not the one that was ordered: {0}; it is not used")]
+    Other(&'static str),
+    /// What was written does not verify.
+    #[error("the certificate that was issued does not verify, and is not used")]
+    Untrusted(#[from] Untrusted),
+    /// A call failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl CaError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Name(_) => format!(
+                "use letters, digits, `-`, `_` and `.`, begin with a letter or a digit, and stay within {NAME_MOST} characters"
+            ),
+            Self::NothingPermitted(_) => {
+                "name the domains and address ranges that it is for; they are fixed for its life".to_owned()
+            }
+            Self::CommonName(_) | Self::Years(_) | Self::Days(_) => return None,
+            Self::Exists { .. } => {
+                "clients trust that root already: use it, or choose another name; a CA is never written over".to_owned()
+            }
+            Self::Missing { known, .. } if known.is_empty() => "make one with `reseal ca init`".to_owned(),
+            Self::Missing { known, .. } => {
+                format!("those there are: {}; `reseal ca init` makes another", known.join(", "))
+            }
+            Self::Damaged { path, .. } => {
+                format!("put {} back from a backup of the machine, or make another CA", path.display())
+            }
+            Self::WrongPassphrase(_) => {
+                "give the passphrase it was made with; nothing else opens the key, and without it only a new CA helps"
+                    .to_owned()
+            }
+            Self::NotPermitted { names, .. } => format!(
+                "what a CA may sign is fixed in its root: make another one with `reseal ca init`, permit {} to it, give its root \
+                 to the clients and name it as `ca` of the target's source; or take the names out of the order",
+                listed(names)
+            ),
+            Self::NoNames => "name what the server is called".to_owned(),
+            Self::WideWildcard(_) => "name the hosts one by one, or use a domain of two labels".to_owned(),
+            Self::Expired { .. } => {
+                "make another CA with `reseal ca init`, and give its root to the clients".to_owned()
+            }
+            Self::NotYetValid { .. } => "look at the clock of this machine: the CA was made later than now".to_owned(),
+            Self::CannotSign(_) => "use a key of the kind P-256, P-384 or RSA".to_owned(),
+            Self::Disk(error) => return error.hint().map(str::to_owned),
+            Self::NotEncrypted { .. } | Self::NoKey(_) | Self::Encode(_) | Self::Other(_) | Self::Untrusted(_) => {
+                return None;
+            }
+        })
+    }
+}
+
+fn listed<T: ToString>(things: &[T]) -> String {
+    things.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
