@@ -192,6 +192,17 @@ Examples:
         #[arg(long)]
         strict: bool,
     },
+    /// Watch the whole story on a server that comes with the program; needs nothing, changes nothing outside a temporary directory
+    Demo,
+    /// The server of the demo.
+    #[command(hide = true)]
+    DemoServer {
+        /// Where its files are.
+        root: PathBuf,
+        /// Tell the one that runs there to read them again.
+        #[arg(long)]
+        reload: bool,
+    },
     /// Let one rename switch certificate and key together
     Adopt {
         /// The target
@@ -292,6 +303,8 @@ impl Verb {
             Self::Init { .. } => "init",
             Self::PostUpgrade { .. } => "post-upgrade",
             Self::Adopt { .. } => "adopt",
+            Self::Demo => "demo",
+            Self::DemoServer { .. } => "demo-server",
         }
     }
 
@@ -311,7 +324,12 @@ impl Verb {
                 BackupsVerb::Pin { .. } | BackupsVerb::Unpin { .. } | BackupsVerb::Prune(_) => true,
                 BackupsVerb::Verify { .. } => false,
             },
-            Self::Check { .. } | Self::Backups { act: None, .. } | Self::History { .. } | Self::Status { .. } => false,
+            Self::Check { .. }
+            | Self::Backups { act: None, .. }
+            | Self::History { .. }
+            | Self::Status { .. }
+            | Self::Demo
+            | Self::DemoServer { .. } => false,
         }
     }
 }

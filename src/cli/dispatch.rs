@@ -45,7 +45,12 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         },
         Verb::Prune(prune) => all(&prune.names),
         // What these are about may be no target any more, or never was one.
-        Verb::Check { .. } | Verb::Recover { .. } | Verb::History { .. } | Verb::Init { .. } => Ok(()),
+        Verb::Check { .. }
+        | Verb::Recover { .. }
+        | Verb::History { .. }
+        | Verb::Init { .. }
+        | Verb::Demo
+        | Verb::DemoServer { .. } => Ok(()),
     }
 }
 
@@ -93,6 +98,8 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             Ok((Exit::Good, Body::Written(written)))
         }
         Verb::PostUpgrade { names, .. } => changes(post_upgrade::run(session, names).map_err(refused)?),
+        // Played without a configuration, before it comes to this.
+        Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
         Verb::Adopt { name, undo } => changes(vec![adopt::run(session, name, *undo)]),
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: words in, words out. The only printer.
 
 mod args;
+mod demo;
 mod dispatch;
 mod output;
 mod progress;
@@ -50,6 +51,11 @@ fn work(line: Vec<OsString>, lenient: &mut bool) -> (Exit, Option<i32>) {
     let (command, changes, dry_run) = (cli.verb.word(), cli.verb.changes(), cli.global.dry_run);
     let style = Style::of(&cli.global);
     let mut progress = Progress::new(cli.global.quiet, cli.global.verbose, style.view.width);
+    match &cli.verb {
+        Verb::Demo => return (demo::play(&style, progress), None),
+        Verb::DemoServer { root, reload } => return (demo::serve(root, *reload), None),
+        _ => {}
+    }
     let (mut answer, ended_by) = match request::resolve(cli) {
         Ok(request) => {
             let answer = dispatch::answer(&request, &mut progress);

@@ -104,7 +104,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         // No target's name has one of these characters.
         Verb::Check { subjects } if subjects.iter().all(|subject| subject.contains(['/', ':'])) => Need::None,
         Verb::Check { .. } | Verb::History { .. } => Need::IfThere,
-        Verb::Init { .. } => Need::None,
+        Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
         Verb::Renew { .. }
@@ -196,6 +196,8 @@ fn options(global: &Global, verb: &Verb) -> Options {
         | Verb::Status { .. }
         | Verb::Init { .. }
         | Verb::PostUpgrade { .. }
+        | Verb::Demo
+        | Verb::DemoServer { .. }
         | Verb::Adopt { .. } => (false, false),
     };
     let secrets = Secrets {

@@ -441,9 +441,9 @@ fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener
     if let Some((probe, shown)) = answers.bad.iter().find(|(probe, _)| listened(probe)) {
         let seconds = begin.limits.verify / 1000;
         let still_old = matches!(shown, Shown::Leaf { fingerprint, .. } if Some(*fingerprint) == begin.before);
-        let old = if still_old { "still the OLD " } else { "" };
+        let verb = if still_old { "still shows the OLD" } else { "shows" };
         return Err(Failure {
-            why: format!("{probe} shows {old}{shown} after {seconds} s, not the new certificate"),
+            why: format!("{probe} {verb} {shown} after {seconds} s, not the new certificate"),
             hint: Some("the reload did not take the new files up: does the service read these paths, and does the reload command reach it?".to_owned()),
         });
     }

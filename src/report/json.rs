@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::escape::acts;
-use super::{Answer, Body, Failure};
+use super::{Answer, Body, Failure, Played};
 use crate::flow::Report;
 use crate::flow::backups::Generation;
 use crate::flow::check::Checked;
@@ -72,6 +72,7 @@ enum Results<'a> {
     History(&'a [Receipt]),
     Statuses(&'a [Status]),
     Written([&'a Written; 1]),
+    Scenes(&'a [Played]),
 }
 
 impl<'a> Envelope<'a> {
@@ -84,6 +85,7 @@ impl<'a> Envelope<'a> {
             Body::History { receipts, damaged_lines } => (Results::History(receipts), Some(damaged_lines.as_slice())),
             Body::Statuses(statuses) => (Results::Statuses(statuses), None),
             Body::Written(written) => (Results::Written([written]), None),
+            Body::Scenes(scenes) => (Results::Scenes(scenes), None),
         };
         let error = answer.failure.as_ref().map(Error::of);
         let exit = answer.exit.code();

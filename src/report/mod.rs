@@ -7,6 +7,7 @@ pub mod text;
 
 use std::path::PathBuf;
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::config::Problem;
@@ -65,6 +66,23 @@ pub enum Body {
     Statuses(Vec<Status>),
     /// What `init` wrote.
     Written(Written),
+    /// What the demo played.
+    Scenes(Vec<Played>),
+}
+
+/// One scene of the demo in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Played {
+    /// Its heading.
+    pub scene: &'static str,
+    /// Whether it changed what is served.
+    pub changed: bool,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// Handshakes of the clients up to its end.
+    pub handshakes: u64,
+    /// Of these, the ones that failed.
+    pub failed: u64,
 }
 
 /// A run could not do what was asked.

@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+pub mod scene;
 mod table;
 
 use time::OffsetDateTime;
@@ -33,6 +34,8 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::History { receipts, damaged_lines } => table::history(receipts, damaged_lines, &mut out, &mut err),
         Body::Statuses(statuses) => table::statuses(statuses, view, &mut out),
         Body::Written(written) => wrote(written, view, &mut out),
+        // Told scene by scene while it is played.
+        Body::Scenes(_) => {}
     }
     if let Some(failure) = &answer.failure {
         failed(failure, &mut err);
