@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, StatVfsMountFlags, StatxAttributes, StatxFlags};
-use rustix::io::Errno;
+pub use rustix::io::Errno;
 
 use super::attributes;
 use super::watch::{Act, Watch};
@@ -140,7 +140,11 @@ impl Dir {
                 };
                 Ok(Look { image, content: Some(content) })
             }
-            _ => {
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => {
                 let source = io::Error::other("it is neither a regular file nor a directory");
                 Err(DiskError::new("read", self.path.join(name), source))
             }
