@@ -37,7 +37,8 @@
         clippy::print_stderr,
         clippy::print_stdout,
         clippy::unwrap_used,
-        clippy::wildcard_enum_match_arm
+        clippy::wildcard_enum_match_arm,
+        unreachable_pub
     )
 )]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests set their own stage"))]
