@@ -46,6 +46,7 @@
 pub mod assess;
 pub mod cert;
 pub mod change;
+pub mod cli;
 pub mod config;
 pub mod digest;
 pub mod engine;
@@ -54,6 +55,7 @@ pub mod flow;
 pub mod host;
 pub mod outcome;
 pub mod plan;
+pub mod report;
 pub mod sensitive;
 pub mod source;
 pub mod target;

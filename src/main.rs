@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `reseal`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reseal::cli::run()
+}

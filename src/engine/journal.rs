@@ -50,6 +50,9 @@ pub(super) struct Begin {
     pub trusted_owner: Option<u32>,
     /// The acts, in order.
     pub acts: Vec<Act>,
+    /// What is removed after the commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retire: Vec<PathBuf>,
     /// How the service takes files up.
     pub apply: Apply,
     /// The probes.
@@ -332,6 +335,7 @@ mod tests {
                 before: Image::Absent,
                 after: Image::Link { to: "b".into() },
             }],
+            retire: Vec::new(),
             apply: Apply::default(),
             probes: Vec::new(),
             limits: Limits { verify: 1, settle: 1, probe: 1 },

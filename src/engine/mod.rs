@@ -50,6 +50,8 @@ pub struct Change {
     pub slots: Vec<Slot>,
     /// What to do.
     pub steps: Vec<Step>,
+    /// Links and directories of files that nothing refers to any more once the change stands: removed after the commit.
+    pub retire: Vec<PathBuf>,
     /// How the service takes it up.
     pub apply: Apply,
     /// Where it is served, and the leaf that must be shown there.

@@ -65,6 +65,7 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
         after: change.leaf.as_ref().map(|leaf| leaf.fingerprint),
         trusted_owner: change.demands.trusted_owner,
         acts,
+        retire: change.retire.clone(),
         apply: change.apply.clone(),
         probes,
         limits: change.limits,

@@ -212,6 +212,27 @@ impl Bench<'_> {
         Ok(place.dir.exchange(staged, &place.name)?)
     }
 
+    /// Removes a link, or a directory with the files in it, that nothing refers to any more.
+    pub fn retire(&self, path: &Path) -> Done<()> {
+        let place = match self.place(path) {
+            Ok(place) => place,
+            Err(error) if error.is_absent() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        match place.dir.look(&place.name)?.image {
+            Image::Absent => return Ok(()),
+            Image::File { .. } | Image::Link { .. } => place.dir.unlink(&place.name)?,
+            Image::Dir { .. } => {
+                let dir = place.dir.sub(&place.name)?;
+                for name in dir.names()? {
+                    dir.unlink(&name)?;
+                }
+                place.dir.remove_dir(&place.name)?;
+            }
+        }
+        Ok(place.dir.sync()?)
+    }
+
     /// Removes what staging and undo have left beside the places; `undone` also removes the directories that were made.
     pub(super) fn clear(&self, acts: &[Act], undone: bool) -> Done<()> {
         for act in acts.iter().rev() {

@@ -162,9 +162,9 @@ fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener
     if let Some((probe, shown)) = answers.bad.iter().find(|(probe, _)| listened(probe)) {
         let seconds = begin.limits.verify / 1000;
         let still_old = matches!(shown, Shown::Leaf { fingerprint, .. } if Some(*fingerprint) == begin.before);
-        let old = if still_old { "still the OLD " } else { "" };
+        let verb = if still_old { "still shows the OLD" } else { "shows" };
         return Err(Failure {
-            why: format!("{probe} shows {old}{shown} after {seconds} s, not the new certificate"),
+            why: format!("{probe} {verb} {shown} after {seconds} s, not the new certificate"),
             hint: Some("the reload did not take the new files up: does the service read these paths, and does the reload command reach it?".to_owned()),
         });
     }
@@ -212,6 +212,9 @@ fn commit(engine: &Engine<'_>, mut installed: Installed, verified: Verified, lis
 pub(super) fn finish(engine: &Engine<'_>, begin: &Begin, receipt: &Receipt) -> Result<(), StepError> {
     let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
     bench.clear(&begin.acts, false)?;
+    for path in &begin.retire {
+        bench.retire(path)?;
+    }
     Vault::open_or_make(&engine.state, &begin.target)?.set_current(begin.generation)?;
     Ok(ledger::add(&engine.state, receipt)?)
 }

@@ -130,7 +130,7 @@ impl VaultError {
         match self {
             Self::Disk(error) => error.hint().map(str::to_owned),
             Self::Absent { target, .. } | Self::Unfinished { target, .. } | Self::Damaged { target, .. } => {
-                Some(format!("`reseal backups {target} verify` lists the ones that are whole"))
+                Some(format!("`reseal backups verify {target}` lists the ones that are whole"))
             }
         }
     }

@@ -104,6 +104,9 @@ pub fn pin(session: &mut Session<'_>, name: &str, generation: u32, pinned: bool)
         Ok(config) => config.clone(),
         Err(refusal) => return Report::new(name, refusal.outcome()),
     };
+    if session.options.dry_run {
+        return Report::new(name, Outcome::Planned);
+    }
     let outcome = match session.engine("backups pin") {
         Ok(engine) => match vault(engine, &config.name).and_then(|vault| Ok(vault.pin(generation, pinned)?)) {
             Ok(()) if pinned => {
@@ -129,13 +132,18 @@ fn vault(engine: &Engine<'_>, target: &str) -> Result<Vault, Refusal> {
 pub fn prune(session: &mut Session<'_>, names: &[String], keep: Option<u32>) -> Result<Vec<Report>, Refusal> {
     let mut reports = Vec::new();
     for config in session.targets(names)? {
+        let mut notes = Vec::new();
         let outcome = match prune_one(session, &config, keep.unwrap_or(config.policy.keep)) {
             Ok(removed) if removed.is_empty() => Outcome::Nothing { why: "no generation is old enough".to_owned() },
-            Ok(_) if session.options.dry_run => Outcome::Planned,
+            Ok(removed) if session.options.dry_run => {
+                let numbers: Vec<String> = removed.iter().map(ToString::to_string).collect();
+                notes.push(format!("would remove generations {}", numbers.join(", ")));
+                Outcome::Planned
+            }
             Ok(removed) => Outcome::Pruned { removed },
             Err(outcome) => outcome,
         };
-        reports.push(Report::new(&config.name, outcome));
+        reports.push(Report { notes, ..Report::new(&config.name, outcome) });
     }
     Ok(reports)
 }

@@ -434,13 +434,8 @@ mod tests {
         fn session(&mut self, secret: Option<&str>) -> Session<'_> {
             let file = secret.map(|name| self.dir.path().join(name));
             self.options.secrets = Secrets { file, ..Secrets::default() };
-            Session {
-                host: &self.host,
-                config: &self.config,
-                live_dir: self.dir.path().join("live"),
-                options: self.options.clone(),
-                listener: &mut self.heard,
-            }
+            let live_dir = self.dir.path().join("live");
+            Session::new(&self.host, &self.config, live_dir, self.options.clone(), &mut self.heard)
         }
 
         fn init(&mut self, name: &str) -> AuthorityView {

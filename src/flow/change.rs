@@ -1,5 +1,7 @@
 //! From what a target looks like and what it shall hold to the change the engine makes, or the plan a dry run shows.
 
+use std::path::PathBuf;
+
 use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session};
@@ -88,7 +90,9 @@ pub(super) fn change(
             }
         }
     }
+    let retire = retired(&steps, survey);
     Change {
+        retire,
         target: config.name.clone(),
         verb: intent.verb,
         why: intent.why.clone(),
@@ -101,6 +105,27 @@ pub(super) fn change(
         limits: limits(config),
         demands: demands(config, survey, intent.config_test),
     }
+}
+
+/// The directories of an adopted target that are two switches old: the one before the present may still be read by somebody who
+/// has just followed the link. Once a target is given back, all of them.
+fn retired(steps: &[Step], survey: &Survey) -> Vec<PathBuf> {
+    let Some(adopted) = &survey.adopted else { return Vec::new() };
+    let switched = steps.iter().any(|step| step.path() == adopted.dir.join(layout::CURRENT));
+    let generation = |number: &u32| adopted.dir.join(format!("g{number}"));
+    if switched {
+        let old = adopted.generations.iter().filter(|number| Some(**number) != adopted.current);
+        return old.map(generation).collect();
+    }
+    let given_back =
+        steps.iter().any(|step| matches!(step, Step::PutFile { path, slot, .. } if path == slot) && survey.adopted());
+    if !given_back {
+        return Vec::new();
+    }
+    let mut all = vec![adopted.dir.join(layout::CURRENT)];
+    all.extend(adopted.generations.iter().map(generation));
+    all.push(adopted.dir.clone());
+    all
 }
 
 fn limits(config: &TargetConfig) -> Limits {

@@ -6,6 +6,7 @@ pub mod ca;
 mod change;
 pub mod check;
 pub mod demo;
+pub mod init;
 pub mod install;
 pub mod obtain;
 pub mod post_upgrade;
@@ -184,6 +185,8 @@ impl<'a> Session<'a> {
             let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
             self.recovered = engine.recover(None, When::Running, self.listener);
             self.engine = Some(engine);
+            // Under the lock everything is looked at anew.
+            self.host.forget();
         }
         self.engine.as_ref().ok_or_else(|| Outcome::Refused { why: "the engine was not opened".to_owned(), hint: None })
     }

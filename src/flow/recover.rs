@@ -52,6 +52,9 @@ fn report(recovered: Recovered) -> Report {
 
 /// Ends a target's interrupted transaction by keeping what is there now.
 pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
+    if session.options.dry_run {
+        return Report::new(name, Outcome::Planned);
+    }
     let engine = match Engine::open(session.host, VERB, session.options.wait) {
         Ok(engine) => engine,
         Err(error) => return Report::new(name, EngineError::outcome(error)),

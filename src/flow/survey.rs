@@ -11,7 +11,7 @@ use crate::config::TargetConfig;
 use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
 use crate::host::dir::Look;
-use crate::host::state::State;
+use crate::host::state::{State, absent_is_none};
 use crate::host::walk::WalkError;
 use crate::outcome::explain;
 use crate::target::layout::Place;
@@ -25,6 +25,18 @@ pub(super) struct Survey {
     pub pairs: Vec<PairState>,
     /// The user id of the service, where one is configured.
     pub owner: Option<u32>,
+    /// The target's directory with the switch, where it has one.
+    pub adopted: Option<AdoptedDir>,
+}
+
+/// The directory through which an adopted target is read.
+pub struct AdoptedDir {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// The numbers of the generations in it.
+    pub generations: Vec<u32>,
+    /// The one the switch points to.
+    pub current: Option<u32>,
 }
 
 /// One pair of a target, looked at.
@@ -78,7 +90,22 @@ pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Res
     for pair in &site.pairs {
         pairs.push(look_at(host, pair.clone(), &config.name, live_dir, owner)?);
     }
-    Ok(Survey { site, pairs, owner })
+    let adopted = adopted_dir(host, &live_dir.join(&config.name), owner)?;
+    Ok(Survey { site, pairs, owner, adopted })
+}
+
+/// Looks at the directory of an adopted target.
+pub fn adopted_dir(host: &Host, path: &Path, owner: Option<u32>) -> Result<Option<AdoptedDir>, Refusal> {
+    let dir = match host.dir(path, &host.trusting(owner)) {
+        Ok(dir) => dir,
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let number = |name: &str| name.strip_prefix('g').and_then(|number| number.parse().ok());
+    let generations = dir.names()?.iter().filter_map(|name| name.to_str().and_then(number)).collect();
+    let link = absent_is_none(dir.link_text(target::layout::CURRENT.as_ref()))?;
+    let current = link.and_then(|link| link.to_str().and_then(number));
+    Ok(Some(AdoptedDir { dir: path.to_owned(), generations, current }))
 }
 
 /// The service's user id.

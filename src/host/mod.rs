@@ -1,6 +1,7 @@
 //! The only door to the machine: files, programs, network, clock. Nothing outside this folder opens anything.
 #![allow(clippy::disallowed_methods, reason = "this is the one folder that touches the machine")]
 
+pub mod account;
 pub mod attributes;
 pub mod clock;
 pub mod demo_server;
@@ -13,12 +14,16 @@ pub mod process;
 pub mod scratch;
 pub mod signal;
 pub mod state;
+pub mod terminal;
 pub mod tls;
+pub mod trusted_file;
 pub mod walk;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -38,6 +43,7 @@ pub struct Host {
     trust: Trust,
     watch: Watch,
     signals: Option<Signals>,
+    told: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
 }
 
 impl Host {
@@ -45,7 +51,14 @@ impl Host {
     #[must_use]
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         let trust = Trust::system();
-        Self { state_dir: state_dir.into(), clock: Clock::System, trust, watch: Watch::default(), signals: None }
+        Self {
+            state_dir: state_dir.into(),
+            clock: Clock::System,
+            trust,
+            watch: Watch::default(),
+            signals: None,
+            told: Mutex::default(),
+        }
     }
 
     /// With another clock.
@@ -151,6 +164,7 @@ impl Host {
     /// Runs a command that changes what the service does.
     #[must_use]
     pub fn run(&self, command: &Command) -> Ran {
+        self.forget();
         let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
         match announced {
             Ok(()) => exec::run(command, &[]),
@@ -158,12 +172,21 @@ impl Host {
         }
     }
 
-    /// The standard output of a command that only looks.
+    /// The standard output of a command that only looks. It is asked once and remembered: 200 targets of one nginx need its
+    /// configuration once, not 200 times. [`Host::forget`] ends the memory.
     ///
     /// # Errors
     /// It could not be started, failed or said more than `max` bytes: the reason, for people.
     pub fn capture(&self, command: &Command, max: usize) -> Result<String, String> {
-        exec::capture(command, max)
+        let Ok(mut told) = self.told.lock() else { return exec::capture(command, max) };
+        told.entry(command.argv.clone()).or_insert_with(|| exec::capture(command, max)).clone()
+    }
+
+    /// Forgets what commands have told: to be called when something may have changed.
+    pub fn forget(&self) {
+        if let Ok(mut told) = self.told.lock() {
+            told.clear();
+        }
     }
 
     /// Whether a directory that exists cannot be entered by a user who is neither root nor in its group.

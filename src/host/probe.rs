@@ -1,9 +1,10 @@
 //! What a probe shows at this moment.
 
 use std::error::Error;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use crate::change::{Command, Probe, Shown};
+use crate::change::{Command, KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::host::exec;
 use crate::host::tls::{self, ProbeError};
@@ -12,10 +13,37 @@ use crate::host::tls::{self, ProbeError};
 #[must_use]
 pub fn probe(probe: &Probe, limit: Duration) -> Shown {
     match probe {
-        Probe::Tls { address, name, family } => shown(tls::handshake(address, name.as_deref(), *family, limit)),
+        Probe::Tls { address, name, family } => every_address(address, name.as_deref(), *family, limit),
         Probe::Command(command) => {
             let ran = exec::run(&within(command, limit), &[]);
             if ran.ok() { Shown::Well } else { Shown::Failing { why: ran.to_string() } }
+        }
+    }
+}
+
+/// Asks every address a name has: behind one of them may be a server that was not reached by the change (threat N5). Addresses
+/// at which nobody listens do not count as long as somebody does at another.
+fn every_address(address: &str, name: Option<&str>, family: Option<KeyFamily>, limit: Duration) -> Shown {
+    let began = Instant::now();
+    let addresses = match tls::resolve(address, limit) {
+        Ok(addresses) => addresses,
+        Err(error) => return shown(Err(error)),
+    };
+    let mut answers: Vec<(SocketAddr, Shown)> = Vec::new();
+    for address in addresses {
+        let left = limit.saturating_sub(began.elapsed());
+        answers.push((address, shown(tls::handshake_at(address, name, family, left))));
+    }
+    if answers.iter().any(|(_, shown)| !matches!(shown, Shown::Nobody { .. })) {
+        answers.retain(|(_, shown)| !matches!(shown, Shown::Nobody { .. }));
+    }
+    let all_same = answers.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    match answers.len() {
+        0 => Shown::Nobody { why: format!("{address} has no address") },
+        _ if all_same => answers.swap_remove(0).1,
+        _ => {
+            let each = answers.iter().map(|(address, shown)| format!("{address}: {shown}")).collect::<Vec<_>>();
+            Shown::Failing { why: format!("its addresses differ ({})", each.join("; ")) }
         }
     }
 }

@@ -1,1 +1,126 @@
-//! Renderers: outcomes in, text out. Pure.
+//! Renderers: what a verb answered in, text out. Pure.
+
+pub mod escape;
+pub mod json;
+mod page;
+pub mod text;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::config::Problem;
+use crate::flow::backups::Generation;
+use crate::flow::check::Checked;
+use crate::flow::init::Written;
+use crate::flow::status::Status;
+use crate::flow::{Refusal, Report};
+use crate::outcome::{Exit, Receipt};
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Answer {
+    /// The verb, as it was typed; none when no verb could be made out.
+    pub command: Option<&'static str>,
+    /// How the run ends.
+    pub exit: Exit,
+    /// What there is to tell.
+    pub body: Body,
+    /// Why it could not do all that was asked.
+    pub failure: Option<Failure>,
+}
+
+impl Answer {
+    /// A run that could not begin.
+    #[must_use]
+    pub fn failed(command: Option<&'static str>, failure: Failure) -> Self {
+        Self { command, exit: failure.exit, body: Body::None, failure: Some(failure) }
+    }
+}
+
+/// What there is to tell.
+#[derive(Debug)]
+pub enum Body {
+    /// Nothing.
+    None,
+    /// How a changing verb ended for each target.
+    Changes(Vec<Report>),
+    /// What `check` found.
+    Checks(Vec<Checked>),
+    /// What is kept.
+    Generations {
+        /// Each, oldest first.
+        list: Vec<Generation>,
+        /// Whether every byte was held against its digest.
+        verified: bool,
+    },
+    /// What was done.
+    History {
+        /// Oldest first.
+        receipts: Vec<Receipt>,
+        /// Lines of the ledger, from 1, that are damaged.
+        damaged_lines: Vec<usize>,
+    },
+    /// How the targets stand.
+    Statuses(Vec<Status>),
+    /// What `init` wrote.
+    Written(Written),
+    /// What the demo played.
+    Scenes(Vec<Played>),
+}
+
+/// One scene of the demo in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Played {
+    /// Its heading.
+    pub scene: &'static str,
+    /// Whether it changed what is served.
+    pub changed: bool,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// Handshakes of the clients up to its end.
+    pub handshakes: u64,
+    /// Of these, the ones that failed.
+    pub failed: u64,
+}
+
+/// A run could not do what was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// How the run ends.
+    pub exit: Exit,
+    /// What was tried on what, and why it failed.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// The places in the configuration that are wrong, with the file.
+    pub problems: Vec<(PathBuf, Problem)>,
+}
+
+impl Failure {
+    /// A word of the command line or of the configuration is wrong.
+    #[must_use]
+    pub fn usage(message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), hint, problems: Vec::new() }
+    }
+
+    /// A refusal, with the end it calls for.
+    #[must_use]
+    pub fn of(refusal: Refusal, exit: Exit) -> Self {
+        Self { exit, message: refusal.why, hint: refusal.hint, problems: Vec::new() }
+    }
+}
+
+/// What text for people depends on besides the answer.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The time, UTC.
+    pub now: OffsetDateTime,
+    /// Columns of the terminal; none where there is no terminal: then nothing is broken or cut.
+    pub width: Option<usize>,
+    /// How to call the program again for the same configuration and state.
+    pub program: String,
+    /// Only what is not well is told.
+    pub quiet: bool,
+}

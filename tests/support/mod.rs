@@ -59,7 +59,15 @@ pub struct World {
 impl World {
     /// With a self-signed pair in place; `extra` goes into the target's configuration.
     pub fn new(extra: &str) -> Self {
-        let dir = memory_dir();
+        Self::within(memory_dir(), extra)
+    }
+
+    /// The same on a real disk.
+    pub fn on_disk(extra: &str) -> Self {
+        Self::within(TempDir::new().unwrap(), extra)
+    }
+
+    fn within(dir: TempDir, extra: &str) -> Self {
         let root = dir.path();
         fs::create_dir(root.join("certs")).unwrap();
         fs::create_dir(root.join("private")).unwrap();

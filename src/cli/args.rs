@@ -1,0 +1,421 @@
+//! What was typed. Nothing is looked up here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::outcome::Exit;
+
+/// The command line.
+#[derive(Parser, Debug)]
+#[command(
+    name = "reseal",
+    version,
+    about = "Detects, replaces, proves and restores the TLS certificates of a server, as one transaction",
+    after_help = exit_codes(),
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub struct Cli {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What holds for every verb.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// The configuration [default: /etc/reseal/reseal.toml, or a user's own]
+    #[arg(long, global = true, value_name = "FILE", env = "RESEAL_CONFIG", hide_env = false)]
+    pub config: Option<PathBuf>,
+    /// Where backups, journal and ledger are, instead of what the configuration says
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// For people, or for programs (docs/json.md)
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub format: Format,
+    /// Show what would be done, and change nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Do what would be refused: an expired certificate, missing names, an older generation that has ended
+    #[arg(long, global = true)]
+    pub force: bool,
+    /// Never ask a person for anything
+    #[arg(long, short = 'n', global = true)]
+    pub non_interactive: bool,
+    /// A file with the passphrase of an encrypted key, readable by its owner alone
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_fd")]
+    pub passphrase_file: Option<PathBuf>,
+    /// An inherited file descriptor to read the passphrase from
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub passphrase_fd: Option<i32>,
+    /// How long to wait while another reseal is at work
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
+    pub wait: u32,
+    /// Say nothing while all is well
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell every act on standard error
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Colours; `auto`: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object on standard output.
+    Json,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Tell what is wrong with targets, files or servers; changes nothing
+    #[command(after_help = "\
+Examples:
+  reseal check                       every configured target
+  reseal check web                   one of them
+  reseal check ./fullchain.pem       a file; needs no configuration
+  reseal check www.example.org:443   a server; needs no configuration")]
+    Check {
+        /// Target, file (with a `/` in its path, or existing) or HOST:PORT; none: every target
+        subjects: Vec<String>,
+    },
+    /// Bring targets to the wanted state: obtain, install, reload, prove, or undo
+    #[command(after_help = "\
+Examples:
+  reseal renew                   every target; those with nothing to do are not touched
+  reseal renew web --dry-run     the whole plan, with digests and commands
+  reseal renew web --live        ask the server too, even where the files are what was proved before")]
+    Renew {
+        /// Targets; none: all
+        names: Vec<String>,
+        /// Ask the servers even where the files are what was proved before
+        #[arg(long)]
+        live: bool,
+        /// Keep the private key
+        #[arg(long)]
+        keep_key: bool,
+    },
+    /// Put a certificate that is at hand in place
+    #[command(after_help = "\
+Examples:
+  reseal install web --cert new.pem --key new.key --chain ca.pem
+  reseal install web --from fullchain.pem --from privkey.pem     any packing; reseal sorts the chain
+  reseal install web --cert new.pem --keep-key                   the key in place stays")]
+    Install(Install),
+    /// Put an earlier generation back, guarded like an install
+    #[command(after_help = "\
+Examples:
+  reseal restore web          the newest one that is whole, good today and not in place already
+  reseal restore web 3        generation 3 of `reseal backups web`")]
+    Restore {
+        /// The target
+        name: String,
+        /// The generation's number
+        generation: Option<u32>,
+    },
+    /// Finish or undo what an interrupted run has left; every changing verb begins with it
+    Recover {
+        /// The target; none: all
+        name: Option<String>,
+        /// Before the services start: files only, no command is run
+        #[arg(long)]
+        boot: bool,
+        /// Close this target's interrupted transaction by keeping what is there now
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "boot"])]
+        accept: Option<String>,
+    },
+    /// List the kept generations; verify, pin, unpin, prune
+    #[command(
+        args_conflicts_with_subcommands = true,
+        disable_help_subcommand = true,
+        after_help = "\
+Examples:
+  reseal backups                 of every target
+  reseal backups web
+  reseal backups verify web      every byte held against its digest
+  reseal backups pin web 3       `prune` leaves it alone
+  reseal backups -- verify       of a target that is called `verify`"
+    )]
+    Backups {
+        /// Targets; none: all
+        names: Vec<String>,
+        /// What to do with them.
+        #[command(subcommand)]
+        act: Option<BackupsVerb>,
+    },
+    /// Remove old generations
+    Prune(Prune),
+    /// Tell what was done, when, by whom and why
+    History {
+        /// Targets; none: all
+        names: Vec<String>,
+    },
+    /// Tell how every target stands, without asking any server
+    Status {
+        /// Targets; none: all
+        names: Vec<String>,
+    },
+    /// Find the services of this machine and write a first configuration
+    Init {
+        /// Where to write it, instead of where reseal looks for it
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// After an upgrade of the product: put the committed certificate back where the upgrade replaced it
+    PostUpgrade {
+        /// Targets; none: all
+        names: Vec<String>,
+        /// End with the code of the table below; otherwise with 0, so that no upgrade fails because of it
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Watch the whole story on a server that comes with the program; needs nothing, changes nothing outside a temporary directory
+    Demo,
+    /// The server of the demo.
+    #[command(hide = true)]
+    DemoServer {
+        /// Where its files are.
+        root: PathBuf,
+        /// Tell the one that runs there to read them again.
+        #[arg(long)]
+        reload: bool,
+    },
+    /// Let one rename switch certificate and key together
+    Adopt {
+        /// The target
+        name: String,
+        /// Plain files again
+        #[arg(long)]
+        undo: bool,
+    },
+}
+
+/// `install`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("input").args(["cert", "from"]).required(true))]
+pub struct Install {
+    /// The target
+    pub name: String,
+    /// The certificate, alone or with its chain
+    #[arg(long, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// The intermediates
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub chain: Option<PathBuf>,
+    /// Files that hold certificate, key and chain in any packing
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub from: Vec<PathBuf>,
+    /// The key in place stays
+    #[arg(long, conflicts_with = "key")]
+    pub keep_key: bool,
+}
+
+impl Install {
+    /// The files, in the order leaf, key, chain.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let parts = [&self.cert, &self.key, &self.chain];
+        parts.into_iter().flatten().chain(&self.from).cloned().collect()
+    }
+}
+
+/// What to do with kept generations.
+#[derive(Subcommand, Debug)]
+pub enum BackupsVerb {
+    /// Hold every byte against its digest
+    Verify {
+        /// Targets; none: all
+        names: Vec<String>,
+    },
+    /// Let `prune` leave a generation alone
+    Pin {
+        /// The target
+        name: String,
+        /// The generation's number
+        generation: u32,
+    },
+    /// Let `prune` have it again
+    Unpin {
+        /// The target
+        name: String,
+        /// The generation's number
+        generation: u32,
+    },
+    /// Remove old generations; the same as `reseal prune`
+    Prune(Prune),
+}
+
+/// `prune`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Never removed: the current generation, the newest other one that is good, pinned ones.")]
+pub struct Prune {
+    /// Targets; none: all
+    pub names: Vec<String>,
+    /// How many to keep [default: `keep` of the configuration, 10]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
+}
+
+impl Verb {
+    /// Its name in results, as it is typed.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Check { .. } => "check",
+            Self::Renew { .. } => "renew",
+            Self::Install(_) => "install",
+            Self::Restore { .. } => "restore",
+            Self::Recover { .. } => "recover",
+            Self::Backups { act: None, .. } => "backups",
+            Self::Backups { act: Some(BackupsVerb::Verify { .. }), .. } => "backups verify",
+            Self::Backups { act: Some(BackupsVerb::Pin { .. }), .. } => "backups pin",
+            Self::Backups { act: Some(BackupsVerb::Unpin { .. }), .. } => "backups unpin",
+            Self::Backups { act: Some(BackupsVerb::Prune(_)), .. } | Self::Prune(_) => "prune",
+            Self::History { .. } => "history",
+            Self::Status { .. } => "status",
+            Self::Init { .. } => "init",
+            Self::PostUpgrade { .. } => "post-upgrade",
+            Self::Adopt { .. } => "adopt",
+            Self::Demo => "demo",
+            Self::DemoServer { .. } => "demo-server",
+        }
+    }
+
+    /// Whether it may change something beyond its own output.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Renew { .. }
+            | Self::Install(_)
+            | Self::Restore { .. }
+            | Self::Recover { .. }
+            | Self::Prune(_)
+            | Self::Init { .. }
+            | Self::PostUpgrade { .. }
+            | Self::Adopt { .. } => true,
+            Self::Backups { act: Some(act), .. } => match act {
+                BackupsVerb::Pin { .. } | BackupsVerb::Unpin { .. } | BackupsVerb::Prune(_) => true,
+                BackupsVerb::Verify { .. } => false,
+            },
+            Self::Check { .. }
+            | Self::Backups { act: None, .. }
+            | Self::History { .. }
+            | Self::Status { .. }
+            | Self::Demo
+            | Self::DemoServer { .. } => false,
+        }
+    }
+}
+
+fn exit_codes() -> String {
+    let mut text = String::from("Exit codes (the worst, where a run has several targets):");
+    for (exit, meaning) in Exit::TABLE {
+        text.push_str(&format!("\n  {:>2}  {meaning}", exit.code()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("reseal").chain(line.split_whitespace()))
+    }
+
+    fn word(line: &str) -> &'static str {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).verb.word()
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lines_that_people_type() {
+        for (line, verb) in [
+            ("check", "check"),
+            ("check web ./a.pem example.org:443", "check"),
+            ("--format json check", "check"),
+            ("renew --live web", "renew"),
+            ("install web --cert a --key b --chain c", "install"),
+            ("install web --from a b --keep-key", "install"),
+            ("restore web 3", "restore"),
+            ("recover --accept web", "recover"),
+            ("recover --boot", "recover"),
+            ("backups", "backups"),
+            ("backups web", "backups"),
+            ("backups verify web", "backups verify"),
+            ("backups pin web 3", "backups pin"),
+            ("backups unpin web 3", "backups unpin"),
+            ("backups prune web --keep 2", "prune"),
+            ("backups -- verify", "backups"),
+            ("prune --keep 2", "prune"),
+            ("history", "history"),
+            ("status web -q", "status"),
+            ("init --output x", "init"),
+            ("post-upgrade --strict", "post-upgrade"),
+            ("adopt web --undo --dry-run", "adopt"),
+        ] {
+            assert_eq!(word(line), verb, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_that_mean_nothing() {
+        for line in [
+            "",
+            "install web",
+            "install web --key k",
+            "install web --cert a --from b",
+            "install web --cert a --key b --keep-key",
+            "restore",
+            "restore web ../../x",
+            "restore web -1",
+            "recover web --accept web",
+            "prune --keep 0",
+            "check -q -v",
+            "check --passphrase-fd -3",
+            "check --passphrase-fd 3 --passphrase-file x",
+            "chekc",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn inputs_keep_their_order() {
+        let Verb::Install(install) = parse("install web --chain c --key b --cert a").unwrap().verb else { panic!() };
+        assert_eq!(install.inputs(), ["a", "b", "c"].map(PathBuf::from));
+    }
+}

@@ -1,0 +1,210 @@
+//! What was typed becomes what it means on this machine.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::args::{Cli, Global, Verb};
+use crate::change::Command;
+use crate::config::{Config, NoHome, Places};
+use crate::flow::{Options, Secrets};
+use crate::host::Host;
+use crate::host::account::Account;
+use crate::host::signal::Signals;
+use crate::host::trusted_file;
+use crate::outcome::{Exit, explain};
+use crate::report::Failure;
+
+/// A verb with all that it works with.
+pub struct Request {
+    /// What to do.
+    pub verb: Verb,
+    /// The machine.
+    pub host: Host,
+    /// The configuration; empty where none is needed and none is there.
+    pub config: Config,
+    /// Where the configuration is, or would be.
+    pub config_path: PathBuf,
+    /// Where adopted pairs live.
+    pub live_dir: PathBuf,
+    /// What was asked for besides the verb.
+    pub options: Options,
+    /// Why the configuration could not be used, where the verb does its work without.
+    pub without_config: Option<Failure>,
+}
+
+/// How much of a configuration a verb needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Need {
+    /// It is not even looked for.
+    None,
+    /// It may be missing.
+    IfThere,
+    /// Recovery comes first, whatever the state of the configuration: only where the records are is read from it.
+    IfGood,
+    /// It must be there.
+    Must,
+}
+
+/// Finds and reads what the verb needs.
+///
+/// # Errors
+/// The configuration is missing, wrong or not to be trusted; the machine refuses a signal handler.
+pub fn resolve(cli: Cli) -> Result<Request, Failure> {
+    let Cli { global, verb } = cli;
+    let places = standard_places();
+    let config_path = match (&global.config, &places) {
+        (Some(path), _) => absolute(path)?,
+        (None, Ok(places)) => places.config.clone(),
+        (None, Err(_)) if need(&verb, &global) == Need::None => PathBuf::new(),
+        (None, Err(error)) => return Err(homeless(*error)),
+    };
+    let (config, without_config) = configuration(need(&verb, &global), &config_path, global.config.is_some())?;
+    let state_dir = match (&global.state_dir, &config.state_dir, &places) {
+        (Some(dir), _, _) => absolute(dir)?,
+        (None, Some(dir), _) => dir.clone(),
+        (None, None, Ok(places)) => places.state.clone(),
+        // Nothing is kept for a file or a server that somebody named.
+        (None, None, Err(_)) if need(&verb, &global) == Need::None => PathBuf::new(),
+        (None, None, Err(error)) => return Err(homeless(*error)),
+    };
+    let live_dir = match (&config.live_dir, &places) {
+        (Some(dir), _) => dir.clone(),
+        (None, Ok(places)) => places.live.clone(),
+        (None, Err(_)) => config_path.with_file_name("live"),
+    };
+    let mut host = Host::new(state_dir);
+    if verb.changes() && !global.dry_run {
+        let signals = Signals::install().map_err(|error| Failure {
+            exit: Exit::Refused,
+            message: format!("cannot watch for signals: {error}"),
+            hint: None,
+            problems: Vec::new(),
+        })?;
+        host = host.with_signals(signals);
+    }
+    let options = options(&global, &verb);
+    Ok(Request { verb, host, config, config_path, live_dir, options, without_config })
+}
+
+/// How to call the program again for the same configuration and state.
+#[must_use]
+pub fn program(global: &Global) -> String {
+    let mut argv = vec!["reseal".to_owned()];
+    for (flag, path) in [("--config", &global.config), ("--state-dir", &global.state_dir)] {
+        if let Some(path) = path {
+            argv.extend([flag.to_owned(), path.display().to_string()]);
+        }
+    }
+    Command::new(argv).to_string()
+}
+
+fn need(verb: &Verb, global: &Global) -> Need {
+    match verb {
+        Verb::Check { subjects } if subjects.is_empty() => Need::Must,
+        // No target's name has one of these characters.
+        Verb::Check { subjects } if subjects.iter().all(|subject| subject.contains(['/', ':'])) => Need::None,
+        Verb::Check { .. } | Verb::History { .. } => Need::IfThere,
+        Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
+        Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
+        Verb::Recover { .. } => Need::IfGood,
+        Verb::Renew { .. }
+        | Verb::Install(_)
+        | Verb::Restore { .. }
+        | Verb::Backups { .. }
+        | Verb::Prune(_)
+        | Verb::Status { .. }
+        | Verb::PostUpgrade { .. }
+        | Verb::Adopt { .. } => Need::Must,
+    }
+}
+
+fn configuration(need: Need, path: &Path, named: bool) -> Result<(Config, Option<Failure>), Failure> {
+    let empty = || Config::parse("", path).map_err(|error| unusable(&error));
+    if need == Need::None {
+        return Ok((empty()?, None));
+    }
+    match (read(path), need) {
+        (Ok(Some(config)), _) => Ok((config, None)),
+        (Ok(None), Need::IfThere | Need::IfGood) if !named => Ok((empty()?, None)),
+        (Ok(None), Need::IfGood) => Ok((empty()?, Some(missing(path)))),
+        (Ok(None), _) => Err(missing(path)),
+        (Err(failure), Need::IfGood) => Ok((empty()?, Some(failure))),
+        (Err(failure), _) => Err(failure),
+    }
+}
+
+/// The configuration; `None` when there is no such file.
+fn read(path: &Path) -> Result<Option<Config>, Failure> {
+    let bytes = match trusted_file::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(error) => {
+            let message = format!("cannot use the configuration: {}", explain(&error));
+            return Err(Failure::usage(message, error.hint()));
+        }
+    };
+    let text = std::str::from_utf8(bytes.expose()).map_err(|error| {
+        let line = bytes.expose()[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::usage(
+            format!("cannot use the configuration: {}:{line}: it is not UTF-8", path.display()),
+            Some("TOML is always UTF-8: convert the file".to_owned()),
+        )
+    })?;
+    Config::parse(text, path).map(Some).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &crate::config::ConfigError) -> Failure {
+    let problems: Vec<_> = error.problems.iter().map(|problem| (error.origin.clone(), problem.clone())).collect();
+    let message = format!("cannot use the configuration {}", error.origin.display());
+    Failure { exit: Exit::Usage, message, hint: None, problems }
+}
+
+fn missing(path: &Path) -> Failure {
+    Failure::usage(
+        format!("cannot read the configuration {}: it does not exist", path.display()),
+        Some("`reseal init` writes a first one; `--config` names another place".to_owned()),
+    )
+}
+
+fn standard_places() -> Result<Places, NoHome> {
+    let account = Account::of_this_process();
+    if account.root {
+        return Ok(Places::of_the_machine());
+    }
+    Places::of_a_user(account.home.as_deref(), account.config_home.as_deref(), account.state_home.as_deref())
+}
+
+fn homeless(error: NoHome) -> Failure {
+    Failure::usage(error.to_string(), Some(error.hint().to_owned()))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    trusted_file::absolute(path)
+        .map_err(|error| Failure::usage(explain(&error), Some("name it by its absolute path".to_owned())))
+}
+
+fn options(global: &Global, verb: &Verb) -> Options {
+    let (live, keep_key) = match verb {
+        Verb::Renew { live, keep_key, .. } => (*live, *keep_key),
+        Verb::Install(install) => (false, install.keep_key),
+        Verb::Backups { .. }
+        | Verb::Check { .. }
+        | Verb::Restore { .. }
+        | Verb::Recover { .. }
+        | Verb::Prune(_)
+        | Verb::History { .. }
+        | Verb::Status { .. }
+        | Verb::Init { .. }
+        | Verb::PostUpgrade { .. }
+        | Verb::Demo
+        | Verb::DemoServer { .. }
+        | Verb::Adopt { .. } => (false, false),
+    };
+    let secrets = Secrets {
+        file: global.passphrase_file.clone(),
+        descriptor: global.passphrase_fd,
+        may_prompt: !global.non_interactive,
+    };
+    let wait = Duration::from_secs(u64::from(global.wait));
+    Options { dry_run: global.dry_run, force: global.force, live, keep_key, wait, secrets }
+}

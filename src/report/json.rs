@@ -1,0 +1,144 @@
+//! For programs: one object on one line. The shape is described in `docs/json.md`; its number rises when a reader would have to
+//! change.
+
+use serde::Serialize;
+
+use super::escape::acts;
+use super::{Answer, Body, Failure, Played};
+use crate::flow::Report;
+use crate::flow::backups::Generation;
+use crate::flow::check::Checked;
+use crate::flow::init::Written;
+use crate::flow::status::Status;
+use crate::outcome::Receipt;
+
+/// The number of the shape.
+pub const VERSION: u32 = 1;
+
+/// The answer as one line of JSON, with its line end.
+///
+/// Characters that act on a terminal are written as `\uXXXX`: the same value for every reader, and harmless where nobody reads it
+/// but a terminal.
+#[must_use]
+pub fn render(answer: &Answer) -> String {
+    let text = serde_json::to_string(&Envelope::of(answer)).or_else(|error| {
+        // A path that is no UTF-8. How the run ended is told all the same.
+        let message = format!("the results cannot be written as JSON: {error}");
+        let hint = Some("run it with `--format text`".to_owned());
+        let failure = Failure { exit: answer.exit, message, hint, problems: Vec::new() };
+        serde_json::to_string(&Envelope::of(&Answer::failed(answer.command, failure)))
+    });
+    let mut text = text.map(|text| quiet(&text)).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    version: u32,
+    command: Option<&'a str>,
+    exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Error<'a>>,
+    results: Results<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_lines: Option<&'a [usize]>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    message: &'a str,
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    file: String,
+    line: usize,
+    column: usize,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Results<'a> {
+    None([(); 0]),
+    Changes(&'a [Report]),
+    Checks(&'a [Checked]),
+    Generations(&'a [Generation]),
+    History(&'a [Receipt]),
+    Statuses(&'a [Status]),
+    Written([&'a Written; 1]),
+    Scenes(&'a [Played]),
+}
+
+impl<'a> Envelope<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        let (results, damaged_lines) = match &answer.body {
+            Body::None => (Results::None([]), None),
+            Body::Changes(reports) => (Results::Changes(reports), None),
+            Body::Checks(checked) => (Results::Checks(checked), None),
+            Body::Generations { list, .. } => (Results::Generations(list), None),
+            Body::History { receipts, damaged_lines } => (Results::History(receipts), Some(damaged_lines.as_slice())),
+            Body::Statuses(statuses) => (Results::Statuses(statuses), None),
+            Body::Written(written) => (Results::Written([written]), None),
+            Body::Scenes(scenes) => (Results::Scenes(scenes), None),
+        };
+        let error = answer.failure.as_ref().map(Error::of);
+        let exit = answer.exit.code();
+        Self { version: VERSION, command: answer.command, exit, error, results, damaged_lines }
+    }
+}
+
+impl<'a> Error<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        let problems = failure.problems.iter().map(|(file, problem)| Problem {
+            file: file.display().to_string(),
+            line: problem.line,
+            column: problem.column,
+            message: &problem.message,
+            hint: problem.hint.as_deref(),
+        });
+        Self { message: &failure.message, hint: failure.hint.as_deref(), problems: problems.collect() }
+    }
+}
+
+/// Outside of ASCII, such characters stand only within strings, where an escape means the same.
+fn quiet(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::outcome::Exit;
+
+    #[test]
+    fn a_failure_has_the_shape_of_an_answer() {
+        let failure = Failure::usage("cannot\u{202e} \u{9b}2J\n\u{e0041}", Some("do".to_owned()));
+        let text = render(&Answer::failed(Some("check"), failure));
+        assert!(!text.trim_end().chars().any(acts), "{text}");
+        assert!(text.starts_with(r#"{"version":1,"command":"check","exit":2,"error":{"message":"#), "{text}");
+        let back: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(back["version"], 1);
+        assert_eq!(back["exit"], Exit::Usage.code());
+        assert_eq!(back["error"]["message"], "cannot\u{202e} \u{9b}2J\n\u{e0041}");
+        assert_eq!(back["results"], json!([]));
+    }
+}

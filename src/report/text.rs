@@ -1,0 +1,147 @@
+//! For people: what was done, what it means, what to type next.
+
+mod change;
+mod check;
+pub mod scene;
+mod table;
+
+use time::OffsetDateTime;
+
+use super::page::{FIELD, Page, Paint};
+use super::{Answer, Body, Failure, View};
+use crate::assess::{Finding, Severity, date};
+use crate::cert::installed::Leaf;
+use crate::flow::init::Written;
+
+/// Text for standard output and for standard error, with colours in it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Text {
+    /// The result.
+    pub out: String,
+    /// What went wrong.
+    pub err: String,
+}
+
+/// The answer in words.
+#[must_use]
+pub fn render(answer: &Answer, view: &View) -> Text {
+    let (mut out, mut err) = (Page::new(view.width), Page::new(view.width));
+    match &answer.body {
+        Body::None => {}
+        Body::Changes(reports) => change::render(reports, answer.command, view, &mut out, &mut err),
+        Body::Checks(checked) => check::render(checked, view, &mut out),
+        Body::Generations { list, verified } => table::generations(list, *verified, view, &mut out),
+        Body::History { receipts, damaged_lines } => table::history(receipts, damaged_lines, &mut out, &mut err),
+        Body::Statuses(statuses) => table::statuses(statuses, view, &mut out),
+        Body::Written(written) => wrote(written, view, &mut out),
+        // Told scene by scene while it is played.
+        Body::Scenes(_) => {}
+    }
+    if let Some(failure) = &answer.failure {
+        failed(failure, &mut err);
+    }
+    Text { out: out.into_text(), err: err.into_text() }
+}
+
+/// What is told when only what went wrong is of interest.
+#[must_use]
+pub fn failure(failure: &Failure, width: Option<usize>) -> String {
+    let mut page = Page::new(width);
+    failed(failure, &mut page);
+    page.into_text()
+}
+
+fn failed(failure: &Failure, page: &mut Page) {
+    page.put(Paint::Bad, "error: ").prose(Paint::Plain, &failure.message, 7).end();
+    for (file, problem) in &failure.problems {
+        // In the form editors jump to.
+        page.say(&format!("{}:{}:{}: {}", file.display(), problem.line, problem.column, problem.message));
+        if let Some(hint) = &problem.hint {
+            page.say(&format!(" ({hint})"));
+        }
+        page.end();
+    }
+    hint(failure.hint.as_deref(), page);
+}
+
+fn hint(hint: Option<&str>, page: &mut Page) {
+    if let Some(hint) = hint {
+        page.put(Paint::Strong, "hint: ").prose(Paint::Plain, hint, 6).end();
+    }
+}
+
+fn wrote(written: &Written, view: &View, page: &mut Page) {
+    let path = written.path.display().to_string();
+    match written.written {
+        true => page.put(Paint::Good, "wrote ").put(Paint::Strong, &path).end(),
+        false => page.say("would write ").put(Paint::Strong, &path).say("; nothing was written").end(),
+    };
+    for found in &written.found {
+        page.field("found").say(&format!("{} ({}): {}", found.target, found.kind, found.names.join(", "))).end();
+    }
+    if written.found.is_empty() {
+        page.note("found", Paint::Plain, "no service with a certificate: the file holds an example to complete");
+    }
+    notes(&written.notes, page);
+    page.note(
+        "next",
+        Paint::Plain,
+        &format!("complete the file, then `{0} check` and `{0} renew --dry-run`", view.program),
+    );
+}
+
+fn notes(notes: &[String], page: &mut Page) {
+    for note in notes {
+        page.note("note", Paint::Faint, note);
+    }
+}
+
+/// A certificate in one line.
+fn leaf_line(leaf: &Leaf) -> String {
+    format!(
+        "{}; {} to {}; {}; {}",
+        names(leaf),
+        date(leaf.not_before),
+        date(leaf.not_after),
+        leaf.key,
+        leaf.fingerprint.short()
+    )
+}
+
+/// The names of a certificate, the first few of them; its subject where it has none.
+fn names(leaf: &Leaf) -> String {
+    const SHOWN: usize = 3;
+    match leaf.names.len() {
+        0 => leaf.subject.clone(),
+        count if count > SHOWN => format!("{} and {} more", leaf.names[..SHOWN].join(", "), count - SHOWN),
+        _ => leaf.names.join(", "),
+    }
+}
+
+/// Date and time of day, UTC.
+fn moment(at: OffsetDateTime) -> String {
+    let at = at.to_offset(time::UtcOffset::UTC);
+    format!("{} {:02}:{:02}", date(at), at.hour(), at.minute())
+}
+
+fn paint(severity: Severity) -> Paint {
+    match severity {
+        Severity::Critical => Paint::Bad,
+        Severity::Warning => Paint::Warn,
+        Severity::Note => Paint::Faint,
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+fn finding(finding: &Finding, page: &mut Page) {
+    page.painted_field(paint(finding.severity), severity(finding.severity)).put(Paint::Strong, finding.code.name());
+    page.say(": ").prose(Paint::Plain, &finding.message, FIELD).end();
+    page.note("", Paint::Faint, finding.remedy);
+}

@@ -1,0 +1,204 @@
+//! How changing verbs ended: a paragraph a target.
+
+use time::OffsetDateTime;
+
+use super::{hint, leaf_line, names, notes};
+use crate::cert::installed::Leaf;
+use crate::change::{Probe, Shown};
+use crate::flow::Report;
+use crate::flow::preview::{Plan, PlannedFile};
+use crate::outcome::{End, Outcome, Proof, Receipt};
+use crate::report::View;
+use crate::report::page::{Page, Paint};
+
+/// What was done goes to `out`; what failed to `err`, where timers and pipes let people see it.
+pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut Page, err: &mut Page) {
+    if reports.is_empty() && !view.quiet {
+        out.say(match command {
+            Some("recover") => "nothing was interrupted",
+            Some(_) | None => "no target is configured",
+        });
+        out.end();
+    }
+    for report in reports {
+        match &report.outcome {
+            Outcome::Nothing { .. } | Outcome::Recovered { .. } | Outcome::Pruned { .. } if view.quiet => {}
+            Outcome::Committed { not_served, .. } if view.quiet && not_served.is_empty() => {}
+            Outcome::Nothing { why } => plain(report, Paint::Plain, why, out),
+            Outcome::Recovered { what } => plain(report, Paint::Good, &format!("recovered: {what}"), out),
+            Outcome::Pruned { removed } => plain(report, Paint::Plain, &removed_line(removed), out),
+            Outcome::Planned => planned(report, out),
+            Outcome::Committed { receipt, not_served } => committed(report, receipt, not_served, view, out),
+            Outcome::Refused { why, hint } => bad(report, "refused", why, hint.as_deref(), err),
+            Outcome::RolledBack { why, hint, receipt } => {
+                let what = format!("rolled back (generation {})", receipt.generation);
+                bad(report, &what, &format!("{why}; everything is as it was before"), hint.as_deref(), err);
+            }
+            Outcome::Stuck { slot, why, hint } => {
+                bad(report, "STUCK", &format!("{}: {why}", slot.display()), hint.as_deref(), err);
+            }
+            Outcome::Busy { holder } => {
+                let hint = "try again, or let it wait: `--wait 60`";
+                bad(report, "not begun", &format!("another reseal is at work: {holder}"), Some(hint), err);
+            }
+        }
+    }
+}
+
+fn head<'p>(report: &Report, page: &'p mut Page) -> &'p mut Page {
+    let name = if report.target.is_empty() { "reseal" } else { &report.target };
+    page.put(Paint::Strong, name).say(": ")
+}
+
+fn plain(report: &Report, paint: Paint, text: &str, page: &mut Page) {
+    head(report, page).prose(paint, text, 2).end();
+    notes(&report.notes, page);
+}
+
+fn bad(report: &Report, what: &str, why: &str, advice: Option<&str>, page: &mut Page) {
+    head(report, page).put(Paint::Bad, what).say(": ").prose(Paint::Plain, why, 2).end();
+    notes(&report.notes, page);
+    hint(advice, page);
+}
+
+fn removed_line(removed: &[u32]) -> String {
+    let numbers: Vec<String> = removed.iter().map(ToString::to_string).collect();
+    format!("removed generation{} {}", if removed.len() == 1 { "" } else { "s" }, numbers.join(", "))
+}
+
+fn committed(report: &Report, receipt: &Receipt, not_served: &[(Probe, Shown)], view: &View, page: &mut Page) {
+    let plan = report.plan.as_ref();
+    head(report, page).put(Paint::Good, &done(receipt, plan)).end();
+    if let Some(plan) = plan {
+        why(plan, page);
+        before_and_after(plan, page);
+        page.note(
+            "kept",
+            Paint::Plain,
+            &format!("what was there is generation {}; this is generation {}", plan.backup, plan.generation),
+        );
+    }
+    if let End::Committed { proof } = &receipt.end {
+        proved(proof, plan, page);
+    }
+    for (probe, shown) in not_served {
+        page.note("not served", Paint::Warn, &format!("{probe}: {shown}"));
+    }
+    notes(&report.notes, page);
+    if let Some(next) = plan.and_then(|plan| way_back(report, receipt, plan, view)) {
+        page.field("go back").say(&next).end();
+    }
+}
+
+/// What a verb is called when it is done.
+fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
+    let name = plan.and_then(|plan| plan.after.as_ref()).map(names).unwrap_or_default();
+    let verb = match receipt.verb.as_str() {
+        _ if plan.is_some_and(|plan| plan.files.is_empty()) => "reloaded",
+        "install" => "installed",
+        "renew" => "renewed",
+        "restore" => "restored",
+        "post-upgrade" => "repaired",
+        "adopt" => return "done".to_owned(),
+        other => other,
+    };
+    format!("{verb} {name}")
+}
+
+/// Why, where that is not the headline once more.
+fn why(plan: &Plan, page: &mut Page) {
+    if !plan.why.starts_with("install ") {
+        page.note("why", Paint::Plain, &plan.why);
+    }
+}
+
+fn before_and_after(plan: &Plan, page: &mut Page) {
+    let line = |leaf: &Option<Leaf>| leaf.as_ref().map_or("no certificate".to_owned(), leaf_line);
+    page.field("old").say(&line(&plan.before)).end();
+    page.field("new").say(&line(&plan.after)).end();
+    if let Some(after) = &plan.after {
+        page.field("issuer").say(&after.issuer).end();
+    }
+}
+
+fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
+    match proof {
+        Proof::Handshakes { count } => {
+            let places = plan.map(|plan| plan.probes.join(", ")).unwrap_or_default();
+            let text = format!("{count} answers of {places} showed it, its key proved");
+            page.note("proof", Paint::Good, &text);
+        }
+        Proof::ReadBack { why } => {
+            page.note("proof", Paint::Warn, &format!("the files were read back; no handshake: {why}"));
+        }
+    }
+}
+
+/// The command that puts the old state back; none where there was none.
+fn way_back(report: &Report, receipt: &Receipt, plan: &Plan, view: &View) -> Option<String> {
+    if receipt.verb == "adopt" || plan.files.is_empty() {
+        return None;
+    }
+    let before = plan.before.as_ref()?;
+    let force = if restorable(before, view.now) { "" } else { " --force" };
+    Some(format!("{} restore {} {}{force}", view.program, report.target, plan.backup))
+}
+
+fn restorable(leaf: &Leaf, now: OffsetDateTime) -> bool {
+    leaf.paired && leaf.not_before <= now && now <= leaf.not_after
+}
+
+fn planned(report: &Report, page: &mut Page) {
+    let Some(plan) = &report.plan else {
+        return plain(report, Paint::Plain, "would be done; nothing was changed", page);
+    };
+    head(report, page).put(Paint::Strong, "would be changed").say("; this is a dry run, nothing was touched").end();
+    why(plan, page);
+    for finding in &report.findings {
+        super::finding(finding, page);
+    }
+    before_and_after(plan, page);
+    page.note(
+        "keep",
+        Paint::Plain,
+        &format!("what is there now as generation {}; the change is generation {}", plan.backup, plan.generation),
+    );
+    for file in &plan.files {
+        planned_file(file, page);
+    }
+    let how =
+        if plan.atomic { "all with one rename" } else { "file by file; undone as a whole where a later step fails" };
+    if !plan.files.is_empty() {
+        page.note("switch", Paint::Plain, how);
+    }
+    for command in &plan.commands {
+        page.field("run").say(command).end();
+    }
+    for probe in &plan.probes {
+        page.field("prove").say(probe).end();
+    }
+    if plan.probes.is_empty() {
+        page.note("prove", Paint::Warn, "only by reading the files back: no place where it is served is configured");
+    }
+    notes(&report.notes, page);
+}
+
+fn planned_file(file: &PlannedFile, page: &mut Page) {
+    let path = file.path.display().to_string();
+    page.field(match file.act {
+        "make-directory" => "make dir",
+        other => other,
+    });
+    page.say(&path);
+    if let Some(to) = &file.to {
+        page.say(&format!(" -> {}", to.display()));
+    }
+    if let Some(role) = file.role {
+        page.say(&format!(" ({role})"));
+    }
+    page.end();
+    if let Some(after) = file.after {
+        let before = file.before.map_or("nothing".to_owned(), |digest| digest.short());
+        page.field("").put(Paint::Faint, &format!("sha256 {before} -> {}", after.short())).end();
+    }
+}

@@ -1,0 +1,90 @@
+//! What `check` found: a paragraph a subject, and a line for all.
+
+use super::{finding, names, notes};
+use crate::assess::{Severity, date, span};
+use crate::cert::installed::Leaf;
+use crate::change::Shown;
+use crate::flow::check::Checked;
+use crate::report::View;
+use crate::report::page::{FIELD, Page, Paint};
+
+pub fn render(all: &[Checked], view: &View, page: &mut Page) {
+    for checked in all {
+        if !view.quiet || checked.problem.is_some() || worst(checked) {
+            subject(checked, view, page);
+        }
+    }
+    let count = |severity| all.iter().flat_map(|checked| &checked.findings).filter(|f| f.severity == severity).count();
+    let (critical, warnings, remarks) = (count(Severity::Critical), count(Severity::Warning), count(Severity::Note));
+    let problems = all.iter().filter(|checked| checked.problem.is_some()).count();
+    if view.quiet && critical + warnings + problems == 0 {
+        return;
+    }
+    let paint = if critical + problems > 0 {
+        Paint::Bad
+    } else if warnings > 0 {
+        Paint::Warn
+    } else {
+        Paint::Good
+    };
+    let mut summary = format!(
+        "{} checked: {critical} critical, {}, {}",
+        all.len(),
+        plural(warnings, "warning"),
+        plural(remarks, "note")
+    );
+    if problems > 0 {
+        summary.push_str(&format!("; {problems} could not be looked at"));
+    }
+    page.put(paint, &summary).end();
+}
+
+fn worst(checked: &Checked) -> bool {
+    checked.findings.iter().any(|finding| finding.severity <= Severity::Warning)
+}
+
+fn plural(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+fn subject(checked: &Checked, view: &View, page: &mut Page) {
+    page.put(Paint::Strong, &checked.subject).put(Paint::Faint, &format!(" ({})", checked.kind)).end();
+    if let Some(leaf) = &checked.leaf {
+        facts(leaf, checked.kind, view, page);
+    }
+    for seen in &checked.served {
+        let paint = match &seen.shown {
+            Shown::Leaf { proved: true, .. } | Shown::Well => Paint::Plain,
+            Shown::Leaf { proved: false, .. } | Shown::Nobody { .. } | Shown::Failing { .. } => Paint::Warn,
+        };
+        page.note("served", paint, &format!("{}: {}", seen.probe, seen.shown));
+    }
+    if let Some(problem) = &checked.problem {
+        page.painted_field(Paint::Bad, "problem").prose(Paint::Plain, problem, FIELD).end();
+    }
+    checked.findings.iter().for_each(|one| finding(one, page));
+    notes(&checked.notes, page);
+    if checked.findings.is_empty() && checked.problem.is_none() {
+        page.say("  ").put(Paint::Good, "good").end();
+    }
+    page.end();
+}
+
+fn facts(leaf: &Leaf, kind: &str, view: &View, page: &mut Page) {
+    page.field("names").say(&names(leaf)).end();
+    page.field("subject").say(&leaf.subject).end();
+    page.field("issuer").say(&leaf.issuer).end();
+    let left = if leaf.not_after >= view.now {
+        format!("{} left", span(leaf.not_after - view.now))
+    } else {
+        format!("ended {} ago", span(view.now - leaf.not_after))
+    };
+    page.field("valid").say(&format!("{} to {} ({left})", date(leaf.not_before), date(leaf.not_after))).end();
+    let paired = match (kind, leaf.paired) {
+        (_, true) => ", the private key matches",
+        ("target", false) => ", the private key does NOT match or is missing",
+        (_, false) => "",
+    };
+    page.field("key").say(&leaf.key).say(paired).end();
+    page.field("sha256").say(&leaf.fingerprint.to_string()).end();
+}

@@ -1,0 +1,137 @@
+//! Lists: what is kept, what was done, how targets stand.
+
+use super::{moment, names, notes, paint, severity};
+use crate::assess::date;
+use crate::flow::backups::Generation;
+use crate::flow::status::Status;
+use crate::outcome::{End, Proof, Receipt};
+use crate::report::View;
+use crate::report::page::{Page, Paint};
+
+type Row = Vec<(Paint, String)>;
+
+pub fn generations(list: &[Generation], verified: bool, view: &View, page: &mut Page) {
+    if list.is_empty() {
+        page.say("nothing is kept yet: the first generation is kept when reseal first changes a target").end();
+        return;
+    }
+    let head = ["TARGET", "NUMBER", "STATE", "TAKEN (UTC)", "ENDS", "FINGERPRINT", "NAMES", "WHY"];
+    let rows: Vec<Row> = list.iter().map(|one| generation(one, view)).collect();
+    page.table(&head, &rows);
+    for one in list {
+        if let Some(damage) = &one.damage {
+            page.put(Paint::Bad, "damaged: ").say(&format!("{} {}: {damage}", one.target, one.generation)).end();
+        }
+    }
+    if verified && list.iter().all(|one| one.damage.is_none()) {
+        page.put(Paint::Good, "every byte is as it was written").end();
+    }
+}
+
+fn generation(one: &Generation, view: &View) -> Row {
+    let state = match one.state {
+        "current" | "committed" => Paint::Good,
+        "damaged" => Paint::Bad,
+        "rolled-back" | "unfinished" => Paint::Faint,
+        _ => Paint::Plain,
+    };
+    let leaf = one.leaf.as_ref();
+    let ended = leaf.is_some_and(|leaf| leaf.not_after < view.now);
+    vec![
+        (Paint::Plain, one.target.clone()),
+        (Paint::Strong, one.generation.to_string()),
+        (state, format!("{}{}", one.state, if one.pinned { ", pinned" } else { "" })),
+        (Paint::Plain, one.taken.map_or("-".to_owned(), moment)),
+        (if ended { Paint::Bad } else { Paint::Plain }, leaf.map_or("-".to_owned(), |leaf| date(leaf.not_after))),
+        (Paint::Plain, leaf.map_or("-".to_owned(), |leaf| leaf.fingerprint.short())),
+        (Paint::Plain, leaf.map_or("-".to_owned(), names)),
+        (Paint::Faint, one.why.clone()),
+    ]
+}
+
+pub fn history(receipts: &[Receipt], damaged: &[usize], out: &mut Page, err: &mut Page) {
+    if receipts.is_empty() {
+        out.say("nothing was done yet").end();
+    } else {
+        let rows: Vec<Row> = receipts.iter().map(receipt).collect();
+        out.table(&["WHEN (UTC)", "TARGET", "NUMBER", "VERB", "END", "OLD", "NEW", "WHO", "WHY"], &rows);
+    }
+    for line in damaged {
+        err.put(Paint::Bad, "damaged: ").say(&format!("line {line} of the ledger cannot be believed")).end();
+    }
+}
+
+fn receipt(receipt: &Receipt) -> Row {
+    let (paint, end) = end(&receipt.end);
+    let digest = |digest: &Option<crate::digest::Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
+    let why = match &receipt.end {
+        End::RolledBack { why } => format!("{}; it failed: {why}", receipt.why),
+        End::Committed { .. } | End::Accepted => receipt.why.clone(),
+    };
+    vec![
+        (Paint::Plain, moment(receipt.at)),
+        (Paint::Strong, receipt.target.clone()),
+        (Paint::Plain, receipt.generation.to_string()),
+        (Paint::Plain, receipt.verb.clone()),
+        (paint, end.to_owned()),
+        (Paint::Plain, digest(&receipt.before)),
+        (Paint::Plain, digest(&receipt.after)),
+        (Paint::Faint, receipt.actor.clone()),
+        (Paint::Faint, why),
+    ]
+}
+
+fn end(end: &End) -> (Paint, &'static str) {
+    match end {
+        End::Committed { proof: Proof::Handshakes { .. } } => (Paint::Good, "proved"),
+        End::Committed { proof: Proof::ReadBack { .. } } => (Paint::Warn, "read back"),
+        End::RolledBack { .. } => (Paint::Warn, "rolled back"),
+        End::Accepted => (Paint::Warn, "accepted"),
+    }
+}
+
+pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
+    if list.is_empty() {
+        page.say("no target is configured").end();
+        return;
+    }
+    let rows: Vec<Row> = list.iter().map(|one| status(one, view)).collect();
+    page.table(&["TARGET", "KIND", "STATE", "ENDS", "NAMES", "SWITCH", "KEPT", "LAST"], &rows);
+    for one in list {
+        if let Some(problem) = &one.problem {
+            page.put(Paint::Bad, "problem: ").say(&format!("{}: {problem}", one.target)).end();
+        }
+        if one.interrupted {
+            let next = format!("{}: a transaction was interrupted: `{} recover`", one.target, view.program);
+            notes(&[next], page);
+        }
+    }
+}
+
+fn status(one: &Status, view: &View) -> Row {
+    let worst = one.findings.first();
+    let (mood, state) = match (&one.problem, one.interrupted, worst) {
+        (Some(_), _, _) => (Paint::Bad, "unknown".to_owned()),
+        (None, true, _) => (Paint::Bad, "interrupted".to_owned()),
+        (None, false, Some(finding)) => {
+            (paint(finding.severity), format!("{}: {}", severity(finding.severity), finding.code.name()))
+        }
+        (None, false, None) => (Paint::Good, "good".to_owned()),
+    };
+    let leaf = one.leaf.as_ref();
+    let ended = leaf.is_some_and(|leaf| leaf.not_after < view.now);
+    let last = match &one.last {
+        Some(receipt) => format!("{} {}, {}", date(receipt.at), receipt.verb, end(&receipt.end).1),
+        None => "-".to_owned(),
+    };
+    vec![
+        (Paint::Strong, one.target.clone()),
+        (Paint::Plain, one.kind.to_owned()),
+        (mood, state),
+        (if ended { Paint::Bad } else { Paint::Plain }, leaf.map_or("-".to_owned(), |leaf| date(leaf.not_after))),
+        (Paint::Plain, leaf.map_or("-".to_owned(), names)),
+        (Paint::Plain, one.switch.to_owned()),
+        (Paint::Plain, one.generations.to_string()),
+        (Paint::Faint, last),
+    ]
+}

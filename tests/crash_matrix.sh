@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Breaks the release binary from outside, at every system call that changes a file: killed, failing once, failing from then on,
+# writing half, and (as root, where loop devices exist) with the power cut. RESEAL_CRASH_MATRIX names the tool that does it.
+#
+#   tests/crash_matrix.sh BINARY [bounded|full|power]
+set -euo pipefail
+reseal=$(realpath "$1")
+extent=${2:-bounded}
+tool=${RESEAL_CRASH_MATRIX:?names the tool that breaks a command at every system call}
+
+fixed=$(mktemp -d)
+trap 'rm -rf "$fixed"' EXIT
+pair() { # NAME SUBJECT-SUFFIX: a leaf for localhost from a throw-away CA, certificate and key
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$fixed/$1.ca.key" -out "$fixed/$1.ca.pem" \
+    -subj "/CN=CA $1" -days 400 2>/dev/null
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$fixed/$1.key" -out "$fixed/$1.csr" \
+    -subj "/CN=$1" 2>/dev/null
+  printf 'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n' >"$fixed/ext"
+  openssl x509 -req -in "$fixed/$1.csr" -CA "$fixed/$1.ca.pem" -CAkey "$fixed/$1.ca.key" -days 300 -extfile "$fixed/ext" \
+    -out "$fixed/$1.pem" 2>/dev/null
+}
+pair old; pair new; pair third
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$fixed/vendor.key" -out "$fixed/vendor.pem" \
+  -subj /CN=localhost -addext subjectAltName=DNS:localhost -days 400 2>/dev/null
+printf 'correct horse\n' >"$fixed/passphrase"; chmod 600 "$fixed/passphrase"
+cat >"$fixed/reload" <<'SH'
+#!/bin/sh
+# Dies together with whoever called it, once, when the scenario asks for it.
+if [ -e "$1/die" ]; then rm "$1/die"; kill -9 $PPID; fi
+SH
+chmod 755 "$fixed/reload"
+
+# What stands where the service reads: wholly one of the pairs, or the check fails.
+cat >"$fixed/check" <<'SH'
+#!/bin/sh
+fixed=$1; reseal=$2; cd "$W" || exit 1
+public() { openssl pkey -in "$1" -pubout 2>/dev/null; }
+state=torn
+leaf=$(openssl x509 -in certs/web.pem -noout -pubkey 2>/dev/null)
+[ -n "$leaf" ] && [ "$leaf" = "$(public private/web.key)" ] && state=other
+for known in old new third vendor; do
+  [ "$leaf" = "$(public "$fixed/$known.key")" ] && [ "$state" = other ] && state=$known
+done
+echo "$state"
+[ "$state" != torn ] || exit 1
+[ -z "$(find . -name '.reseal-*')" ] || { echo "left over: $(find . -name '.reseal-*')"; exit 1; }
+[ -z "$(find . -type f -perm /007 -exec grep -l 'PRIVATE KEY' {} +)" ] || { echo 'a key is readable by others'; exit 1; }
+[ ! -d state/vault ] || "$reseal" --config r.toml backups verify >/dev/null || { echo 'a backup is damaged'; exit 1; }
+if [ -d state/journal ] && [ -n "$(ls state/journal)" ]; then echo 'a journal is left'; exit 1; fi
+SH
+chmod 755 "$fixed/check"
+
+recover="test -z \"\$(find . -type f -perm /007 -exec grep -l 'PRIVATE KEY' {} +)\" && $reseal --config r.toml -q recover"
+base="umask 022; mkdir certs private; cp $fixed/vendor.pem certs/web.pem; cp $fixed/vendor.key private/web.key; chmod 640 private/web.key
+cat >r.toml <<TOML
+[defaults]
+state_dir = \"\$W/state\"
+live_dir = \"\$W/live\"
+[ca.demo]
+passphrase_file = \"$fixed/passphrase\"
+[[target]]
+name = \"web\"
+kind = \"files\"
+names = [\"localhost\"]
+certificate = \"\$W/certs/web.pem\"
+key = \"\$W/private/web.key\"
+reload = [\"$fixed/reload\", \"\$W\"]
+[target.source]
+kind = \"local-ca\"
+ca = \"demo\"
+TOML
+"
+run="$reseal --config r.toml -q"
+install() { echo "$run install web --cert $fixed/$1.pem --key $fixed/$1.key"; }
+
+faults=kill,ENOSPC,EIO,EACCES,EROFS,ENOSPC*,EIO*,EACCES*,EROFS*,short
+failed=0
+matrix() { # NAME SETUP RUN [ARGUMENT...]
+  local name=$1 setup=$2 command=$3; shift 3
+  echo "== $name"
+  python3 "$tool" --setup "$base$setup" --run "$command" --recover "$recover" --check "$fixed/check $fixed $reseal" \
+    --strict --timeout 60 "$@" || failed=1
+}
+first="$(install old) >/dev/null 2>&1"
+case $extent in
+  bounded) # every call is killed; the errors at every second one
+    matrix install "$first" "$(install new)" --modes kill
+    matrix install "$first" "$(install new)" --modes ENOSPC,EIO*,EACCES,short --stride 2
+    matrix restore "$first" "$run restore web 1 --force" --modes kill,EIO --stride 2
+    matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes kill,ENOSPC*,EIO --stride 2
+    ;;
+  full)
+    matrix 'first install' true "$(install new)" --modes "$faults"
+    matrix install "$first" "$(install new)" --modes "$faults" --nested 1
+    matrix 'install, adopted' "$first; $run adopt web >/dev/null" "$(install new)" --modes "$faults"
+    matrix adopt "$first" "$run adopt web" --modes "$faults"
+    matrix renew "$run ca init demo --permit localhost --passphrase-file $fixed/passphrase >/dev/null" "$run renew web" \
+      --modes "$faults"
+    matrix restore "$first" "$run restore web 1 --force" --modes "$faults" --nested 3
+    matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes "$faults"
+    matrix prune "$first; $(install new); $(install third); $(install old); $(install new)" "$run prune web --keep 1" \
+      --modes "$faults"
+    ;;
+  power)
+    for fs in ext4 xfs; do
+      matrix "install, power cut, $fs" "$first" "$(install new)" --modes cut,cutlog --fs $fs
+      matrix "restore, power cut, $fs" "$first" "$run restore web 1 --force" --modes cut,cutlog --fs $fs
+      matrix "recover, power cut, $fs" "$first; touch die; $(install new) || true" "$run recover" --modes cut,cutlog --fs $fs
+    done
+    matrix 'install, power cut, ext4 noauto_da_alloc' "$first" "$(install new)" --modes cut,cutlog --fs ext4 --mntopt noauto_da_alloc
+    matrix 'install, adopted, power cut, ext4' "$first; $run adopt web >/dev/null" "$(install new)" --modes cut,cutlog --fs ext4
+    ;;
+  *) echo "unknown extent $extent" >&2; exit 2 ;;
+esac
+exit $failed

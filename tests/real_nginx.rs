@@ -1,0 +1,327 @@
+//! A real nginx under handshake load: installs and restores fail no client, and never show a certificate with another's key.
+//!
+//! `RESEAL_LONG=1` makes it 300 changes and at least 100,000 handshakes instead of a short run.
+
+mod support;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reseal::config::Config;
+use reseal::digest::Digest;
+use reseal::event::Listener;
+use reseal::flow::{Options, Report, Session, adopt, install, restore};
+use reseal::host::{Host, tls};
+use reseal::outcome::{Exit, Outcome, Proof};
+use support::{Pair, pair, self_signed};
+use tempfile::TempDir;
+
+const NGINX: &str = "/usr/sbin/nginx";
+
+/// One nginx of its own on a free port.
+struct Nginx {
+    dir: TempDir,
+    port: u16,
+    child: Child,
+    config: Config,
+}
+
+impl Nginx {
+    fn start() -> Option<Self> {
+        Self::start_with("", &self_signed(100))
+    }
+
+    fn start_with(extra: &str, first: &Pair) -> Option<Self> {
+        if !Path::new(NGINX).exists() {
+            println!("skipped: needs {NGINX}");
+            return None;
+        }
+        let dir = TempDir::new().unwrap();
+        let root = dir.path();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        for sub in ["conf", "tls", "logs"] {
+            fs::create_dir(root.join(sub)).unwrap();
+        }
+        let conf = format!(
+            "user root;\ndaemon off;\nmaster_process on;\nworker_processes 2;\npid {0}/nginx.pid;\nerror_log {0}/logs/error.log;\n\
+             events {{ worker_connections 512; }}\nhttp {{ access_log off;\n server {{ listen 127.0.0.1:{port} ssl; server_name localhost;\n\
+             ssl_certificate {0}/tls/web.pem;\n ssl_certificate_key {0}/tls/web.key;\n return 204; }} }}\n",
+            root.display()
+        );
+        fs::write(root.join("conf/nginx.conf"), conf).unwrap();
+        write_pair(root, first);
+        let child = Command::new(NGINX)
+            .args(["-p", root.to_str().unwrap(), "-c", root.join("conf/nginx.conf").to_str().unwrap()])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let text = format!(
+            "[defaults]\nstate_dir = \"{0}/state\"\nlive_dir = \"{0}/live\"\nverify_timeout = 10\n[[target]]\nname = \"web\"\n\
+             kind = \"nginx\"\nnames = [\"localhost\"]\nprefix = \"{0}\"\nconf = \"{0}/conf/nginx.conf\"\n{extra}",
+            root.display()
+        );
+        let config = Config::parse(&text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"));
+        let nginx = Self { dir, port, child, config };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while nginx.shown().is_none() {
+            assert!(Instant::now() < deadline, "nginx did not come up");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Some(nginx)
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn shown(&self) -> Option<Digest> {
+        let served = tls::handshake(&self.address(), Some("localhost"), None, Duration::from_secs(5)).ok()?;
+        Some(Digest::of(&served.chain[0]))
+    }
+
+    fn host(&self) -> Host {
+        Host::new(self.dir.path().join("state"))
+    }
+
+    fn with<T>(&self, options: Options, listener: &mut dyn Listener, act: impl FnOnce(&mut Session<'_>) -> T) -> T {
+        let host = self.host();
+        let mut session = Session::new(&host, &self.config, self.dir.path().join("live"), options, listener);
+        act(&mut session)
+    }
+
+    fn install(&self, inputs: &[PathBuf], listener: &mut dyn Listener) -> Report {
+        self.with(Options::default(), listener, |session| install::run(session, "web", inputs))
+    }
+
+    fn bring(&self, pair: &Pair) -> Vec<PathBuf> {
+        let file = self.dir.path().join("new.pem");
+        fs::write(&file, format!("{}{}", pair.key, pair.certificate)).unwrap();
+        vec![file]
+    }
+
+    fn reload(&self) {
+        let root = self.dir.path();
+        let status = Command::new(NGINX)
+            .args(["-p", root.to_str().unwrap(), "-c", root.join("conf/nginx.conf").to_str().unwrap(), "-s", "reload"])
+            .stderr(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        let _ = status;
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        let _ = self.child.wait();
+    }
+}
+
+fn write_pair(root: &Path, pair: &Pair) {
+    fs::write(root.join("tls/web.pem"), &pair.certificate).unwrap();
+    fs::write(root.join("tls/web.key"), &pair.key).unwrap();
+}
+
+fn fingerprint(pair: &Pair) -> Digest {
+    Digest::of(pem::parse(&pair.certificate).unwrap().contents())
+}
+
+/// Clients that shake hands without a pause and remember what went wrong.
+struct Clients {
+    stop: Arc<AtomicBool>,
+    good: Arc<AtomicU64>,
+    faults: Arc<Mutex<Vec<String>>>,
+    known: Arc<Mutex<HashSet<Digest>>>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Clients {
+    fn start(address: &str, known: &[Digest]) -> Self {
+        let clients = Self {
+            stop: Arc::default(),
+            good: Arc::default(),
+            faults: Arc::default(),
+            known: Arc::new(Mutex::new(known.iter().copied().collect())),
+            threads: Vec::new(),
+        };
+        let threads = (0..3)
+            .map(|_| {
+                let (stop, good, faults, known) = (
+                    Arc::clone(&clients.stop),
+                    Arc::clone(&clients.good),
+                    Arc::clone(&clients.faults),
+                    Arc::clone(&clients.known),
+                );
+                let address = address.to_owned();
+                thread::spawn(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        let fault = match tls::handshake(&address, Some("localhost"), None, Duration::from_secs(10)) {
+                            Ok(served) if !served.proved => "a certificate was shown without its key".to_owned(),
+                            Ok(served) if !known.lock().unwrap().contains(&Digest::of(&served.chain[0])) => {
+                                "an unknown certificate was shown".to_owned()
+                            }
+                            Ok(_) => {
+                                good.fetch_add(1, Ordering::Relaxed);
+                                continue;
+                            }
+                            Err(error) => error.to_string(),
+                        };
+                        faults.lock().unwrap().push(fault);
+                    }
+                })
+            })
+            .collect();
+        Self { threads, ..clients }
+    }
+
+    fn learn(&self, fingerprint: Digest) {
+        self.known.lock().unwrap().insert(fingerprint);
+    }
+
+    fn good(&self) -> u64 {
+        self.good.load(Ordering::Relaxed)
+    }
+
+    fn end(self) -> (u64, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
+        let faults = self.faults.lock().unwrap().clone();
+        (self.good.load(Ordering::Relaxed), faults)
+    }
+}
+
+fn long() -> bool {
+    std::env::var_os("RESEAL_LONG").is_some()
+}
+
+#[test]
+fn installs_and_restores_under_load_fail_no_handshake() {
+    let Some(nginx) = Nginx::start() else { return };
+    let clients = Clients::start(&nginx.address(), &[nginx.shown().unwrap()]);
+    let changes = if long() { 300 } else { 12 };
+    for change in 0..changes {
+        let report = match change % 3 {
+            0 | 1 => {
+                let fresh = pair(90);
+                clients.learn(fingerprint(&fresh));
+                let report = nginx.install(&nginx.bring(&fresh), &mut reseal::event::Silence);
+                assert_eq!(nginx.shown(), Some(fingerprint(&fresh)), "change {change}");
+                report
+            }
+            _ => nginx
+                .with(Options::default(), &mut reseal::event::Silence, |session| restore::run(session, "web", None)),
+        };
+        match &report.outcome {
+            Outcome::Committed { receipt, not_served } => {
+                assert!(not_served.is_empty(), "{report:?}");
+                assert!(
+                    matches!(receipt.end, reseal::outcome::End::Committed { proof: Proof::Handshakes { count } } if count >= 3),
+                    "{report:?}"
+                );
+            }
+            _ => panic!("change {change}: {report:?}"),
+        }
+        if change == changes / 2 {
+            let adopted = nginx
+                .with(Options::default(), &mut reseal::event::Silence, |session| adopt::run(session, "web", false));
+            assert_eq!(adopted.outcome.exit(), Exit::Good, "{adopted:?}");
+        }
+    }
+    while long() && clients.good() < 100_000 {
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (good, faults) = clients.end();
+    println!("{changes} changes, {good} handshakes, {} failed", faults.len());
+    assert!(good > 500, "the load was real: {good}");
+    assert_eq!(faults, Vec::<String>::new());
+}
+
+#[test]
+fn another_hook_that_reloads_at_any_moment_does_no_harm() {
+    let Some(nginx) = Nginx::start() else { return };
+    let clients = Clients::start(&nginx.address(), &[nginx.shown().unwrap()]);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                nginx.reload();
+                thread::sleep(Duration::from_millis(7));
+            }
+        });
+        for change in 0..if long() { 60 } else { 6 } {
+            let fresh = pair(90);
+            clients.learn(fingerprint(&fresh));
+            let report = nginx.install(&nginx.bring(&fresh), &mut reseal::event::Silence);
+            assert_eq!(report.outcome.exit(), Exit::Good, "change {change}: {report:?}");
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let (good, faults) = clients.end();
+    println!("{good} handshakes beside constant reloads, {} failed", faults.len());
+    assert_eq!(faults, Vec::<String>::new());
+}
+
+#[test]
+fn a_pair_that_a_vendor_broke_is_mended() {
+    let Some(nginx) = Nginx::start() else { return };
+    let shown = nginx.shown().unwrap();
+    // The files no longer match, so nginx's own test fails; the running server still has the old pair.
+    fs::write(nginx.dir.path().join("tls/web.key"), self_signed(9).key).unwrap();
+    assert_eq!(nginx.shown(), Some(shown));
+    let fresh = pair(90);
+    let report = nginx.install(&nginx.bring(&fresh), &mut reseal::event::Silence);
+    assert_eq!(report.outcome.exit(), Exit::Good, "{report:?}");
+    assert_eq!(nginx.shown(), Some(fingerprint(&fresh)));
+}
+
+#[test]
+fn a_broken_configuration_refuses_an_install_and_lets_a_restore_through() {
+    let Some(nginx) = Nginx::start() else { return };
+    let first = pair(90);
+    let report = nginx.install(&nginx.bring(&first), &mut reseal::event::Silence);
+    assert_eq!(report.outcome.exit(), Exit::Good, "{report:?}");
+    let conf = nginx.dir.path().join("conf/nginx.conf");
+    let good = fs::read_to_string(&conf).unwrap();
+    fs::write(&conf, good.replace("access_log off;", "no_such_directive on;")).unwrap();
+
+    let report = nginx.install(&nginx.bring(&pair(80)), &mut reseal::event::Silence);
+    assert_eq!(report.outcome.exit(), Exit::Refused, "{report:?}");
+    assert_eq!(nginx.shown(), Some(fingerprint(&first)));
+
+    let report =
+        nginx.with(Options::default(), &mut reseal::event::Silence, |session| restore::run(session, "web", Some(1)));
+    assert_eq!(
+        report.outcome.exit(),
+        Exit::Findings,
+        "the files are back, and the server has not taken them up: {report:?}"
+    );
+    let restored = fs::read_to_string(nginx.dir.path().join("tls/web.pem")).unwrap();
+    assert_ne!(restored.trim(), first.certificate.trim());
+    fs::write(&conf, good).unwrap();
+    nginx.reload();
+}
+
+#[test]
+fn a_reload_that_exits_0_and_changes_nothing_is_seen() {
+    let Some(nginx) = Nginx::start_with("reload = [\"/bin/true\"]\n", &self_signed(100)) else { return };
+    let shown = nginx.shown().unwrap();
+    let before = fs::read_to_string(nginx.dir.path().join("tls/web.pem")).unwrap();
+    let mut config = nginx.config.clone();
+    config.targets[0].policy.verify_timeout = Duration::from_secs(1);
+    let host = nginx.host();
+    let mut silence = reseal::event::Silence;
+    let mut session = Session::new(&host, &config, nginx.dir.path().join("live"), Options::default(), &mut silence);
+    let report = install::run(&mut session, "web", &nginx.bring(&pair(90)));
+    assert!(matches!(&report.outcome, Outcome::RolledBack { why, .. } if why.contains("still the OLD")), "{report:?}");
+    assert_eq!(nginx.shown(), Some(shown));
+    assert_eq!(fs::read_to_string(nginx.dir.path().join("tls/web.pem")).unwrap(), before);
+}
