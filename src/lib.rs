@@ -38,7 +38,6 @@
         clippy::print_stdout,
         clippy::unwrap_used,
         clippy::wildcard_enum_match_arm,
-        unreachable_pub
     )
 )]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests set their own stage"))]

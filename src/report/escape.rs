@@ -83,7 +83,8 @@ mod tests {
         fn nothing_that_acts_is_left(text in "\\PC*|(.|\n){0,40}") {
             let safe = escape(&text);
             prop_assert!(!safe.chars().any(acts));
-            prop_assert_eq!(escape(&safe).as_ref(), safe.as_ref());
+            let again = escape(&safe).into_owned();
+            prop_assert_eq!(again, safe.as_ref());
         }
     }
 }
