@@ -8,7 +8,7 @@ use super::vault::{Vault, VaultError};
 use crate::change::{Attributes, Image, Role, Step};
 use crate::digest::Digest;
 use crate::host::Host;
-use crate::host::attributes::own;
+use crate::host::attributes::{closed_to_others, own};
 use crate::host::dir::{Dir, DiskError, Errno};
 use crate::host::walk::{Last, Place, Trust, WalkError};
 
@@ -301,15 +301,17 @@ pub(super) fn sync(places: &[Place]) -> Done<()> {
 
 /// A file that holds a key loses every bit for others, whatever its predecessor had.
 fn final_attributes(before: &Image, role: Role, wanted: Option<&Attributes>) -> Attributes {
-    let mut attributes = match (wanted, before) {
+    let attributes = match (wanted, before) {
         (Some(wanted), _) => wanted.clone(),
         (None, Image::File { attributes, .. }) => attributes.clone(),
         (None, Image::Absent | Image::Link { .. } | Image::Dir { .. }) => {
             own(if role.holds_key() { 0o600 } else { 0o644 })
         }
     };
-    attributes.mode &= if role.holds_key() { 0o770 } else { 0o777 };
-    attributes
+    if role.holds_key() {
+        return closed_to_others(attributes);
+    }
+    Attributes { mode: attributes.mode & 0o777, ..attributes }
 }
 
 fn again_name(act: &Act) -> OsString {
