@@ -215,12 +215,12 @@ impl Source {
 
     /// What is compiled into the program: all before the test module.
     fn body(&self) -> &str {
-        let end = self.text.match_indices("#[cfg(test)]\n").map(|(at, _)| at);
+        let mut marks = self.text.match_indices("#[cfg(test)]\n").map(|(at, _)| at);
         let of_tests = |at: &usize| {
             let next = self.text[*at..].lines().nth(1).unwrap_or_default();
             next.trim_start_matches("pub(super) ").starts_with("mod tests")
         };
-        self.text.get(..end.filter(of_tests).next().unwrap_or(self.text.len())).unwrap_or_default()
+        self.text.get(..marks.find(of_tests).unwrap_or(self.text.len())).unwrap_or_default()
     }
 
     /// The same without comment lines, with their numbers.

@@ -14,10 +14,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use time::OffsetDateTime;
 
 use self::args::{Cli, Colour, Format, Global, Verb};
 use self::progress::Progress;
+use crate::host::clock::Clock;
 use crate::host::{signal, terminal};
 use crate::outcome::Exit;
 use crate::report::{Answer, Failure, View, json, text};
@@ -81,7 +81,7 @@ struct Style {
 impl Style {
     fn of(global: &Global) -> Self {
         let view = View {
-            now: OffsetDateTime::now_utc(),
+            now: Clock::System.now(),
             width: terminal::width(),
             program: request::program(global),
             quiet: global.quiet,
