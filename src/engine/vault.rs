@@ -229,6 +229,11 @@ impl Vault {
         if manifest.format > FORMAT {
             return Err(self.damaged(generation, "it was written by a newer reseal"));
         }
+        if manifest.generation != generation {
+            return Err(
+                self.damaged(generation, &format!("its manifest is that of generation {}", manifest.generation))
+            );
+        }
         Ok(manifest)
     }
 

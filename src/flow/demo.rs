@@ -172,14 +172,15 @@ impl Play<'_> {
             "Detect",
             "A vendor's server came with a self-signed certificate. No client trusts it.",
             Some("reseal check web"),
+            |scene| scene.checked.iter().any(|checked| !checked.findings.is_empty()),
             |session| Ok(Shown::checked(check::run(session, &[target()])?)),
         )?;
-        self.expect(|scene| scene.checked.iter().any(|checked| !checked.findings.is_empty()))?;
 
         self.scene(
             "A local CA",
             "A root is made once, for chosen names only. Its key is encrypted.",
             Some("reseal ca init demo --permit localhost"),
+            |scene| scene.reports.is_empty(),
             |session| {
                 let permitted = "localhost".parse().map_err(|error| stage("name what its CA may sign", &error))?;
                 ca::init(session, "demo", &ca::Init::new(vec![permitted]))?;
@@ -192,26 +193,26 @@ impl Play<'_> {
             "A certificate is issued, the old pair is kept, the new one is put in place, the server is reloaded, and handshakes prove \
              that it is served.",
             Some("reseal renew web"),
+            committed,
             |session| Ok(Shown::report(first(renew::run(session, &[target()])?)?)),
         )?;
-        self.expect_committed()?;
 
         self.scene(
             "Nothing to do",
             "Run again, as a timer does every day: nothing is written and nothing is reloaded.",
             Some("reseal renew web"),
+            left_alone,
             |session| Ok(Shown::report(first(renew::run(session, &[target()])?)?)),
         )?;
-        self.expect(|scene| scene.reports.iter().all(|report| matches!(report.outcome, Outcome::Nothing { .. })))?;
 
         self.upgrade()?;
         self.scene(
             "Reinstate",
             "A vendor's upgrade has put its self-signed certificate back and reloaded. The hook sees it, and puts back what was proved before.",
             Some("reseal post-upgrade"),
+            committed,
             |session| Ok(Shown::report(first(post_upgrade::run(session, &[target()])?)?)),
         )?;
-        self.expect_committed()?;
 
         let bad = self.unusable_pair()?;
         self.scene(
@@ -219,33 +220,33 @@ impl Play<'_> {
             "A P-384 certificate is valid, but this server does not take such keys: its reload ends with 0 and changes nothing. The \
              handshake tells, and everything is put back.",
             Some("reseal install web --from p384.pem"),
+            rolled_back,
             |session| Ok(Shown::report(install::run(session, &target(), std::slice::from_ref(&bad)))),
         )?;
-        self.expect(|scene| scene.reports.iter().all(|report| matches!(report.outcome, Outcome::RolledBack { .. })))?;
 
         self.scene(
             "One rename for the pair",
             "Certificate and key become links through one directory link: from now on a single rename switches both.",
             Some("reseal adopt web"),
+            committed,
             |session| Ok(Shown::report(adopt::run(session, &target(), false))),
         )?;
-        self.expect_committed()?;
 
         self.scene(
             "Restore",
             "Any earlier generation can be put back, guarded like an install. This is the very first one, the vendor's own.",
             Some("reseal restore web 1"),
+            committed,
             |session| Ok(Shown::report(restore::run(session, &target(), Some(1)))),
         )?;
-        self.expect_committed()?;
 
         self.scene(
             "And forward again",
             "Without a number, restore takes the newest good generation that is not in place.",
             Some("reseal restore web"),
+            committed,
             |session| Ok(Shown::report(restore::run(session, &target(), None))),
-        )?;
-        self.expect_committed()
+        )
     }
 
     /// What the vendor's upgrade does.
@@ -288,6 +289,7 @@ impl Play<'_> {
         title: &'static str,
         text: &'static str,
         command: Option<&str>,
+        as_told: impl FnOnce(&Scene) -> bool,
         act: impl FnOnce(&mut Session<'_>) -> Result<Shown, Refusal>,
     ) -> Result<(), Refusal> {
         self.audience.begins(self.scenes.len() + 1, title, text, command);
@@ -302,24 +304,27 @@ impl Play<'_> {
         let Shown { reports, checked } = shown;
         let command = command.map(str::to_owned);
         let scene = Scene { title, text, command, reports, checked, load: self.clients.load(), took };
+        let well = as_told(&scene);
         self.audience.ends(&scene);
         self.scenes.push(scene);
-        Ok(())
-    }
-
-    fn expect_committed(&self) -> Result<(), Refusal> {
-        self.expect(|scene| scene.reports.iter().all(|report| matches!(report.outcome, Outcome::Committed { .. })))
-    }
-
-    fn expect(&self, as_told: impl FnOnce(&Scene) -> bool) -> Result<(), Refusal> {
-        match self.scenes.last() {
-            Some(scene) if !as_told(scene) => {
-                Err(Refusal::new(format!("the scene `{}` did not end as it should: {:?}", scene.title, scene.reports))
-                    .hint("this is a bug in reseal: please report it with the lines above"))
-            }
-            Some(_) | None => Ok(()),
+        if well {
+            return Ok(());
         }
+        Err(Refusal::new(format!("the scene `{title}` did not end as it should"))
+            .hint("this is a bug in reseal: please report it with the lines above"))
     }
+}
+
+fn committed(scene: &Scene) -> bool {
+    scene.reports.iter().all(|report| matches!(report.outcome, Outcome::Committed { .. }))
+}
+
+fn left_alone(scene: &Scene) -> bool {
+    scene.reports.iter().all(|report| matches!(report.outcome, Outcome::Nothing { .. }))
+}
+
+fn rolled_back(scene: &Scene) -> bool {
+    scene.reports.iter().all(|report| matches!(report.outcome, Outcome::RolledBack { .. }))
 }
 
 fn target() -> String {

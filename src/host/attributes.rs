@@ -17,6 +17,25 @@ pub fn own(mode: u32) -> Attributes {
     Attributes { mode, uid, gid, xattrs: Vec::new() }
 }
 
+/// The same with no right for others, as a file with a key has them. An ACL repeats the mode's last three bits in an entry of its own
+/// (acl(5), `ACL_OTHER`), and setting it would open the file for the moment until the mode is set.
+#[must_use]
+pub fn closed_to_others(mut attributes: Attributes) -> Attributes {
+    attributes.mode &= 0o770;
+    for (name, value) in &mut attributes.xattrs {
+        if let Some(mut bytes) = unhex(value).filter(|_| name == POSIX_ACL) {
+            let entries = bytes.get_mut(ACL_HEADER..).unwrap_or_default();
+            for entry in entries.chunks_exact_mut(ACL_ENTRY) {
+                if entry.starts_with(&ACL_OTHER) {
+                    entry[2..4].fill(0);
+                }
+            }
+            *value = hex(&bytes);
+        }
+    }
+    attributes
+}
+
 /// The attributes of an open file.
 pub(super) fn of(file: &File) -> io::Result<Attributes> {
     let stat = fs::fstat(file)?;
@@ -52,6 +71,12 @@ pub(super) fn give(file: &File, wanted: &Attributes) -> io::Result<()> {
 }
 
 const POSIX_ACL: &str = "system.posix_acl_access";
+/// Bytes before the first entry of an ACL as an extended attribute: its version (linux/posix_acl_xattr.h).
+const ACL_HEADER: usize = 4;
+/// Bytes of an entry: tag, rights (two bytes each) and id (four).
+const ACL_ENTRY: usize = 8;
+/// The tag of the entry for all others, little-endian.
+const ACL_OTHER: [u8; 2] = [0x20, 0];
 
 /// The extended attributes that belong to the file's place rather than to its bytes. `security.capability`, `ima` and `evm`
 /// vouch for contents, and `trusted.*` belongs to the file system itself: none of these may be copied to other bytes.
@@ -64,10 +89,10 @@ fn carried(file: &File) -> io::Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     for name in names {
         let Ok(text) = std::str::from_utf8(name.as_bytes()) else { continue };
-        if text == POSIX_ACL || text == "security.selinux" || text == "security.SMACK64" || text.starts_with("user.") {
-            if let Some(value) = file.get_xattr(&name)? {
-                found.push((text.to_owned(), hex(&value)));
-            }
+        if (text == POSIX_ACL || text == "security.selinux" || text == "security.SMACK64" || text.starts_with("user."))
+            && let Some(value) = file.get_xattr(&name)?
+        {
+            found.push((text.to_owned(), hex(&value)));
         }
     }
     found.sort();
@@ -83,11 +108,40 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.as_bytes()
         .chunks(2)
         .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acl_closes_to_others_with_the_mode() {
+        let entry = |tag: u8, rights: u8, id: u32| [&[tag, 0, rights, 0], id.to_le_bytes().as_slice()].concat();
+        let acl = |others: u8| {
+            let entries = [
+                entry(0x01, 6, u32::MAX),
+                entry(0x02, 4, 0x20),
+                entry(0x04, 4, u32::MAX),
+                entry(0x10, 4, u32::MAX),
+                entry(0x20, others, u32::MAX),
+            ];
+            hex(&[2_u32.to_le_bytes().to_vec(), entries.concat()].concat())
+        };
+        let with = |mode, acl: String| {
+            let xattrs = vec![(POSIX_ACL.to_owned(), acl), ("user.origin".to_owned(), "20000400".to_owned())];
+            Attributes { mode, uid: 0, gid: 0, xattrs }
+        };
+        assert_eq!(closed_to_others(with(0o644, acl(4))), with(0o640, acl(0)));
+        assert_eq!(closed_to_others(with(0o2607, acl(7))), with(0o600, acl(0)));
+        for odd in ["", "02", "0200000020"] {
+            assert_eq!(closed_to_others(with(0o644, odd.to_owned())), with(0o640, odd.to_owned()), "{odd}");
+        }
+    }
 }

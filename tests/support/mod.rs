@@ -1,6 +1,9 @@
 //! A target in a temporary directory, and pairs to install in it.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub mod service;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -25,29 +28,43 @@ pub struct Pair {
 
 /// A leaf for localhost, issued by a throw-away CA, valid from yesterday for this many days.
 pub fn pair(days: i64) -> Pair {
+    issued(&["localhost"], -1, days)
+}
+
+/// A leaf for these names, issued by a throw-away CA, valid between these days from now.
+pub fn issued(names: &[&str], from: i64, to: i64) -> Pair {
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     ca.distinguished_name.push(DnType::CommonName, "test CA");
     let issuer = Issuer::new(ca, KeyPair::generate().unwrap());
     let key = KeyPair::generate().unwrap();
-    let leaf = params(days).signed_by(&key, &issuer).unwrap();
+    let leaf = params(names, from, to).signed_by(&key, &issuer).unwrap();
     Pair { certificate: leaf.pem(), key: key.serialize_pem() }
 }
 
 /// A self-signed one, as a vendor's package makes it.
 pub fn self_signed(days: i64) -> Pair {
     let key = KeyPair::generate().unwrap();
-    let leaf = params(days).self_signed(&key).unwrap();
+    let leaf = params(&["localhost"], -1, days).self_signed(&key).unwrap();
     Pair { certificate: leaf.pem(), key: key.serialize_pem() }
 }
 
-fn params(days: i64) -> CertificateParams {
-    let mut leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+fn params(names: &[&str], from: i64, to: i64) -> CertificateParams {
+    let mut leaf = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
     leaf.distinguished_name = rcgen::DistinguishedName::new();
-    leaf.distinguished_name.push(DnType::CommonName, "localhost");
-    leaf.not_before = OffsetDateTime::now_utc() - Duration::days(1);
-    leaf.not_after = OffsetDateTime::now_utc() + Duration::days(days);
+    leaf.distinguished_name.push(DnType::CommonName, names[0]);
+    leaf.not_before = OffsetDateTime::now_utc() + Duration::days(from);
+    leaf.not_after = OffsetDateTime::now_utc() + Duration::days(to);
     leaf
+}
+
+/// Whether this runs as root; says so where it does not.
+pub fn root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        println!("skipped: needs root");
+    }
+    root
 }
 
 /// Certificate and key in two directories, a pair to install, and reseal's own state.
@@ -59,16 +76,18 @@ pub struct World {
 impl World {
     /// With a self-signed pair in place; `extra` goes into the target's configuration.
     pub fn new(extra: &str) -> Self {
-        Self::within(memory_dir(), extra)
+        Self::made_in(memory_dir(), |_| extra.to_owned())
     }
 
     /// The same on a real disk.
     pub fn on_disk(extra: &str) -> Self {
-        Self::within(TempDir::new().unwrap(), extra)
+        Self::made_in(TempDir::new().unwrap(), |_| extra.to_owned())
     }
 
-    fn within(dir: TempDir, extra: &str) -> Self {
+    /// The same in a directory of the caller's choice, which the configuration may name.
+    pub fn made_in(dir: TempDir, extra: impl FnOnce(&Path) -> String) -> Self {
         let root = dir.path();
+        let extra = extra(root);
         fs::create_dir(root.join("certs")).unwrap();
         fs::create_dir(root.join("private")).unwrap();
         let text = format!(
@@ -153,6 +172,26 @@ impl World {
                 found.push(path.to_owned());
             }
         });
+        found
+    }
+
+    /// Everything in the directory but reseal's own state: path -> kind, mode, owner, group, and bytes or link text.
+    pub fn tree(&self) -> BTreeMap<PathBuf, (u32, u32, u32, Vec<u8>)> {
+        let mut found = BTreeMap::new();
+        let mut waiting = vec![self.dir.path().to_owned()];
+        while let Some(path) = waiting.pop() {
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let mut bytes = Vec::new();
+            if metadata.is_dir() {
+                waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else if metadata.is_symlink() {
+                bytes = fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes();
+            } else if metadata.is_file() {
+                bytes = fs::read(&path).unwrap();
+            }
+            found.insert(path, (metadata.mode(), metadata.uid(), metadata.gid(), bytes));
+        }
+        found.retain(|path, _| !path.starts_with(self.path("state")));
         found
     }
 

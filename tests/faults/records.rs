@@ -1,0 +1,151 @@
+//! reseal's own records, damaged or in other hands.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
+
+use reseal::flow::{Options, backups};
+use reseal::outcome::{Outcome, Receipt};
+
+use super::{good, installed, refused, refused_with};
+use crate::support::{World, pair, root};
+
+/// Three generations: 1 found, 2 and 3 installed, 3 in place.
+fn kept() -> World {
+    let world = World::new("");
+    world.put(&pair(30));
+    installed(&world);
+    installed(&world);
+    world
+}
+
+fn states(world: &World) -> Vec<(u32, &'static str)> {
+    let list = world.with(&world.host(), Options::default(), |session| backups::list(session, &[], true)).unwrap();
+    list.into_iter().map(|generation| (generation.generation, generation.state)).collect()
+}
+
+fn history(world: &World) -> (Vec<Receipt>, Vec<usize>) {
+    world.with(&world.host(), Options::default(), |session| backups::history(session, &[])).unwrap()
+}
+
+#[test]
+fn one_flipped_bit_in_a_backup_is_seen_and_the_next_older_is_taken() {
+    let files: Vec<PathBuf> = {
+        let world = kept();
+        let mut names: Vec<PathBuf> = fs::read_dir(world.path("state/vault/web/2"))
+            .unwrap()
+            .map(|entry| PathBuf::from(entry.unwrap().file_name()))
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(files, ["0", "1", "manifest"].map(PathBuf::from));
+    for name in files {
+        for part in [0, 1, 2] {
+            let world = kept();
+            let path = world.path("state/vault/web/2").join(&name);
+            let mut bytes = fs::read(&path).unwrap();
+            let at = [0, bytes.len() / 2, bytes.len() - 2][part];
+            bytes[at] ^= 2;
+            fs::write(&path, bytes).unwrap();
+            let before = world.tree();
+            let place = format!("{} at {at}", name.display());
+            assert_eq!(states(&world), [(1, "found"), (2, "damaged"), (3, "current")], "{place}");
+            refused_with(&world.restore(&world.host(), Some(2), true), &["generation 2 of web is damaged"]);
+            assert_eq!(world.tree(), before, "{place}");
+            let report = world.restore(&world.host(), None, false);
+            good(&report);
+            let Outcome::Committed { receipt, .. } = &report.outcome else { panic!("{place}: {report:?}") };
+            assert!(receipt.why.starts_with("restore generation 1"), "{place}: {}", receipt.why);
+        }
+    }
+}
+
+#[test]
+fn missing_and_foreign_files_in_a_backup_are_seen() {
+    let world = kept();
+    fs::remove_file(world.path("state/vault/web/2/1")).unwrap();
+    let report = world.restore(&world.host(), Some(2), true);
+    assert!(matches!(report.outcome, Outcome::Refused { .. }), "{report:?}");
+    // The manifest of another generation is whole, and not this one's.
+    let world = kept();
+    fs::copy(world.path("state/vault/web/1/manifest"), world.path("state/vault/web/2/manifest")).unwrap();
+    refused_with(&world.restore(&world.host(), Some(2), true), &["its manifest is that of generation 1"]);
+    let world = kept();
+    fs::remove_file(world.path("state/vault/web/2/manifest")).unwrap();
+    refused_with(&world.restore(&world.host(), Some(2), true), &["was never completed"]);
+    refused_with(&world.restore(&world.host(), Some(7), true), &["there is no generation 7 of web"]);
+}
+
+/// A change while the newest backup is damaged must not count on it.
+#[test]
+fn what_is_in_place_is_kept_again_when_its_backup_is_damaged() {
+    let world = kept();
+    let served = world.served().unwrap();
+    fs::write(world.path("state/vault/web/3/1"), "rotten").unwrap();
+    installed(&world);
+    assert_eq!(states(&world), [(1, "found"), (2, "committed"), (3, "damaged"), (4, "found"), (5, "current")]);
+    good(&world.restore(&world.host(), Some(4), false));
+    assert_eq!(world.served().unwrap(), served);
+}
+
+#[test]
+fn a_torn_receipt_is_cut_off_and_an_altered_one_is_named() {
+    let world = kept();
+    let ledger = world.path("state/ledger");
+    let whole = fs::read(&ledger).unwrap();
+    assert_eq!(history(&world).0.len(), 2);
+    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for length in [last + 1, last + 70, whole.len() - 1] {
+        fs::write(&ledger, &whole[..length]).unwrap();
+        let (receipts, broken) = history(&world);
+        assert_eq!((receipts.len(), broken.len()), (1, 0), "torn at {length}");
+        installed(&world);
+        let (receipts, broken) = history(&world);
+        assert_eq!((receipts.len(), broken.len()), (2, 0), "torn at {length}, then added to");
+    }
+    let whole = fs::read(&ledger).unwrap();
+    let mut altered = whole.clone();
+    altered[80] ^= 1;
+    fs::write(&ledger, &altered).unwrap();
+    let (receipts, broken) = history(&world);
+    assert_eq!((receipts.len(), broken), (1, vec![1, 2]), "the line itself, and the one that follows another");
+    // Taken out whole: the one after it does not follow any more.
+    let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    fs::write(&ledger, &whole[first..]).unwrap();
+    assert_eq!(history(&world).1, [1]);
+}
+
+#[test]
+fn a_state_directory_that_others_can_enter_is_refused() {
+    for mode in [0o755, 0o750, 0o701] {
+        let world = World::new("");
+        fs::create_dir(world.path("state")).unwrap();
+        fs::set_permissions(world.path("state"), fs::Permissions::from_mode(mode)).unwrap();
+        refused(&world, &world.host(), &["cannot use", "as state directory", &format!("mode {mode:04o}")]);
+        assert_eq!(fs::read_dir(world.path("state")).unwrap().count(), 0);
+    }
+    if root() {
+        let world = World::new("");
+        fs::create_dir(world.path("state")).unwrap();
+        chown(world.path("state"), Some(4321), None).unwrap();
+        refused(&world, &world.host(), &["it belongs to user 4321"]);
+    }
+}
+
+#[test]
+fn the_state_is_nobody_elses_whatever_the_umask() {
+    let world = World::new("");
+    let old = rustix::process::umask(rustix::fs::Mode::empty());
+    installed(&world);
+    rustix::process::umask(old);
+    let mut found = 0;
+    crate::support::walk(&world.path("state"), &mut |path, metadata| {
+        found += 1;
+        assert_eq!(metadata.permissions().mode() & 0o077, 0, "{}", path.display());
+    });
+    assert!(found > 6, "{found}");
+    for dir in ["state", "state/vault", "state/vault/web", "state/vault/web/1", "state/journal"] {
+        assert_eq!(fs::metadata(world.path(dir)).unwrap().permissions().mode() & 0o777, 0o700, "{dir}");
+    }
+}

@@ -1,0 +1,358 @@
+//! Every way a reload can go, against everything the server may then show, over every state the old pair may be in: the files
+//! afterwards, the exit code, what is served, and what is on record.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::thread;
+
+use reseal::flow::{Options, Report, backups};
+use reseal::outcome::{End, Exit, Outcome, Proof, Receipt};
+use support::service::{Service, Then, leaf, order};
+use support::{Pair, World, issued, pair};
+
+/// How a cell ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cell {
+    /// New files, exit 0, the new certificate is served.
+    New,
+    /// Old files, exit 5, the old certificate is served as before.
+    Back,
+    /// Old files, exit 6: the service does not show the old certificate again. Once a person has seen to that, `recover` ends it.
+    Stuck,
+    /// New files, exit 3: nobody served anything before, and the new certificate is not seen now.
+    Unseen,
+    /// Cannot be: the server is never told, so the column has no meaning and the first stands for all.
+    No,
+}
+
+use Cell::{Back, New, No, Stuck, Unseen};
+
+const COLUMNS: [Then; 7] =
+    [Then::New, Then::Old, Then::Other, Then::Nobody, Then::Plain, Then::Overlap, Then::FallsBack];
+
+/// How the reload command behaves. `TELL`, `KILL` and the like are orders to the server.
+const RELOADS: [(&str, &str); 12] = [
+    ("works", "TELL"),
+    ("floods its output", "head -c 1000000 /dev/zero | tr '\\0' y; TELL"),
+    ("leaves a daemon that holds its output", "TELL; sleep 4 &"),
+    ("takes effect after a moment", "SOON"),
+    ("takes effect, and fails", "TELL; echo 'cannot write the pid file' >&2; exit 1"),
+    ("takes effect too late", "LATE"),
+    ("fails", "echo 'no such process' >&2; exit 1"),
+    ("hangs", "sleep 60"),
+    ("is killed by a signal", "kill -KILL $$"),
+    ("says yes and does nothing", "exit 0"),
+    ("kills the server", "KILL"),
+    ("kills the server, which a restart revives", "KILL"),
+];
+
+/// A pair in place that works: also when it has expired, for what is served is judged by the leaf alone.
+#[rustfmt::skip]
+const GOOD: [[Cell; 7]; 12] = [
+    // new    old    other  nobody plain  overlap falls back
+    [New,     Back,  Back,  Stuck, Back,  New,    Back],   // works
+    [New,     Back,  Back,  Stuck, Back,  New,    Back],   // floods
+    [New,     Back,  Back,  Stuck, Back,  New,    Back],   // daemon
+    [New,     Back,  Back,  Stuck, Back,  New,    Back],   // after a moment
+    [Back,    Back,  Back,  Stuck, Back,  Back,   Back],   // takes effect, and fails
+    [Back,    No,    No,    No,    No,    No,     No],     // too late
+    [Back,    No,    No,    No,    No,    No,     No],     // fails
+    [Back,    No,    No,    No,    No,    No,     No],     // hangs
+    [Back,    No,    No,    No,    No,    No,     No],     // signal
+    [Back,    No,    No,    No,    No,    No,     No],     // does nothing
+    [Stuck,   No,    No,    No,    No,    No,     No],     // kills
+    [Back,    No,    No,    No,    No,    No,     No],     // kills, restart
+];
+
+/// The key in place belongs to another certificate, which the server, started before that, does not know yet. It cannot load the
+/// old files again, so whatever else it was made to show stays: a person must know.
+#[rustfmt::skip]
+const MISMATCHED: [[Cell; 7]; 12] = [
+    // new    old    other  nobody plain  overlap falls back
+    [New,     Back,  Stuck, Stuck, Stuck, New,    Back],   // works
+    [New,     Back,  Stuck, Stuck, Stuck, New,    Back],   // floods
+    [New,     Back,  Stuck, Stuck, Stuck, New,    Back],   // daemon
+    [New,     Back,  Stuck, Stuck, Stuck, New,    Back],   // after a moment
+    [Stuck,   Back,  Stuck, Stuck, Stuck, Stuck,  Back],   // takes effect, and fails
+    [Back,    No,    No,    No,    No,    No,     No],     // too late
+    [Back,    No,    No,    No,    No,    No,     No],     // fails
+    [Back,    No,    No,    No,    No,    No,     No],     // hangs
+    [Back,    No,    No,    No,    No,    No,     No],     // signal
+    [Back,    No,    No,    No,    No,    No,     No],     // does nothing
+    [Stuck,   No,    No,    No,    No,    No,     No],     // kills
+    [Stuck,   No,    No,    No,    No,    No,     No],     // kills, restart
+];
+
+/// No files, and a server that the first reload starts. Nobody was served before, so nothing that is seen afterwards is worse.
+#[rustfmt::skip]
+const ABSENT: [[Cell; 7]; 12] = [
+    // new    old    other   nobody  plain   overlap falls back
+    [New,     No,    Unseen, Unseen, Unseen, No,     No],  // works
+    [New,     No,    Unseen, Unseen, Unseen, No,     No],  // floods
+    [New,     No,    Unseen, Unseen, Unseen, No,     No],  // daemon
+    [Unseen,  No,    Unseen, Unseen, Unseen, No,     No],  // after a moment
+    [Back,    No,    Back,   Back,   Back,   No,     No],  // takes effect, and fails
+    [Unseen,  No,    No,     No,     No,     No,     No],  // too late
+    [Back,    No,    No,     No,     No,     No,     No],  // fails
+    [Back,    No,    No,     No,     No,     No,     No],  // hangs
+    [Back,    No,    No,     No,     No,     No,     No],  // signal
+    [Unseen,  No,    No,     No,     No,     No,     No],  // does nothing
+    [Unseen,  No,    No,     No,     No,     No,     No],  // kills
+    [Unseen,  No,    No,     No,     No,     No,     No],  // kills, restart
+];
+
+/// The state of the pair in place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Old {
+    Good,
+    Expired,
+    Mismatched,
+    Absent,
+}
+
+#[test]
+fn every_reload_against_every_sight_over_every_old_pair() {
+    let tables = [(Old::Good, &GOOD), (Old::Expired, &GOOD), (Old::Mismatched, &MISMATCHED), (Old::Absent, &ABSENT)];
+    let mut cells = VecDeque::new();
+    for (old, table) in tables {
+        for (row, behaviour) in table.iter().zip(RELOADS) {
+            cells.extend(row.iter().zip(COLUMNS).map(|(cell, then)| (old, behaviour, then, *cell)));
+        }
+    }
+    cells.retain(|(.., cell)| *cell != No);
+    assert_eq!(cells.len(), 153, "cells of the tables");
+    let (queue, failures) = (Mutex::new(cells), Mutex::new(Vec::new()));
+    // Most of the time is spent waiting.
+    thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| {
+                while let Some((old, behaviour, then, cell)) = { queue.lock().unwrap().pop_front() } {
+                    let name = format!("{old:?} pair, the reload {}, then {then:?}: {cell:?}", behaviour.0);
+                    if catch_unwind(AssertUnwindSafe(|| run(old, behaviour, then, cell, &name))).is_err() {
+                        failures.lock().unwrap().push(name);
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} cells are not as tabled:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn run(old: Old, (behaviour, script): (&str, &str), then: Then, cell: Cell, name: &str) {
+    let (world, service) = served(script, behaviour.ends_with("revives"), then);
+    let (before, new) = (put(&world, old), pair(90));
+    if let Some(before) = &before {
+        service.show(before);
+    }
+    let files = world.served();
+    let report = world.install(&world.host(), &world.bring(&new));
+
+    assert_eq!(report.outcome.exit(), exit_of(cell), "{name}: {report:?}");
+    let found = world.served();
+    match cell {
+        New | Unseen => assert_eq!(found.as_ref().map(|found| &found.0), Some(&new.certificate), "{name}"),
+        Back | Stuck | No => assert_eq!(found, files, "{name}"),
+    }
+    assert!(world.leftovers().is_empty(), "{name}: {:?}", world.leftovers());
+    match (cell, &before) {
+        (New, _) => assert!(service.settles_on(leaf(&new)), "{name}"),
+        (Back, Some(before)) => assert!(service.settles_on(leaf(before)), "{name}"),
+        (Stuck, Some(before)) => {
+            assert_ne!(service.leaf(), Some(leaf(before)), "{name}");
+            assert!(receipts(&world).is_empty(), "{name}: nothing has ended yet");
+            // What a person would do: start it again with what it had, and mend the command.
+            service.show(before);
+            fs::write(world.path("reload.sh"), "exit 0\n").unwrap();
+            let reports = world.recover(&world.host());
+            assert!(matches!(reports[..], [Report { outcome: Outcome::Recovered { .. }, .. }]), "{name}: {reports:?}");
+        }
+        (Back | Unseen | Stuck | No, _) => {}
+    }
+    let receipts = receipts(&world);
+    let [receipt] = receipts.as_slice() else { panic!("{name}: {receipts:?}") };
+    assert_eq!((receipt.generation, receipt.after), (2, Some(leaf(&new))), "{name}");
+    match (&receipt.end, cell) {
+        (End::Committed { proof: Proof::Handshakes { count } }, New) => assert!(*count >= 3, "{name}"),
+        (End::Committed { proof: Proof::ReadBack { .. } }, Unseen) | (End::RolledBack { .. }, Back | Stuck) => {}
+        (end, _) => panic!("{name}: {end:?}"),
+    }
+    assert!(world.recover(&world.host()).is_empty(), "{name}: nothing is left to recover");
+}
+
+fn exit_of(cell: Cell) -> Exit {
+    match cell {
+        New => Exit::Good,
+        Back => Exit::RolledBack,
+        Stuck => Exit::Stuck,
+        Unseen => Exit::Findings,
+        No => panic!("no such cell"),
+    }
+}
+
+/// Puts the pair in place, and tells what the server shows before.
+fn put(world: &World, old: Old) -> Option<Pair> {
+    let good = pair(30);
+    match old {
+        Old::Good => world.put(&good),
+        Old::Expired => {
+            let expired = issued(&["localhost"], -30, -1);
+            world.put(&expired);
+            return Some(expired);
+        }
+        Old::Mismatched => world.put(&Pair { certificate: good.certificate.clone(), key: pair(30).key }),
+        Old::Absent => {
+            fs::remove_file(world.path("certs/web.pem")).unwrap();
+            fs::remove_file(world.path("private/web.key")).unwrap();
+            return None;
+        }
+    }
+    Some(good)
+}
+
+/// A target with a server, and a reload command that runs this script.
+fn served(script: &str, restart: bool, then: Then) -> (World, Service) {
+    let mut service = None;
+    let world = World::made_in(support::memory_dir(), |root| {
+        let control = root.join("control");
+        let started = Service::new(&root.join("certs/web.pem"), &root.join("private/web.key"), &control, then);
+        let address = started.address;
+        let words = [("TELL", "reload"), ("KILL", "die"), ("SOON", "later-200"), ("LATE", "later-2500")];
+        let script =
+            words.iter().fold(script.to_owned(), |text, (word, meant)| text.replace(word, &order(&control, meant)));
+        fs::write(root.join("reload.sh"), script + "\n").unwrap();
+        fs::write(root.join("restart.sh"), order(&control, "start") + "\n").unwrap();
+        service = Some(started);
+        let root = root.display();
+        let restart = if restart { format!("restart = [\"/bin/sh\", \"{root}/restart.sh\"]\n") } else { String::new() };
+        format!(
+            "listen = [\"{address}\"]\nreload = {{ argv = [\"/bin/sh\", \"{root}/reload.sh\"], timeout = 1 }}\n{restart}\
+             [target.policy]\nverify_timeout = 2\nsettle = 300\nprobe_timeout = 1\n"
+        )
+    });
+    (world, service.unwrap())
+}
+
+fn receipts(world: &World) -> Vec<Receipt> {
+    let history = world.with(&world.host(), Options::default(), |session| backups::history(session, &[])).unwrap();
+    assert!(history.1.is_empty(), "broken lines {:?}", history.1);
+    history.0
+}
+
+/// Whether a server whose own test fails is left alone, and when it counts.
+mod config_test {
+    use super::*;
+
+    /// A target whose configuration test is this script; `$CERT` is the certificate in place.
+    fn tested(script: &str) -> World {
+        let world = World::made_in(support::memory_dir(), |root| {
+            let cert = root.join("certs/web.pem");
+            fs::write(root.join("test.sh"), format!("CERT={}\n{script}\n", cert.display())).unwrap();
+            format!(
+                "check = [\"/bin/sh\", \"{0}/test.sh\"]\nreload = [\"/usr/bin/touch\", \"{0}/reloaded\"]\n",
+                root.display()
+            )
+        });
+        world.put(&pair(30));
+        world
+    }
+
+    fn reloaded(world: &World) -> bool {
+        world.path("reloaded").exists()
+    }
+
+    fn numbers(world: &World) -> Vec<u32> {
+        world.generations().into_iter().map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn failing_before_refuses_and_takes_no_number() {
+        let world = tested("echo 'unknown directive' >&2; exit 1");
+        let before = world.served();
+        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        let Outcome::Refused { why, hint: Some(_) } = &report.outcome else { panic!("{report:?}") };
+        assert!(why.contains("exited with 1: unknown directive"), "{why}");
+        assert_eq!(report.outcome.exit(), Exit::Refused);
+        assert_eq!(world.served(), before);
+        assert!(!reloaded(&world) && receipts(&world).is_empty() && world.leftovers().is_empty());
+        assert!(!world.path("state/vault").exists(), "no number is taken");
+    }
+
+    #[test]
+    fn failing_after_rolls_back_and_keeps_the_number() {
+        let world = tested("grep -q FIRST $CERT");
+        let certificate = format!("FIRST\n{}", world.served().unwrap().0);
+        fs::write(world.path("certs/web.pem"), certificate).unwrap();
+        let before = world.served();
+        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        let Outcome::RolledBack { why, .. } = &report.outcome else { panic!("{report:?}") };
+        assert!(why.starts_with("the check command"), "{why}");
+        assert_eq!(world.served(), before);
+        assert_eq!(numbers(&world), [1, 2], "what was found, and what failed");
+
+        fs::write(world.path("test.sh"), "exit 0\n").unwrap();
+        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        assert_eq!(report.outcome.exit(), Exit::Good, "{report:?}");
+        assert_eq!(numbers(&world), [1, 2, 3], "a number is never used again");
+    }
+
+    #[test]
+    fn a_broken_pair_may_be_what_fails_it() {
+        let world = tested("test ! -e $CERT.broken");
+        let broken = world.path("certs/web.pem.broken");
+        let mismatched = Pair { certificate: world.served().unwrap().0, key: pair(30).key };
+        world.put(&mismatched);
+        fs::write(&broken, "").unwrap();
+        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        assert_eq!(report.outcome.exit(), Exit::RolledBack, "it still fails afterwards: {report:?}");
+        assert_eq!(world.served().unwrap().1, mismatched.key);
+
+        fs::write(
+            world.path("test.sh"),
+            format!("grep -q {} {}\n", "CERTIFICATE", world.path("certs/web.pem").display()),
+        )
+        .unwrap();
+        fs::write(world.path("certs/web.pem"), "").unwrap();
+        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        assert_eq!(report.outcome.exit(), Exit::Good, "the change mends it: {report:?}");
+    }
+
+    #[test]
+    fn a_restore_needs_no_healthy_server() {
+        let world = tested("exit 0");
+        let first = world.served().unwrap();
+        assert_eq!(world.install(&world.host(), &world.bring(&pair(90))).outcome.exit(), Exit::Good);
+        fs::write(world.path("test.sh"), "exit 1\n").unwrap();
+        fs::remove_file(world.path("reloaded")).unwrap();
+        let report = world.restore(&world.host(), Some(1), false);
+        let Outcome::Committed { receipt, .. } = &report.outcome else { panic!("{report:?}") };
+        assert!(
+            matches!(&receipt.end, End::Committed { proof: Proof::ReadBack { why } } if why.contains("not reloaded"))
+        );
+        assert_eq!(world.served().unwrap(), first);
+        assert!(!reloaded(&world), "a server whose configuration is broken is not told to read it");
+    }
+}
+
+/// A probe that is a command instead of a handshake.
+#[test]
+fn a_probing_command_decides_as_well() {
+    for (script, exit) in [("exit 0", Exit::Good), ("grep -q FIRST CERT", Exit::RolledBack)] {
+        let world = World::made_in(support::memory_dir(), |root| {
+            let script = script.replace("CERT", &root.join("certs/web.pem").display().to_string());
+            fs::write(root.join("probe.sh"), script).unwrap();
+            let probe = root.join("probe.sh");
+            format!("probe = [\"/bin/sh\", \"{}\"]\n[target.policy]\nverify_timeout = 1\nsettle = 0\n", probe.display())
+        });
+        let certificate = format!("FIRST\n{}", world.served().unwrap().0);
+        fs::write(world.path("certs/web.pem"), certificate).unwrap();
+        let before = world.served();
+        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        assert_eq!(report.outcome.exit(), exit, "{script}: {report:?}");
+        assert_eq!(world.served() == before, exit == Exit::RolledBack, "{script}");
+    }
+}
