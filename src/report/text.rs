@@ -37,7 +37,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Written(written) => wrote(written, view, &mut out),
         Body::Authorities(views) => authority::shown(views, answer.command, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, &mut out),
-        Body::Story(_) => {}
+        Body::Story(scenes) => scene::closing(scenes, &mut out),
     }
     if let Some(failure) = &answer.failure {
         failed(failure, &mut err);
