@@ -65,7 +65,7 @@ pub struct Global {
     /// Tell every act on standard error
     #[arg(long, short, global = true)]
     pub verbose: bool,
-    /// Colours; `auto`: on a terminal, unless NO_COLOR is set
+    /// Colours; `auto`: on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     pub color: Colour,
 }

@@ -65,22 +65,24 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             let checked = check::run(session, subjects).map_err(Failure::misnamed)?;
             Ok((check::exit(&checked), Body::Checks(checked)))
         }
-        Verb::Renew { names, .. } => changes(renew::run(session, names)?),
-        Verb::Install(install) => changes(vec![install::run(session, &install.name, &install.inputs())]),
-        Verb::Restore { name, generation } => changes(vec![restore::run(session, name, *generation)]),
-        Verb::Recover { accept: Some(name), .. } => changes(vec![recover::accept(session, name)]),
+        Verb::Renew { names, .. } => Ok(changes(renew::run(session, names)?)),
+        Verb::Install(install) => Ok(changes(vec![install::run(session, &install.name, &install.inputs())])),
+        Verb::Restore { name, generation } => Ok(changes(vec![restore::run(session, name, *generation)])),
+        Verb::Recover { accept: Some(name), .. } => Ok(changes(vec![recover::accept(session, name)])),
         Verb::Recover { name, boot, accept: None } => {
             let when = if *boot { When::Boot } else { When::Running };
-            changes(recover::run(session, name.as_deref(), when))
+            Ok(changes(recover::run(session, name.as_deref(), when)))
         }
         Verb::Backups { names, act: None } => generations(session, names, false),
         Verb::Backups { act: Some(act), .. } => match act {
             BackupsVerb::Verify { names } => generations(session, names, true),
-            BackupsVerb::Pin { name, generation } => changes(vec![backups::pin(session, name, *generation, true)]),
-            BackupsVerb::Unpin { name, generation } => changes(vec![backups::pin(session, name, *generation, false)]),
-            BackupsVerb::Prune(prune) => changes(backups::prune(session, &prune.names, prune.keep)?),
+            BackupsVerb::Pin { name, generation } => Ok(changes(vec![backups::pin(session, name, *generation, true)])),
+            BackupsVerb::Unpin { name, generation } => {
+                Ok(changes(vec![backups::pin(session, name, *generation, false)]))
+            }
+            BackupsVerb::Prune(prune) => Ok(changes(backups::prune(session, &prune.names, prune.keep)?)),
         },
-        Verb::Prune(prune) => changes(backups::prune(session, &prune.names, prune.keep)?),
+        Verb::Prune(prune) => Ok(changes(backups::prune(session, &prune.names, prune.keep)?)),
         Verb::History { names } => {
             let (receipts, damaged_lines) = backups::history(session, names)?;
             let exit = if damaged_lines.is_empty() { Exit::Good } else { Exit::Findings };
@@ -98,8 +100,8 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             let written = init::run(session.host, &path, session.options.dry_run)?;
             Ok((Exit::Good, Body::Written(written)))
         }
-        Verb::PostUpgrade { names, .. } => changes(post_upgrade::run(session, names)?),
-        Verb::Adopt { name, undo } => changes(vec![adopt::run(session, name, *undo)]),
+        Verb::PostUpgrade { names, .. } => Ok(changes(post_upgrade::run(session, names)?)),
+        Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
         Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
@@ -134,8 +136,8 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
     Ok((Exit::Good, body))
 }
 
-fn changes(reports: Vec<Report>) -> Told {
-    Ok((flow::exit(&reports), Body::Changes(reports)))
+fn changes(reports: Vec<Report>) -> (Exit, Body) {
+    (flow::exit(&reports), Body::Changes(reports))
 }
 
 fn generations(session: &Session<'_>, names: &[String], verified: bool) -> Told {

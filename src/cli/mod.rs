@@ -14,12 +14,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use time::OffsetDateTime;
 
 use self::args::{Cli, Colour, Format, Global, Verb};
 use self::progress::Progress;
 use self::story::Story;
 use crate::flow::{Options, demo};
+use crate::host::clock::Clock;
 use crate::host::{demo_server, signal, terminal};
 use crate::outcome::Exit;
 use crate::report::{Answer, Body, Failure, View, json, text};
@@ -35,7 +35,7 @@ pub fn run() -> ExitCode {
     // Package managers run `post-upgrade`, and a failing hook leaves their upgrade half done: unless `--strict` asks for more, its
     // end is always good, and what it found is told.
     let mut lenient = false;
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| work(std::env::args_os().collect(), &mut lenient)));
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| work(&std::env::args_os().collect::<Vec<_>>(), &mut lenient)));
     let (exit, ended_by) = ended.unwrap_or((Exit::Bug, None));
     if let Some(number) = ended_by {
         signal::finish_as(number);
@@ -44,10 +44,10 @@ pub fn run() -> ExitCode {
 }
 
 /// The end, and the signal that asked for it.
-fn work(line: Vec<OsString>, lenient: &mut bool) -> (Exit, Option<i32>) {
-    let cli = match Cli::try_parse_from(&line) {
+fn work(line: &[OsString], lenient: &mut bool) -> (Exit, Option<i32>) {
+    let cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
-        Err(error) => return (misunderstood(&error, &line), None),
+        Err(error) => return (misunderstood(&error, line), None),
     };
     *lenient = matches!(cli.verb, Verb::PostUpgrade { strict: false, .. });
     let (command, changes, dry_run) = (cli.verb.word(), cli.verb.changes(), cli.global.dry_run);
@@ -118,7 +118,7 @@ struct Style {
 impl Style {
     fn of(global: &Global) -> Self {
         let view = View {
-            now: OffsetDateTime::now_utc(),
+            now: Clock::System.now(),
             width: terminal::width(),
             program: request::program(global),
             quiet: global.quiet,

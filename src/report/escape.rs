@@ -31,7 +31,7 @@ pub fn acts(c: char) -> bool {
     c.is_control() || is_bidi(c) || is_invisible(c)
 }
 
-/// Unicode Bidi_Control (UAX 9).
+/// Unicode `Bidi_Control` (UAX 9).
 fn is_bidi(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

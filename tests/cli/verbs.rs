@@ -1,8 +1,13 @@
 //! What each verb does, and how it ends.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, Leaf};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bench::{Bench, Leaf, Ran};
 
 #[test]
 fn check_finds_a_self_signed_certificate() {
@@ -180,4 +185,34 @@ fn a_ca_of_ones_own() {
     bench.configure("[target.source]\nkind = \"local-ca\"\nca = \"office\"\n");
     bench.run(&[&["renew"][..], &secret].concat()).ends(0).says("renewed");
     bench.run(&["renew"]).ends(0).says("good for now");
+}
+
+#[test]
+fn one_at_a_time_and_a_signal_ends_it_as_signals_do() {
+    let bench = Bench::new();
+    bench.configure("reload = [\"/bin/sleep\", \"3\"]\n");
+    let vendor = bench.served();
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    let install = ["--format", "json", "install", "web", "--cert", &certificate, "--key", &key];
+    let mut child = bench.command(&install).stdout(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while bench.served() == vendor {
+        assert!(began.elapsed() < Duration::from_secs(20), "nothing was installed");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let second = Ran::of(&bench.command(&install[2..]).output().unwrap());
+    second.ends(75).warns("another reseal is at work").warns("--wait");
+
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let mut told = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut told).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()), "{told}");
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    // Undone or finished, but one of the two, and told.
+    match told["results"][0]["outcome"].as_str() {
+        Some("rolled-back") => assert_eq!(bench.served(), vendor),
+        Some("committed") => assert_eq!(bench.served(), fs::read_to_string(&certificate).unwrap()),
+        other => panic!("{other:?}: {told}"),
+    }
+    bench.run(&["recover"]).ends(0).says("nothing was interrupted");
 }
