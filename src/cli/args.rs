@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cert::{Generate, Name};
 use crate::outcome::Exit;
+use crate::source::local_ca::Permitted;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -192,17 +194,6 @@ Examples:
         #[arg(long)]
         strict: bool,
     },
-    /// Watch the whole story on a server that comes with the program; needs nothing, changes nothing outside a temporary directory
-    Demo,
-    /// The server of the demo.
-    #[command(hide = true)]
-    DemoServer {
-        /// Where its files are.
-        root: PathBuf,
-        /// Tell the one that runs there to read them again.
-        #[arg(long)]
-        reload: bool,
-    },
     /// Let one rename switch certificate and key together
     Adopt {
         /// The target
@@ -210,6 +201,77 @@ Examples:
         /// Plain files again
         #[arg(long)]
         undo: bool,
+    },
+    /// Make, show and use a certificate authority of your own
+    Ca {
+        /// What to do with it.
+        #[command(subcommand)]
+        act: CaVerb,
+    },
+    /// See it all at work on a server of its own: no root, no network, no configuration
+    Demo,
+    /// The server of `demo`, and its reload command.
+    #[command(hide = true)]
+    DemoServer {
+        /// Its directory
+        root: PathBuf,
+        /// Tell the running one to read its files again
+        #[arg(long)]
+        reload: bool,
+    },
+}
+
+/// What to do with a certificate authority.
+#[derive(Subcommand, Debug)]
+pub enum CaVerb {
+    /// Make one; its key is encrypted, and it can sign nothing but the names permitted here
+    #[command(after_help = "\
+Examples:
+  reseal ca init office --permit office.example.org --permit 10.0.0.0/8
+  reseal ca init office --permit lan --passphrase-file /root/ca-passphrase")]
+    Init {
+        /// Its name on this machine
+        name: String,
+        /// A domain with all below it, an address or a network that it may sign for; may be given again
+        #[arg(long, value_name = "DOMAIN|NETWORK", required = true, num_args = 1..)]
+        permit: Vec<Permitted>,
+        /// The common name of its root [default: reseal local CA NAME]
+        #[arg(long, value_name = "TEXT")]
+        common_name: Option<String>,
+        /// How long it lives
+        #[arg(long, default_value_t = 10)]
+        years: u32,
+        /// The kind of its key: p256, p384, rsa2048, rsa3072, rsa4096
+        #[arg(long, value_name = "KIND", default_value_t = Generate::P256)]
+        key_type: Generate,
+        /// How many intermediates may stand below it
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        path_length: u8,
+        /// Keep the passphrase in the keyring
+        #[arg(long)]
+        store_keyring: bool,
+    },
+    /// Tell about one, or all
+    Show {
+        /// Its name; none: all
+        name: Option<String>,
+    },
+    /// Issue a certificate into `fullchain.pem` and `privkey.pem`, for what is no target here
+    Issue {
+        /// The authority
+        ca: String,
+        /// The names of the certificate, the first also as common name
+        #[arg(required = true)]
+        names: Vec<Name>,
+        /// How long it lives
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+        /// The kind of its key: p256, p384, rsa2048, rsa3072, rsa4096
+        #[arg(long, value_name = "KIND", default_value_t = Generate::P256)]
+        key_type: Generate,
+        /// The directory to write them to
+        #[arg(long, short, value_name = "DIR", default_value = ".")]
+        output: PathBuf,
     },
 }
 
@@ -303,6 +365,9 @@ impl Verb {
             Self::Init { .. } => "init",
             Self::PostUpgrade { .. } => "post-upgrade",
             Self::Adopt { .. } => "adopt",
+            Self::Ca { act: CaVerb::Init { .. } } => "ca init",
+            Self::Ca { act: CaVerb::Show { .. } } => "ca show",
+            Self::Ca { act: CaVerb::Issue { .. } } => "ca issue",
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -319,7 +384,8 @@ impl Verb {
             | Self::Prune(_)
             | Self::Init { .. }
             | Self::PostUpgrade { .. }
-            | Self::Adopt { .. } => true,
+            | Self::Adopt { .. }
+            | Self::Ca { act: CaVerb::Init { .. } | CaVerb::Issue { .. } } => true,
             Self::Backups { act: Some(act), .. } => match act {
                 BackupsVerb::Pin { .. } | BackupsVerb::Unpin { .. } | BackupsVerb::Prune(_) => true,
                 BackupsVerb::Verify { .. } => false,
@@ -328,6 +394,8 @@ impl Verb {
             | Self::Backups { act: None, .. }
             | Self::History { .. }
             | Self::Status { .. }
+            | Self::Ca { act: CaVerb::Show { .. } }
+            // These touch nothing but a directory of their own.
             | Self::Demo
             | Self::DemoServer { .. } => false,
         }
@@ -386,6 +454,11 @@ mod tests {
             ("init --output x", "init"),
             ("post-upgrade --strict", "post-upgrade"),
             ("adopt web --undo --dry-run", "adopt"),
+            ("ca init office --permit lan 10.0.0.0/8 --years 5", "ca init"),
+            ("ca show", "ca show"),
+            ("ca issue office a.lan b.lan --output /x", "ca issue"),
+            ("demo", "demo"),
+            ("demo-server /x --reload", "demo-server"),
         ] {
             assert_eq!(word(line), verb, "{line}");
         }
@@ -408,6 +481,11 @@ mod tests {
             "check --passphrase-fd -3",
             "check --passphrase-fd 3 --passphrase-file x",
             "chekc",
+            "ca",
+            "ca init office",
+            "ca init office --permit *.lan",
+            "ca issue office",
+            "ca issue office a.lan --key-type dsa",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -1,11 +1,11 @@
 //! The command line: words in, words out. The only printer.
 
 mod args;
-mod demo;
 mod dispatch;
 mod output;
 mod progress;
 mod request;
+mod story;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -14,13 +14,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use time::OffsetDateTime;
 
 use self::args::{Cli, Colour, Format, Global, Verb};
 use self::progress::Progress;
-use crate::host::clock::Clock;
-use crate::host::{signal, terminal};
+use self::story::Story;
+use crate::flow::{Options, demo};
+use crate::host::{demo_server, signal, terminal};
 use crate::outcome::Exit;
-use crate::report::{Answer, Failure, View, json, text};
+use crate::report::{Answer, Body, Failure, View, json, text};
 
 /// Runs the program with the arguments of this process.
 #[must_use]
@@ -50,12 +52,10 @@ fn work(line: Vec<OsString>, lenient: &mut bool) -> (Exit, Option<i32>) {
     *lenient = matches!(cli.verb, Verb::PostUpgrade { strict: false, .. });
     let (command, changes, dry_run) = (cli.verb.word(), cli.verb.changes(), cli.global.dry_run);
     let style = Style::of(&cli.global);
-    let mut progress = Progress::new(cli.global.quiet, cli.global.verbose, style.view.width);
-    match &cli.verb {
-        Verb::Demo => return (demo::play(&style, progress), None),
-        Verb::DemoServer { root, reload } => return (demo::serve(root, *reload), None),
-        _ => {}
+    if let Some(answer) = self_contained(&cli, &style) {
+        return (tell(&answer, &style, false), None);
     }
+    let mut progress = Progress::new(cli.global.quiet, cli.global.verbose, style.view.width);
     let (mut answer, ended_by) = match request::resolve(cli) {
         Ok(request) => {
             let answer = dispatch::answer(&request, &mut progress);
@@ -71,6 +71,43 @@ fn work(line: Vec<OsString>, lenient: &mut bool) -> (Exit, Option<i32>) {
     (exit, ended_by)
 }
 
+/// The verbs that bring all they work with.
+fn self_contained(cli: &Cli, style: &Style) -> Option<Answer> {
+    let command = Some(cli.verb.word());
+    match &cli.verb {
+        Verb::Demo => {
+            let told = (style.format == Format::Text).then_some((&style.view, style.colour));
+            Some(match demo::run(&Options::default(), &mut Story { told }) {
+                Ok(scenes) => Answer { command, exit: Exit::Good, body: Body::Story(scenes), failure: None },
+                Err(refusal) => Answer::failed(command, refusal.into()),
+            })
+        }
+        Verb::DemoServer { root, reload } => {
+            let done = if *reload { demo_server::reload(root) } else { demo_server::serve(root) };
+            Some(match done {
+                Ok(()) => Answer { command, exit: Exit::Good, body: Body::None, failure: None },
+                Err(error) => {
+                    let message = format!("the demo's server: {error}");
+                    Answer::failed(command, Failure { exit: Exit::Refused, message, hint: None, problems: Vec::new() })
+                }
+            })
+        }
+        Verb::Check { .. }
+        | Verb::Renew { .. }
+        | Verb::Install(_)
+        | Verb::Restore { .. }
+        | Verb::Recover { .. }
+        | Verb::Backups { .. }
+        | Verb::Prune(_)
+        | Verb::History { .. }
+        | Verb::Status { .. }
+        | Verb::Init { .. }
+        | Verb::PostUpgrade { .. }
+        | Verb::Adopt { .. }
+        | Verb::Ca { .. } => None,
+    }
+}
+
 /// How the answer is written.
 struct Style {
     format: Format,
@@ -81,7 +118,7 @@ struct Style {
 impl Style {
     fn of(global: &Global) -> Self {
         let view = View {
-            now: Clock::System.now(),
+            now: OffsetDateTime::now_utc(),
             width: terminal::width(),
             program: request::program(global),
             quiet: global.quiet,

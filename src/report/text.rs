@@ -1,8 +1,9 @@
 //! For people: what was done, what it means, what to type next.
 
+mod authority;
 mod change;
 mod check;
-pub mod scene;
+mod scene;
 mod table;
 
 use time::OffsetDateTime;
@@ -34,14 +35,17 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::History { receipts, damaged_lines } => table::history(receipts, damaged_lines, &mut out, &mut err),
         Body::Statuses(statuses) => table::statuses(statuses, view, &mut out),
         Body::Written(written) => wrote(written, view, &mut out),
-        // Told scene by scene while it is played.
-        Body::Scenes(_) => {}
+        Body::Authorities(views) => authority::shown(views, answer.command, view, &mut out),
+        Body::Issued(issued) => authority::issued(issued, &mut out),
+        Body::Story(scenes) => scene::closing(scenes, &mut out),
     }
     if let Some(failure) = &answer.failure {
         failed(failure, &mut err);
     }
     Text { out: out.into_text(), err: err.into_text() }
 }
+
+pub use scene::{begins, ends, opening};
 
 /// What is told when only what went wrong is of interest.
 #[must_use]
