@@ -99,6 +99,7 @@ fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> R
         let staged = format!(".reseal-{}-{number}-{index}", &tag[..8]);
         acts.push(bench.capture(step, staged, &acts)?);
     }
+    Bench::agree(&acts, &looks)?;
     enough_room(engine, change, &bench, &acts)?;
     pre_check(engine, change, listener)?;
     let probes = look_around(engine, change);
