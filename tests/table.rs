@@ -11,7 +11,7 @@ use std::thread;
 
 use reseal::flow::{Options, Report, backups};
 use reseal::outcome::{End, Exit, Outcome, Proof, Receipt};
-use support::service::{Service, Then, leaf, order};
+use support::service::{Then, leaf, served};
 use support::{Pair, World, issued, pair};
 
 /// How a cell ends.
@@ -212,29 +212,6 @@ fn put(world: &World, old: Old) -> Option<Pair> {
         }
     }
     Some(good)
-}
-
-/// A target with a server, and a reload command that runs this script.
-fn served(script: &str, restart: bool, then: Then) -> (World, Service) {
-    let mut service = None;
-    let world = World::made_in(support::memory_dir(), |root| {
-        let control = root.join("control");
-        let started = Service::new(&root.join("certs/web.pem"), &root.join("private/web.key"), &control, then);
-        let address = started.address;
-        let words = [("TELL", "reload"), ("KILL", "die"), ("SOON", "later-200"), ("LATE", "later-2500")];
-        let script =
-            words.iter().fold(script.to_owned(), |text, (word, meant)| text.replace(word, &order(&control, meant)));
-        fs::write(root.join("reload.sh"), script + "\n").unwrap();
-        fs::write(root.join("restart.sh"), order(&control, "start") + "\n").unwrap();
-        service = Some(started);
-        let root = root.display();
-        let restart = if restart { format!("restart = [\"/bin/sh\", \"{root}/restart.sh\"]\n") } else { String::new() };
-        format!(
-            "listen = [\"{address}\"]\nreload = {{ argv = [\"/bin/sh\", \"{root}/reload.sh\"], timeout = 1 }}\n{restart}\
-             [target.policy]\nverify_timeout = 2\nsettle = 300\nprobe_timeout = 1\n"
-        )
-    });
-    (world, service.unwrap())
 }
 
 fn receipts(world: &World) -> Vec<Receipt> {

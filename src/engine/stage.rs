@@ -44,6 +44,7 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
         let staged = format!(".reseal-{}-{number}-{index}", &tag[..8]);
         acts.push(bench.capture(step, staged, &acts)?);
     }
+    Bench::agree(&acts, &looks)?;
     enough_room(engine, change, &bench, &acts)?;
     pre_check(engine, change, listener)?;
     let probes = look_around(engine, change);

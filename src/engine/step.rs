@@ -9,7 +9,7 @@ use crate::change::{Attributes, Image, Role, Step};
 use crate::digest::Digest;
 use crate::host::Host;
 use crate::host::attributes::{closed_to_others, own};
-use crate::host::dir::{Dir, DiskError, Errno};
+use crate::host::dir::{Dir, DiskError, Errno, Look};
 use crate::host::walk::{Last, Place, Trust, WalkError};
 
 /// A step could not be done.
@@ -116,6 +116,18 @@ impl Bench<'_> {
             Step::RemoveFile { .. } => (Kind::RemoveFile, Image::Absent),
         };
         Ok(Act { kind, path, staged, before, after })
+    }
+
+    /// Proves that what was looked at, which is kept, is what was captured, which is replaced: what somebody wrote between the two
+    /// looks would be in no backup.
+    pub(super) fn agree(acts: &[Act], looks: &[(PathBuf, Look)]) -> Done<()> {
+        for (real, look) in looks {
+            let replaced = acts.iter().find(|act| act.path == *real);
+            if let Some(act) = replaced.filter(|act| !act.before.same_content(&look.image)) {
+                return Err(foreign(act, &look.image));
+            }
+        }
+        Ok(())
     }
 
     /// Writes what a step will put in place beside its place. A new directory is made for real: nothing refers to it yet.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -96,6 +97,7 @@ impl World {
             root.display()
         );
         let config = Config::parse(&text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"));
+        fs::write(root.join("reseal.toml"), text).unwrap();
         let world = Self { dir, config };
         world.put(&self_signed(100));
         world
@@ -138,6 +140,13 @@ impl World {
         let mut silence = Silence;
         let mut session = Session::new(host, &self.config, self.path("live"), options, &mut silence);
         act(&mut session)
+    }
+
+    /// The program itself, with the configuration of this world.
+    pub fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reseal"));
+        command.env_clear().arg("--config").arg(self.path("reseal.toml")).args(arguments).stdin(Stdio::null());
+        command
     }
 
     pub fn install(&self, host: &Host, inputs: &[PathBuf]) -> Report {

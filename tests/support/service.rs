@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::Pair;
+use super::{Pair, World};
 
 /// What the server shows once it has been told for the first time. After that it simply reads its files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,8 +119,32 @@ impl Drop for Service {
     }
 }
 
+/// A target with a server, and a reload command that runs this script. `TELL` in it tells the server to read its files, `SOON` and
+/// `LATE` to do so in 200 or 2500 milliseconds, `KILL` ends it.
+pub fn served(script: &str, restart: bool, then: Then) -> (World, Service) {
+    let mut service = None;
+    let world = World::made_in(super::memory_dir(), |root| {
+        let control = root.join("control");
+        let started = Service::new(&root.join("certs/web.pem"), &root.join("private/web.key"), &control, then);
+        let address = started.address;
+        let words = [("TELL", "reload"), ("KILL", "die"), ("SOON", "later-200"), ("LATE", "later-2500")];
+        let script =
+            words.iter().fold(script.to_owned(), |text, (word, meant)| text.replace(word, &order(&control, meant)));
+        fs::write(root.join("reload.sh"), script + "\n").unwrap();
+        fs::write(root.join("restart.sh"), order(&control, "start") + "\n").unwrap();
+        service = Some(started);
+        let root = root.display();
+        let restart = if restart { format!("restart = [\"/bin/sh\", \"{root}/restart.sh\"]\n") } else { String::new() };
+        format!(
+            "listen = [\"{address}\"]\nreload = {{ argv = [\"/bin/sh\", \"{root}/reload.sh\"], timeout = 1 }}\n{restart}\
+             [target.policy]\nverify_timeout = 2\nsettle = 300\nprobe_timeout = 1\n"
+        )
+    });
+    (world, service.unwrap())
+}
+
 /// Shell words that give the service an order and wait until it is carried out.
-pub fn order(control: &Path, word: &str) -> String {
+fn order(control: &Path, word: &str) -> String {
     let order = control.join(word);
     format!(": > {0}; while [ -e {0} ]; do sleep 0.01; done", order.display())
 }
