@@ -178,7 +178,11 @@ fn run(old: Old, (behaviour, script): (&str, &str), then: Then, cell: Cell, name
     assert_eq!((receipt.generation, receipt.after), (2, Some(leaf(&new))), "{name}");
     match (&receipt.end, cell) {
         (End::Committed { proof: Proof::Handshakes { count } }, New) => assert!(*count >= 3, "{name}"),
-        (End::Committed { proof: Proof::ReadBack { .. } }, Unseen) | (End::RolledBack { .. }, Back | Stuck) => {}
+        (End::Committed { proof: Proof::ReadBack { why } }, Unseen) => {
+            let answered = matches!(then, Then::Other | Then::Plain) && !behaviour.contains("after a moment");
+            assert_eq!(why.contains("does not show the new certificate"), answered, "{name}: {why}");
+        }
+        (End::RolledBack { .. }, Back | Stuck) => {}
         (end, _) => panic!("{name}: {end:?}"),
     }
     assert!(world.recover(&world.host()).is_empty(), "{name}: nothing is left to recover");

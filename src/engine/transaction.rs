@@ -170,7 +170,13 @@ fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener
     }
     let all_absent = answers.bad.len() == begin.probes.len();
     let proof = if all_absent {
-        Proof::ReadBack { why: "nothing listened, before or after".to_owned() }
+        let still = answers.bad.iter().all(|(_, shown)| matches!(shown, Shown::Nobody { .. }));
+        let why = if still {
+            "nothing listened, before or after"
+        } else {
+            "nothing listened before, and what answers now does not show the new certificate"
+        };
+        Proof::ReadBack { why: why.to_owned() }
     } else {
         Proof::Handshakes { count: answers.good }
     };

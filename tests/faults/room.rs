@@ -8,7 +8,7 @@ use reseal::outcome::{Exit, Outcome};
 
 use super::places::Mount;
 use super::{good, installed, refused};
-use crate::support::{World, pair, root};
+use crate::support::{World, pair};
 
 /// A small file system at one of the places, filled up.
 fn filled(place: &str, options: &str, fill: fn(&std::path::Path)) -> Option<(World, Mount)> {
@@ -45,30 +45,29 @@ fn a_full_disk_is_seen_before_the_first_change() {
     }
 }
 
-/// Over tmpfs of every size from too small to enough: refused or done, never something between.
+/// Over file systems of every size from too small to enough: refused or done, never something between.
 #[test]
 fn on_the_edge_of_room_it_is_all_or_nothing() {
-    if !root() {
-        return;
-    }
-    let (mut refusals, mut installs) = (0, 0);
-    for kilobytes in (16..160).step_by(4) {
-        let options = format!("size={kilobytes}k");
-        let Some((world, _mount)) = filled("state", &options, |_| {}) else { return };
-        let (before, new) = (world.served(), pair(90));
-        let report = world.install(&world.host(), &world.bring(&new));
-        if report.outcome.exit() == Exit::Good {
-            installs += 1;
-            assert_eq!(world.served().unwrap().0, new.certificate);
-        } else {
-            refusals += 1;
-            assert!(matches!(report.outcome, Outcome::Refused { .. }), "{kilobytes}: {report:?}");
-            assert_eq!(world.served(), before, "{kilobytes}");
+    for (place, sizes) in [("state", 16..160), ("private", 4..24)] {
+        let (mut refusals, mut installs) = (0, 0);
+        for kilobytes in sizes.step_by(4) {
+            let at = format!("{kilobytes} KiB for {place}");
+            let Some((world, _mount)) = filled(place, &format!("size={kilobytes}k"), |_| {}) else { return };
+            let (before, new) = (world.served(), pair(90));
+            let report = world.install(&world.host(), &world.bring(&new));
+            if report.outcome.exit() == Exit::Good {
+                installs += 1;
+                assert_eq!(world.served().unwrap().0, new.certificate);
+            } else {
+                refusals += 1;
+                assert!(matches!(report.outcome, Outcome::Refused { .. }), "{at}: {report:?}");
+                assert_eq!(world.served(), before, "{at}");
+            }
+            assert!(world.leftovers().is_empty(), "{at}");
+            assert!(world.recover(&world.host()).is_empty(), "{at}: something is left to recover");
         }
-        assert!(world.leftovers().is_empty(), "{kilobytes}");
-        assert!(world.recover(&world.host()).is_empty(), "{kilobytes}: something is left to recover");
+        assert!(refusals > 0 && installs > 0, "{place}: {refusals} refused, {installs} installed");
     }
-    assert!(refusals > 0 && installs > 0, "{refusals} refused, {installs} installed");
 }
 
 /// What was displaced goes back by renaming, so an interrupted change is undone on a disk without a byte left; only that it was
