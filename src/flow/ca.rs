@@ -19,7 +19,9 @@ use crate::host::state::State;
 use crate::host::{attributes, clock};
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
-use crate::source::local_ca::{Authority, CaError, Founding, LeafOrder, Permitted, Unlocked};
+use crate::source::local_ca::{Authority, CaError, Founding, LeafOrder, Unlocked};
+
+pub use crate::source::local_ca::Permitted;
 
 /// What is asked of a new CA.
 #[derive(Clone, PartialEq, Eq, Debug)]
