@@ -119,6 +119,14 @@ pub fn show(session: &Session<'_>, name: Option<&str>) -> Result<Vec<AuthorityVi
     }
 }
 
+/// Whether a CA would issue a certificate like this now. Asks for no passphrase.
+///
+/// # Errors
+/// Why it would not.
+pub fn admit(session: &Session<'_>, ca: &str, names: &[Name], days: u32) -> Result<(), Refusal> {
+    Ok(Authority::find(&open_state(session, ca)?, ca)?.admit(names, days, session.host.now())?)
+}
+
 /// What is wanted from a CA.
 pub struct Wanted {
     /// The names, the first also as common name.

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::change::{self, Intent};
 use super::install::{acceptable, holds, nothing, pairs_for};
+use super::preview::Plan;
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, obtain, restore};
 use crate::assess::Finding;
@@ -169,6 +170,12 @@ fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, ve
 
 /// Obtains what each pair needs, and installs it.
 fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'static str) -> Report {
+    if session.options.dry_run
+        && let SourceConfig::LocalCa { ca, days, key } = &config.source
+    {
+        return expected(session, config, why, &format!("{days} days, {key}, from the local CA {ca}"))
+            .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
+    }
     let bundles = match obtain_all(session, config) {
         Ok(bundles) => bundles,
         Err(refusal) => return Report::new(&config.name, refusal.outcome()),
@@ -184,6 +191,21 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
     };
     let look = change::look(config);
     change::carry_out(session, config, verb, &look, &build)
+}
+
+/// The plan of a change whose certificate is only made when it is wanted in earnest: a dry run asks for no passphrase, and leaves no
+/// trace in the CA's record.
+fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &str) -> Result<Report, Refusal> {
+    if let SourceConfig::LocalCa { ca, days, .. } = &config.source {
+        super::ca::admit(session, ca, &config.names, *days)?;
+    }
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let upcoming = change::upcoming(session, config, &survey)?;
+    let names = config.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut report = Report::new(&config.name, Outcome::Planned);
+    report.plan = Some(Plan::to_be_obtained(&survey, why, upcoming));
+    report.notes.push(format!("the certificate is issued when this is run: for {names}, {what}"));
+    Ok(report)
 }
 
 fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bundle>, Refusal> {

@@ -71,7 +71,7 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[(Probe, Shown)], 
     head(report, page).put(Paint::Good, &done(receipt, plan)).end();
     if let Some(plan) = plan {
         why(plan, page);
-        before_and_after(plan, page);
+        before_and_after(plan, NONE, page);
         page.note(
             "kept",
             Paint::Plain,
@@ -113,10 +113,12 @@ fn why(plan: &Plan, page: &mut Page) {
     }
 }
 
-fn before_and_after(plan: &Plan, page: &mut Page) {
-    let line = |leaf: &Option<Leaf>| leaf.as_ref().map_or("no certificate".to_owned(), leaf_line);
-    page.field("old").say(&line(&plan.before)).end();
-    page.field("new").say(&line(&plan.after)).end();
+const NONE: &str = "no certificate";
+
+fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
+    let line = |leaf: &Option<Leaf>, none: &str| leaf.as_ref().map_or(none.to_owned(), leaf_line);
+    page.field("old").say(&line(&plan.before, NONE)).end();
+    page.field("new").say(&line(&plan.after, unknown)).end();
     if let Some(after) = &plan.after {
         page.field("issuer").say(&after.issuer).end();
     }
@@ -158,7 +160,7 @@ fn planned(report: &Report, page: &mut Page) {
     for finding in &report.findings {
         super::finding(finding, page);
     }
-    before_and_after(plan, page);
+    before_and_after(plan, "is issued when this is run", page);
     page.note(
         "keep",
         Paint::Plain,
