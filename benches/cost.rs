@@ -15,7 +15,6 @@ use reseal::cert::codec::pem;
 use reseal::config::Config;
 use reseal::event::Silence;
 use reseal::flow::{Options, Session, install, renew};
-use reseal::host::Host;
 use reseal::host::watch::{Act, Crossing, Watch};
 use reseal::outcome::Exit;
 use support::{World, pair};

@@ -27,6 +27,21 @@
 //! Who may import whom is held by a test (`tests/architecture.rs`): `main` -> [`cli`] -> [`flow`] [`report`] -> [`source`] |
 //! [`target`] | [`engine`] | [`config`] -> [`host`] -> the pure modules, which open nothing.
 
+// Not in Cargo.toml, where they would hold for tests as well.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::disallowed_methods,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::unwrap_used,
+        clippy::wildcard_enum_match_arm
+    )
+)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests set their own stage"))]
+
 pub mod assess;
 pub mod cert;
 pub mod change;

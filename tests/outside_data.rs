@@ -145,7 +145,7 @@ fn certificates_say_what_other_parsers_read() {
             for name in dns.iter().map(|name| name.as_str().unwrap()) {
                 match name.parse::<Name>() {
                     Ok(Name::Ip(_)) | Err(_) => {
-                        assert!(certificate.unusable_names().iter().any(|odd| odd == name), "{id}: {name}")
+                        assert!(certificate.unusable_names().iter().any(|odd| odd == name), "{id}: {name}");
                     }
                     Ok(parsed) => assert!(certificate.names().contains(&parsed), "{id}: {name}"),
                 }

@@ -29,10 +29,10 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
 fn key(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     match facts.installed.key {
         KeyFound::None if facts.key_expected => {
-            found.push(Finding::new(Code::NoKey, "there is no readable private key"))
+            found.push(Finding::new(Code::NoKey, "there is no readable private key"));
         }
         KeyFound::Mismatch => {
-            found.push(Finding::new(Code::KeyMismatch, "the private key belongs to another certificate"))
+            found.push(Finding::new(Code::KeyMismatch, "the private key belongs to another certificate"));
         }
         KeyFound::None | KeyFound::Matches | KeyFound::NoLeaf => {}
     }

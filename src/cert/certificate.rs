@@ -283,6 +283,7 @@ impl fmt::Debug for Certificate {
 }
 
 /// Everything but the bytes themselves.
+#[allow(clippy::wildcard_enum_match_arm, reason = "extensions are an open set")]
 fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| {
         CertificateError::Unreadable(match error {

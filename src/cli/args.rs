@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::outcome::Exit;
 
+pub use self::ca::CaVerb;
+
+mod ca;
+
 /// The command line.
 #[derive(Parser, Debug)]
 #[command(
@@ -63,7 +67,7 @@ pub struct Global {
     /// Tell every act on standard error
     #[arg(long, short, global = true)]
     pub verbose: bool,
-    /// Colours; `auto`: on a terminal, unless NO_COLOR is set
+    /// Colours; `auto`: on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     pub color: Colour,
 }
@@ -192,17 +196,6 @@ Examples:
         #[arg(long)]
         strict: bool,
     },
-    /// Watch the whole story on a server that comes with the program; needs nothing, changes nothing outside a temporary directory
-    Demo,
-    /// The server of the demo.
-    #[command(hide = true)]
-    DemoServer {
-        /// Where its files are.
-        root: PathBuf,
-        /// Tell the one that runs there to read them again.
-        #[arg(long)]
-        reload: bool,
-    },
     /// Let one rename switch certificate and key together
     Adopt {
         /// The target
@@ -210,6 +203,23 @@ Examples:
         /// Plain files again
         #[arg(long)]
         undo: bool,
+    },
+    /// Make, show and use a certificate authority of your own
+    Ca {
+        /// What to do with it.
+        #[command(subcommand)]
+        act: CaVerb,
+    },
+    /// See it all at work on a server of its own: no root, no network, no configuration
+    Demo,
+    /// The server of `demo`, and its reload command.
+    #[command(hide = true)]
+    DemoServer {
+        /// Its directory
+        root: PathBuf,
+        /// Tell the running one to read its files again
+        #[arg(long)]
+        reload: bool,
     },
 }
 
@@ -303,6 +313,9 @@ impl Verb {
             Self::Init { .. } => "init",
             Self::PostUpgrade { .. } => "post-upgrade",
             Self::Adopt { .. } => "adopt",
+            Self::Ca { act: CaVerb::Init { .. } } => "ca init",
+            Self::Ca { act: CaVerb::Show { .. } } => "ca show",
+            Self::Ca { act: CaVerb::Issue { .. } } => "ca issue",
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -319,7 +332,8 @@ impl Verb {
             | Self::Prune(_)
             | Self::Init { .. }
             | Self::PostUpgrade { .. }
-            | Self::Adopt { .. } => true,
+            | Self::Adopt { .. }
+            | Self::Ca { act: CaVerb::Init { .. } | CaVerb::Issue { .. } } => true,
             Self::Backups { act: Some(act), .. } => match act {
                 BackupsVerb::Pin { .. } | BackupsVerb::Unpin { .. } | BackupsVerb::Prune(_) => true,
                 BackupsVerb::Verify { .. } => false,
@@ -328,6 +342,8 @@ impl Verb {
             | Self::Backups { act: None, .. }
             | Self::History { .. }
             | Self::Status { .. }
+            | Self::Ca { act: CaVerb::Show { .. } }
+            // These touch nothing but a directory of their own.
             | Self::Demo
             | Self::DemoServer { .. } => false,
         }
@@ -386,6 +402,11 @@ mod tests {
             ("init --output x", "init"),
             ("post-upgrade --strict", "post-upgrade"),
             ("adopt web --undo --dry-run", "adopt"),
+            ("ca init office --permit lan 10.0.0.0/8 --years 5", "ca init"),
+            ("ca show", "ca show"),
+            ("ca issue office a.lan b.lan --output /x", "ca issue"),
+            ("demo", "demo"),
+            ("demo-server /x --reload", "demo-server"),
         ] {
             assert_eq!(word(line), verb, "{line}");
         }
@@ -408,6 +429,11 @@ mod tests {
             "check --passphrase-fd -3",
             "check --passphrase-fd 3 --passphrase-file x",
             "chekc",
+            "ca",
+            "ca init office",
+            "ca init office --permit *.lan",
+            "ca issue office",
+            "ca issue office a.lan --key-type dsa",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -1,14 +1,16 @@
 //! Each verb, handed to its flow.
 
-use super::args::{BackupsVerb, Verb};
+use super::args::{BackupsVerb, CaVerb, Verb};
 use super::request::Request;
 use crate::assess::{Finding, Severity};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, check, init, install, post_upgrade, recover, renew, restore, status,
+    self, Refusal, Report, Session, adopt, backups, ca, check, init, install, post_upgrade, recover, renew, restore,
+    status,
 };
-use crate::outcome::Exit;
+use crate::host::trusted_file;
+use crate::outcome::{Exit, explain};
 use crate::report::{Answer, Body, Failure};
 
 /// Does what was asked.
@@ -18,7 +20,7 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
     let command = Some(request.verb.word());
     let outcome = match known(&session, &request.verb) {
         Ok(()) => carry_out(&mut session, request),
-        Err(refusal) => Err(Failure::of(refusal, Exit::Usage)),
+        Err(refusal) => Err(Failure::misnamed(refusal)),
     };
     match (outcome, &request.without_config) {
         (Ok((exit, body)), None) => Answer { command, exit, body, failure: None },
@@ -49,6 +51,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::Recover { .. }
         | Verb::History { .. }
         | Verb::Init { .. }
+        | Verb::Ca { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => Ok(()),
     }
@@ -57,59 +60,88 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
 type Told = Result<(Exit, Body), Failure>;
 
 fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
-    let refused = |refusal| Failure::of(refusal, Exit::Refused);
     match &request.verb {
         Verb::Check { subjects } => {
-            let checked = check::run(session, subjects).map_err(|refusal| Failure::of(refusal, Exit::Usage))?;
+            let checked = check::run(session, subjects).map_err(Failure::misnamed)?;
             Ok((check::exit(&checked), Body::Checks(checked)))
         }
-        Verb::Renew { names, .. } => changes(renew::run(session, names).map_err(refused)?),
-        Verb::Install(install) => changes(vec![install::run(session, &install.name, &install.inputs())]),
-        Verb::Restore { name, generation } => changes(vec![restore::run(session, name, *generation)]),
-        Verb::Recover { accept: Some(name), .. } => changes(vec![recover::accept(session, name)]),
+        Verb::Renew { names, .. } => Ok(changes(renew::run(session, names)?)),
+        Verb::Install(install) => Ok(changes(vec![install::run(session, &install.name, &install.inputs())])),
+        Verb::Restore { name, generation } => Ok(changes(vec![restore::run(session, name, *generation)])),
+        Verb::Recover { accept: Some(name), .. } => Ok(changes(vec![recover::accept(session, name)])),
         Verb::Recover { name, boot, accept: None } => {
             let when = if *boot { When::Boot } else { When::Running };
-            changes(recover::run(session, name.as_deref(), when))
+            Ok(changes(recover::run(session, name.as_deref(), when)))
         }
         Verb::Backups { names, act: None } => generations(session, names, false),
         Verb::Backups { act: Some(act), .. } => match act {
             BackupsVerb::Verify { names } => generations(session, names, true),
-            BackupsVerb::Pin { name, generation } => changes(vec![backups::pin(session, name, *generation, true)]),
-            BackupsVerb::Unpin { name, generation } => changes(vec![backups::pin(session, name, *generation, false)]),
-            BackupsVerb::Prune(prune) => changes(backups::prune(session, &prune.names, prune.keep).map_err(refused)?),
+            BackupsVerb::Pin { name, generation } => Ok(changes(vec![backups::pin(session, name, *generation, true)])),
+            BackupsVerb::Unpin { name, generation } => {
+                Ok(changes(vec![backups::pin(session, name, *generation, false)]))
+            }
+            BackupsVerb::Prune(prune) => Ok(changes(backups::prune(session, &prune.names, prune.keep)?)),
         },
-        Verb::Prune(prune) => changes(backups::prune(session, &prune.names, prune.keep).map_err(refused)?),
+        Verb::Prune(prune) => Ok(changes(backups::prune(session, &prune.names, prune.keep)?)),
         Verb::History { names } => {
-            let (receipts, damaged_lines) = backups::history(session, names).map_err(refused)?;
+            let (receipts, damaged_lines) = backups::history(session, names)?;
             let exit = if damaged_lines.is_empty() { Exit::Good } else { Exit::Findings };
             Ok((exit, Body::History { receipts, damaged_lines }))
         }
         Verb::Status { names } => {
-            let statuses = status::run(session, names).map_err(refused)?;
+            let statuses = status::run(session, names)?;
             Ok((statuses.iter().fold(Exit::Good, |worst, one| worst.worst(standing(one))), Body::Statuses(statuses)))
         }
         Verb::Init { output } => {
             let path = match output {
-                Some(path) => crate::host::trusted_file::absolute(path)
-                    .map_err(|error| Failure::usage(crate::outcome::explain(&error), None))?,
+                Some(path) => trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?,
                 None => request.config_path.clone(),
             };
-            let written = init::run(session.host, &path, session.options.dry_run).map_err(refused)?;
+            let written = init::run(session.host, &path, session.options.dry_run)?;
             Ok((Exit::Good, Body::Written(written)))
         }
-        Verb::PostUpgrade { names, .. } => changes(post_upgrade::run(session, names).map_err(refused)?),
-        // Played without a configuration, before it comes to this.
+        Verb::PostUpgrade { names, .. } => Ok(changes(post_upgrade::run(session, names)?)),
+        Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
+        Verb::Ca { act } => authority(session, act),
         Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
-        Verb::Adopt { name, undo } => changes(vec![adopt::run(session, name, *undo)]),
     }
 }
 
-fn changes(reports: Vec<Report>) -> Told {
-    Ok((flow::exit(&reports), Body::Changes(reports)))
+fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
+    let body = match act {
+        CaVerb::Show { name } => Body::Authorities(ca::show(session, name.as_deref())?),
+        CaVerb::Init { .. } | CaVerb::Issue { .. } if session.options.dry_run => {
+            let message = "there is no dry run of `ca init` and `ca issue`";
+            let hint = "both make a key, and write nothing over what is there";
+            return Err(Failure::usage(message, Some(hint.to_owned())));
+        }
+        CaVerb::Init { name, permit, common_name, years, key_type, path_length, store_keyring } => {
+            let wanted = ca::Init {
+                permitted: permit.clone(),
+                common_name: common_name.clone(),
+                years: *years,
+                key: *key_type,
+                path_length: *path_length,
+                store_keyring: *store_keyring,
+            };
+            Body::Authorities(vec![ca::init(session, name, &wanted)?])
+        }
+        CaVerb::Issue { ca, names, days, key_type, output } => {
+            let key = ca::LeafKey::Make(*key_type);
+            let wanted = ca::Wanted { names: names.clone(), days: *days, key, target: None };
+            let directory = trusted_file::absolute(output).map_err(|error| Failure::usage(explain(&error), None))?;
+            Body::Issued(ca::issue(session, ca, wanted, &directory)?)
+        }
+    };
+    Ok((Exit::Good, body))
+}
+
+fn changes(reports: Vec<Report>) -> (Exit, Body) {
+    (flow::exit(&reports), Body::Changes(reports))
 }
 
 fn generations(session: &Session<'_>, names: &[String], verified: bool) -> Told {
-    let list = backups::list(session, names, verified).map_err(|refusal| Failure::of(refusal, Exit::Refused))?;
+    let list = backups::list(session, names, verified)?;
     let damaged = list.iter().any(|one| one.damage.is_some());
     let exit = if damaged { Exit::Findings } else { Exit::Good };
     Ok((exit, Body::Generations { list, verified }))

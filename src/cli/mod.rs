@@ -1,11 +1,11 @@
 //! The command line: words in, words out. The only printer.
 
 mod args;
-mod demo;
 mod dispatch;
 mod output;
 mod progress;
 mod request;
+mod story;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -14,13 +14,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use time::OffsetDateTime;
 
 use self::args::{Cli, Colour, Format, Global, Verb};
 use self::progress::Progress;
-use crate::host::{signal, terminal};
+use self::story::Story;
+use crate::flow::{Options, demo};
+use crate::host::clock::Clock;
+use crate::host::{demo_server, signal, terminal};
 use crate::outcome::Exit;
-use crate::report::{Answer, Failure, View, json, text};
+use crate::report::{Answer, Body, Failure, View, json, text};
 
 /// Runs the program with the arguments of this process.
 #[must_use]
@@ -33,7 +35,7 @@ pub fn run() -> ExitCode {
     // Package managers run `post-upgrade`, and a failing hook leaves their upgrade half done: unless `--strict` asks for more, its
     // end is always good, and what it found is told.
     let mut lenient = false;
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| work(std::env::args_os().collect(), &mut lenient)));
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| work(&std::env::args_os().collect::<Vec<_>>(), &mut lenient)));
     let (exit, ended_by) = ended.unwrap_or((Exit::Bug, None));
     if let Some(number) = ended_by {
         signal::finish_as(number);
@@ -42,20 +44,18 @@ pub fn run() -> ExitCode {
 }
 
 /// The end, and the signal that asked for it.
-fn work(line: Vec<OsString>, lenient: &mut bool) -> (Exit, Option<i32>) {
-    let cli = match Cli::try_parse_from(&line) {
+fn work(line: &[OsString], lenient: &mut bool) -> (Exit, Option<i32>) {
+    let cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
-        Err(error) => return (misunderstood(&error, &line), None),
+        Err(error) => return (misunderstood(&error, line), None),
     };
     *lenient = matches!(cli.verb, Verb::PostUpgrade { strict: false, .. });
     let (command, changes, dry_run) = (cli.verb.word(), cli.verb.changes(), cli.global.dry_run);
     let style = Style::of(&cli.global);
-    let mut progress = Progress::new(cli.global.quiet, cli.global.verbose, style.view.width);
-    match &cli.verb {
-        Verb::Demo => return (demo::play(&style, progress), None),
-        Verb::DemoServer { root, reload } => return (demo::serve(root, *reload), None),
-        _ => {}
+    if let Some(answer) = self_contained(&cli, &style) {
+        return (tell(&answer, &style, false), None);
     }
+    let mut progress = Progress::new(cli.global.quiet, cli.global.verbose, style.view.width);
     let (mut answer, ended_by) = match request::resolve(cli) {
         Ok(request) => {
             let answer = dispatch::answer(&request, &mut progress);
@@ -71,6 +71,43 @@ fn work(line: Vec<OsString>, lenient: &mut bool) -> (Exit, Option<i32>) {
     (exit, ended_by)
 }
 
+/// The verbs that bring all they work with.
+fn self_contained(cli: &Cli, style: &Style) -> Option<Answer> {
+    let command = Some(cli.verb.word());
+    match &cli.verb {
+        Verb::Demo => {
+            let told = (style.format == Format::Text).then_some((&style.view, style.colour));
+            Some(match demo::run(&Options::default(), &mut Story { told }) {
+                Ok(scenes) => Answer { command, exit: Exit::Good, body: Body::Story(scenes), failure: None },
+                Err(refusal) => Answer::failed(command, refusal.into()),
+            })
+        }
+        Verb::DemoServer { root, reload } => {
+            let done = if *reload { demo_server::reload(root) } else { demo_server::serve(root) };
+            Some(match done {
+                Ok(()) => Answer { command, exit: Exit::Good, body: Body::None, failure: None },
+                Err(error) => {
+                    let message = format!("the demo's server: {error}");
+                    Answer::failed(command, Failure { exit: Exit::Refused, message, hint: None, problems: Vec::new() })
+                }
+            })
+        }
+        Verb::Check { .. }
+        | Verb::Renew { .. }
+        | Verb::Install(_)
+        | Verb::Restore { .. }
+        | Verb::Recover { .. }
+        | Verb::Backups { .. }
+        | Verb::Prune(_)
+        | Verb::History { .. }
+        | Verb::Status { .. }
+        | Verb::Init { .. }
+        | Verb::PostUpgrade { .. }
+        | Verb::Adopt { .. }
+        | Verb::Ca { .. } => None,
+    }
+}
+
 /// How the answer is written.
 struct Style {
     format: Format,
@@ -81,7 +118,7 @@ struct Style {
 impl Style {
     fn of(global: &Global) -> Self {
         let view = View {
-            now: OffsetDateTime::now_utc(),
+            now: Clock::System.now(),
             width: terminal::width(),
             program: request::program(global),
             quiet: global.quiet,

@@ -103,7 +103,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         Verb::Check { subjects } if subjects.is_empty() => Need::Must,
         // No target's name has one of these characters.
         Verb::Check { subjects } if subjects.iter().all(|subject| subject.contains(['/', ':'])) => Need::None,
-        Verb::Check { .. } | Verb::History { .. } => Need::IfThere,
+        Verb::Check { .. } | Verb::History { .. } | Verb::Ca { .. } => Need::IfThere,
         Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
@@ -196,9 +196,10 @@ fn options(global: &Global, verb: &Verb) -> Options {
         | Verb::Status { .. }
         | Verb::Init { .. }
         | Verb::PostUpgrade { .. }
+        | Verb::Adopt { .. }
+        | Verb::Ca { .. }
         | Verb::Demo
-        | Verb::DemoServer { .. }
-        | Verb::Adopt { .. } => (false, false),
+        | Verb::DemoServer { .. } => (false, false),
     };
     let secrets = Secrets {
         file: global.passphrase_file.clone(),

@@ -233,7 +233,7 @@ fn source(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceCo
     let (word, at) = inner.text("kind", problems)?;
     let source = match word {
         "local-ca" => local_ca(&mut inner, problems),
-        "import" => import(&mut inner, problems),
+        "import" => Some(import(&mut inner, problems)),
         other => {
             let hint = match words::nearest(other, &["local-ca", "import"]) {
                 Some(near) => format!("did you mean {near:?}?"),
@@ -273,7 +273,7 @@ fn local_ca(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Source
     Some(SourceConfig::LocalCa { ca: ca?, days, key: key? })
 }
 
-fn import(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
+fn import(table: &mut Table<'_>, problems: &mut Problems<'_>) -> SourceConfig {
     table.require("from", "the files to read: from = [\"/path/to/fullchain.pem\", \"/path/to/privkey.pem\"]", problems);
     let mut from = Vec::new();
     let listed = table.texts("from", problems);
@@ -286,5 +286,5 @@ fn import(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceCo
     if listed.is_some_and(|listed| listed.is_empty()) {
         problems.add(table.span(), format!("{} is empty", table.named("from")));
     }
-    Some(SourceConfig::Import { from, passphrase_file: table.path("passphrase_file", problems) })
+    SourceConfig::Import { from, passphrase_file: table.path("passphrase_file", problems) }
 }

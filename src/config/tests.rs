@@ -110,7 +110,7 @@ fn every_key_has_its_meaning() {
         web.policy,
         Policy {
             renew_before: RenewBefore::Fraction { left: 1, of: 4 },
-            verify_timeout: Duration::from_secs(60),
+            verify_timeout: Duration::from_mins(1),
             settle: Duration::from_millis(500),
             probe_timeout: Duration::from_secs(3),
             keep: 2,

@@ -18,13 +18,13 @@ use crate::host::state::{State, file_name};
 use crate::outcome::Receipt;
 
 /// The format this program writes. A journal with a higher one is left alone.
-pub const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 const AREA: &str = "journal";
 
 /// The first line: the whole transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begin {
+pub(super) struct Begin {
     /// [`FORMAT`].
     pub format: u32,
     /// The target.
@@ -63,7 +63,7 @@ pub struct Begin {
 
 /// One act as the journal knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Act {
+pub(super) struct Act {
     /// Its kind.
     pub kind: Kind,
     /// Real path, links resolved but for the last component.
@@ -79,7 +79,7 @@ pub struct Act {
 /// The kinds of acts: one for each [`crate::change::Step`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub(super) enum Kind {
     /// [`crate::change::Step::MakeDir`]
     MakeDir,
     /// [`crate::change::Step::PutFile`]
@@ -92,7 +92,7 @@ pub enum Kind {
 
 /// A probe, what it showed before, and what it must show after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watched {
+pub(super) struct Watched {
     /// The probe.
     pub probe: Probe,
     /// What it showed before anything was touched.
@@ -115,7 +115,7 @@ pub struct Limits {
 /// The lines after the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mark", rename_all = "kebab-case")]
-pub enum Mark {
+pub(super) enum Mark {
     /// The acts are about to be done, all of them, one directly after the other.
     Installing,
     /// The service is about to be told.
@@ -130,7 +130,7 @@ pub enum Mark {
 }
 
 /// A transaction's journal, open for its next line.
-pub struct Journal {
+pub(super) struct Journal {
     dir: Dir,
     name: OsString,
     file: Appender,
@@ -138,7 +138,7 @@ pub struct Journal {
 
 /// What a journal on disk says.
 #[derive(Debug)]
-pub enum Replay {
+pub(super) enum Replay {
     /// It was torn before its first line was whole: nothing had been touched.
     Unbegun,
     /// A transaction, and how far it came.
@@ -152,7 +152,7 @@ pub enum Replay {
 
 /// A transaction as its journal tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
+pub(super) struct Transaction {
     /// The first line.
     pub begin: Begin,
     /// The marks.
@@ -164,19 +164,19 @@ pub struct Transaction {
 impl Transaction {
     /// One that has just begun.
     #[must_use]
-    pub fn new(begin: Begin) -> Self {
+    pub(super) fn new(begin: Begin) -> Self {
         Self { begin, marks: Vec::new(), whole: 0 }
     }
 
     /// Whether the service may have seen new files.
     #[must_use]
-    pub fn published(&self) -> bool {
+    pub(super) fn published(&self) -> bool {
         !self.marks.is_empty()
     }
 
     /// The receipt, if it was committed.
     #[must_use]
-    pub fn committed(&self) -> Option<&Receipt> {
+    pub(super) fn committed(&self) -> Option<&Receipt> {
         self.marks.iter().find_map(|mark| match mark {
             Mark::Committed { receipt } => Some(receipt),
             Mark::Installing | Mark::Applying | Mark::Restored => None,
@@ -189,7 +189,7 @@ impl Journal {
     ///
     /// # Errors
     /// A call failed; then there is no journal.
-    pub fn begin(state: &State, begin: &Begin) -> Result<Self, DiskError> {
+    pub(super) fn begin(state: &State, begin: &Begin) -> Result<Self, DiskError> {
         let dir = state.area(AREA)?;
         let name = file_name(&begin.target);
         let line = encode(&dir, begin)?;
@@ -205,7 +205,7 @@ impl Journal {
     ///
     /// # Errors
     /// A call failed.
-    pub fn reopen(state: &State, name: &OsString, transaction: &Transaction) -> Result<Self, DiskError> {
+    pub(super) fn reopen(state: &State, name: &OsString, transaction: &Transaction) -> Result<Self, DiskError> {
         let dir = state.area(AREA)?;
         let mut file = dir.append(name)?;
         file.cut(transaction.whole)?;
@@ -216,7 +216,7 @@ impl Journal {
     ///
     /// # Errors
     /// A call failed; whether the line is there is then unknown.
-    pub fn mark(&mut self, mark: &Mark) -> Result<(), DiskError> {
+    pub(super) fn mark(&mut self, mark: &Mark) -> Result<(), DiskError> {
         let line = encode(&self.dir, mark)?;
         self.file.append(&line)
     }
@@ -225,7 +225,7 @@ impl Journal {
     ///
     /// # Errors
     /// A call failed.
-    pub fn close(self) -> Result<(), DiskError> {
+    pub(super) fn close(self) -> Result<(), DiskError> {
         remove(&self.dir, &self.name)
     }
 }
@@ -247,7 +247,7 @@ fn remove(dir: &Dir, name: &OsString) -> Result<(), DiskError> {
 ///
 /// # Errors
 /// They cannot be listed or read.
-pub fn open_ones(state: &State) -> Result<Vec<(OsString, Replay)>, DiskError> {
+pub(super) fn open_ones(state: &State) -> Result<Vec<(OsString, Replay)>, DiskError> {
     let Some(dir) = state.existing_area(AREA)? else { return Ok(Vec::new()) };
     dir.names()?
         .into_iter()
@@ -262,7 +262,7 @@ pub fn open_ones(state: &State) -> Result<Vec<(OsString, Replay)>, DiskError> {
 ///
 /// # Errors
 /// A call failed.
-pub fn discard(state: &State, name: &OsString) -> Result<(), DiskError> {
+pub(super) fn discard(state: &State, name: &OsString) -> Result<(), DiskError> {
     remove(&state.area(AREA)?, name)
 }
 

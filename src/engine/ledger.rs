@@ -66,7 +66,7 @@ impl Ledger {
 ///
 /// # Errors
 /// The ledger is there and cannot be read.
-pub fn newest(state: &State) -> Result<Option<OffsetDateTime>, DiskError> {
+pub(super) fn newest(state: &State) -> Result<Option<OffsetDateTime>, DiskError> {
     let Some((bytes, _)) = absent_is_none(state.root().tail(OsStr::new(NAME), TAIL))? else { return Ok(None) };
     let entries = bytes.split(|byte| *byte == b'\n').filter_map(sealed::open::<Entry>);
     Ok(entries.map(|entry| entry.receipt.at).max())
@@ -76,7 +76,7 @@ pub fn newest(state: &State) -> Result<Option<OffsetDateTime>, DiskError> {
 ///
 /// # Errors
 /// A call failed.
-pub fn add(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
+pub(super) fn add(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
     let name = OsStr::new(NAME);
     let (bytes, skipped) = absent_is_none(state.root().tail(name, TAIL))?.unwrap_or_default();
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);

@@ -4,10 +4,12 @@
 //! what it is about to do, synced, before it does it; failure and crash end in the same [`undo`], which reads only the journal
 //! and the backups. The engine knows no adapter: it is handed [`Change`]s made of plain words.
 
+mod failure;
 mod journal;
 mod ledger;
 mod recover;
 mod sealed;
+mod stage;
 mod step;
 mod transaction;
 mod undo;

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 const HEX: usize = 64;
 
 /// `SHA-256 of the JSON, space, JSON, newline`.
-pub fn line<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn line<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     let json = serde_json::to_vec(value)?;
     let mut line = Digest::of(&json).to_string().into_bytes();
     line.push(b' ');
@@ -18,7 +18,7 @@ pub fn line<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
 }
 
 /// The JSON of a line (with or without its newline), if its checksum holds.
-pub fn json(line: &[u8]) -> Option<&[u8]> {
+pub(super) fn json(line: &[u8]) -> Option<&[u8]> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let (seal, json) = (line.get(..HEX)?, line.get(HEX + 1..)?);
     let seal: Digest = std::str::from_utf8(seal).ok()?.parse().ok()?;
@@ -26,7 +26,7 @@ pub fn json(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// The value in a line, if its checksum holds and it is what was expected.
-pub fn open<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+pub(super) fn open<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     serde_json::from_slice(json(line)?).ok()
 }
 

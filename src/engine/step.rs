@@ -3,20 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 use super::journal::{Act, Kind};
 use super::vault::{Vault, VaultError};
 use crate::change::{Attributes, Image, Role, Step};
 use crate::digest::Digest;
 use crate::host::Host;
 use crate::host::attributes::{closed_to_others, own};
-use crate::host::dir::{Dir, DiskError, Look};
+use crate::host::dir::{Dir, DiskError, Errno, Look};
 use crate::host::walk::{Last, Place, Trust, WalkError};
 
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
-pub enum StepError {
+pub(super) enum StepError {
     /// A call failed, or a directory on the way is in other hands.
     #[error(transparent)]
     Walk(#[from] WalkError),
@@ -44,7 +42,7 @@ impl From<DiskError> for StepError {
 impl StepError {
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Walk(error) => error.hint(),
             Self::Vault(error) => error.hint(),
@@ -56,7 +54,7 @@ impl StepError {
 type Done<T> = Result<T, StepError>;
 
 /// What the acts work with.
-pub struct Bench<'a> {
+pub(super) struct Bench<'a> {
     /// The machine.
     pub host: &'a Host,
     /// Whose directories are believed.
@@ -69,7 +67,7 @@ impl Bench<'_> {
     }
 
     /// The directory an act's place is in, or the nearest above it that is there yet.
-    pub fn nearest(&self, act: &Act) -> Done<Dir> {
+    pub(super) fn nearest(&self, act: &Act) -> Done<Dir> {
         let mut path = act.path.as_path();
         loop {
             match self.place(path) {
@@ -81,7 +79,7 @@ impl Bench<'_> {
     }
 
     /// What stands at an act's path now. Below a directory that an earlier act makes and that is not there, there is nothing.
-    pub fn live(&self, act: &Act) -> Done<Image> {
+    pub(super) fn live(&self, act: &Act) -> Done<Image> {
         match self.place(&act.path) {
             Ok(place) => Ok(place.dir.look(&place.name)?.image),
             Err(error) if error.is_absent() && act.before == Image::Absent => Ok(Image::Absent),
@@ -90,7 +88,7 @@ impl Bench<'_> {
     }
 
     /// Looks at what a step would replace, proves that it can be replaced, and writes the step down. Changes nothing.
-    pub fn capture(&self, step: &Step, staged: String, made: &[Act]) -> Done<Act> {
+    pub(super) fn capture(&self, step: &Step, staged: String, made: &[Act]) -> Done<Act> {
         let below_new = made.iter().any(|act| act.kind == Kind::MakeDir && step.path().parent() == Some(&act.path));
         let (path, before) = if below_new {
             (step.path().to_owned(), Image::Absent)
@@ -122,7 +120,7 @@ impl Bench<'_> {
 
     /// Proves that what was looked at, which is kept, is what was captured, which is replaced: what somebody wrote between the two
     /// looks would be in no backup.
-    pub fn agree(acts: &[Act], looks: &[(PathBuf, Look)]) -> Done<()> {
+    pub(super) fn agree(acts: &[Act], looks: &[(PathBuf, Look)]) -> Done<()> {
         for (real, look) in looks {
             let replaced = acts.iter().find(|act| act.path == *real);
             if let Some(act) = replaced.filter(|act| !act.before.same_content(&look.image)) {
@@ -133,7 +131,7 @@ impl Bench<'_> {
     }
 
     /// Writes what a step will put in place beside its place. A new directory is made for real: nothing refers to it yet.
-    pub fn stage(&self, step: &Step, act: &Act) -> Done<()> {
+    pub(super) fn stage(&self, step: &Step, act: &Act) -> Done<()> {
         let place = self.place(&act.path)?;
         match (step, &act.after) {
             (Step::MakeDir { mode, .. }, _) => drop(place.dir.make_dir(&place.name, *mode)?),
@@ -151,7 +149,7 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// [`StepError::Foreign`] after a complete reversal; anything else may leave some acts done.
-    pub fn act(&self, acts: &[Act], places: &[Place]) -> Done<()> {
+    pub(super) fn act(&self, acts: &[Act], places: &[Place]) -> Done<()> {
         for (act, place) in acts.iter().zip(places) {
             rename(act, place)?;
         }
@@ -169,7 +167,7 @@ impl Bench<'_> {
     }
 
     /// Proves that every place still holds what was captured: asked directly before the first rename.
-    pub fn unchanged(&self, acts: &[Act], places: &[Place]) -> Done<()> {
+    pub(super) fn unchanged(&self, acts: &[Act], places: &[Place]) -> Done<()> {
         for (act, place) in acts.iter().zip(places).filter(|(act, _)| act.kind != Kind::MakeDir) {
             let live = place.dir.look(&place.name)?.image;
             if !live.same_content(&act.before) {
@@ -180,12 +178,12 @@ impl Bench<'_> {
     }
 
     /// Opens the places of all acts, so that nothing has to be looked up between two renames.
-    pub fn places(&self, acts: &[Act]) -> Done<Vec<Place>> {
+    pub(super) fn places(&self, acts: &[Act]) -> Done<Vec<Place>> {
         acts.iter().map(|act| Ok(self.place(&act.path)?)).collect()
     }
 
     /// Puts back what stood there before. Does nothing where it stands there already, so it may be run any number of times.
-    pub fn undo(&self, act: &Act, vault: &Vault, backup: u32) -> Done<()> {
+    pub(super) fn undo(&self, act: &Act, vault: &Vault, backup: u32) -> Done<()> {
         if act.kind == Kind::MakeDir {
             return Ok(());
         }
@@ -248,7 +246,7 @@ impl Bench<'_> {
     }
 
     /// Removes what staging and undo have left beside the places; `undone` also removes the directories that were made.
-    pub fn clear(&self, acts: &[Act], undone: bool) -> Done<()> {
+    pub(super) fn clear(&self, acts: &[Act], undone: bool) -> Done<()> {
         for act in acts.iter().rev() {
             let place = match self.place(&act.path) {
                 Ok(place) => place,
@@ -302,7 +300,7 @@ fn reverse(act: &Act, place: &Place) -> Done<()> {
 }
 
 /// Makes the names of all places durable, each directory once.
-pub fn sync(places: &[Place]) -> Done<()> {
+pub(super) fn sync(places: &[Place]) -> Done<()> {
     let mut synced: Vec<&Path> = Vec::new();
     for Place { dir, .. } in places {
         if !synced.contains(&dir.path()) {

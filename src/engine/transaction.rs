@@ -3,28 +3,16 @@
 //! [`Staged`], [`Installed`] and [`Verified`] can each be made in one place only, so that nothing is installed that was not kept,
 //! and nothing committed that was not proved.
 
-use std::collections::BTreeMap;
-
-use super::journal::{self, Act, Begin, Journal, Mark, Transaction, Watched};
+use super::failure::Failure;
+use super::journal::{Begin, Journal, Mark, Transaction};
+use super::stage::{Staged, stage};
 use super::step::{Bench, StepError, sync};
 use super::undo::{self, Stuck};
-use super::vault::{self, Manifest, Origin, Saved, SavedFile, Vault, VaultError};
-use super::{Change, ConfigTest, Engine, actor, images, kept, ledger, origin, verify};
-use crate::cert::installed;
-use crate::change::{Image, Probe, Shown, Slot, Step};
-use crate::digest::Digest;
+use super::vault::Vault;
+use super::{Change, ConfigTest, Engine, ledger, verify};
+use crate::change::{Probe, Shown};
 use crate::event::{Event, Listener};
-use crate::host::dir::{DiskError, Look};
-use crate::host::process;
-use crate::host::walk::WalkError;
 use crate::outcome::{End, Outcome, Proof, Receipt, explain};
-use crate::sensitive::Sensitive;
-
-/// Everything is written, synced, read back and kept; no place has been touched.
-struct Staged {
-    journal: Journal,
-    transaction: Transaction,
-}
 
 /// Every place holds the new, durably.
 #[must_use]
@@ -40,29 +28,6 @@ struct Verified {
     not_served: Vec<(Probe, Shown)>,
 }
 
-/// A change failed.
-struct Failure {
-    why: String,
-    hint: Option<String>,
-}
-
-impl Failure {
-    fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), hint: None }
-    }
-}
-
-macro_rules! failure_from {
-    ($($error:ty),*) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self { hint: error.hint().map(Into::into), why: explain(&error) }
-            }
-        }
-    )*};
-}
-failure_from!(DiskError, WalkError, StepError, VaultError);
-
 pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Outcome {
     let staged = match stage(engine, change, listener) {
         Ok(staged) => staged,
@@ -70,9 +35,13 @@ pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Liste
     };
     let mut installed = match install(engine, staged, listener) {
         Ok(installed) => installed,
-        Err(NotInstalled { staged, failure, reversed: true }) => return withdraw(engine, staged, failure),
-        Err(NotInstalled { staged, failure, reversed: false }) => {
-            return roll_back(engine, staged.journal, staged.transaction, failure, listener);
+        Err(failed) => {
+            let NotInstalled { journal, transaction, failure, reversed } = *failed;
+            return if reversed {
+                withdraw(engine, journal, &transaction, failure)
+            } else {
+                roll_back(engine, journal, &transaction, failure, listener)
+            };
         }
     };
     let verified = match apply(engine, change, &mut installed, listener) {
@@ -82,303 +51,54 @@ pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Liste
     };
     match verified {
         Ok(verified) => commit(engine, installed, verified, listener),
-        Err(failure) => roll_back(engine, installed.journal, installed.transaction, failure, listener),
+        Err(failure) => roll_back(engine, installed.journal, &installed.transaction, failure, listener),
     }
-}
-
-/// Looks, refuses what cannot work, keeps what is there, and writes the new beside the old.
-fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<Staged, Failure> {
-    let host = engine.host;
-    let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
-    refuse_while_running(change)?;
-    let looks = images(host, &change.slots, change.demands.trusted_owner)?;
-    let mut acts: Vec<Act> = Vec::new();
-    let tag = Digest::of(change.target.as_bytes()).short();
-    let number = vault::Vault::open(&engine.state, &change.target)?.map_or(Ok(1), |vault| vault.next())?;
-    for (index, step) in change.steps.iter().enumerate() {
-        let staged = format!(".reseal-{}-{number}-{index}", &tag[..8]);
-        acts.push(bench.capture(step, staged, &acts)?);
-    }
-    Bench::agree(&acts, &looks)?;
-    enough_room(engine, change, &bench, &acts)?;
-    pre_check(engine, change, listener)?;
-    let probes = look_around(engine, change);
-
-    let vault = Vault::open_or_make(&engine.state, &change.target)?;
-    vault.sweep()?;
-    let backup = keep_found(engine, change, &vault, &looks, listener)?;
-    let generation = vault.next()?;
-    let begin = Begin {
-        format: journal::FORMAT,
-        target: change.target.clone(),
-        verb: change.verb.to_owned(),
-        why: change.why.clone(),
-        actor: actor(),
-        began: host.now(),
-        generation,
-        backup,
-        before: leaf_of(&change.slots, &looks).map(|leaf| leaf.fingerprint),
-        after: change.leaf.as_ref().map(|leaf| leaf.fingerprint),
-        trusted_owner: change.demands.trusted_owner,
-        acts,
-        retire: change.retire.clone(),
-        apply: change.apply.clone(),
-        probes,
-        limits: change.limits,
-    };
-    let journal = Journal::begin(&engine.state, &begin)?;
-    let transaction = Transaction::new(begin);
-    let written = keep_made(engine, change, &vault, &transaction.begin, &looks).and_then(|()| {
-        for (step, act) in change.steps.iter().zip(&transaction.begin.acts) {
-            bench.stage(step, act)?;
-        }
-        let places = bench.places(&transaction.begin.acts)?;
-        sync(&places)?;
-        bench.unchanged(&transaction.begin.acts, &places)?;
-        if host.interrupted().is_some() {
-            return Err(Failure::new("a signal asked to stop"));
-        }
-        Ok(())
-    });
-    match written {
-        Ok(()) => Ok(Staged { journal, transaction }),
-        Err(mut failure) => {
-            let swept = bench.clear(&transaction.begin.acts, true).map_err(Failure::from);
-            if let Err(left) = swept.and_then(|()| journal.close().map_err(Failure::from)) {
-                failure.hint =
-                    Some(format!("`reseal recover` removes what was written beside the files ({})", left.why));
-            }
-            Err(failure)
-        }
-    }
-}
-
-fn refuse_while_running(change: &Change) -> Result<(), Failure> {
-    let running = process::running(&change.demands.must_not_run);
-    if running.is_empty() {
-        return Ok(());
-    }
-    Err(Failure {
-        why: format!("{} is running, and {} must not be changed while it does", running.join(", "), change.target),
-        hint: Some("close it, then run the same command again".to_owned()),
-    })
-}
-
-/// Space and inodes for what will be written, on every file system that is written to, before anything is.
-fn enough_room(engine: &Engine<'_>, change: &Change, bench: &Bench<'_>, acts: &[Act]) -> Result<(), Failure> {
-    let mut needs: BTreeMap<u64, (crate::host::dir::Room, u64, u64, String)> = BTreeMap::new();
-    let mut need = |room: crate::host::dir::Room, path: String, bytes: u64, files: u64| {
-        let entry = needs.entry(room.volume).or_insert((room, 0, 0, path));
-        entry.1 += bytes;
-        entry.2 += files;
-    };
-    let mut content = 0;
-    for (step, act) in change.steps.iter().zip(acts) {
-        let bytes = match step {
-            Step::PutFile { content, .. } => block(content.expose().len() as u64),
-            Step::MakeDir { .. } | Step::PutLink { .. } | Step::RemoveFile { .. } => block(1),
-        };
-        content += bytes;
-        let dir = bench.nearest(act)?;
-        need(dir.room()?, dir.path().display().to_string(), bytes, 1);
-    }
-    let state = engine.state.root();
-    // Old and new copies in the vault, two manifests, the journal and the receipt.
-    need(state.room()?, state.path().display().to_string(), 2 * content + block(1) * 12, 2 * acts.len() as u64 + 8);
-    for (room, bytes, files, path) in needs.into_values() {
-        if room.read_only {
-            return Err(
-                DiskError { what: "write to", path: path.into(), source: rustix::io::Errno::ROFS.into() }.into()
-            );
-        }
-        let wanted = bytes.max(change.demands.min_free);
-        if room.bytes < wanted || room.inodes < files {
-            let (left, wanted, unit) = if room.bytes < wanted {
-                (room.bytes / 1024, wanted.div_ceil(1024), "KiB")
-            } else {
-                (room.inodes, files, "inodes")
-            };
-            return Err(Failure {
-                why: format!("the file system of {path} has {left} {unit} left, and {wanted} {unit} must be free"),
-                hint: Some("free some space there, then run the same command again".to_owned()),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn block(bytes: u64) -> u64 {
-    bytes.div_ceil(4096) * 4096
-}
-
-/// The service's own configuration test before anything is touched. A failure refuses the change, unless the change may be what
-/// mends it.
-fn pre_check(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<(), Failure> {
-    let Some(check) = &change.apply.check else { return Ok(()) };
-    listener.hear(&Event::Running { what: "check", command: check.clone() });
-    let ran = engine.host.run(check);
-    if ran.ok() {
-        return Ok(());
-    }
-    if change.demands.config_test != ConfigTest::MustPass {
-        listener.hear(&Event::Note { text: format!("`{check}` fails before the change: it {ran}") });
-        return Ok(());
-    }
-    Err(Failure {
-        why: format!("the service's own test `{check}` fails before anything was changed: it {ran}"),
-        hint: Some("mend the service's configuration first; its old certificate stays in use until then".to_owned()),
-    })
-}
-
-fn look_around(engine: &Engine<'_>, change: &Change) -> Vec<Watched> {
-    let limit = std::time::Duration::from_millis(change.limits.probe);
-    let shown: Vec<Shown> = std::thread::scope(|scope| {
-        let asked: Vec<_> =
-            change.probes.iter().map(|(probe, _)| scope.spawn(move || engine.host.probe(probe, limit))).collect();
-        let lost = || Shown::Failing { why: "the probe itself failed".to_owned() };
-        asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
-    });
-    let probes = change.probes.iter().zip(shown);
-    probes.map(|((probe, wanted), before)| Watched { probe: probe.clone(), before, wanted: *wanted }).collect()
-}
-
-/// Makes sure that what is there now is kept, and says under which number.
-fn keep_found(
-    engine: &Engine<'_>,
-    change: &Change,
-    vault: &Vault,
-    looks: &[(std::path::PathBuf, Look)],
-    listener: &mut dyn Listener,
-) -> Result<u32, Failure> {
-    if let Some(generation) = kept(vault, &change.slots, looks)? {
-        return Ok(generation);
-    }
-    let generation = vault.next()?;
-    let slots = change.slots.iter().zip(looks).map(|(slot, (_, look))| saved(slot, &look.image)).collect();
-    let contents: Vec<Option<&Sensitive>> = looks.iter().map(|(_, look)| look.content.as_ref()).collect();
-    let manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));
-    vault.save(&manifest, &contents)?;
-    listener.hear(&Event::BackedUp { target: change.target.clone(), generation });
-    Ok(generation)
-}
-
-/// Keeps what will be there: what is obtained is never lost, and can be put back after somebody else overwrites it.
-fn keep_made(
-    engine: &Engine<'_>,
-    change: &Change,
-    vault: &Vault,
-    begin: &Begin,
-    looks: &[(std::path::PathBuf, Look)],
-) -> Result<(), Failure> {
-    let mut slots = Vec::new();
-    let mut contents = Vec::new();
-    for (slot, (real, look)) in change.slots.iter().zip(looks) {
-        let made = change.steps.iter().zip(&begin.acts).find_map(|(step, act)| match (step, &act.after) {
-            (Step::PutFile { slot: for_slot, content, .. }, after @ Image::File { .. }) if *for_slot == slot.path => {
-                Some((after, content))
-            }
-            (Step::RemoveFile { path }, after) if path == real => {
-                Some((after, EMPTY.get_or_init(|| Sensitive::from(Vec::new()))))
-            }
-            _ => None,
-        });
-        match made {
-            Some((Image::Absent, _)) => {
-                slots.push(saved(slot, &Image::Absent));
-                contents.push(None);
-            }
-            Some((image, content)) => {
-                slots.push(saved(slot, image));
-                contents.push(Some(content));
-            }
-            None => {
-                slots.push(saved(slot, &look.image));
-                contents.push(look.content.as_ref());
-            }
-        }
-    }
-    let manifest = manifest(engine, change, begin.generation, origin(change), slots, change.leaf.clone());
-    Ok(vault.save(&manifest, &contents)?)
-}
-
-static EMPTY: std::sync::OnceLock<Sensitive> = std::sync::OnceLock::new();
-
-fn manifest(
-    engine: &Engine<'_>,
-    change: &Change,
-    generation: u32,
-    origin: Origin,
-    slots: Vec<Saved>,
-    leaf: Option<installed::Leaf>,
-) -> Manifest {
-    Manifest {
-        format: vault::FORMAT,
-        target: change.target.clone(),
-        generation,
-        taken: engine.host.now(),
-        origin,
-        slots,
-        leaf,
-        apply: change.apply.clone(),
-        probes: change.probes.iter().map(|(probe, _)| probe.clone()).collect(),
-    }
-}
-
-fn saved(slot: &Slot, image: &Image) -> Saved {
-    let file = match image {
-        Image::File { sha256, attributes } => Some(SavedFile { sha256: *sha256, attributes: attributes.clone() }),
-        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-    };
-    Saved { path: slot.path.clone(), role: slot.role, file }
-}
-
-fn leaf_of(slots: &[Slot], looks: &[(std::path::PathBuf, Look)]) -> Option<installed::Leaf> {
-    let parts = slots.iter().zip(looks);
-    let parts: Vec<_> =
-        parts.filter_map(|(slot, (_, look))| Some((slot.role, look.content.as_ref()?.expose()))).collect();
-    installed::read(&parts).leaf()
 }
 
 /// The acts could not all be done.
 struct NotInstalled {
-    staged: Staged,
+    journal: Journal,
+    transaction: Transaction,
     failure: Failure,
     /// Every place already holds again what it held, including what somebody else wrote there meanwhile.
     reversed: bool,
 }
 
 /// Announces the acts, does them, and makes them durable.
-fn install(engine: &Engine<'_>, mut staged: Staged, listener: &mut dyn Listener) -> Result<Installed, NotInstalled> {
-    let begin = &staged.transaction.begin;
+fn install(engine: &Engine<'_>, staged: Staged, listener: &mut dyn Listener) -> Result<Installed, Box<NotInstalled>> {
+    let (mut journal, mut transaction) = staged.open();
+    let begin = &transaction.begin;
     let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
     for act in &begin.acts {
         listener.hear(&Event::Installing { path: act.path.clone() });
     }
     let ready = bench.places(&begin.acts).and_then(|places| {
-        staged.journal.mark(&Mark::Installing)?;
+        journal.mark(&Mark::Installing)?;
         Ok(places)
     });
     let places = match ready {
         Ok(places) => places,
-        Err(error) => return Err(NotInstalled { staged, failure: error.into(), reversed: true }),
+        Err(error) => {
+            return Err(Box::new(NotInstalled { journal, transaction, failure: error.into(), reversed: true }));
+        }
     };
     let done = bench.act(&begin.acts, &places).and_then(|()| sync(&places));
-    staged.transaction.marks.push(Mark::Installing);
+    transaction.marks.push(Mark::Installing);
     match done {
-        Ok(()) => Ok(Installed { journal: staged.journal, transaction: staged.transaction }),
+        Ok(()) => Ok(Installed { journal, transaction }),
         Err(error) => {
             let reversed = matches!(error, StepError::Foreign { .. });
-            Err(NotInstalled { staged, failure: error.into(), reversed })
+            Err(Box::new(NotInstalled { journal, transaction, failure: error.into(), reversed }))
         }
     }
 }
 
 /// Ends a transaction whose every place is already as it was found.
-fn withdraw(engine: &Engine<'_>, staged: Staged, failure: Failure) -> Outcome {
-    let begin = &staged.transaction.begin;
+fn withdraw(engine: &Engine<'_>, journal: Journal, transaction: &Transaction, failure: Failure) -> Outcome {
+    let begin = &transaction.begin;
     let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
     let cleared = bench.clear(&begin.acts, true).map_err(Failure::from);
-    close_undone(engine, cleared, staged.journal, begin, failure)
+    close_undone(engine, cleared, journal, begin, failure)
 }
 
 /// Whether the service has been told.
@@ -472,7 +192,7 @@ fn commit(engine: &Engine<'_>, mut installed: Installed, verified: Verified, lis
             hint: error.hint().map(str::to_owned),
             why: format!("the commit could not be written: {}", explain(&error)),
         };
-        return roll_back(engine, installed.journal, installed.transaction, failure, listener);
+        return roll_back(engine, installed.journal, &installed.transaction, failure, listener);
     }
     let finished = finish(engine, &installed.transaction.begin, &receipt);
     let tidied = finished.and_then(|()| Ok(installed.journal.close()?)).map_err(Failure::from);
@@ -509,13 +229,13 @@ pub(super) fn finish(engine: &Engine<'_>, begin: &Begin, receipt: &Receipt) -> R
 fn roll_back(
     engine: &Engine<'_>,
     journal: Journal,
-    transaction: Transaction,
+    transaction: &Transaction,
     failure: Failure,
     listener: &mut dyn Listener,
 ) -> Outcome {
     listener.hear(&Event::Undoing { why: failure.why.clone() });
     let undone = undo::files(engine.host, &engine.state, &transaction.begin)
-        .and_then(|_| undo::service(engine.host, &transaction, true, listener));
+        .and_then(|_| undo::service(engine.host, transaction, true, listener));
     match undone {
         Ok(()) => close_undone(engine, Ok(()), journal, &transaction.begin, failure),
         Err(Stuck { slot, why, hint }) => {

@@ -15,7 +15,7 @@ use crate::outcome::explain;
 
 /// Undo could not be completed.
 #[derive(Debug)]
-pub struct Stuck {
+pub(super) struct Stuck {
     /// The place in question.
     pub slot: PathBuf,
     /// What is wrong with it.
@@ -29,7 +29,7 @@ pub struct Stuck {
 ///
 /// # Errors
 /// A foreign change, or a call that failed; running it again goes on where it stopped.
-pub fn files(host: &Host, state: &State, begin: &Begin) -> Result<bool, Stuck> {
+pub(super) fn files(host: &Host, state: &State, begin: &Begin) -> Result<bool, Stuck> {
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
     let mut touched = Vec::new();
     for act in &begin.acts {
@@ -75,7 +75,12 @@ fn stuck(slot: &std::path::Path, error: &StepError) -> Stuck {
 ///
 /// # Errors
 /// It does not.
-pub fn service(host: &Host, transaction: &Transaction, reload: bool, listener: &mut dyn Listener) -> Result<(), Stuck> {
+pub(super) fn service(
+    host: &Host,
+    transaction: &Transaction,
+    reload: bool,
+    listener: &mut dyn Listener,
+) -> Result<(), Stuck> {
     let begin = &transaction.begin;
     let mut failed = None;
     if let Some(reload) = begin.apply.reload.as_ref().filter(|_| reload) {

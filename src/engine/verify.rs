@@ -19,7 +19,7 @@ const IN_A_ROW: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(15);
 
 /// What is asked of one probe.
-pub struct Question<'a> {
+pub(super) struct Question<'a> {
     /// The probe.
     pub probe: &'a Probe,
     /// Any of these leaves will do; empty: any success.
@@ -31,7 +31,7 @@ pub struct Question<'a> {
 }
 
 /// How the questions were answered.
-pub struct Answers {
+pub(super) struct Answers {
     /// Handshakes and commands that showed what was wanted.
     pub good: u32,
     /// Probes that did not come to show it, with what they showed last.
@@ -41,7 +41,7 @@ pub struct Answers {
 }
 
 /// What must be seen after an install.
-pub fn after_install(watched: &[Watched]) -> Vec<Question<'_>> {
+pub(super) fn after_install(watched: &[Watched]) -> Vec<Question<'_>> {
     let question =
         |watched: &'_ Watched| (watched.wanted.into_iter().collect(), matches!(watched.before, Shown::Nobody { .. }));
     watched
@@ -55,7 +55,7 @@ pub fn after_install(watched: &[Watched]) -> Vec<Question<'_>> {
 
 /// What must be seen after an undo: the same as before or better. Where nothing was well, nothing is asked. The old files'
 /// own leaf will do where the service had not yet taken it up.
-pub fn after_undo(watched: &[Watched], old_leaf: Option<Digest>) -> Vec<Question<'_>> {
+pub(super) fn after_undo(watched: &[Watched], old_leaf: Option<Digest>) -> Vec<Question<'_>> {
     watched
         .iter()
         .filter_map(|watched| {
@@ -70,7 +70,7 @@ pub fn after_undo(watched: &[Watched], old_leaf: Option<Digest>) -> Vec<Question
 }
 
 /// Asks all questions at the same time until each is answered or the limit is over.
-pub fn ask(
+pub(super) fn ask(
     host: &Host,
     questions: &[Question<'_>],
     limits: Limits,

@@ -19,7 +19,9 @@ use crate::host::state::State;
 use crate::host::{attributes, clock};
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
-use crate::source::local_ca::{Authority, CaError, Founding, LeafOrder, Permitted, Unlocked};
+use crate::source::local_ca::{Authority, CaError, Founding, LeafOrder, Unlocked};
+
+pub use crate::source::local_ca::Permitted;
 
 /// What is asked of a new CA.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -263,18 +265,18 @@ fn write(dir: &Dir, bundle: &Bundle) -> Result<(), Refusal> {
 fn unlock(session: &Session<'_>, authority: Authority) -> Result<Unlocked, Refusal> {
     let name = authority.name().to_owned();
     let (secret, origin) = passphrase(session, &name, false)?;
-    authority.unlock(&secret).map_err(|error| match error {
-        CaError::WrongPassphrase(_) => {
-            let refusal = Refusal::new(format!("{error}: it came from the {origin}"));
-            match (error.hint(), origin) {
-                (_, Origin::Credential(_) | Origin::Keyring) => {
-                    refusal.hint("put the right one there, or name it with --passphrase-file, which is asked first")
-                }
-                (Some(hint), Origin::File(_) | Origin::Fd(_) | Origin::Prompt) => refusal.hint(hint),
-                (None, Origin::File(_) | Origin::Fd(_) | Origin::Prompt) => refusal,
-            }
+    authority.unlock(&secret).map_err(|error| {
+        if !matches!(error, CaError::WrongPassphrase(_)) {
+            return error.into();
         }
-        other => other.into(),
+        let refusal = Refusal::new(format!("{error}: it came from the {origin}"));
+        match (error.hint(), origin) {
+            (_, Origin::Credential(_) | Origin::Keyring) => {
+                refusal.hint("put the right one there, or name it with --passphrase-file, which is asked first")
+            }
+            (Some(hint), Origin::File(_) | Origin::Fd(_) | Origin::Prompt) => refusal.hint(hint),
+            (None, Origin::File(_) | Origin::Fd(_) | Origin::Prompt) => refusal,
+        }
     })
 }
 
@@ -294,7 +296,7 @@ fn passphrase(session: &Session<'_>, ca: &str, new: bool) -> Result<(Sensitive, 
 }
 
 /// How long the keyring may take where a person may have to unlock it.
-const KEYRING_ANSWERED: Duration = Duration::from_secs(60);
+const KEYRING_ANSWERED: Duration = Duration::from_mins(1);
 
 fn no_passphrase(ca: &str, error: &PassphraseError) -> Refusal {
     let hint = match error.tried.last() {
@@ -354,12 +356,12 @@ impl From<CaError> for Refusal {
 
 fn not_opened(error: EngineError) -> Refusal {
     let told = error.to_string();
-    match error.outcome() {
-        Outcome::Refused { why, hint } => Refusal::with(why, hint),
-        outcome => {
-            Refusal { exit: outcome.exit(), ..Refusal::new(told).hint("wait for it with --wait, or try again later") }
-        }
+    let outcome = error.outcome();
+    let exit = outcome.exit();
+    if let Outcome::Refused { why, hint } = outcome {
+        return Refusal::with(why, hint);
     }
+    Refusal { exit, ..Refusal::new(told).hint("wait for it with --wait, or try again later") }
 }
 
 #[cfg(test)]
@@ -434,13 +436,8 @@ mod tests {
         fn session(&mut self, secret: Option<&str>) -> Session<'_> {
             let file = secret.map(|name| self.dir.path().join(name));
             self.options.secrets = Secrets { file, ..Secrets::default() };
-            Session {
-                host: &self.host,
-                config: &self.config,
-                live_dir: self.dir.path().join("live"),
-                options: self.options.clone(),
-                listener: &mut self.heard,
-            }
+            let live_dir = self.dir.path().join("live");
+            Session::new(&self.host, &self.config, live_dir, self.options.clone(), &mut self.heard)
         }
 
         fn init(&mut self, name: &str) -> AuthorityView {

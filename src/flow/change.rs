@@ -18,7 +18,7 @@ use crate::target::layout::{self, Piece, Place};
 
 /// What is asked for, apart from what it shall hold.
 #[derive(Clone)]
-pub struct Intent {
+pub(super) struct Intent {
     /// The verb.
     pub verb: &'static str,
     /// Why, in a few words.
@@ -30,7 +30,7 @@ pub struct Intent {
 }
 
 /// Makes the change that puts a bundle into the pairs at these positions of a survey.
-pub fn of_bundles(
+pub(super) fn of_bundles(
     config: &TargetConfig,
     survey: &Survey,
     bundles: &[(usize, &Bundle)],
@@ -73,7 +73,7 @@ fn piece(slot: &Slot, bundle: &Bundle, image: &Image, place: &Place) -> Piece {
 }
 
 /// Makes the change with these steps; `leaf_at` is the leaf each pair shall show.
-pub fn change(
+pub(super) fn change(
     config: &TargetConfig,
     survey: &Survey,
     steps: Vec<Step>,
@@ -148,12 +148,12 @@ fn demands(config: &TargetConfig, survey: &Survey, config_test: ConfigTest) -> D
 }
 
 /// What a change is made of, asked for twice: for the plan, and again under the lock, since a lot can happen in between.
-pub type Build<'b> = dyn Fn(&Survey, Upcoming) -> Result<Option<Change>, Refusal> + 'b;
+pub(super) type Build<'b> = dyn Fn(&Survey, Upcoming) -> Result<Option<Change>, Refusal> + 'b;
 
 /// Takes the lock, recovers, looks again, and makes the change; or shows the plan and stops.
 ///
 /// `look` surveys the target; `build` answers `None` when nothing is left to do.
-pub fn carry_out(
+pub(super) fn carry_out(
     session: &mut Session<'_>,
     config: &TargetConfig,
     verb: &'static str,
@@ -213,7 +213,7 @@ fn report(config: &TargetConfig, survey: &Survey, change: &Change, upcoming: Upc
 }
 
 /// Every slot of a survey with its present bytes and attributes, each path once: for a change of layout alone.
-pub fn present(survey: &Survey) -> Vec<Piece> {
+pub(super) fn present(survey: &Survey) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for pair in &survey.pairs {
         for (slot, look) in pair.pair.slots.iter().zip(&pair.looks) {
@@ -228,11 +228,11 @@ pub fn present(survey: &Survey) -> Vec<Piece> {
 }
 
 /// The leaf each pair holds now.
-pub fn present_leaf(survey: &Survey, index: usize) -> Option<Digest> {
+pub(super) fn present_leaf(survey: &Survey, index: usize) -> Option<Digest> {
     survey.pairs.get(index)?.installed.chain.as_ref().map(|chain| chain.leaf().fingerprint())
 }
 
 /// The plain survey of a configured target.
-pub fn look(config: &TargetConfig) -> impl Fn(&Session<'_>) -> Result<Survey, Refusal> + '_ {
+pub(super) fn look(config: &TargetConfig) -> impl Fn(&Session<'_>) -> Result<Survey, Refusal> + '_ {
     |session| survey::survey(session.host, config, &session.live_dir)
 }

@@ -56,21 +56,24 @@ pub trait Audience: Listener {
     /// A scene begins.
     fn begins(&mut self, number: usize, title: &'static str, text: &'static str, command: Option<&str>);
     /// A scene is over.
-    fn ends(&mut self, scene: Scene);
+    fn ends(&mut self, scene: &Scene);
 }
 
 /// Plays the story.
 ///
 /// # Errors
 /// The stage could not be set, or a scene ended otherwise than it should: then this is a bug.
-pub fn run(host_options: &Options, audience: &mut dyn Audience) -> Result<(), Refusal> {
+pub fn run(host_options: &Options, audience: &mut dyn Audience) -> Result<Vec<Scene>, Refusal> {
     let scratch = Scratch::new().map_err(|error| stage("make a temporary directory", &error))?;
     let stage = Stage::set(&scratch)?;
     audience.opening(&stage.address, scratch.path());
     let clients = Clients::start(&stage.address);
-    let ended = Play { stage: &stage, clients: &clients, number: 0, options: host_options.clone(), audience }.all();
+    let mut play =
+        Play { stage: &stage, clients: &clients, scenes: Vec::new(), options: host_options.clone(), audience };
+    let ended = play.all();
+    let scenes = play.scenes;
     clients.stop();
-    ended
+    ended.map(|()| scenes)
 }
 
 fn stage(what: &str, error: &dyn std::fmt::Display) -> Refusal {
@@ -141,7 +144,7 @@ fn write_with(scratch: &Scratch, path: &Path, content: &[u8], mode: u32) -> Resu
 struct Play<'p> {
     stage: &'p Stage<'p>,
     clients: &'p Clients,
-    number: usize,
+    scenes: Vec<Scene>,
     options: Options,
     audience: &'p mut dyn Audience,
 }
@@ -289,8 +292,7 @@ impl Play<'_> {
         as_told: impl FnOnce(&Scene) -> bool,
         act: impl FnOnce(&mut Session<'_>) -> Result<Shown, Refusal>,
     ) -> Result<(), Refusal> {
-        self.number += 1;
-        self.audience.begins(self.number, title, text, command);
+        self.audience.begins(self.scenes.len() + 1, title, text, command);
         let (host, options) = (self.host(), self.options());
         let began = Instant::now();
         let shown = {
@@ -303,7 +305,8 @@ impl Play<'_> {
         let command = command.map(str::to_owned);
         let scene = Scene { title, text, command, reports, checked, load: self.clients.load(), took };
         let well = as_told(&scene);
-        self.audience.ends(scene);
+        self.audience.ends(&scene);
+        self.scenes.push(scene);
         if well {
             return Ok(());
         }

@@ -145,7 +145,7 @@ fn objections(bundle: &Bundle, config: &TargetConfig, survey: &Survey, now: Offs
         found.push("its extended key usage does not include serverAuth".to_owned());
     }
     let replaces: Vec<usize> = pairs_for(survey, bundle);
-    let old = replaces.iter().filter_map(|index| survey.pairs[*index].installed.chain.as_ref()).next();
+    let old = replaces.iter().find_map(|index| survey.pairs[*index].installed.chain.as_ref());
     let own_key = |verdict| matches!(verdict, SelfSigned::Yes | SelfSigned::OwnKeyOtherName);
     if own_key(SelfSigned::of(leaf)) && old.is_some_and(|old| !own_key(SelfSigned::of(old.leaf()))) {
         found.push("it is self-signed, and the one in place is not".to_owned());

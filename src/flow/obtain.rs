@@ -17,6 +17,9 @@ use crate::source::import::{self, ImportError, Imported, Part};
 const MAX_INPUT: u64 = 16 * 1024 * 1024;
 
 /// Reads a bundle out of files in any packing; `extra` are bytes that are at hand already, such as the key that stays.
+///
+/// # Errors
+/// A file cannot be read, there is no passphrase, or what the files hold is no bundle.
 pub fn from_files(host: &Host, paths: &[PathBuf], extra: Vec<Part>, secrets: &Secrets) -> Result<Imported, Refusal> {
     let mut parts: Vec<Part> = paths.iter().map(|path| read(host, path)).collect::<Result<_, _>>()?;
     parts.extend(extra);
@@ -67,6 +70,9 @@ pub fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
 
 /// Obtains what a target's source gives: one bundle for each of `keys` (the kinds of keys its pairs want), `keep` instead of a
 /// new key.
+///
+/// # Errors
+/// The target has no source, or the source gives nothing that could be installed.
 pub fn from_source(
     session: &mut Session<'_>,
     config: &TargetConfig,
@@ -93,6 +99,7 @@ pub fn from_source(
 }
 
 /// The kind of key to make where one of this kind stands now.
+#[must_use]
 pub fn like(kind: &KeyKind) -> Option<Generate> {
     match kind {
         KeyKind::Rsa(bits) if *bits > 3072 => Some(Generate::Rsa4096),

@@ -39,7 +39,13 @@ fn report(recovered: Recovered) -> Report {
         Outcome::Committed { .. } => Outcome::Recovered {
             what: format!("`reseal {}` had done its work; its records are complete now", recovered.verb),
         },
-        other => other,
+        other @ (Outcome::Nothing { .. }
+        | Outcome::Planned
+        | Outcome::Recovered { .. }
+        | Outcome::Pruned { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Stuck { .. }
+        | Outcome::Busy { .. }) => other,
     };
     Report::new(&recovered.target, outcome)
 }

@@ -195,11 +195,8 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bu
         if !bundles.is_empty() && pair.pair.family.is_none() {
             continue;
         }
-        let kind = pair
-            .pair
-            .family
-            .and_then(|_| pair.installed.chain.as_ref())
-            .and_then(|chain| obtain::like(chain.leaf().key_kind()));
+        let kind =
+            pair.pair.family.and(pair.installed.chain.as_ref()).and_then(|chain| obtain::like(chain.leaf().key_kind()));
         let keep = if keep_key { key_in_place(pair) } else { None };
         let bundle = obtain::from_source(session, config, kind, keep)?;
         acceptable(&bundle, config, &survey, session.host.now(), session.options.force)?;

@@ -48,7 +48,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
     };
     let mut all = Vec::new();
     for config in &targets {
-        let receipts = ledger.iter().flat_map(|ledger| ledger.receipts.iter().rev());
+        let mut receipts = ledger.iter().flat_map(|ledger| ledger.receipts.iter().rev());
         let mut status = Status {
             target: config.name.clone(),
             kind: config.kind.word(),
@@ -56,7 +56,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             leaf: None,
             findings: Vec::new(),
             generations: 0,
-            last: receipts.filter(|receipt| receipt.target == config.name).next().cloned(),
+            last: receipts.find(|receipt| receipt.target == config.name).cloned(),
             interrupted: pending.iter().any(|name| **name == *file_name(&config.name)),
             problem: None,
         };

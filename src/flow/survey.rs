@@ -18,7 +18,7 @@ use crate::target::layout::Place;
 use crate::target::{self, Pair, Site};
 
 /// A target, looked at.
-pub struct Survey {
+pub(super) struct Survey {
     /// What its adapter says.
     pub site: Site,
     /// Its pairs, in the adapter's order.
@@ -40,7 +40,7 @@ pub struct AdoptedDir {
 }
 
 /// One pair of a target, looked at.
-pub struct PairState {
+pub(super) struct PairState {
     /// What the adapter says.
     pub pair: Pair,
     /// Where each slot really is.
@@ -53,7 +53,7 @@ pub struct PairState {
 
 impl Survey {
     /// All slots of all pairs, each path once.
-    pub fn slots(&self) -> Vec<Slot> {
+    pub(super) fn slots(&self) -> Vec<Slot> {
         let mut slots: Vec<Slot> = Vec::new();
         for slot in self.pairs.iter().flat_map(|pair| &pair.pair.slots) {
             if !slots.iter().any(|known| known.path == slot.path) {
@@ -64,7 +64,7 @@ impl Survey {
     }
 
     /// All probes, each once.
-    pub fn probes(&self) -> Vec<Probe> {
+    pub(super) fn probes(&self) -> Vec<Probe> {
         let mut probes: Vec<Probe> = Vec::new();
         for probe in self.pairs.iter().flat_map(|pair| &pair.pair.probes) {
             if !probes.contains(probe) {
@@ -75,13 +75,13 @@ impl Survey {
     }
 
     /// Whether the service reads through one link that a single rename switches.
-    pub fn adopted(&self) -> bool {
+    pub(super) fn adopted(&self) -> bool {
         self.pairs.iter().flat_map(|pair| &pair.places).all(|place| matches!(place, Place::Adopted { .. }))
     }
 }
 
 /// Looks at a target. Changes nothing.
-pub fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Result<Survey, Refusal> {
+pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Result<Survey, Refusal> {
     let opened =
         target::open(config).map_err(|error| Refusal::with(explain(&error), error.hint().map(str::to_owned)))?;
     let site = opened.observe(host).map_err(|error| Refusal::with(explain(&error), error.hint().map(str::to_owned)))?;
@@ -109,7 +109,7 @@ pub fn adopted_dir(host: &Host, path: &Path, owner: Option<u32>) -> Result<Optio
 }
 
 /// The service's user id.
-pub fn owner(host: &Host, config: &TargetConfig) -> Result<Option<u32>, Refusal> {
+pub(super) fn owner(host: &Host, config: &TargetConfig) -> Result<Option<u32>, Refusal> {
     let Some(name) = &config.service_user else { return Ok(None) };
     match host.user_id(name) {
         Some(uid) => Ok(Some(uid)),
@@ -122,7 +122,7 @@ pub fn owner(host: &Host, config: &TargetConfig) -> Result<Option<u32>, Refusal>
 }
 
 /// Looks at the places of one pair.
-pub fn look_at(
+pub(super) fn look_at(
     host: &Host,
     pair: Pair,
     target: &str,
@@ -166,7 +166,7 @@ fn locate(
 }
 
 /// What every probe shows now, asked at the same time.
-pub fn ask(host: &Host, probes: &[Probe], limit: Duration) -> Vec<(Probe, Shown)> {
+pub(super) fn ask(host: &Host, probes: &[Probe], limit: Duration) -> Vec<(Probe, Shown)> {
     std::thread::scope(|scope| {
         let asked: Vec<_> = probes.iter().map(|probe| (probe, scope.spawn(move || host.probe(probe, limit)))).collect();
         let lost = || Shown::Failing { why: "the probe itself failed".to_owned() };
@@ -175,14 +175,14 @@ pub fn ask(host: &Host, probes: &[Probe], limit: Duration) -> Vec<(Probe, Shown)
 }
 
 /// What was committed last for a target, if its backup is whole.
-pub fn committed(state: Option<&State>, target: &str) -> Result<Option<(Vault, Manifest)>, Refusal> {
+pub(super) fn committed(state: Option<&State>, target: &str) -> Result<Option<(Vault, Manifest)>, Refusal> {
     let Some(vault) = state.map(|state| Vault::open(state, target)).transpose()?.flatten() else { return Ok(None) };
     let Some(generation) = vault.current()? else { return Ok(None) };
     Ok(vault.manifest(generation).ok().map(|manifest| (vault, manifest)))
 }
 
 /// Whether what stands in the slots is exactly what a generation holds.
-pub fn same_as(manifest: &Manifest, slots: &[Slot], images: &[&Image]) -> bool {
+pub(super) fn same_as(manifest: &Manifest, slots: &[Slot], images: &[&Image]) -> bool {
     manifest.slots.len() == slots.len()
         && manifest.slots.iter().all(|saved| {
             let now = slots.iter().zip(images).find(|(slot, _)| slot.path == saved.path).map(|(_, image)| *image);
@@ -195,7 +195,7 @@ pub fn same_as(manifest: &Manifest, slots: &[Slot], images: &[&Image]) -> bool {
 }
 
 /// What is wrong with a target that was looked at.
-pub fn findings(
+pub(super) fn findings(
     survey: &Survey,
     config: &TargetConfig,
     committed: Option<&Manifest>,
@@ -244,7 +244,7 @@ pub fn findings(
 }
 
 /// The first directory on the way to a directory that a user other than root could not enter.
-pub fn closed_to(host: &Host, path: &Path, uid: u32) -> Option<PathBuf> {
+pub(super) fn closed_to(host: &Host, path: &Path, uid: u32) -> Option<PathBuf> {
     let ancestors: Vec<&Path> = path.ancestors().collect();
     ancestors.into_iter().rev().find(|dir| host.closed_to(dir, uid)).map(Path::to_owned)
 }

@@ -89,10 +89,10 @@ fn carried(file: &File) -> io::Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     for name in names {
         let Ok(text) = std::str::from_utf8(name.as_bytes()) else { continue };
-        if text == POSIX_ACL || text == "security.selinux" || text == "security.SMACK64" || text.starts_with("user.") {
-            if let Some(value) = file.get_xattr(&name)? {
-                found.push((text.to_owned(), hex(&value)));
-            }
+        if (text == POSIX_ACL || text == "security.selinux" || text == "security.SMACK64" || text.starts_with("user."))
+            && let Some(value) = file.get_xattr(&name)?
+        {
+            found.push((text.to_owned(), hex(&value)));
         }
     }
     found.sort();
@@ -108,7 +108,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.as_bytes()

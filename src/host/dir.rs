@@ -8,8 +8,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, StatVfsMountFlags, StatxAttributes, StatxFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
+
+pub use self::appender::Appender;
+pub use self::error::DiskError;
+pub use self::preflight::Room;
+pub use rustix::io::Errno;
 
 use super::attributes;
 use super::watch::{Act, Watch};
@@ -17,48 +21,12 @@ use crate::change::{Attributes, Image};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
 
+mod appender;
+mod error;
+mod preflight;
+
 /// Largest file that is read whole: no certificate, key or keystore comes near it (threat F8).
 pub const MAX_FILE: u64 = 16 * 1024 * 1024;
-
-/// An error of one call, with what was tried on what.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {what} {}", path.display())]
-pub struct DiskError {
-    /// The attempt, as a verb: `create`, `sync`.
-    pub what: &'static str,
-    /// On what.
-    pub path: PathBuf,
-    /// The operating system's answer.
-    pub source: io::Error,
-}
-
-impl DiskError {
-    pub(super) fn new(what: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
-        Self { what, path: path.into(), source: source.into() }
-    }
-
-    /// What to do about it, where that is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match Errno::from_io_error(&self.source)? {
-            Errno::NOSPC | Errno::DQUOT => {
-                Some("free space or inodes on that file system, then run the same command again")
-            }
-            Errno::ROFS => Some("the file system is mounted read-only: mount it writable, or install elsewhere"),
-            Errno::ACCESS => Some("run it as a user who may write there, usually root"),
-            Errno::PERM => Some("run it as root; for an immutable file, `chattr -i` it first"),
-            Errno::BUSY => Some("the path is a mount point of its own: mount its directory instead of the single file"),
-            Errno::IO => Some("the disk reports errors: look at the kernel log before anything else"),
-            _ => None,
-        }
-    }
-
-    /// Whether nothing is there.
-    #[must_use]
-    pub fn is_absent(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
-    }
-}
 
 type Done<T> = Result<T, DiskError>;
 
@@ -68,19 +36,6 @@ pub struct Look {
     pub image: Image,
     /// The bytes of a regular file.
     pub content: Option<Sensitive>,
-}
-
-/// Room left on a file system.
-#[derive(Clone, Copy, Debug)]
-pub struct Room {
-    /// Bytes this user may still write.
-    pub bytes: u64,
-    /// Files this user may still make; `u64::MAX` where the file system does not count them.
-    pub inodes: u64,
-    /// Tells file systems apart.
-    pub volume: u64,
-    /// Mounted read-only.
-    pub read_only: bool,
 }
 
 /// A directory held open.
@@ -140,7 +95,11 @@ impl Dir {
                 };
                 Ok(Look { image, content: Some(content) })
             }
-            _ => {
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => {
                 let source = io::Error::other("it is neither a regular file nor a directory");
                 Err(DiskError::new("read", self.path.join(name), source))
             }
@@ -383,87 +342,11 @@ impl Dir {
         self.cross(Act::Create, "open", name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(self.err("open", name))?;
-        Ok(Appender { file: File::from(fd), path: self.path.join(name), watch: self.watch.clone() })
-    }
-
-    /// Room left on its file system.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub fn room(&self) -> Done<Room> {
-        let failed = |errno: Errno| DiskError::new("ask for the free space of", &self.path, errno);
-        let vfs = fs::fstatvfs(&self.fd).map_err(failed)?;
-        let volume = fs::fstat(&self.fd).map_err(failed)?.st_dev;
-        let inodes = if vfs.f_files == 0 { u64::MAX } else { vfs.f_favail };
-        let read_only = vfs.f_flag.contains(StatVfsMountFlags::RDONLY);
-        Ok(Room { bytes: vfs.f_bavail.saturating_mul(vfs.f_frsize), inodes, volume, read_only })
-    }
-
-    /// Why a file at `name` could not be replaced by renaming, if so: asked before anything is touched.
-    ///
-    /// # Errors
-    /// The directory may not be written, the file is a mount point, or one of them is immutable or append-only.
-    pub fn replaceable(&self, name: &OsStr) -> Done<()> {
-        let write = fs::Access::WRITE_OK | fs::Access::EXEC_OK;
-        fs::accessat(&self.fd, ".", write, AtFlags::EACCESS).map_err(|e| DiskError::new("write in", &self.path, e))?;
-        let fixed = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
-        for (inside, entry) in [(false, OsStr::new(".")), (true, name)] {
-            let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-            let stat = match fs::statx(&self.fd, entry, flags, StatxFlags::BASIC_STATS) {
-                Ok(stat) => stat,
-                Err(Errno::NOENT) if inside => continue,
-                Err(Errno::NOSYS) => return Ok(()),
-                Err(errno) => return Err(self.err("look at", entry)(errno)),
-            };
-            if stat.stx_attributes.intersects(fixed) {
-                return Err(self.err("replace the immutable", entry)(Errno::PERM));
-            }
-            if inside && stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
-                return Err(self.err("replace the mount point", entry)(Errno::BUSY));
-            }
-        }
-        Ok(())
+        Ok(Appender::of(File::from(fd), self.path.join(name), self.watch.clone()))
     }
 
     pub(super) fn fd(&self) -> &OwnedFd {
         &self.fd
-    }
-}
-
-/// A file of ours that only grows.
-pub struct Appender {
-    file: File,
-    path: PathBuf,
-    watch: Watch,
-}
-
-impl Appender {
-    /// Adds bytes and makes them durable.
-    ///
-    /// # Errors
-    /// Whatever the system says. What was written is then unknown; readers must bear a torn end.
-    pub fn append(&mut self, bytes: &[u8]) -> Done<()> {
-        let failed = |what, source| DiskError { what, path: self.path.clone(), source };
-        self.watch.cross(Act::Write, || self.path.clone()).map_err(|e| failed("write", e))?;
-        self.file.write_all(bytes).map_err(|e| failed("write", e))?;
-        self.watch.cross(Act::SyncFile, || self.path.clone()).map_err(|e| failed("sync", e))?;
-        self.file.sync_data().map_err(|e| failed("sync", e))
-    }
-
-    /// Cuts a torn end off.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub fn cut(&mut self, length: u64) -> Done<()> {
-        let failed = |source| DiskError { what: "cut", path: self.path.clone(), source };
-        self.watch.cross(Act::Truncate, || self.path.clone()).map_err(failed)?;
-        self.file.set_len(length).and_then(|()| self.file.sync_all()).map_err(failed)
-    }
-
-    /// The file itself, for its lock.
-    #[must_use]
-    pub fn file(&self) -> &File {
-        &self.file
     }
 }
 

@@ -40,6 +40,7 @@ impl Signals {
 }
 
 /// Ends the program by `signal`, as if it had never been caught, so that a shell or systemd sees what they sent.
+#[allow(clippy::exit, reason = "everything is undone or finished by now")]
 pub fn finish_as(signal: i32) -> ! {
     let _ = low_level::emulate_default_handler(signal);
     // Reached only for a signal that ends nobody.

@@ -163,6 +163,7 @@ fn server_name(name: Option<&str>, address: SocketAddr) -> Result<ServerName<'st
     ServerName::try_from(ascii).map_err(|_| wrong())
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "kinds of errors are an open set")]
 fn connect(address: SocketAddr, limit: Duration) -> Result<TcpStream, ProbeError> {
     let late = || ProbeError::Timeout { stage: Stage::Connect, address: address.to_string() };
     if limit.is_zero() {
@@ -292,6 +293,7 @@ impl Wire {
         ProbeError::Timeout { stage: Stage::Handshake, address: self.address.to_string() }
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "kinds of errors are an open set")]
     fn failed(&self, source: io::Error) -> ProbeError {
         match source.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.late(),

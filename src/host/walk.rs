@@ -183,8 +183,24 @@ impl<'a> Walk<'a> {
                     walk.follow(&name, &stat, &mut ahead)?;
                 }
                 FileType::Directory => walk.enter(&name)?,
-                _ if ahead.is_empty() => return Ok((walk, Some(name))),
-                _ => return Err(DiskError::new("enter", walk.here().join(&name), Errno::NOTDIR).into()),
+                FileType::RegularFile
+                | FileType::Fifo
+                | FileType::Socket
+                | FileType::CharacterDevice
+                | FileType::BlockDevice
+                | FileType::Unknown
+                    if ahead.is_empty() =>
+                {
+                    return Ok((walk, Some(name)));
+                }
+                FileType::RegularFile
+                | FileType::Fifo
+                | FileType::Socket
+                | FileType::CharacterDevice
+                | FileType::BlockDevice
+                | FileType::Unknown => {
+                    return Err(DiskError::new("enter", walk.here().join(&name), Errno::NOTDIR).into());
+                }
             }
         }
         Ok((walk, None))

@@ -4,10 +4,12 @@
 use serde::Serialize;
 
 use super::escape::acts;
-use super::{Answer, Body, Failure, Played};
+use super::{Answer, Body, Failure};
 use crate::flow::Report;
 use crate::flow::backups::Generation;
+use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
+use crate::flow::demo::Scene;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
 use crate::outcome::Receipt;
@@ -72,7 +74,9 @@ enum Results<'a> {
     History(&'a [Receipt]),
     Statuses(&'a [Status]),
     Written([&'a Written; 1]),
-    Scenes(&'a [Played]),
+    Authorities(&'a [AuthorityView]),
+    Issued([&'a ca::Written; 1]),
+    Story(&'a [Scene]),
 }
 
 impl<'a> Envelope<'a> {
@@ -85,7 +89,9 @@ impl<'a> Envelope<'a> {
             Body::History { receipts, damaged_lines } => (Results::History(receipts), Some(damaged_lines.as_slice())),
             Body::Statuses(statuses) => (Results::Statuses(statuses), None),
             Body::Written(written) => (Results::Written([written]), None),
-            Body::Scenes(scenes) => (Results::Scenes(scenes), None),
+            Body::Authorities(views) => (Results::Authorities(views), None),
+            Body::Issued(issued) => (Results::Issued([issued]), None),
+            Body::Story(scenes) => (Results::Story(scenes), None),
         };
         let error = answer.failure.as_ref().map(Error::of);
         let exit = answer.exit.code();

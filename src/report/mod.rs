@@ -7,12 +7,13 @@ pub mod text;
 
 use std::path::PathBuf;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::config::Problem;
 use crate::flow::backups::Generation;
+use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
+use crate::flow::demo::Scene;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
 use crate::flow::{Refusal, Report};
@@ -66,23 +67,12 @@ pub enum Body {
     Statuses(Vec<Status>),
     /// What `init` wrote.
     Written(Written),
-    /// What the demo played.
-    Scenes(Vec<Played>),
-}
-
-/// One scene of the demo in numbers.
-#[derive(Clone, Debug, Serialize)]
-pub struct Played {
-    /// Its heading.
-    pub scene: &'static str,
-    /// Whether it changed what is served.
-    pub changed: bool,
-    /// How long it took.
-    pub milliseconds: u64,
-    /// Handshakes of the clients up to its end.
-    pub handshakes: u64,
-    /// Of these, the ones that failed.
-    pub failed: u64,
+    /// Certificate authorities.
+    Authorities(Vec<AuthorityView>),
+    /// A certificate that was issued by hand.
+    Issued(ca::Written),
+    /// The scenes of the demo; text for people has told them already.
+    Story(Vec<Scene>),
 }
 
 /// A run could not do what was asked.
@@ -105,10 +95,16 @@ impl Failure {
         Self { exit: Exit::Usage, message: message.into(), hint, problems: Vec::new() }
     }
 
-    /// A refusal, with the end it calls for.
+    /// A name that was typed is none.
     #[must_use]
-    pub fn of(refusal: Refusal, exit: Exit) -> Self {
-        Self { exit, message: refusal.why, hint: refusal.hint, problems: Vec::new() }
+    pub fn misnamed(refusal: Refusal) -> Self {
+        Self::usage(refusal.why, refusal.hint)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self { exit: refusal.exit, message: refusal.why, hint: refusal.hint, problems: Vec::new() }
     }
 }
 

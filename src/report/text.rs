@@ -1,8 +1,9 @@
 //! For people: what was done, what it means, what to type next.
 
+mod authority;
 mod change;
 mod check;
-pub mod scene;
+mod scene;
 mod table;
 
 use time::OffsetDateTime;
@@ -34,14 +35,17 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::History { receipts, damaged_lines } => table::history(receipts, damaged_lines, &mut out, &mut err),
         Body::Statuses(statuses) => table::statuses(statuses, view, &mut out),
         Body::Written(written) => wrote(written, view, &mut out),
-        // Told scene by scene while it is played.
-        Body::Scenes(_) => {}
+        Body::Authorities(views) => authority::shown(views, answer.command, view, &mut out),
+        Body::Issued(issued) => authority::issued(issued, &mut out),
+        Body::Story(scenes) => scene::closing(scenes, &mut out),
     }
     if let Some(failure) = &answer.failure {
         failed(failure, &mut err);
     }
     Text { out: out.into_text(), err: err.into_text() }
 }
+
+pub use scene::{begins, ends, opening};
 
 /// What is told when only what went wrong is of interest.
 #[must_use]
@@ -144,4 +148,81 @@ fn finding(finding: &Finding, page: &mut Page) {
     page.painted_field(paint(finding.severity), severity(finding.severity)).put(Paint::Strong, finding.code.name());
     page.say(": ").prose(Paint::Plain, &finding.message, FIELD).end();
     page.note("", Paint::Faint, finding.remedy);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::flow::Report;
+    use crate::outcome::{End, Exit, Outcome, Receipt};
+
+    fn told(outcomes: Vec<Outcome>, quiet: bool) -> (String, String) {
+        let reports = outcomes.into_iter().map(|outcome| Report {
+            target: "web".to_owned(),
+            findings: Vec::new(),
+            plan: None,
+            notes: Vec::new(),
+            outcome,
+        });
+        let body = Body::Changes(reports.collect());
+        let answer = Answer { command: Some("renew"), exit: Exit::Good, body, failure: None };
+        let now = datetime!(2026-11-20 12:00 UTC);
+        let view = View { now, width: None, program: "reseal".to_owned(), quiet };
+        let text = render(&answer, &view);
+        let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
+        (plain(&text.out), plain(&text.err))
+    }
+
+    fn bad() -> Vec<Outcome> {
+        let (why, hint) = ("why\nweb: installed".to_owned(), Some("do this".to_owned()));
+        let receipt = Receipt {
+            target: "web".to_owned(),
+            generation: 3,
+            verb: "renew".to_owned(),
+            at: datetime!(2026-11-20 12:00 UTC),
+            actor: "uid 0".to_owned(),
+            why: "due".to_owned(),
+            before: None,
+            after: None,
+            end: End::RolledBack { why: why.clone() },
+        };
+        vec![
+            Outcome::Refused { why: why.clone(), hint: hint.clone() },
+            Outcome::RolledBack { receipt, why: why.clone(), hint: hint.clone() },
+            Outcome::Stuck { slot: PathBuf::from("/etc/x.pem"), why, hint },
+            Outcome::Busy { holder: "process 7".to_owned() },
+        ]
+    }
+
+    #[test]
+    fn what_failed_is_told_apart_from_what_was_done_with_what_to_do() {
+        let good = [Outcome::Nothing { why: "it is good".to_owned() }, Outcome::Pruned { removed: vec![1, 2] }];
+        let all: Vec<Outcome> = good.into_iter().chain(bad()).collect();
+        let (out, err) = told(all, false);
+        assert_eq!(out, "web: it is good\nweb: removed generations 1, 2\n");
+        let lines: Vec<&str> = err.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "web: refused: why\\u{a}web: installed",
+                "hint: do this",
+                "web: rolled back (generation 3): why\\u{a}web: installed; everything is as it was before",
+                "hint: do this",
+                "web: STUCK: /etc/x.pem: why\\u{a}web: installed",
+                "hint: do this",
+                "web: not begun: another reseal is at work: process 7",
+                "hint: try again, or let it wait: `--wait 60`",
+            ]
+        );
+    }
+
+    #[test]
+    fn quiet_leaves_out_what_is_good_alone() {
+        assert_eq!(told(vec![Outcome::Nothing { why: "it is good".to_owned() }], true), (String::new(), String::new()));
+        assert_eq!(told(bad(), true), told(bad(), false));
+    }
 }

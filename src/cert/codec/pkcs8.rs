@@ -53,7 +53,7 @@ pub enum Pkcs8Failure {
 pub fn decrypt(der: &[u8], passphrase: Option<&Sensitive>) -> Result<PrivateKey, Pkcs8Failure> {
     let scheme = scheme(der).ok_or(Pkcs8Failure::Unreadable)?;
     if scheme != PBES2 {
-        return Err(Pkcs8Failure::Unsupported(scheme_name(scheme)));
+        return Err(Pkcs8Failure::Unsupported(scheme_name(&scheme)));
     }
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(unreadable)?;
     let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else {
@@ -68,7 +68,7 @@ pub fn decrypt(der: &[u8], passphrase: Option<&Sensitive>) -> Result<PrivateKey,
             Err(Pkcs8Failure::WrongPassphrase)
         }
         Err(Pkcs8Error::EncryptedPrivateKey(Pkcs5Error::UnsupportedAlgorithm { oid })) => {
-            Err(Pkcs8Failure::Unsupported(scheme_name(oid.to_string())))
+            Err(Pkcs8Failure::Unsupported(scheme_name(&oid.to_string())))
         }
         Err(_) => Err(Pkcs8Failure::Unreadable),
     }
@@ -100,7 +100,7 @@ fn unreadable(error: Pkcs8Error) -> Pkcs8Failure {
     if let Pkcs8Error::Asn1(error) = error
         && let ErrorKind::OidUnknown { oid } = error.kind()
     {
-        return Pkcs8Failure::Unsupported(scheme_name(oid.to_string()));
+        return Pkcs8Failure::Unsupported(scheme_name(&oid.to_string()));
     }
     Pkcs8Failure::Unreadable
 }
@@ -138,8 +138,8 @@ fn affordable(kdf: &Kdf) -> Result<(), Pkcs8Failure> {
 }
 
 /// The names OpenSSL gives to the schemes found in old files; the object identifier of any other.
-fn scheme_name(oid: String) -> String {
-    let name = match oid.as_str() {
+fn scheme_name(oid: &str) -> String {
+    let name = match oid {
         "1.2.840.113549.1.5.1" => "PBE-MD2-DES",
         "1.2.840.113549.1.5.3" => "PBE-MD5-DES",
         "1.2.840.113549.1.5.4" => "PBE-MD2-RC2-64",

@@ -106,6 +106,7 @@ impl ProbeError {
     }
 
     /// What TLS itself complains of, sorted.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the library's errors are an open set")]
     pub(super) fn of(address: SocketAddr, error: rustls::Error) -> Self {
         match error {
             rustls::Error::AlertReceived(alert) => Self::Alert { address, alert: alert_name(alert) },
@@ -163,6 +164,7 @@ impl fmt::Display for Stage {
 }
 
 /// The alert as the standards write it: `handshake_failure`, not `HandshakeFailure`.
+#[allow(clippy::wildcard_enum_match_arm, reason = "alerts are an open set")]
 fn alert_name(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::UnrecognisedName => return "unrecognized_name".to_owned(),

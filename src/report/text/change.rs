@@ -99,7 +99,8 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
         "renew" => "renewed",
         "restore" => "restored",
         "post-upgrade" => "repaired",
-        "adopt" => return "done".to_owned(),
+        "adopt" if plan.is_some_and(|plan| plan.files.iter().any(|file| file.act == "link")) => "adopted",
+        "adopt" => "gave back",
         other => other,
     };
     format!("{verb} {name}")

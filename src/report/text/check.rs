@@ -9,6 +9,10 @@ use crate::report::View;
 use crate::report::page::{FIELD, Page, Paint};
 
 pub fn render(all: &[Checked], view: &View, page: &mut Page) {
+    if all.is_empty() {
+        page.say("no target is configured").end();
+        return;
+    }
     for checked in all {
         if !view.quiet || checked.problem.is_some() || worst(checked) {
             subject(checked, view, page);

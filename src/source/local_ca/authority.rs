@@ -165,9 +165,10 @@ impl Authority {
         let contents =
             pem::read(sealed.expose(), Some(passphrase)).map_err(|why| damaged(&self.dir, KEY, why.to_string()))?;
         if let Some(bad) = contents.bad.into_iter().next() {
-            return Err(match bad.why {
-                BlockError::WrongPassphrase => CaError::WrongPassphrase(self.name),
-                why => damaged(&self.dir, KEY, why.to_string()),
+            return Err(if matches!(bad.why, BlockError::WrongPassphrase) {
+                CaError::WrongPassphrase(self.name)
+            } else {
+                damaged(&self.dir, KEY, bad.why.to_string())
             });
         }
         let mut keys = contents.keys.into_iter();

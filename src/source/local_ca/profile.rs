@@ -115,7 +115,7 @@ struct Numbered {
 
 impl Profile {
     /// Why not, where it cannot be read.
-    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
         // The number first: what a later reseal wrote may not even have the same fields.
         let Numbered { format } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if format != FORMAT {
@@ -124,7 +124,7 @@ impl Profile {
         serde_json::from_slice(bytes).map_err(|error| error.to_string())
     }
 
-    pub fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
         Ok(bytes)

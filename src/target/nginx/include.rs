@@ -88,7 +88,9 @@ impl Texts for Disk<'_> {
                     })
                     .collect();
             } else {
-                found.iter_mut().for_each(|dir| dir.push(&part));
+                for dir in &mut found {
+                    dir.push(&part);
+                }
             }
         }
         found.retain(|path| self.0.exists(path));

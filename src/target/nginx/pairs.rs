@@ -50,7 +50,7 @@ impl<'s> Pairs<'s> {
                     Some(known) if known.servers.contains(&index) => {}
                     Some(known) => known.servers.push(index),
                     None => {
-                        used.push(Used { certificate: certificate.clone(), key: key.clone(), servers: vec![index] })
+                        used.push(Used { certificate: certificate.clone(), key: key.clone(), servers: vec![index] });
                     }
                 }
             }

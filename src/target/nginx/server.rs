@@ -106,7 +106,7 @@ fn read_server<'d>(
                 listeners.push(listener);
             }
             None => {
-                notes.push(format!("the server at {at} listens on {:?}, which is not understood", directive.first()))
+                notes.push(format!("the server at {at} listens on {:?}, which is not understood", directive.first()));
             }
         }
     }

@@ -1,0 +1,33 @@
+//! Why a change was refused or has to be undone, whichever part of it failed.
+
+use super::step::StepError;
+use super::vault::VaultError;
+use crate::host::dir::DiskError;
+use crate::host::walk::WalkError;
+use crate::outcome::explain;
+
+/// A change failed.
+pub(super) struct Failure {
+    /// What was tried on what, and why it did not work.
+    pub(super) why: String,
+    /// What to do.
+    pub(super) hint: Option<String>,
+}
+
+impl Failure {
+    /// One without a remedy.
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), hint: None }
+    }
+}
+
+macro_rules! failure_from {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self { hint: error.hint().map(Into::into), why: explain(&error) }
+            }
+        }
+    )*};
+}
+failure_from!(DiskError, WalkError, StepError, VaultError);

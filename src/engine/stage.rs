@@ -1,0 +1,283 @@
+//! The first part of a change: nothing is touched, and everything that can fail for want of space, rights or a healthy service fails
+//! here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use super::failure::Failure;
+use super::journal::{self, Act, Begin, Journal, Transaction, Watched};
+use super::step::{Bench, sync};
+use super::vault::{self, Manifest, Origin, Saved, SavedFile, Vault};
+use super::{Change, ConfigTest, Engine, actor, images, kept, origin};
+use crate::cert::installed;
+use crate::change::{Image, Shown, Slot, Step};
+use crate::digest::Digest;
+use crate::event::{Event, Listener};
+use crate::host::dir::{DiskError, Errno, Look, Room};
+use crate::host::process;
+use crate::sensitive::Sensitive;
+
+/// Everything is written, synced, read back and kept; no place has been touched.
+pub(super) struct Staged {
+    journal: Journal,
+    transaction: Transaction,
+}
+
+impl Staged {
+    /// Its journal, and what the journal says: for the one who installs.
+    pub(super) fn open(self) -> (Journal, Transaction) {
+        (self.journal, self.transaction)
+    }
+}
+
+/// Looks, refuses what cannot work, keeps what is there, and writes the new beside the old.
+pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<Staged, Failure> {
+    let host = engine.host;
+    let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
+    refuse_while_running(change)?;
+    let looks = images(host, &change.slots, change.demands.trusted_owner)?;
+    let mut acts: Vec<Act> = Vec::new();
+    let tag = Digest::of(change.target.as_bytes()).short();
+    let number = vault::Vault::open(&engine.state, &change.target)?.map_or(Ok(1), |vault| vault.next())?;
+    for (index, step) in change.steps.iter().enumerate() {
+        let staged = format!(".reseal-{}-{number}-{index}", &tag[..8]);
+        acts.push(bench.capture(step, staged, &acts)?);
+    }
+    Bench::agree(&acts, &looks)?;
+    enough_room(engine, change, &bench, &acts)?;
+    pre_check(engine, change, listener)?;
+    let probes = look_around(engine, change);
+
+    let vault = Vault::open_or_make(&engine.state, &change.target)?;
+    vault.sweep()?;
+    let backup = keep_found(engine, change, &vault, &looks, listener)?;
+    let generation = vault.next()?;
+    let begin = Begin {
+        format: journal::FORMAT,
+        target: change.target.clone(),
+        verb: change.verb.to_owned(),
+        why: change.why.clone(),
+        actor: actor(),
+        began: host.now(),
+        generation,
+        backup,
+        before: leaf_of(&change.slots, &looks).map(|leaf| leaf.fingerprint),
+        after: change.leaf.as_ref().map(|leaf| leaf.fingerprint),
+        trusted_owner: change.demands.trusted_owner,
+        acts,
+        retire: change.retire.clone(),
+        apply: change.apply.clone(),
+        probes,
+        limits: change.limits,
+    };
+    let journal = Journal::begin(&engine.state, &begin)?;
+    let transaction = Transaction::new(begin);
+    let written = keep_made(engine, change, &vault, &transaction.begin, &looks).and_then(|()| {
+        for (step, act) in change.steps.iter().zip(&transaction.begin.acts) {
+            bench.stage(step, act)?;
+        }
+        let places = bench.places(&transaction.begin.acts)?;
+        sync(&places)?;
+        bench.unchanged(&transaction.begin.acts, &places)?;
+        if host.interrupted().is_some() {
+            return Err(Failure::new("a signal asked to stop"));
+        }
+        Ok(())
+    });
+    match written {
+        Ok(()) => Ok(Staged { journal, transaction }),
+        Err(mut failure) => {
+            let swept = bench.clear(&transaction.begin.acts, true).map_err(Failure::from);
+            if let Err(left) = swept.and_then(|()| journal.close().map_err(Failure::from)) {
+                failure.hint =
+                    Some(format!("`reseal recover` removes what was written beside the files ({})", left.why));
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn refuse_while_running(change: &Change) -> Result<(), Failure> {
+    let running = process::running(&change.demands.must_not_run);
+    if running.is_empty() {
+        return Ok(());
+    }
+    Err(Failure {
+        why: format!("{} is running, and {} must not be changed while it does", running.join(", "), change.target),
+        hint: Some("close it, then run the same command again".to_owned()),
+    })
+}
+
+/// Space and inodes for what will be written, on every file system that is written to, before anything is.
+fn enough_room(engine: &Engine<'_>, change: &Change, bench: &Bench<'_>, acts: &[Act]) -> Result<(), Failure> {
+    let mut needs: BTreeMap<u64, (Room, u64, u64, String)> = BTreeMap::new();
+    let mut need = |room: Room, path: String, bytes: u64, files: u64| {
+        let entry = needs.entry(room.volume).or_insert((room, 0, 0, path));
+        entry.1 += bytes;
+        entry.2 += files;
+    };
+    let mut content = 0;
+    for (step, act) in change.steps.iter().zip(acts) {
+        let bytes = match step {
+            Step::PutFile { content, .. } => block(content.expose().len() as u64),
+            Step::MakeDir { .. } | Step::PutLink { .. } | Step::RemoveFile { .. } => block(1),
+        };
+        content += bytes;
+        let dir = bench.nearest(act)?;
+        need(dir.room()?, dir.path().display().to_string(), bytes, 1);
+    }
+    let state = engine.state.root();
+    // Old and new copies in the vault, two manifests, the journal and the receipt.
+    need(state.room()?, state.path().display().to_string(), 2 * content + block(1) * 12, 2 * acts.len() as u64 + 8);
+    for (room, bytes, files, path) in needs.into_values() {
+        if room.read_only {
+            return Err(DiskError { what: "write to", path: path.into(), source: Errno::ROFS.into() }.into());
+        }
+        let wanted = bytes.max(change.demands.min_free);
+        if room.bytes < wanted || room.inodes < files {
+            let (left, wanted, unit) = if room.bytes < wanted {
+                (room.bytes / 1024, wanted.div_ceil(1024), "KiB")
+            } else {
+                (room.inodes, files, "inodes")
+            };
+            return Err(Failure {
+                why: format!("the file system of {path} has {left} {unit} left, and {wanted} {unit} must be free"),
+                hint: Some("free some space there, then run the same command again".to_owned()),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn block(bytes: u64) -> u64 {
+    bytes.div_ceil(4096) * 4096
+}
+
+/// The service's own configuration test before anything is touched. A failure refuses the change, unless the change may be what
+/// mends it.
+fn pre_check(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<(), Failure> {
+    let Some(check) = &change.apply.check else { return Ok(()) };
+    listener.hear(&Event::Running { what: "check", command: check.clone() });
+    let ran = engine.host.run(check);
+    if ran.ok() {
+        return Ok(());
+    }
+    if change.demands.config_test != ConfigTest::MustPass {
+        listener.hear(&Event::Note { text: format!("`{check}` fails before the change: it {ran}") });
+        return Ok(());
+    }
+    Err(Failure {
+        why: format!("the service's own test `{check}` fails before anything was changed: it {ran}"),
+        hint: Some("mend the service's configuration first; its old certificate stays in use until then".to_owned()),
+    })
+}
+
+fn look_around(engine: &Engine<'_>, change: &Change) -> Vec<Watched> {
+    let limit = std::time::Duration::from_millis(change.limits.probe);
+    let shown: Vec<Shown> = std::thread::scope(|scope| {
+        let asked: Vec<_> =
+            change.probes.iter().map(|(probe, _)| scope.spawn(move || engine.host.probe(probe, limit))).collect();
+        let lost = || Shown::Failing { why: "the probe itself failed".to_owned() };
+        asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
+    });
+    let probes = change.probes.iter().zip(shown);
+    probes.map(|((probe, wanted), before)| Watched { probe: probe.clone(), before, wanted: *wanted }).collect()
+}
+
+/// Makes sure that what is there now is kept, and says under which number.
+fn keep_found(
+    engine: &Engine<'_>,
+    change: &Change,
+    vault: &Vault,
+    looks: &[(PathBuf, Look)],
+    listener: &mut dyn Listener,
+) -> Result<u32, Failure> {
+    if let Some(generation) = kept(vault, &change.slots, looks)? {
+        return Ok(generation);
+    }
+    let generation = vault.next()?;
+    let slots = change.slots.iter().zip(looks).map(|(slot, (_, look))| saved(slot, &look.image)).collect();
+    let contents: Vec<Option<&Sensitive>> = looks.iter().map(|(_, look)| look.content.as_ref()).collect();
+    let manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));
+    vault.save(&manifest, &contents)?;
+    listener.hear(&Event::BackedUp { target: change.target.clone(), generation });
+    Ok(generation)
+}
+
+/// Keeps what will be there: what is obtained is never lost, and can be put back after somebody else overwrites it.
+fn keep_made(
+    engine: &Engine<'_>,
+    change: &Change,
+    vault: &Vault,
+    begin: &Begin,
+    looks: &[(PathBuf, Look)],
+) -> Result<(), Failure> {
+    let mut slots = Vec::new();
+    let mut contents = Vec::new();
+    for (slot, (real, look)) in change.slots.iter().zip(looks) {
+        let made = change.steps.iter().zip(&begin.acts).find_map(|(step, act)| match (step, &act.after) {
+            (Step::PutFile { slot: for_slot, content, .. }, after @ Image::File { .. }) if *for_slot == slot.path => {
+                Some((after, content))
+            }
+            (Step::RemoveFile { path }, after) if path == real => {
+                Some((after, EMPTY.get_or_init(|| Sensitive::from(Vec::new()))))
+            }
+            _ => None,
+        });
+        match made {
+            Some((Image::Absent, _)) => {
+                slots.push(saved(slot, &Image::Absent));
+                contents.push(None);
+            }
+            Some((image, content)) => {
+                slots.push(saved(slot, image));
+                contents.push(Some(content));
+            }
+            None => {
+                slots.push(saved(slot, &look.image));
+                contents.push(look.content.as_ref());
+            }
+        }
+    }
+    let manifest = manifest(engine, change, begin.generation, origin(change), slots, change.leaf.clone());
+    Ok(vault.save(&manifest, &contents)?)
+}
+
+static EMPTY: OnceLock<Sensitive> = OnceLock::new();
+
+fn manifest(
+    engine: &Engine<'_>,
+    change: &Change,
+    generation: u32,
+    origin: Origin,
+    slots: Vec<Saved>,
+    leaf: Option<installed::Leaf>,
+) -> Manifest {
+    Manifest {
+        format: vault::FORMAT,
+        target: change.target.clone(),
+        generation,
+        taken: engine.host.now(),
+        origin,
+        slots,
+        leaf,
+        apply: change.apply.clone(),
+        probes: change.probes.iter().map(|(probe, _)| probe.clone()).collect(),
+    }
+}
+
+fn saved(slot: &Slot, image: &Image) -> Saved {
+    let file = match image {
+        Image::File { sha256, attributes } => Some(SavedFile { sha256: *sha256, attributes: attributes.clone() }),
+        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+    };
+    Saved { path: slot.path.clone(), role: slot.role, file }
+}
+
+fn leaf_of(slots: &[Slot], looks: &[(PathBuf, Look)]) -> Option<installed::Leaf> {
+    let parts = slots.iter().zip(looks);
+    let parts: Vec<_> =
+        parts.filter_map(|(slot, (_, look))| Some((slot.role, look.content.as_ref()?.expose()))).collect();
+    installed::read(&parts).leaf()
+}

@@ -1,0 +1,46 @@
+//! What went wrong with one call, on what, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+/// An error of one call, with what was tried on what.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what} {}", path.display())]
+pub struct DiskError {
+    /// The attempt, as a verb: `create`, `sync`.
+    pub what: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// The operating system's answer.
+    pub source: io::Error,
+}
+
+impl DiskError {
+    pub(in crate::host) fn new(what: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Self { what, path: path.into(), source: source.into() }
+    }
+
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match Errno::from_io_error(&self.source)? {
+            Errno::NOSPC | Errno::DQUOT => {
+                Some("free space or inodes on that file system, then run the same command again")
+            }
+            Errno::ROFS => Some("the file system is mounted read-only: mount it writable, or install elsewhere"),
+            Errno::ACCESS => Some("run it as a user who may write there, usually root"),
+            Errno::PERM => Some("run it as root; for an immutable file, `chattr -i` it first"),
+            Errno::BUSY => Some("the path is a mount point of its own: mount its directory instead of the single file"),
+            Errno::IO => Some("the disk reports errors: look at the kernel log before anything else"),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}

@@ -1,0 +1,6 @@
+//! The real program, run as an administrator runs it.
+
+mod bench;
+mod inputs;
+mod outputs;
+mod verbs;

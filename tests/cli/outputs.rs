@@ -1,0 +1,149 @@
+//! What is written where.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+
+use reseal::outcome::Exit;
+
+use crate::bench::{Bench, Leaf, Ran};
+
+#[test]
+fn help_tells_the_exit_codes() {
+    let bench = Bench::new();
+    let help = bench.run(&["--help"]).ends(0);
+    for (exit, meaning) in Exit::TABLE {
+        assert!(help.out.contains(&format!("{:>2}  {meaning}", exit.code())), "{meaning}");
+    }
+    bench.run(&["help"]).ends(0).says("Exit codes");
+    bench.run(&["--version"]).ends(0).says("reseal ");
+    bench.run(&["install", "--help"]).ends(0).says("Examples:");
+}
+
+#[test]
+fn the_pages_list_what_there_is() {
+    let codes = include_str!("../../docs/exit-codes.md");
+    for (exit, _) in Exit::TABLE {
+        assert!(codes.contains(&format!("\n| {} | ", exit.code())), "{exit:?} is missing in docs/exit-codes.md");
+    }
+    let shapes = include_str!("../../docs/json.md");
+    for verb in [
+        "check",
+        "renew",
+        "install",
+        "restore",
+        "recover",
+        "backups",
+        "backups verify",
+        "backups pin",
+        "prune",
+        "history",
+        "status",
+        "init",
+        "post-upgrade",
+        "adopt",
+        "ca init",
+        "ca show",
+        "ca issue",
+        "demo",
+    ] {
+        assert!(shapes.contains(&format!("\"command\": \"{verb}\"")), "{verb} has no example in docs/json.md");
+    }
+}
+
+#[test]
+fn the_examples_of_json_are_json() {
+    let page = include_str!("../../docs/json.md");
+    let examples: Vec<&str> =
+        page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert!(examples.len() > 10);
+    for example in examples {
+        let value: serde_json::Value =
+            serde_json::from_str(example).unwrap_or_else(|error| panic!("{error}: {example}"));
+        assert_eq!(value["version"], 1, "{example}");
+    }
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let bench = Bench::new();
+    let escape = |ran: &Ran| ran.out.contains('\u{1b}');
+    assert!(!escape(&bench.run(&["check"])), "it is a pipe");
+    assert!(escape(&bench.run(&["check", "--color", "always"])));
+    let mut command = bench.command(&["check", "--color", "auto"]);
+    assert!(!escape(&Ran::of(&command.env("NO_COLOR", "1").output().unwrap())));
+    assert!(!escape(&bench.run(&["--format", "json", "--color", "always", "check"])));
+}
+
+#[test]
+fn hostile_names_do_nothing_to_the_terminal() {
+    let bench = Bench::new();
+    let evil = "x\u{1b}]52;c;Y3VybA==\u{7}\u{1b}[2J\u{202e}gro\u{200b}\u{9b}2J\nweb: installed";
+    let (certificate, key) = bench.bring("evil", &Leaf { common_name: evil, self_signed: true, ..Leaf::default() });
+    for line in [
+        &["check", &certificate][..],
+        &["install", "web", "--cert", &certificate, "--key", &key],
+        &["status"],
+        &["backups"],
+        &["history"],
+        &["check"],
+        &["--format", "json", "check"],
+    ] {
+        let ran = bench.run(line);
+        let acts = |c: char| c != '\n' && (c.is_control() || "\u{202e}\u{200b}".contains(c));
+        assert!(!ran.out.chars().chain(ran.err.chars()).any(acts), "{line:?}: {}", ran.out);
+        assert!(!ran.out.lines().any(|text| text.starts_with("web: installed x") && line[0] == "check"));
+    }
+    bench.run(&["check"]).says("\\u{1b}]52").says("\\u{202e}").says("\\u{a}web: installed");
+}
+
+#[test]
+fn a_reader_who_goes_is_no_failure() {
+    let bench = Bench::new();
+    bench.installed("good");
+    for line in [&["backups"][..], &["--help"], &["--format", "json", "status"]] {
+        let mut child = bench.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{told}");
+        assert_eq!(told, "", "{line:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_output_does_not_change_what_was_done() {
+    let bench = Bench::new();
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let run = |line: &[&str]| Ran::of(&bench.command(line).stdout(full()).output().unwrap());
+    run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(0).warns("cannot write the result");
+    run(&["backups"]).ends(4).warns("cannot write the result");
+    bench.run(&["status"]).ends(0);
+}
+
+#[test]
+fn quiet_is_quiet_until_something_is_wrong() {
+    let bench = Bench::new();
+    let ran = bench.run(&["-q", "check"]).ends(3).says("self-signed");
+    assert!(ran.err.is_empty());
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    let ran = bench.run(&["-q", "install", "web", "--cert", &certificate, "--key", &key]).ends(0);
+    assert!(ran.out.is_empty() && ran.err.is_empty(), "{}{}", ran.out, ran.err);
+    assert!(bench.run(&["-q", "check"]).ends(0).out.is_empty());
+    let ran = bench.run(&["-q", "restore", "web", "99"]).ends(4);
+    assert!(ran.out.is_empty() && !ran.err.is_empty());
+    assert!(!bench.run(&["-v", "restore", "web", "1"]).ends(0).err.is_empty());
+}
+
+#[test]
+fn json_is_alone_on_standard_output_and_knows_every_end() {
+    let bench = Bench::new();
+    for line in [&["check"][..], &["backups"], &["history"], &["status"], &["recover"], &["renew"], &["prune"]] {
+        bench.json(line);
+    }
+    let lost = bench.json(&["renew", "wbe"]);
+    assert!(lost["error"]["message"].as_str().unwrap().contains("wbe") && lost["error"]["hint"].is_string());
+    let usage = bench.json(&["restore"]);
+    assert_eq!((usage["command"].is_null(), usage["exit"].as_i64()), (true, Some(2)));
+}

@@ -1,0 +1,218 @@
+//! What each verb does, and how it ends.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bench::{Bench, Leaf, Ran};
+
+#[test]
+fn check_finds_a_self_signed_certificate() {
+    let bench = Bench::new();
+    bench.run(&["check"]).ends(3).says("self-signed").says("1 critical");
+    let answer = bench.json(&["check", "web"]);
+    assert_eq!(answer["command"], "check");
+    assert_eq!(answer["results"][0]["findings"][0]["code"], "self-signed");
+    bench.run(&["check", "./web.pem"]).ends(3).says("(file)");
+}
+
+#[test]
+fn files_and_servers_are_checked_without_a_configuration() {
+    let bench = Bench::new();
+    fs::remove_file(bench.path("reseal.toml")).unwrap();
+    let (good, _) = bench.bring("good", &Leaf::default());
+    bench.run(&["check", &good]).ends(0).says("0 critical");
+    // A port that was just free: nobody listens there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    bench.run(&["check", &free]).ends(3).says("unreachable");
+    bench.run(&["check"]).ends(2).warns("it does not exist").warns("reseal init");
+    bench.run(&["check", "web"]).ends(2);
+}
+
+#[test]
+fn install_restore_and_what_is_told_about_them() {
+    let bench = Bench::new();
+    let vendor = bench.served();
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    let install = ["install", "web", "--cert", &certificate, "--key", &key];
+
+    let before = bench.tree();
+    let planned = bench.json(&[&install[..], &["--dry-run"]].concat());
+    assert_eq!(planned["results"][0]["outcome"], "planned");
+    assert_eq!(planned["results"][0]["plan"]["files"].as_array().unwrap().len(), 2);
+    bench.run(&[&install[..], &["--dry-run"]].concat()).ends(0).says("nothing was touched").says("generation 1");
+    assert_eq!(bench.tree(), before, "a dry run writes nothing");
+
+    bench.run(&install).ends(0).says("installed www.example.org").says("restore web 1");
+    assert_eq!(bench.served(), fs::read_to_string(&certificate).unwrap());
+    let after = bench.tree();
+    bench.run(&install).ends(0).says("already in place");
+    let files = |tree: &[(std::path::PathBuf, u32, Vec<u8>)]| {
+        tree.iter().filter(|(path, _, _)| !path.ends_with("state/lock")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(files(&bench.tree()), files(&after), "there is nothing to do twice");
+
+    bench.run(&["backups"]).ends(0).says("found").says("current");
+    bench.run(&["backups", "verify", "web"]).ends(0).says("every byte");
+    bench.run(&["status"]).ends(0).says("good");
+    bench.run(&["restore", "web", "1"]).ends(0).says("restored");
+    assert_eq!(bench.served(), vendor);
+    bench.run(&["status", "web"]).ends(3).says("self-signed");
+    bench.run(&["history"]).ends(0).says("install").says("restore");
+    let history = bench.json(&["history", "web"]);
+    assert_eq!(history["results"].as_array().unwrap().len(), 2);
+    assert_eq!(history["damaged_lines"].as_array().unwrap().len(), 0);
+    bench.run(&["restore", "web", "99"]).ends(4).warns("99");
+    bench.run(&["recover"]).ends(0).says("nothing was interrupted");
+}
+
+#[test]
+fn a_damaged_backup_is_found() {
+    let bench = Bench::new();
+    bench.installed("one");
+    let generation = bench.path("state/vault/web/1");
+    let file = fs::read_dir(&generation)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN CERTIFICATE")));
+    let file = file.unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    bench.run(&["backups", "verify"]).ends(3).says("damaged");
+    bench.run(&["restore", "web", "1", "--force"]).ends(4);
+}
+
+#[test]
+fn pins_hold_and_prune_removes() {
+    let bench = Bench::new();
+    for name in ["one", "two", "three", "four"] {
+        bench.installed(name);
+    }
+    bench.run(&["backups", "pin", "web", "1"]).ends(0).says("pinned");
+    let before = bench.tree();
+    bench.run(&["prune", "--keep", "1", "--dry-run"]).ends(0).says("2, 3");
+    bench.run(&["backups", "unpin", "web", "1", "--dry-run"]).ends(0);
+    assert_eq!(bench.tree(), before);
+    let pruned = bench.json(&["backups", "prune", "web", "--keep", "1"]);
+    assert_eq!(pruned["command"], "prune");
+    assert_eq!(pruned["results"][0]["removed"], serde_json::json!([2, 3]));
+    bench.run(&["backups", "unpin", "web", "1"]).ends(0);
+    bench.run(&["prune", "web", "--keep", "1"]).ends(0).says("removed generation 1");
+    bench.run(&["backups", "pin", "web", "99"]).ends(4);
+}
+
+#[test]
+fn what_would_make_things_worse_is_refused() {
+    let bench = Bench::new();
+    let (certificate, _) = bench.bring("a", &Leaf::default());
+    let (_, other) = bench.bring("b", &Leaf::default());
+    let before = bench.tree();
+    bench.run(&["install", "web", "--cert", &certificate, "--key", &other]).ends(4).warns("hint: ");
+
+    let (ended, key) = bench.bring("ended", &Leaf { days: -1, ..Leaf::default() });
+    let install = ["install", "web", "--cert", &ended, "--key", &key];
+    bench.run(&install).ends(4).warns("it ended").warns("--force");
+    let (elsewhere, its_key) = bench.bring("elsewhere", &Leaf { name: "other.example", ..Leaf::default() });
+    bench
+        .run(&["install", "web", "--cert", &elsewhere, "--key", &its_key])
+        .ends(4)
+        .warns("it is not for www.example.org");
+    assert!(
+        before
+            .iter()
+            .filter(|(path, _, _)| path.ends_with("web.pem"))
+            .all(|(_, _, old)| *old == bench.served().into_bytes())
+    );
+    bench.run(&[&install[..], &["--force"]].concat()).ends(0);
+    bench.run(&["renew"]).ends(4).warns("no source is configured");
+}
+
+#[test]
+fn an_upgrade_is_repaired_and_never_failed() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let good = bench.served();
+    let (certificate, key) = Leaf { self_signed: true, ..Leaf::default() }.make();
+    bench.write("web.pem", &certificate, 0o644);
+    bench.write("web.key", &key, 0o600);
+    bench.run(&["post-upgrade"]).ends(0).says("repaired");
+    assert_eq!(bench.served(), good);
+
+    bench.configure("colour = 1\n");
+    bench.run(&["post-upgrade"]).ends(0).warns("reseal.toml");
+    bench.run(&["post-upgrade", "--strict"]).ends(2);
+}
+
+#[test]
+fn one_rename_and_back() {
+    let bench = Bench::new();
+    bench.installed("good");
+    bench.run(&["adopt", "web"]).ends(0).says("adopted");
+    assert!(bench.path("web.pem").is_symlink());
+    bench.run(&["status"]).ends(0).says("one rename");
+    bench.run(&["adopt", "web", "--undo"]).ends(0).says("gave back");
+    assert!(!bench.path("web.pem").is_symlink());
+}
+
+#[test]
+fn init_writes_once() {
+    let bench = Bench::new();
+    bench.run(&["init"]).ends(4).warns("something is there already");
+    let output = bench.path("new/dir/reseal.toml").display().to_string();
+    bench.run(&["init", "--output", &output, "--dry-run"]).ends(0).says("would write");
+    assert!(!bench.path("new").exists());
+    let written = bench.json(&["init", "--output", &output]);
+    assert_eq!(written["results"][0]["path"], output.as_str());
+    bench.run(&["--config", &output, "status"]).ends(0);
+}
+
+#[test]
+fn a_ca_of_ones_own() {
+    let bench = Bench::new();
+    let passphrase = bench.write("passphrase", "correct horse battery staple\n", 0o600);
+    let secret = ["--passphrase-file", &passphrase];
+    bench.run(&[&["ca", "init", "office", "--permit", "example.org"][..], &secret].concat()).ends(0).says("made");
+    bench.run(&["ca", "show"]).ends(0).says("office").says("example.org");
+    bench.run(&[&["ca", "issue", "office", "www.example.com"][..], &secret].concat()).ends(4);
+    let issued = bench.json(&[&["ca", "issue", "office", "www.example.org"][..], &secret].concat());
+    let chain = issued["results"][0]["chain"].as_str().unwrap().to_owned();
+    bench.run(&["check", &chain]).ends(0);
+    bench.run(&["ca", "init", "x", "--permit", "lan", "--dry-run"]).ends(2);
+    bench.configure("[target.source]\nkind = \"local-ca\"\nca = \"office\"\n");
+    bench.run(&[&["renew"][..], &secret].concat()).ends(0).says("renewed");
+    bench.run(&["renew"]).ends(0).says("good for now");
+}
+
+#[test]
+fn one_at_a_time_and_a_signal_ends_it_as_signals_do() {
+    let bench = Bench::new();
+    bench.configure("reload = [\"/bin/sleep\", \"3\"]\n");
+    let vendor = bench.served();
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    let install = ["--format", "json", "install", "web", "--cert", &certificate, "--key", &key];
+    let mut child = bench.command(&install).stdout(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while bench.served() == vendor {
+        assert!(began.elapsed() < Duration::from_secs(20), "nothing was installed");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let second = Ran::of(&bench.command(&install[2..]).output().unwrap());
+    second.ends(75).warns("another reseal is at work").warns("--wait");
+
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let mut told = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut told).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()), "{told}");
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    // Undone or finished, but one of the two, and told.
+    match told["results"][0]["outcome"].as_str() {
+        Some("rolled-back") => assert_eq!(bench.served(), vendor),
+        Some("committed") => assert_eq!(bench.served(), fs::read_to_string(&certificate).unwrap()),
+        other => panic!("{other:?}: {told}"),
+    }
+    bench.run(&["recover"]).ends(0).says("nothing was interrupted");
+}
