@@ -5,16 +5,19 @@ mod support;
 use std::fs;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use reseal::digest::Digest;
 use reseal::flow::{Options, adopt, backups};
+use reseal::host::Host;
+use reseal::host::state::State;
 use reseal::outcome::{End, Exit, Receipt};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Pid, Signal, kill_process};
@@ -112,6 +115,26 @@ fn runs_at_once_end_done_or_busy_and_none_is_lost() {
         let last = Digest::of(pem::parse(&found.0).unwrap().contents());
         assert_eq!(receipts.last().unwrap().after, Some(last));
         tidy(&world, "in the end");
+    }
+}
+
+/// Nothing of reseal's own is there yet, and all of them want to make it.
+#[test]
+fn first_runs_at_once_do_not_trip_over_each_other() {
+    for round in 0..200 {
+        let dir = support::memory_dir();
+        let host = Host::new(dir.path().join("var/lib/reseal"));
+        let start = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    start.wait();
+                    State::open_or_make(&host).unwrap_or_else(|error| panic!("round {round}: {error}"));
+                });
+            }
+        });
+        let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(["var", "var/lib", "var/lib/reseal"].map(mode), [0o755, 0o755, 0o700]);
     }
 }
 

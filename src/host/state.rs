@@ -136,17 +136,25 @@ fn make_all(path: &Path, mode: u32, host: &Host) -> Result<(), WalkError> {
 }
 
 fn make_below(path: &Path, mode: u32, trust: &Trust, host: &Host) -> Result<(), WalkError> {
-    let place = match walk::place(path, Last::Follow, trust, &host.watch) {
+    let found = match walk::place(path, Last::Follow, trust, &host.watch) {
         Err(error) if error.is_absent() => {
             if let Some(parent) = path.parent() {
                 make_below(parent, 0o755, trust, host)?;
             }
-            walk::place(path, Last::Follow, trust, &host.watch)?
+            walk::place(path, Last::Follow, trust, &host.watch)
         }
-        other => other?,
+        other => other,
     };
-    place.dir.make_dir(&place.name, mode)?;
-    Ok(())
+    let made = found.and_then(|place| Ok(drop(place.dir.make_dir(&place.name, mode)?)));
+    match made {
+        Err(WalkError::Disk(error)) if made_meanwhile(&error) => Ok(()),
+        other => other,
+    }
+}
+
+/// Two first runs come here at the same time. What the other one has made is as good: it is checked when it is opened.
+fn made_meanwhile(error: &DiskError) -> bool {
+    matches!(Errno::from_io_error(&error.source), Some(Errno::EXIST | Errno::ISDIR))
 }
 
 /// The one way in which a name becomes a file name: letters, digits, `-`, `_` and inner dots stay, all else is `%XX` (threat F6).
