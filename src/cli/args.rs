@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cert::{Generate, Name};
+use crate::flow::ca::Permitted;
 use crate::outcome::Exit;
-use crate::source::local_ca::Permitted;
 
 /// The command line.
 #[derive(Parser, Debug)]

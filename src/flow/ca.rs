@@ -19,7 +19,8 @@ use crate::host::state::State;
 use crate::host::{attributes, clock};
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
-use crate::source::local_ca::{Authority, CaError, Founding, LeafOrder, Permitted, Unlocked};
+pub use crate::source::local_ca::Permitted;
+use crate::source::local_ca::{Authority, CaError, Founding, LeafOrder, Unlocked};
 
 /// What is asked of a new CA.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -235,7 +235,7 @@ impl Server {
             Face::Plain => None,
             Face::Tls(config) => Some(Arc::clone(config)),
             Face::Undecided { old, new, turns, .. } => {
-                let old_turn = *turns && COUNT.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+                let old_turn = *turns && COUNT.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
                 Some(Arc::clone(if old_turn { old } else { new }))
             }
         };
