@@ -318,7 +318,8 @@ fn the_lock_dies_with_its_holder_and_the_holder_is_named() {
 
 #[test]
 fn nobody_who_reads_the_result_changes_nothing() {
-    let cases: [(&str, fn() -> Stdio); 3] = [
+    type Open = fn() -> Stdio;
+    let cases: [(&str, Open); 3] = [
         ("a pipe whose reader is gone", || {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);

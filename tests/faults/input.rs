@@ -81,11 +81,14 @@ fn family() -> Family {
     Family { root: root_pem, upper: upper_pem, lower: lower_pem, leaf, stranger }
 }
 
+/// What it is, the parts as given, the chain that shall come out, what shall be told.
+type Case<'a> = (&'a str, Vec<&'a String>, Vec<&'a String>, &'a [&'a str]);
+
 #[test]
 fn chains_are_put_in_order_and_what_is_odd_is_told() {
     let family = family();
     let Family { root, upper, lower, leaf, stranger } = &family;
-    let cases: [(&str, Vec<&String>, Vec<&String>, &[&str]); 4] = [
+    let cases: [Case<'_>; 4] = [
         ("in order", vec![&leaf.certificate, lower, upper], vec![&leaf.certificate, lower, upper], &[]),
         (
             "backwards, with its root",
