@@ -145,6 +145,16 @@ pub enum End {
     Accepted,
 }
 
+/// A probe that does not show what it should.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct NotSeen {
+    /// The probe.
+    pub probe: Probe,
+    /// What it showed last.
+    #[serde(flatten)]
+    pub shown: Shown,
+}
+
 /// How one verb ended for one target.
 #[must_use]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -162,7 +172,7 @@ pub enum Outcome {
         /// The entry in the ledger.
         receipt: Receipt,
         /// Probes that do not show the new certificate, although the change stands.
-        not_served: Vec<(Probe, Shown)>,
+        not_served: Vec<NotSeen>,
     },
     /// What an earlier run had left was brought to an end.
     Recovered {

@@ -17,7 +17,7 @@ use crate::host::dir::Dir;
 use crate::host::passphrase::{self, Explicit, KEYRING_LIMIT, Origin, PassphraseError, PassphraseQuery};
 use crate::host::state::State;
 use crate::host::{attributes, clock};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, explain};
 use crate::sensitive::Sensitive;
 use crate::source::local_ca::{Authority, CaError, Founding, LeafOrder, Unlocked};
 
@@ -352,13 +352,7 @@ fn view(authority: &Authority) -> Result<AuthorityView, Refusal> {
 impl From<CaError> for Refusal {
     fn from(error: CaError) -> Self {
         let hint = error.hint();
-        let mut why = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(next) = cause {
-            why.push_str(&format!(": {next}"));
-            cause = next.source();
-        }
-        Self::with(why, hint)
+        Self::with(explain(&error), hint)
     }
 }
 

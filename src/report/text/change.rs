@@ -4,10 +4,9 @@ use time::OffsetDateTime;
 
 use super::{hint, leaf_line, names, notes};
 use crate::cert::installed::Leaf;
-use crate::change::{Probe, Shown};
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
-use crate::outcome::{End, Outcome, Proof, Receipt};
+use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
 use crate::report::View;
 use crate::report::page::{Page, Paint};
 
@@ -66,7 +65,7 @@ fn removed_line(removed: &[u32]) -> String {
     format!("removed generation{} {}", if removed.len() == 1 { "" } else { "s" }, numbers.join(", "))
 }
 
-fn committed(report: &Report, receipt: &Receipt, not_served: &[(Probe, Shown)], view: &View, page: &mut Page) {
+fn committed(report: &Report, receipt: &Receipt, not_served: &[NotSeen], view: &View, page: &mut Page) {
     let plan = report.plan.as_ref();
     head(report, page).put(Paint::Good, &done(receipt, plan)).end();
     if let Some(plan) = plan {
@@ -81,7 +80,7 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[(Probe, Shown)], 
     if let End::Committed { proof } = &receipt.end {
         proved(proof, plan, page);
     }
-    for (probe, shown) in not_served {
+    for NotSeen { probe, shown } in not_served {
         page.note("not served", Paint::Warn, &format!("{probe}: {shown}"));
     }
     notes(&report.notes, page);
