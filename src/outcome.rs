@@ -20,7 +20,7 @@ pub fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The exit codes of the program. `check --format nagios` alone uses the plugin codes instead.
+/// The exit codes of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
@@ -54,7 +54,7 @@ impl Exit {
         (Self::Refused, "refused or failed; nothing was changed"),
         (Self::RolledBack, "failed and rolled back; everything is as it was before"),
         (Self::Stuck, "stuck: a person is needed"),
-        (Self::Waiting, "waiting for an answer from elsewhere"),
+        (Self::Waiting, "waiting for an answer from elsewhere (reserved: nothing ends with it yet)"),
         (Self::Busy, "another reseal is at work; try again"),
     ];
 

@@ -20,13 +20,14 @@ use self::progress::Progress;
 use self::story::Story;
 use crate::flow::{Options, demo};
 use crate::host::clock::Clock;
-use crate::host::{demo_server, signal, terminal};
+use crate::host::{demo_server, process, signal, terminal};
 use crate::outcome::Exit;
 use crate::report::{Answer, Body, Failure, View, json, text};
 
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    process::keep_memory_private();
     panic::set_hook(Box::new(|info| {
         // Only the place: what was being worked on may be a key.
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);

@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::engine::vault::{Manifest, Vault};
 use crate::engine::{self, ConfigTest};
 use crate::host::Host;
+use crate::host::dir::MAX_FILE;
 use crate::host::state::{State, file_name};
 use crate::outcome::Outcome;
 use crate::plan::{self, Decision, Means};
@@ -44,6 +45,10 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
             break;
         }
         let interrupted = pending.iter().any(|name| **name == *file_name(&config.name));
+        if let Err(outcome) = session.begin(verb, &config.name) {
+            reports.push(Report::new(&config.name, outcome));
+            continue;
+        }
         let proved = !interrupted
             && !session.options.live
             && state.as_ref().is_some_and(|state| unchanged(session.host, state, config).unwrap_or(false));
@@ -73,14 +78,12 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> 
     let known = slots.all(|slot| manifest.slots.iter().any(|saved| saved.path == slot.path && saved.role == slot.role));
     let same = |saved: &engine::vault::Saved| match &saved.file {
         Some(file) => host
-            .read(&saved.path, MAX)
+            .read(&saved.path, MAX_FILE)
             .is_ok_and(|bytes| Digest::of(crate::sensitive::Sensitive::from(bytes).expose()) == file.sha256),
         None => !host.exists(&saved.path),
     };
     Some(known && manifest.slots.iter().all(same))
 }
-
-const MAX: u64 = 16 * 1024 * 1024;
 
 /// Whether a leaf that was committed would still pass every check: its own key, its dates with the margin, its names, and that
 /// somebody else issued it.
@@ -141,7 +144,7 @@ fn newer(session: &Session<'_>, config: &TargetConfig, survey: &Survey, notes: &
     let Some(now) = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref()) else { return true };
     let mut newest = None;
     for path in from {
-        match session.host.read(path, MAX).map(crate::sensitive::Sensitive::from) {
+        match session.host.read(path, MAX_FILE).map(crate::sensitive::Sensitive::from) {
             Ok(bytes) => {
                 let found = pem::read(bytes.expose(), None).map(|found| found.certificates).unwrap_or_default();
                 let leaves = found.iter().filter(|certificate| !certificate.is_ca()).map(|leaf| leaf.not_after());

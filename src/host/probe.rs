@@ -21,7 +21,7 @@ pub fn probe(probe: &Probe, limit: Duration) -> Shown {
     }
 }
 
-/// Asks every address a name has: behind one of them may be a server that was not reached by the change (threat N5). Addresses
+/// Asks every address a name has: behind one of them may be a server that was not reached by the change. Addresses
 /// at which nobody listens do not count as long as somebody does at another.
 fn every_address(address: &str, name: Option<&str>, family: Option<KeyFamily>, limit: Duration) -> Shown {
     let began = Instant::now();
