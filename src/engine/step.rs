@@ -347,7 +347,7 @@ fn is_ours(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
         roles.iter().any(|role| {
             let stem = role.file_name().trim_end_matches(".pem");
-            name.strip_prefix(stem).is_some_and(|rest| rest.ends_with(".pem"))
+            name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(".pem")).is_some()
         })
     })
 }

@@ -1,19 +1,21 @@
 //! Runs a program of the service: no shell, a clean environment, and limits on time and output.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use std::{fmt, fs};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, geteuid, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::change::Command;
+
+pub use program::{ProgramError, check_program};
+
+mod program;
 
 /// How a run ended, and what it said.
 #[derive(Debug)]
@@ -131,73 +133,6 @@ pub fn capture(command: &Command, max: usize) -> Result<String, String> {
         return Err(format!("it said more than the {max} bytes that are read"));
     }
     Ok(output)
-}
-
-/// Why a program must not be run.
-#[derive(Debug, thiserror::Error)]
-pub enum ProgramError {
-    /// There is no path, or one that depends on where reseal was started.
-    #[error("the program {program:?} is not named by an absolute path")]
-    NotAbsolute {
-        /// As given.
-        program: String,
-    },
-    /// It, or a directory on its path, cannot be looked at.
-    #[error("look at the program {}", path.display())]
-    Look {
-        /// What was looked at.
-        path: PathBuf,
-        /// Why it cannot be.
-        source: io::Error,
-    },
-    /// It is a directory, a device or the like.
-    #[error("{} is not a file", path.display())]
-    NotAFile {
-        /// The program.
-        path: PathBuf,
-    },
-    /// It lacks the permission bit.
-    #[error("{} is not executable", path.display())]
-    NotExecutable {
-        /// The program.
-        path: PathBuf,
-    },
-    /// Somebody who is not root decides what root would run.
-    #[error("{} can be changed by others than root (owner {uid}, group {gid}, mode {mode:04o})", path.display())]
-    Writable {
-        /// The program or a directory above it.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-        /// Its group.
-        gid: u32,
-        /// Its permission bits.
-        mode: u32,
-    },
-}
-
-impl ProgramError {
-    /// What to do.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NotAbsolute { .. } => "write the whole path; no shell looks it up",
-            Self::Look { .. } | Self::NotAFile { .. } => "check the path in the configuration",
-            Self::NotExecutable { .. } => "give it the permission with chmod +x, or name its interpreter first",
-            Self::Writable { .. } => {
-                "reseal runs it as root: give it to root and take write permission from the others"
-            }
-        }
-    }
-}
-
-/// Whether `command` names a program that can be run and, for root, one that only root can change: the file itself and
-/// every directory on its path, links followed.
-///
-/// # Errors
-/// The first thing that speaks against it.
-pub fn check_program(command: &Command) -> Result<(), ProgramError> {
-    check_program_as(command, geteuid().is_root())
 }
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -358,50 +293,12 @@ fn head(line: &str, characters: usize) -> &str {
     line.char_indices().nth(characters).map_or(line, |(end, _)| &line[..end])
 }
 
-fn check_program_as(command: &Command, root: bool) -> Result<(), ProgramError> {
-    let program = command.argv.first().map_or("", String::as_str);
-    let path = Path::new(program);
-    if !path.is_absolute() {
-        return Err(ProgramError::NotAbsolute { program: program.to_owned() });
-    }
-    let found = look(path)?;
-    if !found.is_file() {
-        return Err(ProgramError::NotAFile { path: path.to_owned() });
-    }
-    if found.permissions().mode() & 0o111 == 0 {
-        return Err(ProgramError::NotExecutable { path: path.to_owned() });
-    }
-    // This very program runs with these rights already: the demo tells its server with it, from wherever it was built.
-    let this_one = std::env::current_exe().is_ok_and(|this| this == path);
-    if root && !this_one {
-        let real = fs::canonicalize(path).map_err(|source| ProgramError::Look { path: path.to_owned(), source })?;
-        // The links on the way count as well: whoever may rename one decides what is run.
-        for place in path.ancestors().chain(real.ancestors()) {
-            only_root_changes(place)?;
-        }
-    }
-    Ok(())
-}
-
-fn only_root_changes(path: &Path) -> Result<(), ProgramError> {
-    let found = look(path)?;
-    let (uid, gid, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);
-    let by_group = mode & 0o020 != 0 && gid != 0;
-    let by_others = mode & 0o002 != 0;
-    // In a sticky directory nobody can rename or remove what belongs to root, and everything below is looked at too.
-    let sticky = found.is_dir() && mode & 0o1000 != 0;
-    if uid == 0 && (sticky || !(by_group || by_others)) {
-        return Ok(());
-    }
-    Err(ProgramError::Writable { path: path.to_owned(), uid, gid, mode })
-}
-
-fn look(path: &Path) -> Result<fs::Metadata, ProgramError> {
-    fs::metadata(path).map_err(|source| ProgramError::Look { path: path.to_owned(), source })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::program::check_program_as;
     use super::*;
 
     fn sh(script: &str, timeout: u32) -> Command {
@@ -542,7 +439,7 @@ mod tests {
         assert!(matches!(check("plain", false), Err(ProgramError::NotExecutable { .. })));
         assert!(check("good", false).is_ok());
         assert!(check("loose", false).is_ok(), "only root is held to it");
-        if !geteuid().is_root() {
+        if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: the checks for root need files of root's");
             return;
         }

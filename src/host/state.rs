@@ -82,7 +82,7 @@ impl State {
         if let Some(state) = Self::open(host)? {
             return Ok(state);
         }
-        make_all(&host.state_dir, 0o700, host)?;
+        make_below(&host.state_dir, 0o700, &host.trust, host)?;
         Self::open(host)?.ok_or_else(|| DiskError::new("open", &host.state_dir, Errno::NOENT).into())
     }
 
@@ -131,10 +131,6 @@ pub fn absent_is_none<T>(result: Result<T, DiskError>) -> Result<Option<T>, Disk
 }
 
 /// Makes a directory with `mode` and what is missing above it with 0755.
-fn make_all(path: &Path, mode: u32, host: &Host) -> Result<(), WalkError> {
-    make_below(path, mode, &host.trust, host)
-}
-
 fn make_below(path: &Path, mode: u32, trust: &Trust, host: &Host) -> Result<(), WalkError> {
     let found = match walk::place(path, Last::Follow, trust, &host.watch) {
         Err(error) if error.is_absent() => {

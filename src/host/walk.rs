@@ -136,7 +136,9 @@ pub fn dir(path: &Path, trust: &Trust, watch: &Watch) -> Result<Dir, WalkError> 
     match name {
         None => Ok(walk.take(watch)?),
         Some(name) => {
-            let errno = if walk.stat(&name)?.is_some() { Errno::NOTDIR } else { Errno::NOENT };
+            // A directory that is there by now was made between the two looks: for this walk it was not.
+            let other = |stat: Stat| FileType::from_raw_mode(stat.st_mode) != FileType::Directory;
+            let errno = if walk.stat(&name)?.is_some_and(other) { Errno::NOTDIR } else { Errno::NOENT };
             Err(DiskError::new("open the directory", path, errno).into())
         }
     }
