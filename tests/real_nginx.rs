@@ -321,7 +321,10 @@ fn a_reload_that_exits_0_and_changes_nothing_is_seen() {
     let mut silence = reseal::event::Silence;
     let mut session = Session::new(&host, &config, nginx.dir.path().join("live"), Options::default(), &mut silence);
     let report = install::run(&mut session, "web", &nginx.bring(&pair(90)));
-    assert!(matches!(&report.outcome, Outcome::RolledBack { why, .. } if why.contains("still shows the OLD")), "{report:?}");
+    assert!(
+        matches!(&report.outcome, Outcome::RolledBack { why, .. } if why.contains("still shows the OLD")),
+        "{report:?}"
+    );
     assert_eq!(nginx.shown(), Some(shown));
     assert_eq!(fs::read_to_string(nginx.dir.path().join("tls/web.pem")).unwrap(), before);
 }

@@ -316,9 +316,11 @@ fn the_lock_dies_with_its_holder_and_the_holder_is_named() {
     tidy(&world, "in the end");
 }
 
+type Sink = fn() -> Stdio;
+
 #[test]
 fn nobody_who_reads_the_result_changes_nothing() {
-    let cases: [(&str, fn() -> Stdio); 3] = [
+    let cases: [(&str, Sink); 3] = [
         ("a pipe whose reader is gone", || {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);
