@@ -71,7 +71,7 @@ pub(super) fn give(file: &File, wanted: &Attributes) -> io::Result<()> {
 }
 
 const POSIX_ACL: &str = "system.posix_acl_access";
-/// Bytes before the first entry of an ACL as an extended attribute: its version (linux/posix_acl_xattr.h).
+/// Bytes before the first entry of an ACL as an extended attribute: its version (`linux/posix_acl_xattr.h`).
 const ACL_HEADER: usize = 4;
 /// Bytes of an entry: tag, rights (two bytes each) and id (four).
 const ACL_ENTRY: usize = 8;

@@ -145,10 +145,10 @@ fn make_below(path: &Path, mode: u32, trust: &Trust, host: &Host) -> Result<(), 
         }
         other => other,
     };
-    let made = found.and_then(|place| Ok(drop(place.dir.make_dir(&place.name, mode)?)));
+    let made = found.and_then(|place| Ok(place.dir.make_dir(&place.name, mode)?));
     match made {
         Err(WalkError::Disk(error)) if made_meanwhile(&error) => Ok(()),
-        other => other,
+        other => other.map(|_| ()),
     }
 }
 
