@@ -10,11 +10,11 @@
 //!                                 |                 |
 //!                                 +----> ASSESS <---+      pure: findings            `check` stops here
 //!                                           |
-//!                                         PLAN             pure: leave, reinstate or order
+//!                                         PLAN             pure: leave, reinstate, replace, apply or unable
 //!                                           v
 //!                            SOURCE --obtain--> Bundle     key matches chain, or there is no Bundle
 //!                                           v
-//!                            TARGET --steps--> [Step]      pure
+//!                            change, target::layout --> [Step]     pure
 //! .-------------------- engine, under the machine lock, journalled --------------------.
 //! |  STAGE    keep what is there as a generation; write the new bytes beside the old   |
 //! |  INSTALL  intent to the journal, sync, rename, sync                                |
@@ -24,8 +24,8 @@
 //! '------------------------------------------------------------------------------------'
 //! ```
 //!
-//! Who may import whom is held by a test (`tests/architecture.rs`): `main` -> [`cli`] -> [`flow`] [`report`] -> [`source`] |
-//! [`target`] | [`engine`] | [`config`] -> [`host`] -> the pure modules, which open nothing.
+//! Who may import whom is held by a test (`tests/architecture.rs`): `main` -> [`cli`] -> [`report`] -> [`flow`] -> [`source`] |
+//! [`target`] | [`engine`] -> [`host`] -> the pure modules, which open nothing; [`target`] -> [`config`].
 
 // Not in Cargo.toml, where they would hold for tests as well.
 #![cfg_attr(

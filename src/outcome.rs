@@ -20,7 +20,7 @@ pub fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The exit codes of the program. `check --format nagios` alone uses the plugin codes instead.
+/// The exit codes of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
@@ -54,7 +54,7 @@ impl Exit {
         (Self::Refused, "refused or failed; nothing was changed"),
         (Self::RolledBack, "failed and rolled back; everything is as it was before"),
         (Self::Stuck, "stuck: a person is needed"),
-        (Self::Waiting, "waiting for an answer from elsewhere"),
+        (Self::Waiting, "waiting for an answer from elsewhere (reserved: nothing ends with it yet)"),
         (Self::Busy, "another reseal is at work; try again"),
     ];
 
@@ -145,6 +145,16 @@ pub enum End {
     Accepted,
 }
 
+/// A probe that does not show what it should.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct NotSeen {
+    /// The probe.
+    pub probe: Probe,
+    /// What it showed last.
+    #[serde(flatten)]
+    pub shown: Shown,
+}
+
 /// How one verb ended for one target.
 #[must_use]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -162,7 +172,7 @@ pub enum Outcome {
         /// The entry in the ledger.
         receipt: Receipt,
         /// Probes that do not show the new certificate, although the change stands.
-        not_served: Vec<(Probe, Shown)>,
+        not_served: Vec<NotSeen>,
     },
     /// What an earlier run had left was brought to an end.
     Recovered {

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use reseal::flow::{Options, Report, adopt, backups};
+use reseal::flow::{Options, Report, adopt, backups, post_upgrade, renew};
 use reseal::host::Host;
 use reseal::host::watch::{Act, Crossing, Watch};
 use reseal::outcome::{Exit, Outcome};
@@ -289,5 +289,44 @@ fn a_writer_in_the_moment_of_publishing_is_seen_and_kept() {
         assert_eq!(fs::read_to_string(other).unwrap(), untouched);
         assert!(world.leftovers().is_empty());
         assert!(world.recover(&world.host()).is_empty(), "nothing is left to recover");
+    }
+}
+
+#[test]
+fn a_verb_with_nothing_to_do_ends_what_was_interrupted_first() {
+    type Verb = fn(&World, &Host) -> Exit;
+    let verbs: [(&str, Verb); 3] = [
+        ("renew", |world, host| {
+            let reports = world.with(host, Options::default(), |session| renew::run(session, &[]));
+            reseal::flow::exit(&reports.unwrap_or_else(|refusal| panic!("{}", refusal.why)))
+        }),
+        ("post-upgrade", |world, host| {
+            let reports = world.with(host, Options::default(), |session| post_upgrade::run(session, &[]));
+            reseal::flow::exit(&reports.unwrap_or_else(|refusal| panic!("{}", refusal.why)))
+        }),
+        ("prune", |world, host| {
+            let reports = world.with(host, Options::default(), |session| backups::prune(session, &[], None));
+            reseal::flow::exit(&reports.unwrap_or_else(|refusal| panic!("{}", refusal.why)))
+        }),
+    ];
+    for (name, verb) in verbs {
+        let (world, old, _) = installed();
+        // Killed after the renames: what is in place looks good, and was never proved.
+        let done = Arc::new(Mutex::new(false));
+        let (path, seen) = (world.path("private/web.key"), Arc::clone(&done));
+        let (_, watch) = Faults::when(
+            move |_, crossing| {
+                let mut published = seen.lock().unwrap();
+                let dead = *published;
+                *published |= crossing.act == Act::Rename && crossing.path == path;
+                dead
+            },
+            rustix::io::Errno::IO,
+        );
+        let _ = install(&world, &world.host().with_watch(watch));
+        assert_ne!(world.served().unwrap().0.trim(), old.certificate.trim(), "{name}: the kill came too early");
+        assert_eq!(verb(&world, &world.host()), Exit::Good, "{name}");
+        assert_eq!(world.served().unwrap().0.trim(), old.certificate.trim(), "{name} leaves what was never proved");
+        assert!(world.recover(&world.host()).is_empty(), "{name} leaves an interrupted transaction");
     }
 }

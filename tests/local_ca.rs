@@ -238,7 +238,7 @@ fn what_was_chosen_is_in_the_root() {
     issue(&ca, &["10.0.0.1"]).unwrap();
 }
 
-/// Even the key itself signs nothing outside: clients hold the root's constraints against it (threat T1).
+/// Even the key itself signs nothing outside: clients hold the root's constraints against it.
 #[test]
 fn openssl_refuses_names_outside_of_the_constraints() {
     let ground = ground();

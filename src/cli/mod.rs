@@ -20,13 +20,14 @@ use self::progress::Progress;
 use self::story::Story;
 use crate::flow::{Options, demo};
 use crate::host::clock::Clock;
-use crate::host::{demo_server, signal, terminal};
+use crate::host::{demo_server, process, signal, terminal};
 use crate::outcome::Exit;
 use crate::report::{Answer, Body, Failure, View, json, text};
 
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    process::keep_memory_private();
     panic::set_hook(Box::new(|info| {
         // Only the place: what was being worked on may be a key.
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
@@ -52,8 +53,8 @@ fn work(line: &[OsString], lenient: &mut bool) -> (Exit, Option<i32>) {
     *lenient = matches!(cli.verb, Verb::PostUpgrade { strict: false, .. });
     let (command, changes, dry_run) = (cli.verb.word(), cli.verb.changes(), cli.global.dry_run);
     let style = Style::of(&cli.global);
-    if let Some(answer) = self_contained(&cli, &style) {
-        return (tell(&answer, &style, false), None);
+    if let Some((answer, ended_by)) = self_contained(&cli, &style) {
+        return (tell(&answer, &style, false), ended_by);
     }
     let mut progress = Progress::new(cli.global.quiet, cli.global.verbose, style.view.width);
     let (mut answer, ended_by) = match request::resolve(cli) {
@@ -72,25 +73,34 @@ fn work(line: &[OsString], lenient: &mut bool) -> (Exit, Option<i32>) {
 }
 
 /// The verbs that bring all they work with.
-fn self_contained(cli: &Cli, style: &Style) -> Option<Answer> {
+fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
     let command = Some(cli.verb.word());
     match &cli.verb {
         Verb::Demo => {
             let told = (style.format == Format::Text).then_some((&style.view, style.colour));
-            Some(match demo::run(&Options::default(), &mut Story { told }) {
+            let signals = match signal::Signals::install() {
+                Ok(signals) => signals,
+                Err(error) => {
+                    let message = format!("cannot listen to signals: {error}");
+                    return Some((Answer::failed(command, Failure::usage(message, None)), None));
+                }
+            };
+            let answer = match demo::run(&Options::default(), &signals, &mut Story { told }) {
                 Ok(scenes) => Answer { command, exit: Exit::Good, body: Body::Story(scenes), failure: None },
                 Err(refusal) => Answer::failed(command, refusal.into()),
-            })
+            };
+            Some((answer, signals.pending()))
         }
         Verb::DemoServer { root, reload } => {
             let done = if *reload { demo_server::reload(root) } else { demo_server::serve(root) };
-            Some(match done {
+            let answer = match done {
                 Ok(()) => Answer { command, exit: Exit::Good, body: Body::None, failure: None },
                 Err(error) => {
                     let message = format!("the demo's server: {error}");
                     Answer::failed(command, Failure { exit: Exit::Refused, message, hint: None, problems: Vec::new() })
                 }
-            })
+            };
+            Some((answer, None))
         }
         Verb::Check { .. }
         | Verb::Renew { .. }

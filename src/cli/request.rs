@@ -58,7 +58,7 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         (None, Err(_)) if need(&verb, &global) == Need::None => PathBuf::new(),
         (None, Err(error)) => return Err(homeless(*error)),
     };
-    let (config, without_config) = configuration(need(&verb, &global), &config_path, global.config.is_some())?;
+    let (config, mut without_config) = configuration(need(&verb, &global), &config_path, global.config.is_some())?;
     let state_dir = match (&global.state_dir, &config.state_dir, &places) {
         (Some(dir), _, _) => absolute(dir)?,
         (None, Some(dir), _) => dir.clone(),
@@ -72,6 +72,12 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         (None, Ok(places)) => places.live.clone(),
         (None, Err(_)) => config_path.with_file_name("live"),
     };
+    if let Some(failure) = &mut without_config
+        && failure.hint.is_none()
+    {
+        let looked = state_dir.display();
+        failure.hint = Some(format!("looked in {looked} only: if the records are elsewhere, `--state-dir DIR`"));
+    }
     let mut host = Host::new(state_dir);
     if verb.changes() && !global.dry_run {
         let signals = Signals::install().map_err(|error| Failure {

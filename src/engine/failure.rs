@@ -3,6 +3,7 @@
 use super::step::StepError;
 use super::vault::VaultError;
 use crate::host::dir::DiskError;
+use crate::host::exec::ProgramError;
 use crate::host::walk::WalkError;
 use crate::outcome::explain;
 
@@ -31,3 +32,9 @@ macro_rules! failure_from {
     )*};
 }
 failure_from!(DiskError, WalkError, StepError, VaultError);
+
+impl From<ProgramError> for Failure {
+    fn from(error: ProgramError) -> Self {
+        Self { hint: Some(error.hint().to_owned()), why: explain(&error) }
+    }
+}

@@ -141,13 +141,20 @@ impl<'a> Engine<'a> {
     /// Takes the machine lock for `verb`, waiting up to `wait` for whoever holds it.
     ///
     /// # Errors
-    /// The state directory cannot be used, somebody holds the lock, or the clock is implausible.
+    /// The state directory cannot be used, or somebody holds the lock.
     pub fn open(host: &'a Host, verb: &str, wait: Duration) -> Result<Self, EngineError> {
         let state = State::open_or_make(host)?;
         let lock = Lock::take(&state, verb, host.now(), wait)?;
-        let newest = ledger::newest(&state)?;
-        clock::plausible(host.now(), newest)?;
         Ok(Self { host, state, _lock: lock })
+    }
+
+    /// Proves that the clock can be right: to be asked before a change, not before a recovery, for undo needs no clock and a machine
+    /// without one must be able to recover at boot.
+    ///
+    /// # Errors
+    /// It is before this release, or well before the newest receipt.
+    pub fn trust_clock(&self) -> Result<(), EngineError> {
+        Ok(clock::plausible(self.host.now(), ledger::newest(&self.state)?)?)
     }
 
     /// reseal's own directory.

@@ -1,4 +1,4 @@
-//! One record, one line, with a checksum in front: a torn or altered one is seen (threats T8, T9).
+//! One record, one line, with a checksum in front: a torn or altered one is seen.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

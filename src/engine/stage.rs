@@ -11,11 +11,11 @@ use super::step::{Bench, sync};
 use super::vault::{self, Manifest, Origin, Saved, SavedFile, Vault};
 use super::{Change, ConfigTest, Engine, actor, images, kept, origin};
 use crate::cert::installed;
-use crate::change::{Image, Shown, Slot, Step};
+use crate::change::{Image, Probe, Shown, Slot, Step};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
 use crate::host::dir::{DiskError, Errno, Look, Room};
-use crate::host::process;
+use crate::host::{exec, process};
 use crate::sensitive::Sensitive;
 
 /// Everything is written, synced, read back and kept; no place has been touched.
@@ -36,6 +36,7 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
     let host = engine.host;
     let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
     refuse_while_running(change)?;
+    refuse_programs(change)?;
     let looks = images(host, &change.slots, change.demands.trusted_owner)?;
     let mut acts: Vec<Act> = Vec::new();
     let tag = Digest::of(change.target.as_bytes()).short();
@@ -96,6 +97,20 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
             Err(failure)
         }
     }
+}
+
+/// Every program that this change may run must be there and in nobody's hands but root's: told now, and not after the files are in
+/// place.
+fn refuse_programs(change: &Change) -> Result<(), Failure> {
+    let apply = &change.apply;
+    let probes = change.probes.iter().filter_map(|(probe, _)| match probe {
+        Probe::Command(command) => Some(command),
+        Probe::Tls { .. } => None,
+    });
+    for command in [&apply.check, &apply.reload, &apply.restart].into_iter().flatten().chain(probes) {
+        exec::check_program(command)?;
+    }
+    Ok(())
 }
 
 fn refuse_while_running(change: &Change) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use super::vault::Vault;
 use super::{Change, ConfigTest, Engine, ledger, verify};
 use crate::change::{Probe, Shown};
 use crate::event::{Event, Listener};
-use crate::outcome::{End, Outcome, Proof, Receipt, explain};
+use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt, explain};
 
 /// Every place holds the new, durably.
 #[must_use]
@@ -25,7 +25,7 @@ struct Installed {
 #[must_use]
 struct Verified {
     proof: Proof,
-    not_served: Vec<(Probe, Shown)>,
+    not_served: Vec<NotSeen>,
 }
 
 pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Outcome {
@@ -140,7 +140,7 @@ fn apply(
 
 fn unproved(installed: &Installed, why: String) -> Verified {
     let watched = installed.transaction.begin.probes.iter();
-    let not_served = watched.map(|watched| (watched.probe.clone(), watched.before.clone())).collect();
+    let not_served = watched.map(|it| NotSeen { probe: it.probe.clone(), shown: it.before.clone() }).collect();
     Verified { proof: Proof::ReadBack { why }, not_served }
 }
 
@@ -180,7 +180,8 @@ fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener
     } else {
         Proof::Handshakes { count: answers.good }
     };
-    Ok(Verified { proof, not_served: answers.bad })
+    let not_served = answers.bad.into_iter().map(|(probe, shown)| NotSeen { probe, shown }).collect();
+    Ok(Verified { proof, not_served })
 }
 
 /// The new state stands. From here on an interruption is finished, not undone.

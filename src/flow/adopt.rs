@@ -17,6 +17,9 @@ const VERB: &str = "adopt";
 
 /// Adopts a target, or gives it back.
 pub fn run(session: &mut Session<'_>, name: &str, undo: bool) -> Report {
+    if let Err(outcome) = session.begin(VERB, name) {
+        return Report::new(name, outcome);
+    }
     let config = match session.target(name) {
         Ok(config) => config.clone(),
         Err(refusal) => return Report::new(name, refusal.outcome()),

@@ -21,7 +21,7 @@ pub struct Generation {
     /// When it was written, UTC.
     #[serde(with = "time::serde::rfc3339::option")]
     pub taken: Option<OffsetDateTime>,
-    /// `current`, `committed`, `found`, `rolled-back`, `unfinished`, `damaged`.
+    /// `current`, `committed`, `found`, `rolled-back`, `accepted`, `unfinished`, `damaged`.
     pub state: &'static str,
     /// Why it was made.
     pub why: String,
@@ -87,7 +87,8 @@ fn one(
         (None, _, _) if current == Some(generation) => "current",
         (None, Origin::Found, _) => "found",
         (None, Origin::Made { .. }, Some(End::Committed { .. })) => "committed",
-        (None, Origin::Made { .. }, Some(End::RolledBack { .. } | End::Accepted)) => "rolled-back",
+        (None, Origin::Made { .. }, Some(End::RolledBack { .. })) => "rolled-back",
+        (None, Origin::Made { .. }, Some(End::Accepted)) => "accepted",
         (None, Origin::Made { .. }, None) => "unfinished",
     };
     let why = match &manifest.origin {
@@ -149,6 +150,7 @@ pub fn prune(session: &mut Session<'_>, names: &[String], keep: Option<u32>) -> 
 }
 
 fn prune_one(session: &mut Session<'_>, config: &TargetConfig, keep: u32) -> Result<Vec<u32>, Outcome> {
+    session.begin("prune", &config.name)?;
     let now = session.host.now();
     let dry_run = session.options.dry_run;
     let candidates = |state: &State| -> Result<(Option<Vault>, Vec<u32>), Refusal> {
@@ -197,7 +199,7 @@ fn removable(vault: &Vault, keep: u32, now: OffsetDateTime) -> Result<Vec<u32>, 
 /// What was done, oldest first, and the lines of the ledger that are damaged.
 ///
 /// # Errors
-/// A name that no target has, or the ledger cannot be read.
+/// The ledger cannot be read.
 pub fn history(session: &Session<'_>, names: &[String]) -> Result<(Vec<Receipt>, Vec<usize>), Refusal> {
     // History outlives the configuration: a name that is only in the ledger is good.
     let Some(state) = State::open(session.host)? else { return Ok((Vec::new(), Vec::new())) };

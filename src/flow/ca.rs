@@ -17,7 +17,7 @@ use crate::host::dir::Dir;
 use crate::host::passphrase::{self, Explicit, KEYRING_LIMIT, Origin, PassphraseError, PassphraseQuery};
 use crate::host::state::State;
 use crate::host::{attributes, clock};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, explain};
 use crate::sensitive::Sensitive;
 use crate::source::local_ca::{Authority, CaError, Founding, LeafOrder, Unlocked};
 
@@ -93,6 +93,7 @@ pub fn init(session: &mut Session<'_>, name: &str, init: &Init) -> Result<Author
     };
     founding.check()?;
     let engine = Engine::open(session.host, "ca init", session.options.wait).map_err(not_opened)?;
+    engine.trust_clock().map_err(not_opened)?;
     Authority::vacant(engine.state(), name)?;
     let (secret, origin) = passphrase(session, name, true)?;
     let founded = founding.found(&secret, session.host.now())?;
@@ -117,6 +118,14 @@ pub fn show(session: &Session<'_>, name: Option<&str>) -> Result<Vec<AuthorityVi
         (Some(name), None) => Err(missing(name)),
         (None, None) => Ok(Vec::new()),
     }
+}
+
+/// Whether a CA would issue a certificate like this now. Asks for no passphrase.
+///
+/// # Errors
+/// Why it would not.
+pub fn admit(session: &Session<'_>, ca: &str, names: &[Name], days: u32) -> Result<(), Refusal> {
+    Ok(Authority::find(&open_state(session, ca)?, ca)?.admit(names, days, session.host.now())?)
 }
 
 /// What is wanted from a CA.
@@ -344,13 +353,7 @@ fn view(authority: &Authority) -> Result<AuthorityView, Refusal> {
 impl From<CaError> for Refusal {
     fn from(error: CaError) -> Self {
         let hint = error.hint();
-        let mut why = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(next) = cause {
-            why.push_str(&format!(": {next}"));
-            cause = next.source();
-        }
-        Self::with(why, hint)
+        Self::with(explain(&error), hint)
     }
 }
 

@@ -175,10 +175,7 @@ fn attempt(
 ) -> Result<Report, Refusal> {
     if session.options.dry_run {
         let survey = look(session)?;
-        let upcoming = match State::open(session.host)? {
-            Some(state) => engine::upcoming(session.host, &state, &config.name, &survey.slots(), survey.owner)?,
-            None => Upcoming { backup: 1, backup_is_new: true, generation: 2 },
-        };
+        let upcoming = upcoming(session, config, &survey)?;
         return Ok(match build(&survey, upcoming)? {
             Some(change) => report(config, &survey, &change, upcoming, Outcome::Planned),
             None => Report::new(&config.name, nothing()),
@@ -193,6 +190,14 @@ fn attempt(
     let Some(change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
     let outcome = engine.run(&change, session.listener);
     Ok(report(config, &survey, &change, upcoming, outcome))
+}
+
+/// The numbers a change would take, without the lock.
+pub(super) fn upcoming(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Result<Upcoming, Refusal> {
+    Ok(match State::open(session.host)? {
+        Some(state) => engine::upcoming(session.host, &state, &config.name, &survey.slots(), survey.owner)?,
+        None => Upcoming { backup: 1, backup_is_new: true, generation: 2 },
+    })
 }
 
 fn nothing() -> Outcome {

@@ -86,7 +86,11 @@ fn one(session: &Session<'_>, subject: &str) -> Result<Checked, Refusal> {
     }
     match endpoint_of(subject) {
         Some(name) => Ok(endpoint(session, subject, name.as_ref())),
-        None => session.target(subject).map(|config| target(session, config)),
+        None => session.target(subject).map(|config| target(session, config)).map_err(|refusal| {
+            let also = "a server is HOST:PORT, a file has a `/` in its path";
+            let hint = refusal.hint.as_ref().map_or(also.to_owned(), |hint| format!("{hint}; {also}"));
+            refusal.hint(hint)
+        }),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::event::Listener;
 use crate::host::Host;
 use crate::host::demo_server::{self, DemoPaths, wait_for_port};
 use crate::host::scratch::{Background, Scratch, this_program};
+use crate::host::signal::Signals;
 use crate::host::tls;
 use crate::outcome::Outcome;
 
@@ -63,13 +64,13 @@ pub trait Audience: Listener {
 ///
 /// # Errors
 /// The stage could not be set, or a scene ended otherwise than it should: then this is a bug.
-pub fn run(host_options: &Options, audience: &mut dyn Audience) -> Result<Vec<Scene>, Refusal> {
+pub fn run(host_options: &Options, signals: &Signals, audience: &mut dyn Audience) -> Result<Vec<Scene>, Refusal> {
     let scratch = Scratch::new().map_err(|error| stage("make a temporary directory", &error))?;
     let stage = Stage::set(&scratch)?;
     audience.opening(&stage.address, scratch.path());
     let clients = Clients::start(&stage.address);
     let mut play =
-        Play { stage: &stage, clients: &clients, scenes: Vec::new(), options: host_options.clone(), audience };
+        Play { stage: &stage, clients: &clients, signals, scenes: Vec::new(), options: host_options.clone(), audience };
     let ended = play.all();
     let scenes = play.scenes;
     clients.stop();
@@ -144,6 +145,7 @@ fn write_with(scratch: &Scratch, path: &Path, content: &[u8], mode: u32) -> Resu
 struct Play<'p> {
     stage: &'p Stage<'p>,
     clients: &'p Clients,
+    signals: &'p Signals,
     scenes: Vec<Scene>,
     options: Options,
     audience: &'p mut dyn Audience,
@@ -276,7 +278,7 @@ impl Play<'_> {
     }
 
     fn host(&self) -> Host {
-        Host::new(self.stage.scratch.path().join("state"))
+        Host::new(self.stage.scratch.path().join("state")).with_signals(self.signals.clone())
     }
 
     fn options(&self) -> Options {
@@ -304,6 +306,10 @@ impl Play<'_> {
         let Shown { reports, checked } = shown;
         let command = command.map(str::to_owned);
         let scene = Scene { title, text, command, reports, checked, load: self.clients.load(), took };
+        // Ctrl-C ends the play, and the stage is cleared.
+        if self.signals.pending().is_some() {
+            return Err(Refusal::new("the demo was stopped"));
+        }
         let well = as_told(&scene);
         self.audience.ends(&scene);
         self.scenes.push(scene);

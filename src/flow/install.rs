@@ -19,6 +19,9 @@ const VERB: &str = "install";
 
 /// Installs what the files at `inputs` hold.
 pub fn run(session: &mut Session<'_>, name: &str, inputs: &[PathBuf]) -> Report {
+    if let Err(outcome) = session.begin(VERB, name) {
+        return Report::new(name, outcome);
+    }
     match prepare(session, name, inputs) {
         Ok((config, bundle, notes)) => {
             let mut report = install(session, &config, &bundle);

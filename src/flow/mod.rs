@@ -184,11 +184,25 @@ impl<'a> Session<'a> {
         if self.engine.is_none() {
             let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
             self.recovered = engine.recover(None, When::Running, self.listener);
+            engine.trust_clock().map_err(EngineError::outcome)?;
             self.engine = Some(engine);
             // Under the lock everything is looked at anew.
             self.host.forget();
         }
         self.engine.as_ref().ok_or_else(|| Outcome::Refused { why: "the engine was not opened".to_owned(), hint: None })
+    }
+
+    /// Ends what an earlier run has left, before anything is judged: an interrupted change that happens to look good was never proved.
+    /// Where nothing was interrupted, nothing is locked and nothing written.
+    ///
+    /// # Errors
+    /// As [`Session::engine_for`].
+    fn begin(&mut self, verb: &str, target: &str) -> Result<(), Outcome> {
+        let waiting = recover::pending(self.host).map_err(Refusal::outcome)?;
+        if waiting.is_empty() || self.options.dry_run {
+            return Ok(());
+        }
+        self.engine_for(verb, target).map(|_| ())
     }
 
     /// The same, and how it stands with a target whose interrupted transaction could not be ended: that one must not be touched.

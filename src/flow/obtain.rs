@@ -8,13 +8,11 @@ use crate::cert::{Bundle, Generate, KeyKind, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::event::Event;
 use crate::host::Host;
+use crate::host::dir::MAX_FILE;
 use crate::host::passphrase::{self, Explicit, PassphraseQuery};
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 use crate::source::import::{self, ImportError, Imported, Part};
-
-/// Largest file that is read as input.
-const MAX_INPUT: u64 = 16 * 1024 * 1024;
 
 /// Reads a bundle out of files in any packing; `extra` are bytes that are at hand already, such as the key that stays.
 ///
@@ -41,7 +39,7 @@ fn refusal_of(error: &ImportError) -> Refusal {
 }
 
 fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
-    match host.read(path, MAX_INPUT) {
+    match host.read(path, MAX_FILE) {
         Ok(bytes) => Ok(Part { label: path.display().to_string(), bytes: Sensitive::from(bytes) }),
         Err(error) => Err(Refusal::new(format!("cannot read {}: {error}", path.display()))
             .hint("give a regular file with PEM or DER that this user may read")),
@@ -62,14 +60,13 @@ fn key_passphrase(secrets: &Secrets) -> Result<Sensitive, Option<Refusal>> {
 }
 
 /// A question for a passphrase in the order of the secret sources.
-pub fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
+fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
     let file = secrets.file.clone().map(Explicit::File);
     let explicit = file.or_else(|| secrets.descriptor.map(Explicit::Fd));
     PassphraseQuery { explicit, may_prompt: secrets.may_prompt, ..PassphraseQuery::new(label) }
 }
 
-/// Obtains what a target's source gives: one bundle for each of `keys` (the kinds of keys its pairs want), `keep` instead of a
-/// new key.
+/// Obtains one bundle from a target's source: with a key of `kind` where the pair wants one, or with `keep` instead of a new key.
 ///
 /// # Errors
 /// The target has no source, or the source gives nothing that could be installed.

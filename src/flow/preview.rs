@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::survey::Survey;
 use crate::cert::installed::Leaf;
-use crate::change::Image;
-use crate::change::{Role, Step};
+use crate::change::{Image, Role, Slot, Step};
 use crate::digest::Digest;
 use crate::engine::{Change, Upcoming};
 use crate::host::dir::Look;
@@ -71,6 +70,32 @@ impl Plan {
             after: change.leaf.clone(),
             commands: [&apply.check, &apply.reload].into_iter().flatten().map(ToString::to_string).collect(),
             probes: change.probes.iter().map(|(probe, _)| probe.to_string()).collect(),
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of a change whose certificate is still to be obtained: its bytes are not known yet.
+    pub(super) fn to_be_obtained(survey: &Survey, why: &str, upcoming: Upcoming) -> Self {
+        let write = |slot: &Slot| PlannedFile {
+            path: slot.path.clone(),
+            act: "write",
+            role: Some(slot.role),
+            before: look_of(survey, &slot.path).and_then(digest),
+            after: None,
+            to: None,
+        };
+        let apply = &survey.site.apply;
+        Self {
+            why: why.to_owned(),
+            backup: upcoming.backup,
+            generation: upcoming.generation,
+            atomic: survey.adopted(),
+            files: survey.slots().iter().map(write).collect(),
+            before: survey.pairs.first().and_then(|pair| pair.installed.leaf()),
+            after: None,
+            commands: [&apply.check, &apply.reload].into_iter().flatten().map(ToString::to_string).collect(),
+            probes: survey.probes().iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -2,20 +2,25 @@
 
 use super::{Refusal, Report, Session};
 use crate::engine::{Engine, EngineError, Recovered, When};
-use crate::host::state::State;
+use crate::host::Host;
+use crate::host::state::{State, file_name};
 use crate::outcome::{Outcome, explain};
 
 const VERB: &str = "recover";
 
 /// Recovers one target or all. Where nothing was interrupted, nothing is written.
 pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Report> {
-    match pending(session) {
-        Ok(pending) if pending.is_empty() => return Vec::new(),
-        Ok(pending) if session.options.dry_run => {
-            return pending.iter().map(|target| Report::new(target, Outcome::Planned)).collect();
-        }
-        Ok(_) => {}
+    let mut waiting = match pending(session.host) {
+        Ok(waiting) => waiting,
         Err(refusal) => return vec![Report::new("", refusal.outcome())],
+    };
+    waiting.retain(|one| name.is_none_or(|name| **one == *file_name(name)));
+    if waiting.is_empty() {
+        let why = "no transaction of this target was interrupted".to_owned();
+        return name.map(|name| Report::new(name, Outcome::Nothing { why })).into_iter().collect();
+    }
+    if session.options.dry_run {
+        return waiting.iter().map(|target| Report::new(target, Outcome::Planned)).collect();
     }
     match Engine::open(session.host, VERB, session.options.wait) {
         Ok(engine) => engine.recover(name, when, session.listener).into_iter().map(report).collect(),
@@ -23,8 +28,9 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
     }
 }
 
-fn pending(session: &Session<'_>) -> Result<Vec<String>, Refusal> {
-    match State::open(session.host)? {
+/// The targets with an interrupted transaction, as their journals are named.
+pub(super) fn pending(host: &Host) -> Result<Vec<String>, Refusal> {
+    match State::open(host)? {
         Some(state) => Ok(crate::engine::pending(&state)?),
         None => Ok(Vec::new()),
     }

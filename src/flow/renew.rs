@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::change::{self, Intent};
 use super::install::{acceptable, holds, nothing, pairs_for};
+use super::preview::Plan;
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, obtain, restore};
 use crate::assess::Finding;
@@ -15,6 +16,7 @@ use crate::digest::Digest;
 use crate::engine::vault::{Manifest, Vault};
 use crate::engine::{self, ConfigTest};
 use crate::host::Host;
+use crate::host::dir::MAX_FILE;
 use crate::host::state::{State, file_name};
 use crate::outcome::Outcome;
 use crate::plan::{self, Decision, Means};
@@ -43,6 +45,10 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
             break;
         }
         let interrupted = pending.iter().any(|name| **name == *file_name(&config.name));
+        if let Err(outcome) = session.begin(verb, &config.name) {
+            reports.push(Report::new(&config.name, outcome));
+            continue;
+        }
         let proved = !interrupted
             && !session.options.live
             && state.as_ref().is_some_and(|state| unchanged(session.host, state, config).unwrap_or(false));
@@ -72,14 +78,12 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> 
     let known = slots.all(|slot| manifest.slots.iter().any(|saved| saved.path == slot.path && saved.role == slot.role));
     let same = |saved: &engine::vault::Saved| match &saved.file {
         Some(file) => host
-            .read(&saved.path, MAX)
+            .read(&saved.path, MAX_FILE)
             .is_ok_and(|bytes| Digest::of(crate::sensitive::Sensitive::from(bytes).expose()) == file.sha256),
         None => !host.exists(&saved.path),
     };
     Some(known && manifest.slots.iter().all(same))
 }
-
-const MAX: u64 = 16 * 1024 * 1024;
 
 /// Whether a leaf that was committed would still pass every check: its own key, its dates with the margin, its names, and that
 /// somebody else issued it.
@@ -140,7 +144,7 @@ fn newer(session: &Session<'_>, config: &TargetConfig, survey: &Survey, notes: &
     let Some(now) = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref()) else { return true };
     let mut newest = None;
     for path in from {
-        match session.host.read(path, MAX).map(crate::sensitive::Sensitive::from) {
+        match session.host.read(path, MAX_FILE).map(crate::sensitive::Sensitive::from) {
             Ok(bytes) => {
                 let found = pem::read(bytes.expose(), None).map(|found| found.certificates).unwrap_or_default();
                 let leaves = found.iter().filter(|certificate| !certificate.is_ca()).map(|leaf| leaf.not_after());
@@ -169,6 +173,12 @@ fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, ve
 
 /// Obtains what each pair needs, and installs it.
 fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'static str) -> Report {
+    if session.options.dry_run
+        && let SourceConfig::LocalCa { ca, days, key } = &config.source
+    {
+        return expected(session, config, why, &format!("{days} days, {key}, from the local CA {ca}"))
+            .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
+    }
     let bundles = match obtain_all(session, config) {
         Ok(bundles) => bundles,
         Err(refusal) => return Report::new(&config.name, refusal.outcome()),
@@ -184,6 +194,21 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
     };
     let look = change::look(config);
     change::carry_out(session, config, verb, &look, &build)
+}
+
+/// The plan of a change whose certificate is only made when it is wanted in earnest: a dry run asks for no passphrase, and leaves no
+/// trace in the CA's record.
+fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &str) -> Result<Report, Refusal> {
+    if let SourceConfig::LocalCa { ca, days, .. } = &config.source {
+        super::ca::admit(session, ca, &config.names, *days)?;
+    }
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let upcoming = change::upcoming(session, config, &survey)?;
+    let names = config.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut report = Report::new(&config.name, Outcome::Planned);
+    report.plan = Some(Plan::to_be_obtained(&survey, why, upcoming));
+    report.notes.push(format!("the certificate is issued when this is run: for {names}, {what}"));
+    Ok(report)
 }
 
 fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bundle>, Refusal> {

@@ -23,6 +23,9 @@ const VERB: &str = "restore";
 
 /// Puts generation `wanted` back, or the newest good one that is not in place.
 pub fn run(session: &mut Session<'_>, name: &str, wanted: Option<u32>) -> Report {
+    if let Err(outcome) = session.begin(VERB, name) {
+        return Report::new(name, outcome);
+    }
     let chosen = session.target(name).cloned().and_then(|config| {
         let generation = choose(session, &config, wanted)?;
         Ok((config, generation))

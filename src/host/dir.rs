@@ -25,7 +25,7 @@ mod appender;
 mod error;
 mod preflight;
 
-/// Largest file that is read whole: no certificate, key or keystore comes near it (threat F8).
+/// Largest file that is read whole: no certificate, key or keystore comes near it.
 pub const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 type Done<T> = Result<T, DiskError>;
@@ -324,7 +324,7 @@ impl Dir {
         }
     }
 
-    /// Makes the names in it durable. A failure is never retried: the kernel may have dropped the pages (threats, ATC'20).
+    /// Makes the names in it durable. A failure is never retried: the kernel may have dropped the pages, and a second try would call them written.
     ///
     /// # Errors
     /// Whatever the system says.

@@ -1,4 +1,4 @@
-//! One reseal at a time. The kernel's lock dies with its holder, so there is no stale one (threat F10).
+//! One reseal at a time. The kernel's lock dies with its holder, so there is no stale one.
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};

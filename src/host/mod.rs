@@ -29,6 +29,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::change::{Command, Probe, Shown};
+use crate::outcome::explain;
 use clock::Clock;
 use dir::{Dir, Look};
 use exec::Ran;
@@ -165,6 +166,9 @@ impl Host {
     #[must_use]
     pub fn run(&self, command: &Command) -> Ran {
         self.forget();
+        if let Err(error) = exec::check_program(command) {
+            return Ran::not_started(io::Error::other(explain(&error)));
+        }
         let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
         match announced {
             Ok(()) => exec::run(command, &[]),
@@ -178,6 +182,7 @@ impl Host {
     /// # Errors
     /// It could not be started, failed or said more than `max` bytes: the reason, for people.
     pub fn capture(&self, command: &Command, max: usize) -> Result<String, String> {
+        exec::check_program(command).map_err(|error| explain(&error))?;
         let Ok(mut told) = self.told.lock() else { return exec::capture(command, max) };
         told.entry(command.argv.clone()).or_insert_with(|| exec::capture(command, max)).clone()
     }

@@ -1,6 +1,5 @@
 //! What a probe shows at this moment.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use crate::change::{Command, KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::host::exec;
 use crate::host::tls::{self, ProbeError};
+use crate::outcome::explain;
 
 /// Asks once. A command is killed after `limit`, or after its own limit if that is shorter.
 #[must_use]
@@ -21,7 +21,7 @@ pub fn probe(probe: &Probe, limit: Duration) -> Shown {
     }
 }
 
-/// Asks every address a name has: behind one of them may be a server that was not reached by the change (threat N5). Addresses
+/// Asks every address a name has: behind one of them may be a server that was not reached by the change. Addresses
 /// at which nobody listens do not count as long as somebody does at another.
 fn every_address(address: &str, name: Option<&str>, family: Option<KeyFamily>, limit: Duration) -> Shown {
     let began = Instant::now();
@@ -58,7 +58,7 @@ fn shown(result: Result<tls::Served, ProbeError>) -> Shown {
         }
         Err(error) => error,
     };
-    let why = with_causes(&error);
+    let why = explain(&error);
     match error {
         ProbeError::Refused { .. } | ProbeError::Resolve { .. } => Shown::Nobody { why },
         // Somebody may be there: a filter that swallows packets must not pass for a service that is not running.
@@ -76,16 +76,6 @@ fn shown(result: Result<tls::Served, ProbeError>) -> Shown {
 fn within(command: &Command, limit: Duration) -> Command {
     let seconds = u32::try_from(limit.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
     Command { argv: command.argv.clone(), timeout: command.timeout.min(seconds) }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

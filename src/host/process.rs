@@ -91,6 +91,14 @@ pub fn user_id(name: &str) -> Option<u32> {
     })
 }
 
+/// Keeps memory that may hold a key out of core dumps and away from debuggers of the same user. Unlike a resource limit
+/// it does not pass to the programs that are started.
+pub fn keep_memory_private() {
+    // Where the kernel knows no such thing there is nothing to be done about it.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
 /// Who runs this, for receipts: the user id and, under sudo, the name of whoever called it.
 #[must_use]
 pub fn actor() -> String {

@@ -145,10 +145,10 @@ fn make_below(path: &Path, mode: u32, trust: &Trust, host: &Host) -> Result<(), 
         }
         other => other,
     };
-    let made = found.and_then(|place| Ok(place.dir.make_dir(&place.name, mode)?));
+    let made = found.and_then(|place| Ok(place.dir.make_dir(&place.name, mode).map(drop)?));
     match made {
         Err(WalkError::Disk(error)) if made_meanwhile(&error) => Ok(()),
-        other => other.map(|_| ()),
+        other => other,
     }
 }
 
@@ -157,7 +157,7 @@ fn made_meanwhile(error: &DiskError) -> bool {
     matches!(Errno::from_io_error(&error.source), Some(Errno::EXIST | Errno::ISDIR))
 }
 
-/// The one way in which a name becomes a file name: letters, digits, `-`, `_` and inner dots stay, all else is `%XX` (threat F6).
+/// The one way in which a name becomes a file name: letters, digits, `-`, `_` and inner dots stay, all else is `%XX`.
 #[must_use]
 pub fn file_name(name: &str) -> OsString {
     let mut text = String::new();

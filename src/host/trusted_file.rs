@@ -20,7 +20,7 @@ pub enum TrustedFileError {
     /// A call failed, or a directory on the way is in other hands.
     #[error(transparent)]
     Walk(#[from] WalkError),
-    /// Others could have written it (threat I3).
+    /// Others could have written it.
     #[error("cannot trust {}: {why}", path.display())]
     Untrusted {
         /// The file at the end of all links.

@@ -81,44 +81,35 @@ fn family() -> Family {
     Family { root: root_pem, upper: upper_pem, lower: lower_pem, leaf, stranger }
 }
 
-/// A heap of certificates, the chain that is installed, and what is told.
-struct Case<'a> {
-    name: &'a str,
-    given: Vec<&'a String>,
-    wanted: Vec<&'a String>,
-    notes: &'a [&'a str],
-}
-
-fn case<'a>(name: &'a str, given: Vec<&'a String>, wanted: Vec<&'a String>, notes: &'a [&'a str]) -> Case<'a> {
-    Case { name, given, wanted, notes }
-}
+/// What it is, the parts as given, the chain that shall come out, what shall be told.
+type Case<'a> = (&'a str, Vec<&'a String>, Vec<&'a String>, &'a [&'a str]);
 
 #[test]
 fn chains_are_put_in_order_and_what_is_odd_is_told() {
     let family = family();
     let Family { root, upper, lower, leaf, stranger } = &family;
-    let cases = [
-        case("in order", vec![&leaf.certificate, lower, upper], vec![&leaf.certificate, lower, upper], &[]),
-        case(
+    let cases: [Case<'_>; 4] = [
+        ("in order", vec![&leaf.certificate, lower, upper], vec![&leaf.certificate, lower, upper], &[]),
+        (
             "backwards, with its root",
             vec![root, upper, lower, &leaf.certificate],
             vec![&leaf.certificate, lower, upper],
             &["left out the root Root"],
         ),
-        case(
+        (
             "with a gap",
             vec![upper, &leaf.certificate],
             vec![&leaf.certificate],
             &["the chain ends with localhost", "left out Upper"],
         ),
-        case(
+        (
             "with a stranger",
             vec![stranger, lower, &leaf.certificate, upper],
             vec![&leaf.certificate, lower, upper],
             &["the chain ends with Upper", "left out Stranger"],
         ),
     ];
-    for Case { name, given, wanted, notes } in cases {
+    for (name, given, wanted, notes) in cases {
         let world = World::new("");
         let text = |list: Vec<&String>| list.into_iter().cloned().collect::<String>();
         let inputs = world.bring(&Pair { certificate: text(given), key: leaf.key.clone() });

@@ -4,10 +4,9 @@ use time::OffsetDateTime;
 
 use super::{hint, leaf_line, names, notes};
 use crate::cert::installed::Leaf;
-use crate::change::{Probe, Shown};
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
-use crate::outcome::{End, Outcome, Proof, Receipt};
+use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
 use crate::report::View;
 use crate::report::page::{Page, Paint};
 
@@ -66,12 +65,12 @@ fn removed_line(removed: &[u32]) -> String {
     format!("removed generation{} {}", if removed.len() == 1 { "" } else { "s" }, numbers.join(", "))
 }
 
-fn committed(report: &Report, receipt: &Receipt, not_served: &[(Probe, Shown)], view: &View, page: &mut Page) {
+fn committed(report: &Report, receipt: &Receipt, not_served: &[NotSeen], view: &View, page: &mut Page) {
     let plan = report.plan.as_ref();
     head(report, page).put(Paint::Good, &done(receipt, plan)).end();
     if let Some(plan) = plan {
         why(plan, page);
-        before_and_after(plan, page);
+        before_and_after(plan, NONE, page);
         page.note(
             "kept",
             Paint::Plain,
@@ -81,7 +80,7 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[(Probe, Shown)], 
     if let End::Committed { proof } = &receipt.end {
         proved(proof, plan, page);
     }
-    for (probe, shown) in not_served {
+    for NotSeen { probe, shown } in not_served {
         page.note("not served", Paint::Warn, &format!("{probe}: {shown}"));
     }
     notes(&report.notes, page);
@@ -113,10 +112,12 @@ fn why(plan: &Plan, page: &mut Page) {
     }
 }
 
-fn before_and_after(plan: &Plan, page: &mut Page) {
-    let line = |leaf: &Option<Leaf>| leaf.as_ref().map_or("no certificate".to_owned(), leaf_line);
-    page.field("old").say(&line(&plan.before)).end();
-    page.field("new").say(&line(&plan.after)).end();
+const NONE: &str = "no certificate";
+
+fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
+    let line = |leaf: &Option<Leaf>, none: &str| leaf.as_ref().map_or(none.to_owned(), leaf_line);
+    page.field("old").say(&line(&plan.before, NONE)).end();
+    page.field("new").say(&line(&plan.after, unknown)).end();
     if let Some(after) = &plan.after {
         page.field("issuer").say(&after.issuer).end();
     }
@@ -158,7 +159,7 @@ fn planned(report: &Report, page: &mut Page) {
     for finding in &report.findings {
         super::finding(finding, page);
     }
-    before_and_after(plan, page);
+    before_and_after(plan, "is issued when this is run", page);
     page.note(
         "keep",
         Paint::Plain,

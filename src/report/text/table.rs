@@ -51,7 +51,7 @@ fn generation(one: &Generation, view: &View) -> Row {
 
 pub fn history(receipts: &[Receipt], damaged: &[usize], out: &mut Page, err: &mut Page) {
     if receipts.is_empty() {
-        out.say("nothing was done yet").end();
+        out.say("no receipts").end();
     } else {
         let rows: Vec<Row> = receipts.iter().map(receipt).collect();
         out.table(&["WHEN (UTC)", "TARGET", "NUMBER", "VERB", "END", "OLD", "NEW", "WHO", "WHY"], &rows);
