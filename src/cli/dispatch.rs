@@ -22,6 +22,13 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
         Ok(()) => carry_out(&mut session, request),
         Err(refusal) => Err(Failure::misnamed(refusal)),
     };
+    let outcome = outcome.map(|(exit, body)| match body {
+        Body::Changes(mut reports) => {
+            reports.extend(session.stuck_elsewhere(&reports));
+            (flow::exit(&reports).worst(exit), Body::Changes(reports))
+        }
+        other => (exit, other),
+    });
     match (outcome, &request.without_config) {
         (Ok((exit, body)), None) => Answer { command, exit, body, failure: None },
         (Ok((exit, body)), Some(failure)) => {

@@ -15,7 +15,7 @@ use crate::change::{Apply, Image, Probe, Shown};
 use crate::digest::Digest;
 use crate::host::dir::{Appender, Dir, DiskError};
 use crate::host::state::{State, file_name};
-use crate::outcome::Receipt;
+use crate::outcome::{Receipt, explain};
 
 /// The format this program writes. A journal with a higher one is left alone.
 pub(super) const FORMAT: u32 = 1;
@@ -193,7 +193,7 @@ impl Journal {
         let dir = state.area(AREA)?;
         let name = file_name(&begin.target);
         let line = encode(&dir, begin)?;
-        let mut file = dir.append(&name)?;
+        let mut file = dir.append_new(&name)?;
         if let Err(error) = file.append(&line).and_then(|()| dir.sync()) {
             let _ = dir.unlink(&name);
             return Err(error);
@@ -252,8 +252,12 @@ pub(super) fn open_ones(state: &State) -> Result<Vec<(OsString, Replay)>, DiskEr
     dir.names()?
         .into_iter()
         .map(|name| {
-            let bytes = dir.read(&name)?;
-            Ok((name, replay(bytes.expose())))
+            let found = match dir.read(&name) {
+                Ok(bytes) => replay(bytes.expose()),
+                // One that cannot be read must not hide the others, nor pass for none.
+                Err(error) => Replay::Unreadable { why: explain(&error) },
+            };
+            Ok((name, found))
         })
         .collect()
 }

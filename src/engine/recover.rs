@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::journal::{self, Journal, Mark, Replay, Transaction};
-use super::step::Bench;
+use super::step::{Bench, StepError};
 use super::transaction::{finish, receipt};
 use super::undo::{self, Stuck};
 use super::{Engine, ledger};
@@ -167,6 +167,11 @@ fn record_failed(engine: &Engine<'_>, error: &DiskError) -> Outcome {
     }
 }
 
+fn failed(engine: &Engine<'_>, error: &StepError) -> DiskError {
+    let path = engine.state.root().path().to_owned();
+    DiskError { what: "complete the records in", path, source: std::io::Error::other(explain(error)) }
+}
+
 pub(super) fn accept(engine: &Engine<'_>, target: &str) -> Result<Option<Receipt>, DiskError> {
     let name = file_name(target);
     let Some((_, replay)) = journal::open_ones(&engine.state)?.into_iter().find(|(found, _)| *found == name) else {
@@ -175,6 +180,11 @@ pub(super) fn accept(engine: &Engine<'_>, target: &str) -> Result<Option<Receipt
     let mut given = None;
     if let Replay::Under(transaction) = replay {
         let begin = &transaction.begin;
+        if let Some(receipt) = transaction.committed().filter(|_| stands(engine, &transaction)) {
+            finish(engine, begin, receipt).map_err(|error| failed(engine, &error))?;
+            journal::discard(&engine.state, &name)?;
+            return Ok(Some(receipt.clone()));
+        }
         let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
         // What waits beside the places is in the vault as well; what cannot be reached is left.
         let _ = bench.clear(&begin.acts, false);

@@ -45,6 +45,7 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
         let staged = format!(".reseal-{}-{number}-{index}", &tag[..8]);
         acts.push(bench.capture(step, staged, &acts)?);
     }
+    refuse_one_place_twice(&acts)?;
     Bench::agree(&acts, &looks)?;
     enough_room(engine, change, &bench, &acts)?;
     pre_check(engine, change, listener)?;
@@ -96,6 +97,18 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
             }
             Err(failure)
         }
+    }
+}
+
+/// Two names of the configuration that lead to one file cannot hold two different things.
+fn refuse_one_place_twice(acts: &[Act]) -> Result<(), Failure> {
+    let twice = acts.iter().enumerate().find(|(index, act)| acts[..*index].iter().any(|other| other.path == act.path));
+    match twice {
+        None => Ok(()),
+        Some((_, act)) => Err(Failure {
+            why: format!("two of the target's files are one and the same: {}", act.path.display()),
+            hint: Some("name it once, as `combined`".to_owned()),
+        }),
     }
 }
 

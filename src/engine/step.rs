@@ -150,16 +150,18 @@ impl Bench<'_> {
     /// # Errors
     /// [`StepError::Foreign`] after a complete reversal; anything else may leave some acts done.
     pub(super) fn act(&self, acts: &[Act], places: &[Place]) -> Done<()> {
-        for (act, place) in acts.iter().zip(places) {
-            rename(act, place)?;
+        for (done, (act, place)) in acts.iter().zip(places).enumerate() {
+            if let Err(error) = rename(act, place) {
+                if matches!(error, StepError::Foreign { .. }) {
+                    reverse_all(&acts[..done], places)?;
+                }
+                return Err(error);
+            }
         }
         for (act, place) in acts.iter().zip(places) {
             let displaced = place.dir.look(OsStr::new(&act.staged))?.image;
             if act.kind != Kind::MakeDir && displaced != Image::Absent && !displaced.same_content(&act.before) {
-                for (act, place) in acts.iter().zip(places).rev() {
-                    reverse(act, place)?;
-                }
-                sync(places)?;
+                reverse_all(acts, places)?;
                 return Err(foreign(act, &displaced));
             }
         }
@@ -188,7 +190,7 @@ impl Bench<'_> {
             return Ok(());
         }
         let live = self.live(act)?;
-        if live.same_content(&act.before) {
+        if restored(act, &live) {
             return Ok(());
         }
         let place = self.place(&act.path)?;
@@ -196,7 +198,7 @@ impl Bench<'_> {
         match &act.before {
             Image::Absent => place.dir.unlink(&place.name)?,
             Image::Dir { .. } => {}
-            Image::File { .. } | Image::Link { .. } if place.dir.look(&staged)?.image.same_content(&act.before) => {
+            Image::File { .. } | Image::Link { .. } if restored(act, &place.dir.look(&staged)?.image) => {
                 self.put_back(&place, &staged, &live)?;
             }
             Image::File { sha256, attributes } => {
@@ -236,10 +238,10 @@ impl Bench<'_> {
             Image::File { .. } | Image::Link { .. } => place.dir.unlink(&place.name)?,
             Image::Dir { .. } => {
                 let dir = place.dir.sub(&place.name)?;
-                for name in dir.names()? {
-                    dir.unlink(&name)?;
+                for name in dir.names()?.iter().filter(|name| is_ours(name)) {
+                    dir.unlink(name)?;
                 }
-                place.dir.remove_dir(&place.name)?;
+                place.dir.remove_empty_dir(&place.name)?;
             }
         }
         Ok(place.dir.sync()?)
@@ -254,7 +256,7 @@ impl Bench<'_> {
                 Err(error) => return Err(error.into()),
             };
             match act.kind {
-                Kind::MakeDir if undone => place.dir.remove_dir(&place.name)?,
+                Kind::MakeDir if undone => place.dir.remove_empty_dir(&place.name)?,
                 Kind::MakeDir => continue,
                 Kind::PutFile | Kind::PutLink | Kind::RemoveFile => {
                     let mut any = false;
@@ -275,6 +277,11 @@ impl Bench<'_> {
     }
 }
 
+/// Whether what is seen, at a place or waiting beside it, is what the place held before. Where old and new bytes are the same, owner, mode and labels tell them apart.
+pub(super) fn restored(act: &Act, seen: &Image) -> bool {
+    if act.before.same_content(&act.after) { *seen == act.before } else { seen.same_content(&act.before) }
+}
+
 fn rename(act: &Act, place: &Place) -> Done<()> {
     let staged = OsStr::new(&act.staged);
     match act.kind {
@@ -285,6 +292,14 @@ fn rename(act: &Act, place: &Place) -> Done<()> {
         Kind::PutFile | Kind::PutLink => Ok(place.dir.exchange(staged, &place.name)?),
         Kind::RemoveFile => Ok(place.dir.rename_new(&place.name, staged)?),
     }
+}
+
+/// Undoes the renames of these acts, the last one first: every place holds again what it held at that instant.
+fn reverse_all(acts: &[Act], places: &[Place]) -> Done<()> {
+    for (act, place) in acts.iter().zip(places).rev() {
+        reverse(act, place)?;
+    }
+    sync(places)
 }
 
 fn reverse(act: &Act, place: &Place) -> Done<()> {
@@ -324,6 +339,17 @@ fn final_attributes(before: &Image, role: Role, wanted: Option<&Attributes>) -> 
         return closed_to_others(attributes);
     }
     Attributes { mode: attributes.mode & 0o777, ..attributes }
+}
+
+/// Whether a file of an adopted generation is one that reseal names: somebody else's is left, and its directory with it.
+fn is_ours(name: &OsStr) -> bool {
+    let roles = [Role::Leaf, Role::Chain, Role::FullChain, Role::Key, Role::Combined];
+    name.to_str().is_some_and(|name| {
+        roles.iter().any(|role| {
+            let stem = role.file_name().trim_end_matches(".pem");
+            name.strip_prefix(stem).is_some_and(|rest| rest.ends_with(".pem"))
+        })
+    })
 }
 
 fn again_name(act: &Act) -> OsString {

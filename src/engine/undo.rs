@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::journal::{Begin, Transaction};
-use super::step::{Bench, StepError};
+use super::step::{Bench, StepError, restored};
 use super::vault::Vault;
 use super::verify;
 use crate::change::Image;
@@ -49,7 +49,7 @@ pub(super) fn files(host: &Host, state: &State, begin: &Begin) -> Result<bool, S
                 )),
             });
         }
-        if !live.same_content(&act.before) {
+        if !restored(act, &live) {
             touched.push(act);
         }
     }

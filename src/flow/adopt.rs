@@ -67,6 +67,7 @@ fn adopt(session: &mut Session<'_>, config: &TargetConfig) -> Report {
 fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
     let intent =
         Intent { verb: VERB, why: "plain files again".to_owned(), repeats: None, config_test: ConfigTest::MustPass };
+    let (host, dir) = (session.host, session.live_dir.join(&config.name));
     let build = |survey: &Survey, _| {
         if !survey
             .pairs
@@ -76,7 +77,12 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
         {
             return Ok(None);
         }
-        let steps = layout::release(change::present(survey));
+        let mut pieces = Vec::new();
+        for piece in change::present(survey) {
+            let link = switch_link(host, &piece.slot.path, &dir, survey.owner)?;
+            pieces.push((piece, link));
+        }
+        let steps = layout::release(pieces);
         let leaf = survey.pairs.first().and_then(|pair| pair.installed.leaf());
         let leaf_at = |index| change::present_leaf(survey, index);
         Ok(Some(change::change(config, survey, steps, leaf, &leaf_at, &intent)))
@@ -84,6 +90,25 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
     let look = change::look(config);
     change::carry_out(session, config, VERB, &look, &build)
 }
+
+/// The link on the way from a path that leads into the target's directory.
+fn switch_link(host: &crate::host::Host, path: &Path, dir: &Path, owner: Option<u32>) -> Result<PathBuf, Refusal> {
+    let switch = dir.join(layout::CURRENT);
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let place = host.place(&path, Last::Keep, &host.trusting(owner))?;
+        let Image::Link { to } = place.dir.look(&place.name)?.image else { break };
+        if to.starts_with(&switch) {
+            return Ok(place.path());
+        }
+        path = place.dir.path().join(to);
+    }
+    Err(Refusal::new(format!("no link into {} was found on the way from {}", switch.display(), path.display()))
+        .hint("somebody else has changed the links: put plain files there by hand, then `reseal install`"))
+}
+
+/// Links followed before a path is called a loop.
+const MAX_LINKS: usize = 40;
 
 /// A path that is a link already keeps its link: what it leads to becomes the link into the target's directory.
 fn point_at_places(survey: &Survey, steps: &mut [crate::change::Step]) {

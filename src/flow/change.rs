@@ -47,12 +47,30 @@ pub(super) fn of_bundles(
             }
         }
     }
+    complete_switch(&mut pieces, survey);
     let leaf_at = |index: usize| {
         let fresh = bundles.iter().find(|(at, _)| *at == index).map(|(_, bundle)| bundle.leaf().fingerprint());
         fresh.or_else(|| survey.pairs[index].installed.chain.as_ref().map(|chain| chain.leaf().fingerprint()))
     };
     let leaf = bundles.first().map(|(_, bundle)| Leaf::of(bundle.leaf(), true));
     change(config, survey, layout::install(pieces, upcoming.generation), leaf, &leaf_at, intent)
+}
+
+/// One switch replaces every adopted file: those that stay as they are go along to the new directory.
+pub(super) fn complete_switch(pieces: &mut Vec<(Piece, Place)>, survey: &Survey) {
+    if !pieces.iter().any(|(_, place)| matches!(place, Place::Adopted { .. })) {
+        return;
+    }
+    for kept in present(survey) {
+        let place = survey.pairs.iter().find_map(|pair| {
+            let at = pair.pair.slots.iter().position(|slot| slot.path == kept.slot.path)?;
+            Some(&pair.places[at])
+        });
+        let missing = !pieces.iter().any(|(piece, _)| piece.slot.path == kept.slot.path);
+        if let Some(place @ Place::Adopted { .. }) = place.filter(|_| missing) {
+            pieces.push((kept, place.clone()));
+        }
+    }
 }
 
 /// The file with the key is left alone when the key stays: then one rename replaces the certificate, and a service that reads
@@ -117,8 +135,7 @@ fn retired(steps: &[Step], survey: &Survey) -> Vec<PathBuf> {
         let old = adopted.generations.iter().filter(|number| Some(**number) != adopted.current);
         return old.map(generation).collect();
     }
-    let given_back =
-        steps.iter().any(|step| matches!(step, Step::PutFile { path, slot, .. } if path == slot) && survey.adopted());
+    let given_back = survey.adopted() && steps.iter().any(|step| matches!(step, Step::PutFile { .. }));
     if !given_back {
         return Vec::new();
     }

@@ -192,6 +192,17 @@ impl<'a> Session<'a> {
         self.engine.as_ref().ok_or_else(|| Outcome::Refused { why: "the engine was not opened".to_owned(), hint: None })
     }
 
+    /// What recovery at the start of this run could not end, of targets that the run was not about: told, so that nobody has to find it
+    /// by chance.
+    #[must_use]
+    pub fn stuck_elsewhere(&self, reports: &[Report]) -> Vec<Report> {
+        let stuck = self.recovered.iter().filter(|it| matches!(it.outcome, Outcome::Stuck { .. }));
+        stuck
+            .filter(|it| !reports.iter().any(|report| report.outcome == it.outcome))
+            .map(|it| Report::new(&it.target, it.outcome.clone()))
+            .collect()
+    }
+
     /// Ends what an earlier run has left, before anything is judged: an interrupted change that happens to look good was never proved.
     /// Where nothing was interrupted, nothing is locked and nothing written.
     ///
@@ -210,7 +221,8 @@ impl<'a> Session<'a> {
         self.engine(verb)?;
         let encoded = crate::host::state::file_name(target);
         let stuck = self.recovered.iter().find(|recovered| {
-            let same = recovered.target == target || *recovered.target == *encoded;
+            // Without a name: the journals could not even be listed, and any target may have one.
+            let same = recovered.target.is_empty() || recovered.target == target || *recovered.target == *encoded;
             same && matches!(recovered.outcome, Outcome::Stuck { .. })
         });
         if let Some(recovered) = stuck {

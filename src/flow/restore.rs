@@ -213,6 +213,7 @@ fn build(
     if !differs {
         return None;
     }
+    change::complete_switch(&mut pieces, survey);
     let mut all = layout::install(pieces, upcoming.generation);
     all.append(&mut steps);
     let leaves = leaves(survey, manifest, contents);

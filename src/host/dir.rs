@@ -214,6 +214,17 @@ impl Dir {
         }
     }
 
+    /// Removes a directory if nothing is in it; one that somebody else uses by now stays.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn remove_empty_dir(&self, name: &OsStr) -> Done<()> {
+        match self.remove_dir(name) {
+            Err(error) if error.source.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            other => other,
+        }
+    }
+
     /// Writes a new file: created readable by nobody else, given its attributes before anybody may know its name, synced, read
     /// back and compared.
     ///
@@ -339,8 +350,20 @@ impl Dir {
     /// # Errors
     /// Whatever the system says.
     pub fn append(&self, name: &OsStr) -> Done<Appender> {
+        self.append_as(name, OFlags::empty())
+    }
+
+    /// Makes a new file of ours for appending, readable by nobody else.
+    ///
+    /// # Errors
+    /// The name is taken, or whatever the system says.
+    pub fn append_new(&self, name: &OsStr) -> Done<Appender> {
+        self.append_as(name, OFlags::EXCL)
+    }
+
+    fn append_as(&self, name: &OsStr, more: OFlags) -> Done<Appender> {
         self.cross(Act::Create, "open", name)?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
         let fd = fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(self.err("open", name))?;
         Ok(Appender::of(File::from(fd), self.path.join(name), self.watch.clone()))
     }

@@ -123,6 +123,7 @@ pub enum Last {
 pub fn place(path: &Path, last: Last, trust: &Trust, watch: &Watch) -> Result<Place, WalkError> {
     let (mut walk, name) = Walk::to(path, last, trust)?;
     let name = name.ok_or_else(|| DiskError::new("use as a file", path, Errno::ISDIR))?;
+    walk.led_to_their_own(&name)?;
     Ok(Place { dir: walk.take(watch)?, name })
 }
 
@@ -151,6 +152,8 @@ struct Walk<'a> {
     trust: &'a Trust,
     /// The directories from the root to here, so that `..` means what it means to the kernel.
     held: Vec<(OwnedFd, PathBuf)>,
+    /// The user, neither root nor the one who runs this, whose link was followed last: it must not lead to what is not theirs.
+    led_by: Option<u32>,
 }
 
 impl<'a> Walk<'a> {
@@ -159,7 +162,7 @@ impl<'a> Walk<'a> {
         if !path.is_absolute() {
             return Err(DiskError::new("follow the relative path", path, Errno::INVAL).into());
         }
-        let mut walk = Self { whole: path, trust, held: Vec::new() };
+        let mut walk = Self { whole: path, trust, held: Vec::new(), led_by: None };
         let mut ahead: VecDeque<OsString> = VecDeque::new();
         walk.enqueue(path, &mut ahead)?;
         let mut links = 0;
@@ -271,9 +274,27 @@ impl<'a> Walk<'a> {
             let why = format!("the link belongs to user {}", stat.st_uid);
             return Err(WalkError::Untrusted { at, path: self.whole.to_owned(), why });
         }
+        if stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw() {
+            self.led_by = Some(stat.st_uid);
+        }
         let text = fs::readlinkat(self.fd(), name, Vec::new()).map_err(|e| DiskError::new("read the link", &at, e))?;
         let text = PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(text.into_bytes()));
         self.enqueue(&text, ahead)
+    }
+
+    /// Refuses where a link of the service's user leads to a file, or to a directory without it, that is not theirs: they could have
+    /// anything on the machine replaced in this way.
+    fn led_to_their_own(&self, name: &OsStr) -> Result<(), WalkError> {
+        let Some(user) = self.led_by else { return Ok(()) };
+        let owner = match self.stat(name)? {
+            Some(stat) => stat.st_uid,
+            None => fs::fstat(self.fd()).map_err(|errno| DiskError::new("look at", self.here(), errno))?.st_uid,
+        };
+        if owner == user {
+            return Ok(());
+        }
+        let why = format!("a link of user {user} leads there, and it belongs to user {owner}");
+        Err(WalkError::Untrusted { at: self.here().join(name), path: self.whole.to_owned(), why })
     }
 
     /// The directory reached, opened so that it can be listed and synced.

@@ -109,10 +109,11 @@ pub fn adopt(pieces: Vec<Piece>, dir: &Path, missing: &[PathBuf], generation: u3
     steps
 }
 
-/// The steps that give a pair back: plain files at the service's paths in place of the links.
+/// The steps that give a pair back: plain files in place of the links into the target's directory. Each piece comes with the path
+/// of its link, which is the service's own path unless that was a link before it was adopted.
 #[must_use]
-pub fn release(pieces: Vec<Piece>) -> Vec<Step> {
-    pieces.into_iter().map(|piece| put(piece.slot.path.clone(), piece)).collect()
+pub fn release(pieces: Vec<(Piece, PathBuf)>) -> Vec<Step> {
+    pieces.into_iter().map(|(piece, link)| put(link, piece)).collect()
 }
 
 /// A file name for each slot, no two the same: that of its role, numbered where a target has several of that role.
@@ -191,6 +192,10 @@ mod tests {
             .collect()
     }
 
+    fn linked(pieces: Vec<Piece>) -> Vec<(Piece, PathBuf)> {
+        pieces.into_iter().map(|piece| (piece.slot.path.clone(), piece)).map(|(path, piece)| (piece, path)).collect()
+    }
+
     fn in_place(path: &str) -> Place {
         Place::InPlace { path: PathBuf::from(path) }
     }
@@ -261,8 +266,8 @@ mod tests {
                 "link /b.key -> /live/web/current/privkey-2.pem",
             ]
         );
-        assert_eq!(lines(&release(pieces()))[1], "put /a.key Key 644 < /a.key");
-        assert_eq!(release(pieces()).len(), 4);
+        assert_eq!(lines(&release(linked(pieces())))[1], "put /a.key Key 644 < /a.key");
+        assert_eq!(release(linked(pieces())).len(), 4);
     }
 
     #[test]
