@@ -144,7 +144,7 @@ fn every_reload_against_every_sight_over_every_old_pair() {
 }
 
 fn run(old: Old, (behaviour, script): (&str, &str), then: Then, cell: Cell, name: &str) {
-    let (world, service) = served(script, behaviour.ends_with("revives"), then);
+    let (world, service) = served(script, behaviour.ends_with("revives"), then, (1, 2));
     let (before, new) = (put(&world, old), pair(90));
     if let Some(before) = &before {
         service.show(before);

@@ -186,7 +186,7 @@ fn through_the_link_of_an_adopted_target_the_pair_always_matches() {
 /// What a run was doing when the signal came is a matter of chance; that many moments are hit is not.
 fn interrupted_at(millis: u64, signal: Signal) -> &'static str {
     let at = format!("{signal:?} after {millis} ms");
-    let (world, service) = served("SOON; sleep 0.1", false, Then::New);
+    let (world, service) = served("SOON; sleep 0.1", false, Then::New, (10, 10));
     let (old, new) = (pair(30), pair(90));
     world.put(&old);
     service.show(&old);
@@ -226,7 +226,7 @@ fn interrupted_at(millis: u64, signal: Signal) -> &'static str {
     assert!(matched(&found, &[old, new]), "{at}: neither wholly old nor wholly new");
     let leaf_now = Digest::of(pem::parse(&found.0).unwrap().contents());
     assert!(service.settles_on(leaf_now), "{at}: the service does not show what is in its files");
-    tidy(&world, &at);
+    tidy(&world, &format!("{at}: {said}"));
     let receipts = receipts(&world);
     match receipts.as_slice() {
         [] => assert!(kept, "{at}"),
@@ -241,8 +241,10 @@ fn interrupted_at(millis: u64, signal: Signal) -> &'static str {
 }
 
 fn interrupted_by(signals: &[Signal]) {
+    // The last ones are for a busy machine.
+    let moments = (0..24).map(|step| step * 35 + 1).chain([1200, 2400]);
     let moments: Vec<(u64, Signal)> =
-        (0..24).flat_map(|step| signals.iter().map(move |signal| (step * 35 + 1, *signal))).collect();
+        moments.flat_map(|millis| signals.iter().map(move |signal| (millis, *signal))).collect();
     let (moments, ends) = (Mutex::new(moments), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..6 {
@@ -316,10 +318,11 @@ fn the_lock_dies_with_its_holder_and_the_holder_is_named() {
     tidy(&world, "in the end");
 }
 
+type Sink = fn() -> Stdio;
+
 #[test]
 fn nobody_who_reads_the_result_changes_nothing() {
-    type Open = fn() -> Stdio;
-    let cases: [(&str, Open); 3] = [
+    let cases: [(&str, Sink); 3] = [
         ("a pipe whose reader is gone", || {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);

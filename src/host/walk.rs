@@ -135,12 +135,15 @@ pub fn dir(path: &Path, trust: &Trust, watch: &Watch) -> Result<Dir, WalkError> 
     let (mut walk, name) = Walk::to(path, Last::Follow, trust)?;
     match name {
         None => Ok(walk.take(watch)?),
-        Some(name) => {
-            // A directory that is there by now was made between the two looks: for this walk it was not.
-            let other = |stat: Stat| FileType::from_raw_mode(stat.st_mode) != FileType::Directory;
-            let errno = if walk.stat(&name)?.is_some_and(other) { Errno::NOTDIR } else { Errno::NOENT };
-            Err(DiskError::new("open the directory", path, errno).into())
-        }
+        Some(name) => match walk.stat(&name)? {
+            // Somebody has made it since the walk did not find it.
+            Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                walk.enter(&name)?;
+                Ok(walk.take(watch)?)
+            }
+            Some(_) => Err(DiskError::new("open the directory", path, Errno::NOTDIR).into()),
+            None => Err(DiskError::new("open the directory", path, Errno::NOENT).into()),
+        },
     }
 }
 

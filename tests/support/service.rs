@@ -121,7 +121,9 @@ impl Drop for Service {
 
 /// A target with a server, and a reload command that runs this script. `TELL` in it tells the server to read its files, `SOON` and
 /// `LATE` to do so in 200 or 2500 milliseconds, `KILL` ends it.
-pub fn served(script: &str, restart: bool, then: Then) -> (World, Service) {
+///
+/// `limits` are those of the reload and of the proof, in seconds.
+pub fn served(script: &str, restart: bool, then: Then, limits: (u32, u32)) -> (World, Service) {
     let mut service = None;
     let world = World::made_in(super::memory_dir(), |root| {
         let control = root.join("control");
@@ -133,11 +135,11 @@ pub fn served(script: &str, restart: bool, then: Then) -> (World, Service) {
         fs::write(root.join("reload.sh"), script + "\n").unwrap();
         fs::write(root.join("restart.sh"), order(&control, "start") + "\n").unwrap();
         service = Some(started);
-        let root = root.display();
+        let (root, (reload, verify)) = (root.display(), limits);
         let restart = if restart { format!("restart = [\"/bin/sh\", \"{root}/restart.sh\"]\n") } else { String::new() };
         format!(
-            "listen = [\"{address}\"]\nreload = {{ argv = [\"/bin/sh\", \"{root}/reload.sh\"], timeout = 1 }}\n{restart}\
-             [target.policy]\nverify_timeout = 2\nsettle = 300\nprobe_timeout = 1\n"
+            "listen = [\"{address}\"]\nreload = {{ argv = [\"/bin/sh\", \"{root}/reload.sh\"], timeout = {reload} }}\n{restart}\
+             [target.policy]\nverify_timeout = {verify}\nsettle = 300\nprobe_timeout = 1\n"
         )
     });
     (world, service.unwrap())
@@ -180,19 +182,12 @@ impl Server {
         if self.due.is_some_and(|due| Instant::now() >= due) {
             self.due = None;
             self.take_up();
+            self.listen_or_not();
         }
         if let Face::Undecided { old, new, turns, until } = &self.face
             && Instant::now() >= *until
         {
             self.face = Face::Tls(Arc::clone(if *turns { new } else { old }));
-        }
-        let silent = matches!(self.face, Face::NotStarted | Face::Dead);
-        if silent {
-            self.listener = None;
-        } else if self.listener.is_none() {
-            let listener = TcpListener::bind(self.address).unwrap();
-            listener.set_nonblocking(true).unwrap();
-            self.listener = Some(listener);
         }
         match self.listener.as_ref().map(TcpListener::accept) {
             Some(Ok((stream, _))) => self.answer(stream),
@@ -218,10 +213,29 @@ impl Server {
                     self.due = Some(Instant::now() + Duration::from_millis(millis));
                 }
             }
-            if matches!(self.face, Face::NotStarted | Face::Dead) {
-                self.listener = None;
-            }
+            self.listen_or_not();
             fs::remove_file(entry.path()).unwrap();
+        }
+    }
+
+    fn listen_or_not(&mut self) {
+        if matches!(self.face, Face::NotStarted | Face::Dead) {
+            self.listener = None;
+            return;
+        }
+        let end = Instant::now() + Duration::from_secs(5);
+        while self.listener.is_none() {
+            match TcpListener::bind(self.address) {
+                Ok(listener) => {
+                    listener.set_nonblocking(true).unwrap();
+                    self.listener = Some(listener);
+                }
+                // While it did not listen, another process may have been given the port for a moment.
+                Err(error) => {
+                    assert!(Instant::now() < end, "{}: {error}", self.address);
+                    thread::sleep(Duration::from_millis(5));
+                }
+            }
         }
     }
 
