@@ -26,8 +26,8 @@ pub(super) struct Question<'a> {
     pub leaves: Vec<Digest>,
     /// Whether the key must be proved.
     pub proved: bool,
-    /// Asked for the settling time only, and no answer is an answer.
-    pub briefly: bool,
+    /// Asked once only, and no answer is an answer.
+    pub once: bool,
 }
 
 /// How the questions were answered.
@@ -47,8 +47,8 @@ pub(super) fn after_install(watched: &[Watched]) -> Vec<Question<'_>> {
     watched
         .iter()
         .map(|watched| {
-            let (leaves, briefly) = question(watched);
-            Question { probe: &watched.probe, leaves, proved: true, briefly }
+            let (leaves, once) = question(watched);
+            Question { probe: &watched.probe, leaves, proved: true, once }
         })
         .collect()
 }
@@ -64,7 +64,7 @@ pub(super) fn after_undo(watched: &[Watched], old_leaf: Option<Digest>) -> Vec<Q
                 Shown::Well => Vec::new(),
                 Shown::Nobody { .. } | Shown::Failing { .. } => return None,
             };
-            Some(Question { probe: &watched.probe, leaves, proved: false, briefly: false })
+            Some(Question { probe: &watched.probe, leaves, proved: false, once: false })
         })
         .collect()
 }
@@ -126,8 +126,7 @@ fn pursue(
     tell: &mpsc::Sender<Said>,
 ) -> Option<Shown> {
     let settle = Duration::from_millis(limits.settle);
-    let asked = Instant::now();
-    let (mut in_a_row, mut first) = (0, asked);
+    let (mut in_a_row, mut first) = (0, Instant::now());
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
         let started = Instant::now();
@@ -146,9 +145,7 @@ fn pursue(
             return None;
         }
         let over = Instant::now() >= deadline || given_up.load(Ordering::Relaxed);
-        // A service that was not there before may come up a moment after its reload has returned.
-        let patient = asked.elapsed() < settle;
-        if over || (question.briefly && in_a_row == 0 && !patient) {
+        if over || (question.once && in_a_row == 0) {
             return Some(shown);
         }
         thread::sleep(PAUSE);
