@@ -15,6 +15,10 @@ use crate::host::Host;
 /// Handshakes in a row that must show the wanted leaf, however short the settling time is.
 const IN_A_ROW: u32 = 3;
 
+/// Where nobody listened before: how long a service may take to come up after its reload has returned. Nobody is waited for longer
+/// who was never there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Between two looks at the same place.
 const PAUSE: Duration = Duration::from_millis(15);
 
@@ -26,8 +30,8 @@ pub(super) struct Question<'a> {
     pub leaves: Vec<Digest>,
     /// Whether the key must be proved.
     pub proved: bool,
-    /// Asked once only, and no answer is an answer.
-    pub once: bool,
+    /// Asked for [`PATIENCE`] only, and no answer is an answer.
+    pub briefly: bool,
 }
 
 /// How the questions were answered.
@@ -47,8 +51,8 @@ pub(super) fn after_install(watched: &[Watched]) -> Vec<Question<'_>> {
     watched
         .iter()
         .map(|watched| {
-            let (leaves, once) = question(watched);
-            Question { probe: &watched.probe, leaves, proved: true, once }
+            let (leaves, briefly) = question(watched);
+            Question { probe: &watched.probe, leaves, proved: true, briefly }
         })
         .collect()
 }
@@ -64,7 +68,7 @@ pub(super) fn after_undo(watched: &[Watched], old_leaf: Option<Digest>) -> Vec<Q
                 Shown::Well => Vec::new(),
                 Shown::Nobody { .. } | Shown::Failing { .. } => return None,
             };
-            Some(Question { probe: &watched.probe, leaves, proved: false, once: false })
+            Some(Question { probe: &watched.probe, leaves, proved: false, briefly: false })
         })
         .collect()
 }
@@ -126,7 +130,8 @@ fn pursue(
     tell: &mpsc::Sender<Said>,
 ) -> Option<Shown> {
     let settle = Duration::from_millis(limits.settle);
-    let (mut in_a_row, mut first) = (0, Instant::now());
+    let asked = Instant::now();
+    let (mut in_a_row, mut first) = (0, asked);
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
         let started = Instant::now();
@@ -145,7 +150,7 @@ fn pursue(
             return None;
         }
         let over = Instant::now() >= deadline || given_up.load(Ordering::Relaxed);
-        if over || (question.once && in_a_row == 0) {
+        if over || (question.briefly && in_a_row == 0 && asked.elapsed() >= PATIENCE) {
             return Some(shown);
         }
         thread::sleep(PAUSE);
