@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reseal::change::KeyFamily;
 use reseal::config::Config;
 use reseal::digest::Digest;
 use reseal::event::Listener;
@@ -38,6 +39,11 @@ impl Nginx {
     }
 
     fn start_with(extra: &str, first: &Pair) -> Option<Self> {
+        Self::start_serving(extra, first, "")
+    }
+
+    /// `more` are further lines of the server, such as a second pair.
+    fn start_serving(extra: &str, first: &Pair, more: &str) -> Option<Self> {
         if !Path::new(NGINX).exists() {
             println!("skipped: needs {NGINX}");
             return None;
@@ -51,11 +57,14 @@ impl Nginx {
         let conf = format!(
             "user root;\ndaemon off;\nmaster_process on;\nworker_processes 2;\npid {0}/nginx.pid;\nerror_log {0}/logs/error.log;\n\
              events {{ worker_connections 512; }}\nhttp {{ access_log off;\n server {{ listen 127.0.0.1:{port} ssl; server_name localhost;\n\
-             ssl_certificate {0}/tls/web.pem;\n ssl_certificate_key {0}/tls/web.key;\n return 204; }} }}\n",
+             ssl_certificate {0}/tls/web.pem;\n ssl_certificate_key {0}/tls/web.key;\n {more} return 204; }} }}\n",
             root.display()
         );
         fs::write(root.join("conf/nginx.conf"), conf).unwrap();
         write_pair(root, first);
+        if !more.is_empty() {
+            write_rsa(root, "rsa");
+        }
         let child = Command::new(NGINX)
             .args(["-p", root.to_str().unwrap(), "-c", root.join("conf/nginx.conf").to_str().unwrap()])
             .stderr(std::process::Stdio::null())
@@ -127,6 +136,19 @@ impl Drop for Nginx {
 fn write_pair(root: &Path, pair: &Pair) {
     fs::write(root.join("tls/web.pem"), &pair.certificate).unwrap();
     fs::write(root.join("tls/web.key"), &pair.key).unwrap();
+}
+
+/// A self-signed RSA pair `tls/NAME.pem`, `tls/NAME.key`, as openssl makes it.
+fn write_rsa(root: &Path, name: &str) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "90", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+        .arg(root.join(format!("tls/{name}.key")))
+        .arg("-out")
+        .arg(root.join(format!("tls/{name}.pem")))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 fn fingerprint(pair: &Pair) -> Digest {
@@ -327,4 +349,35 @@ fn a_reload_that_exits_0_and_changes_nothing_is_seen() {
     );
     assert_eq!(nginx.shown(), Some(shown));
     assert_eq!(fs::read_to_string(nginx.dir.path().join("tls/web.pem")).unwrap(), before);
+}
+
+#[test]
+fn of_an_rsa_and_an_ecdsa_pair_the_one_of_its_kind_is_replaced() {
+    // Relative to the directory of the configuration, as nginx reads it.
+    let more = "ssl_certificate ../tls/rsa.pem; ssl_certificate_key ../tls/rsa.key;";
+    let Some(nginx) = Nginx::start_serving("", &pair(90), more) else { return };
+    let shown = |family| {
+        let served = tls::handshake(&nginx.address(), Some("localhost"), Some(family), Duration::from_secs(5)).unwrap();
+        Digest::of(&served.chain[0])
+    };
+    let rsa = shown(KeyFamily::Rsa);
+    for adopted in [false, true] {
+        if adopted {
+            let report = nginx
+                .with(Options::default(), &mut reseal::event::Silence, |session| adopt::run(session, "web", false));
+            assert_eq!(report.outcome.exit(), Exit::Good, "{report:?}");
+        }
+        let fresh = pair(80);
+        let report = nginx.install(&nginx.bring(&fresh), &mut reseal::event::Silence);
+        assert_eq!(report.outcome.exit(), Exit::Good, "adopted {adopted}: {report:?}");
+        assert_eq!((shown(KeyFamily::Ecdsa), shown(KeyFamily::Rsa)), (fingerprint(&fresh), rsa), "adopted {adopted}");
+    }
+    let before = shown(KeyFamily::Ecdsa);
+    write_rsa(nginx.dir.path(), "new-rsa");
+    let files: Vec<PathBuf> = ["tls/new-rsa.pem", "tls/new-rsa.key"].map(|name| nginx.dir.path().join(name)).into();
+    let report = nginx.install(&files, &mut reseal::event::Silence);
+    assert_eq!(report.outcome.exit(), Exit::Good, "{report:?}");
+    let new = fs::read(&files[0]).unwrap();
+    assert_eq!(shown(KeyFamily::Rsa), Digest::of(pem::parse(new).unwrap().contents()));
+    assert_eq!(shown(KeyFamily::Ecdsa), before);
 }
