@@ -17,7 +17,7 @@ use crate::engine::vault::{Manifest, Vault};
 use crate::engine::{self, ConfigTest};
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
-use crate::host::state::{State, file_name};
+use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::plan::{self, Decision, Means};
 use crate::target;
@@ -39,19 +39,21 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
         Some(state) => engine::pending(state)?,
         None => Vec::new(),
     };
+    // What was interrupted is ended first, so nothing is judged ahead of it.
+    let quick = pending.is_empty() && !session.options.live;
+    let proved = match &state {
+        Some(state) if quick => all_unchanged(session.host, state, &targets),
+        Some(_) | None => vec![false; targets.len()],
+    };
     let mut reports = Vec::new();
-    for config in &targets {
+    for (config, proved) in targets.iter().zip(proved) {
         if session.host.interrupted().is_some() {
             break;
         }
-        let interrupted = pending.iter().any(|name| **name == *file_name(&config.name));
         if let Err(outcome) = session.begin(verb, &config.name) {
             reports.push(Report::new(&config.name, outcome));
             continue;
         }
-        let proved = !interrupted
-            && !session.options.live
-            && state.as_ref().is_some_and(|state| unchanged(session.host, state, config).unwrap_or(false));
         reports.push(if proved {
             Report::new(&config.name, nothing("the files are what was proved last, and good for now"))
         } else {
@@ -60,6 +62,27 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
     }
     Ok(reports)
 }
+
+/// The short way for all targets, shared between a few threads: what it costs is waiting for the kernel.
+fn all_unchanged(host: &Host, state: &State, targets: &[TargetConfig]) -> Vec<bool> {
+    let each = targets.len().div_ceil(THREADS).max(1);
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = targets
+            .chunks(each)
+            .map(|share| {
+                let judge = move || -> Vec<bool> {
+                    share.iter().map(|config| unchanged(host, state, config).unwrap_or(false)).collect()
+                };
+                (share.len(), scope.spawn(judge))
+            })
+            .collect();
+        // A share that could not be judged takes the long way.
+        shares.into_iter().flat_map(|(count, share)| share.join().unwrap_or_else(|_| vec![false; count])).collect()
+    })
+}
+
+/// Threads that hold files against their digests.
+const THREADS: usize = 4;
 
 /// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,
 /// and the long way is taken.
