@@ -13,6 +13,8 @@ use super::dir::DiskError;
 use super::state::State;
 
 const NAME: &str = "lock";
+/// Bytes of the line that names the holder.
+const LINE: usize = 159;
 const POLL: Duration = Duration::from_millis(50);
 
 /// The machine lock, held until dropped.
@@ -60,10 +62,11 @@ impl Lock {
             }
         }
         let since = now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default();
-        let line = format!("process {}, `reseal {verb}`, since {since}\n", std::process::id());
-        file.set_len(0).map_err(failed("empty"))?;
-        // Only what others are told. Without room for it the lock is held all the same: an undo needs none, and must not be refused.
-        let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(line.as_bytes()));
+        // Always the same length, over what is there: on a full disk this takes no new room, and an undo must not be refused for it.
+        let line = format!("{:<LINE$}\n", format!("process {}, `reseal {verb}`, since {since}", std::process::id()));
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.write_all(line.as_bytes()))
+            .map_err(failed("write the holder to"))?;
         Ok(Self { _file: file })
     }
 }
