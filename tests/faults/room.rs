@@ -37,11 +37,11 @@ fn with_inodes(dir: &std::path::Path) {
 fn a_full_disk_is_seen_before_the_first_change() {
     for place in ["certs", "private", "state"] {
         let Some((world, _mount)) = filled(place, "size=64k", with_bytes) else { return };
-        refused(&world, &world.host(), &["KiB must be free", place]);
+        // Without room for its lock, reseal does not even begin.
+        let words = |missing| if place == "state" { "No space left" } else { missing };
+        refused(&world, &world.host(), &[words("KiB must be free"), place]);
         let Some((world, _mount)) = filled(place, "size=1m,nr_inodes=10", with_inodes) else { return };
-        // Without an inode for its lock, reseal does not even begin.
-        let words = if place == "state" { "No space left" } else { "inodes must be free" };
-        refused(&world, &world.host(), &[words, place]);
+        refused(&world, &world.host(), &[words("inodes must be free"), place]);
     }
 }
 
