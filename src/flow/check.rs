@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::judge::Judge;
 use super::survey;
 use super::{Refusal, Session};
-use crate::assess::{self, Code, Facts, Finding, Severity};
-use crate::cert::codec::pem;
-use crate::cert::installed::{Installed, KeyFound, Leaf};
-use crate::cert::{Certificate, Chain, Name};
+use crate::assess::{Code, Finding, Severity};
+use crate::cert::Name;
+use crate::cert::installed::Leaf;
 use crate::change::{Probe, Shown};
 use crate::config::{Policy, TargetConfig};
 use crate::engine;
@@ -47,6 +47,21 @@ pub struct Seen {
     /// What it showed.
     #[serde(flatten)]
     pub shown: Shown,
+}
+
+impl Checked {
+    /// Something of which nothing is known yet.
+    pub(super) fn blank(subject: &str, kind: &'static str) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            kind,
+            leaf: None,
+            served: Vec::new(),
+            findings: Vec::new(),
+            problem: None,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// The exit code of a check: 3 when anything worse than a note was found, 4 when something could not be looked at.
@@ -102,7 +117,7 @@ fn endpoint_of(subject: &str) -> Option<Option<Name>> {
 }
 
 fn target(session: &Session<'_>, config: &TargetConfig) -> Checked {
-    let mut checked = blank(&config.name, "target");
+    let mut checked = Checked::blank(&config.name, "target");
     let seen = match survey::survey(session.host, config, &session.live_dir) {
         Ok(seen) => seen,
         Err(refusal) => {
@@ -130,101 +145,25 @@ fn target(session: &Session<'_>, config: &TargetConfig) -> Checked {
 }
 
 fn file(session: &Session<'_>, path: &Path) -> Checked {
-    let mut checked = blank(&path.display().to_string(), "file");
-    let bytes = match session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            checked.problem = Some(format!("cannot read {}: {error}", path.display()));
-            return checked;
-        }
-    };
-    let found = match pem::read(bytes.expose(), None) {
-        Ok(found) => found,
-        Err(error) => {
-            checked.problem = Some(format!("cannot read {}: {}", path.display(), explain(&error)));
-            return checked;
-        }
-    };
-    let problems = found.bad.iter().map(|bad| explain(bad)).collect();
-    let key = match (found.certificates.first(), found.keys.as_slice()) {
-        (_, []) => KeyFound::None,
-        (None, [_, ..]) => KeyFound::NoLeaf,
-        (Some(leaf), keys) if keys.iter().any(|key| key.matches(leaf)) => KeyFound::Matches,
-        (Some(_), [_, ..]) => KeyFound::Mismatch,
-    };
-    let installed = Installed { chain: Chain::as_given(found.certificates), key, problems };
-    judge(session, &mut checked, &installed, &[], &[]);
-    if key == KeyFound::NoLeaf {
-        checked.findings.retain(|finding| finding.code != Code::NoCertificate);
-        checked.notes.push("it holds a private key and no certificate".to_owned());
+    let subject = path.display().to_string();
+    match session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
+        Ok(bytes) => Judge::by_default(session.host.now()).file(&subject, bytes.expose()),
+        Err(error) => Checked {
+            problem: Some(format!("cannot read {}: {error}", path.display())),
+            ..Checked::blank(&subject, "file")
+        },
     }
-    checked
 }
 
 fn endpoint(session: &Session<'_>, address: &str, name: Option<&Name>) -> Checked {
-    let mut checked = blank(address, "endpoint");
     let server_name = name.filter(|name| matches!(name, Name::Dns(_))).map(ToString::to_string);
-    let probe = Probe::Tls { address: address.to_owned(), name: server_name.clone(), family: None };
     let limit = Policy::default().probe_timeout;
-    let shown = match tls::handshake(address, server_name.as_deref(), None, limit) {
-        Ok(served) => {
-            let chain: Result<Vec<Certificate>, _> =
-                served.chain.iter().map(|der| Certificate::from_der(der.clone())).collect();
-            match chain.map(Chain::as_given) {
-                Ok(Some(chain)) => {
-                    let fingerprint = chain.leaf().fingerprint();
-                    let installed = Installed { chain: Some(chain), key: KeyFound::None, problems: Vec::new() };
-                    let wanted: Vec<Name> = name.cloned().into_iter().collect();
-                    let shown = Shown::Leaf { fingerprint, proved: served.proved };
-                    judge(session, &mut checked, &installed, &wanted, &[(probe.clone(), shown.clone())]);
-                    shown
-                }
-                Ok(None) => Shown::Failing { why: "the server sent no certificate".to_owned() },
-                Err(error) => {
-                    Shown::Failing { why: format!("the server's certificate cannot be read: {}", explain(&error)) }
-                }
-            }
+    let judge = Judge::by_default(session.host.now());
+    match tls::handshake(address, server_name.as_deref(), None, limit) {
+        Ok(served) => judge.served(address, name, &served),
+        Err(_) => {
+            let probe = Probe::Tls { address: address.to_owned(), name: server_name, family: None };
+            judge.not_served(address, session.host.probe(&probe, limit))
         }
-        Err(_) => session.host.probe(&probe, limit),
-    };
-    if let Shown::Nobody { why } | Shown::Failing { why } = &shown {
-        let code = if matches!(shown, Shown::Nobody { .. }) { Code::Unreachable } else { Code::HandshakeFails };
-        checked.findings.push(Finding::new(code, format!("{address}: {why}")));
-    }
-    checked.served.push(Seen { probe: address.to_owned(), shown });
-    checked
-}
-
-fn judge(
-    session: &Session<'_>,
-    checked: &mut Checked,
-    installed: &Installed,
-    wanted: &[Name],
-    served: &[(Probe, Shown)],
-) {
-    let before = |lifetime| Policy::default().renew_before.left_of(lifetime);
-    let facts = Facts {
-        installed,
-        key_expected: false,
-        key_files: &[],
-        wanted,
-        served,
-        regression: None,
-        renew_before: &before,
-        now: session.host.now(),
-    };
-    checked.findings = assess::findings(&facts);
-    checked.leaf = installed.leaf();
-}
-
-fn blank(subject: &str, kind: &'static str) -> Checked {
-    Checked {
-        subject: subject.to_owned(),
-        kind,
-        leaf: None,
-        served: Vec::new(),
-        findings: Vec::new(),
-        problem: None,
-        notes: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ pub mod check;
 pub mod demo;
 pub mod init;
 pub mod install;
+pub mod judge;
 pub mod obtain;
 pub mod post_upgrade;
 pub mod preview;
