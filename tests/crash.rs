@@ -6,7 +6,8 @@ mod support;
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use reseal::flow::{Options, Report, adopt, backups, post_upgrade, renew};
+use reseal::engine::When;
+use reseal::flow::{Options, Report, adopt, backups, post_upgrade, recover, renew};
 use reseal::host::Host;
 use reseal::host::watch::{Act, Crossing, Watch};
 use reseal::outcome::{Exit, Outcome};
@@ -292,6 +293,38 @@ fn a_writer_in_the_moment_of_publishing_is_seen_and_kept() {
     }
 }
 
+/// An install that dies after its renames: what is in place looks good, and was never proved.
+fn killed_after_the_renames(world: &World) {
+    let done = Arc::new(Mutex::new(false));
+    let path = world.path("private/web.key");
+    let (_, watch) = Faults::when(
+        move |_, crossing| {
+            let mut published = done.lock().unwrap();
+            let dead = *published;
+            *published |= crossing.act == Act::Rename && crossing.path == path;
+            dead
+        },
+        rustix::io::Errno::IO,
+    );
+    let _ = install(world, &world.host().with_watch(watch));
+}
+
+#[test]
+fn a_dry_recovery_tells_each_file_and_changes_none() {
+    let (world, ..) = installed();
+    killed_after_the_renames(&world);
+    let dry = Options { dry_run: true, ..Options::default() };
+    let before = world.tree();
+    let (faults, watch) = Faults::never();
+    let planned =
+        world.with(&world.host().with_watch(watch), dry, |session| recover::run(session, None, When::Running));
+    assert_eq!((faults.seen(), world.tree()), (0, before), "a dry run changes nothing");
+    let plan = planned[0].plan.as_ref().unwrap_or_else(|| panic!("{planned:?}"));
+    let files: Vec<_> = plan.files.iter().map(|file| (file.path.clone(), file.act)).collect();
+    assert_eq!(files, [(world.path("certs/web.pem"), "put-back"), (world.path("private/web.key"), "put-back")]);
+    assert!(plan.files.iter().all(|file| file.before.is_some() && file.after.is_some() && file.before != file.after));
+}
+
 #[test]
 fn a_verb_with_nothing_to_do_ends_what_was_interrupted_first() {
     type Verb = fn(&World, &Host) -> Exit;
@@ -311,19 +344,7 @@ fn a_verb_with_nothing_to_do_ends_what_was_interrupted_first() {
     ];
     for (name, verb) in verbs {
         let (world, old, _) = installed();
-        // Killed after the renames: what is in place looks good, and was never proved.
-        let done = Arc::new(Mutex::new(false));
-        let (path, seen) = (world.path("private/web.key"), Arc::clone(&done));
-        let (_, watch) = Faults::when(
-            move |_, crossing| {
-                let mut published = seen.lock().unwrap();
-                let dead = *published;
-                *published |= crossing.act == Act::Rename && crossing.path == path;
-                dead
-            },
-            rustix::io::Errno::IO,
-        );
-        let _ = install(&world, &world.host().with_watch(watch));
+        killed_after_the_renames(&world);
         assert_ne!(world.served().unwrap().0.trim(), old.certificate.trim(), "{name}: the kill came too early");
         assert_eq!(verb(&world, &world.host()), Exit::Good, "{name}");
         assert_eq!(world.served().unwrap().0.trim(), old.certificate.trim(), "{name} leaves what was never proved");

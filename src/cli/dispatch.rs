@@ -115,11 +115,6 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
 fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
     let body = match act {
         CaVerb::Show { name } => Body::Authorities(ca::show(session, name.as_deref())?),
-        CaVerb::Init { .. } | CaVerb::Issue { .. } if session.options.dry_run => {
-            let message = "there is no dry run of `ca init` and `ca issue`";
-            let hint = "both make a key, and write nothing over what is there";
-            return Err(Failure::usage(message, Some(hint.to_owned())));
-        }
         CaVerb::Init { name, permit, common_name, years, key_type, path_length, store_keyring } => {
             let wanted = ca::Init {
                 permitted: permit.clone(),

@@ -156,7 +156,7 @@ fn tell(answer: &Answer, style: &Style, changed: bool) -> Exit {
     let hint = changed
         .then(|| "the exit code tells how it ended; `reseal status` and `reseal history` tell the rest".to_owned());
     let failure = Failure { exit: Exit::Refused, message, hint, problems: Vec::new() };
-    output::trouble(&text::failure(&failure, None), style.colour);
+    output::trouble(&text::failure(&failure), style.colour);
     if changed { answer.exit } else { answer.exit.worst(Exit::Refused) }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use anstream::adapter::strip_str;
+use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
 
 use super::args::Colour;
@@ -13,8 +15,7 @@ use super::args::Colour;
 pub fn result(text: &str, colour: Colour) -> io::Result<()> {
     let out = io::stdout();
     let choice = choice(colour, || AutoStream::choice(&out));
-    let mut stream = AutoStream::new(out.lock(), choice);
-    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+    match write_in(choice, text, out.lock()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
@@ -24,8 +25,18 @@ pub fn result(text: &str, colour: Colour) -> io::Result<()> {
 pub fn trouble(text: &str, colour: Colour) {
     let err = io::stderr();
     let choice = choice(colour, || AutoStream::choice(&err));
-    let mut stream = AutoStream::new(err.lock(), choice);
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    let _ = write_in(choice, text, err.lock());
+}
+
+/// All at once where the colours go, instead of a system call for each piece between two of them.
+fn write_in<S: RawStream + AsLockedWrite>(choice: ColorChoice, text: &str, mut stream: S) -> io::Result<()> {
+    match choice {
+        ColorChoice::Never => stream.write_all(strip_str(text).to_string().as_bytes()).and_then(|()| stream.flush()),
+        ColorChoice::Auto | ColorChoice::AlwaysAnsi | ColorChoice::Always => {
+            let mut stream = AutoStream::new(stream, choice);
+            stream.write_all(text.as_bytes()).and_then(|()| stream.flush())
+        }
+    }
 }
 
 fn choice(colour: Colour, auto: impl FnOnce() -> ColorChoice) -> ColorChoice {

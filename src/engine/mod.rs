@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use journal::Limits;
 pub use ledger::Ledger;
-pub use recover::{Recovered, When, pending};
+pub use recover::{Intended, Interrupted, Recovered, When, interrupted, pending};
 
 use crate::cert::installed::Leaf;
 use crate::change::{Apply, Image, Probe, Slot, Step};

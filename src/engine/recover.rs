@@ -1,13 +1,16 @@
 //! What is done about transactions that were interrupted: those that were committed are finished, all others are undone.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use super::journal::{self, Journal, Mark, Replay, Transaction};
-use super::step::{Bench, StepError};
+use super::step::{Bench, StepError, restored};
 use super::transaction::{finish, receipt};
 use super::undo::{self, Stuck};
 use super::{Engine, ledger};
+use crate::change::{Command, Image, Probe};
 use crate::event::{Event, Listener};
+use crate::host::Host;
 use crate::host::dir::DiskError;
 use crate::host::state::{State, file_name};
 use crate::outcome::{End, Outcome, Receipt, explain};
@@ -38,6 +41,91 @@ pub struct Recovered {
 /// The journals cannot be read.
 pub fn pending(state: &State) -> Result<Vec<String>, DiskError> {
     Ok(journal::open_ones(state)?.into_iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect())
+}
+
+/// An interrupted transaction, and what recovery would make of it.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// The target; as its journal is named where the journal cannot be read.
+    pub target: String,
+    /// What recovery would do.
+    pub end: Intended,
+}
+
+/// What recovery would do about an interrupted transaction.
+#[derive(Debug)]
+pub enum Intended {
+    /// Nothing but remove a journal that was never begun.
+    Discard,
+    /// Complete the records of a change that stands.
+    Complete {
+        /// The verb that was interrupted.
+        verb: String,
+    },
+    /// Put every place back that is not as it was.
+    PutBack {
+        /// The verb that was interrupted.
+        verb: String,
+        /// The generation that keeps what was there.
+        backup: u32,
+        /// The generation of the change.
+        generation: u32,
+        /// Each place that is not as it was: what stands there, and what would.
+        places: Vec<(PathBuf, Image, Image)>,
+        /// The command that makes the service take the old files up again.
+        reload: Option<Command>,
+        /// Where they must be seen to be served.
+        probes: Vec<Probe>,
+    },
+    /// End stuck.
+    Nothing {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What recovery would do, in the order of the journals. Reads only, and takes no lock.
+///
+/// # Errors
+/// The journals cannot be read.
+pub fn interrupted(host: &Host, state: &State) -> Result<Vec<Interrupted>, DiskError> {
+    let journals = journal::open_ones(state)?;
+    Ok(journals.into_iter().map(|(name, replay)| intended(host, &name, replay)).collect())
+}
+
+fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
+    let named = |end| Interrupted { target: name.to_string_lossy().into_owned(), end };
+    let transaction = match replay {
+        Replay::Unbegun => return named(Intended::Discard),
+        Replay::Unreadable { why } => return named(Intended::Nothing { why }),
+        Replay::Under(transaction) => transaction,
+    };
+    let begin = &transaction.begin;
+    let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
+    let end = if transaction.committed().is_some() && stands(host, &transaction) {
+        Intended::Complete { verb: begin.verb.clone() }
+    } else {
+        let live: Result<Vec<Image>, StepError> = begin.acts.iter().map(|act| bench.live(act)).collect();
+        match live {
+            Err(error) => Intended::Nothing { why: explain(&error) },
+            Ok(live) => {
+                let places = begin.acts.iter().zip(live);
+                let places: Vec<_> = places
+                    .filter(|(act, live)| !restored(act, live))
+                    .map(|(act, live)| (act.path.clone(), live, act.before.clone()))
+                    .collect();
+                Intended::PutBack {
+                    verb: begin.verb.clone(),
+                    backup: begin.backup,
+                    generation: begin.generation,
+                    reload: begin.apply.reload.clone().filter(|_| !places.is_empty() || transaction.published()),
+                    probes: begin.probes.iter().map(|watched| watched.probe.clone()).collect(),
+                    places,
+                }
+            }
+        }
+    };
+    Interrupted { target: begin.target.clone(), end }
 }
 
 pub(super) fn all(
@@ -87,7 +175,7 @@ fn one(
     let (target, verb) = (transaction.begin.target.clone(), transaction.begin.verb.clone());
     listener.hear(&Event::Recovering { target: target.clone(), verb: verb.clone() });
     let outcome = match transaction.committed().cloned() {
-        Some(receipt) if stands(engine, &transaction) => complete(engine, name, &transaction, receipt),
+        Some(receipt) if stands(engine.host, &transaction) => complete(engine, name, &transaction, receipt),
         Some(_) | None => put_back(engine, name, &transaction, when, listener)?,
     };
     Some(Recovered { target, verb, outcome })
@@ -95,9 +183,9 @@ fn one(
 
 /// Whether a committed change really stands. It does not when an undo had begun because the commit record could not be synced:
 /// then some place holds the old again, and none holds anything else.
-fn stands(engine: &Engine<'_>, transaction: &Transaction) -> bool {
+fn stands(host: &Host, transaction: &Transaction) -> bool {
     let begin = &transaction.begin;
-    let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
+    let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
     let mut undone = false;
     for act in &begin.acts {
         match bench.live(act) {
@@ -180,7 +268,7 @@ pub(super) fn accept(engine: &Engine<'_>, target: &str) -> Result<Option<Receipt
     let mut given = None;
     if let Replay::Under(transaction) = replay {
         let begin = &transaction.begin;
-        if let Some(receipt) = transaction.committed().filter(|_| stands(engine, &transaction)) {
+        if let Some(receipt) = transaction.committed().filter(|_| stands(engine.host, &transaction)) {
             finish(engine, begin, receipt).map_err(|error| failed(engine, &error))?;
             journal::discard(&engine.state, &name)?;
             return Ok(Some(receipt.clone()));

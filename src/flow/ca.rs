@@ -56,8 +56,8 @@ pub struct AuthorityView {
     pub name: String,
     /// The subject of its root. Whoever prints it must escape it.
     pub subject: String,
-    /// SHA-256 of its root, to be compared before a client is made to trust it.
-    pub fingerprint: Digest,
+    /// SHA-256 of its root, to be compared before a client is made to trust it; none in a dry run, where there is no key yet.
+    pub fingerprint: Option<Digest>,
     /// The kind of its key.
     pub key: KeyKind,
     /// First second of its root, UTC.
@@ -92,6 +92,9 @@ pub fn init(session: &mut Session<'_>, name: &str, init: &Init) -> Result<Author
         path_length: init.path_length,
     };
     founding.check()?;
+    if session.options.dry_run {
+        return planned(session, &founding);
+    }
     let engine = Engine::open(session.host, "ca init", session.options.wait).map_err(not_opened)?;
     engine.trust_clock().map_err(not_opened)?;
     Authority::vacant(engine.state(), name)?;
@@ -105,6 +108,29 @@ pub fn init(session: &mut Session<'_>, name: &str, init: &Init) -> Result<Author
         })?;
     }
     view(&founded.keep(engine.state())?)
+}
+
+/// The CA that would be made, tried out in memory under a passphrase that nobody needs: the key is thrown away.
+fn planned(session: &Session<'_>, founding: &Founding) -> Result<AuthorityView, Refusal> {
+    if let Some(state) = State::open(session.host)? {
+        Authority::vacant(&state, &founding.name)?;
+    }
+    let now = session.host.now();
+    let founded = founding.found(&Sensitive::from("dry run".to_owned()), now)?;
+    let root = founded.root();
+    Ok(AuthorityView {
+        name: founding.name.clone(),
+        subject: root.subject().to_owned(),
+        fingerprint: None,
+        key: root.key_kind().clone(),
+        not_before: root.not_before(),
+        not_after: root.not_after(),
+        permitted: founding.permitted.clone(),
+        path_length: founding.path_length,
+        issued: 0,
+        damaged: 0,
+        root: Authority::root_of(session.host, &founding.name),
+    })
 }
 
 /// The CA of this name, or all there are.
@@ -208,8 +234,8 @@ pub struct Written {
     pub chain: PathBuf,
     /// The key, readable by its owner.
     pub key: PathBuf,
-    /// SHA-256 of the certificate.
-    pub fingerprint: Digest,
+    /// SHA-256 of the certificate; none in a dry run, where there is none yet.
+    pub fingerprint: Option<Digest>,
     /// Its last second, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub not_after: OffsetDateTime,
@@ -229,14 +255,21 @@ pub fn issue(session: &mut Session<'_>, ca: &str, wanted: Wanted, directory: &Pa
                 .hint("name another directory, or move the file away"));
         }
     }
-    let bundle = obtain(session, ca, wanted)?;
-    write(&dir, &bundle)?;
-    Ok(Written {
+    let written = |fingerprint, not_after| Written {
         chain: dir.path().join(Role::FullChain.file_name()),
         key: dir.path().join(Role::Key.file_name()),
-        fingerprint: bundle.leaf().fingerprint(),
-        not_after: bundle.leaf().not_after(),
-    })
+        fingerprint,
+        not_after,
+    };
+    if session.options.dry_run {
+        let authority = Authority::find(&open_state(session, ca)?, ca)?;
+        let now = session.host.now();
+        authority.admit(&wanted.names, wanted.days, now)?;
+        return Ok(written(None, authority.end_of(wanted.days, now)));
+    }
+    let bundle = obtain(session, ca, wanted)?;
+    write(&dir, &bundle)?;
+    Ok(written(Some(bundle.leaf().fingerprint()), bundle.leaf().not_after()))
 }
 
 /// The key first: a chain without its key is of no use to anybody.
@@ -337,7 +370,7 @@ fn view(authority: &Authority) -> Result<AuthorityView, Refusal> {
     Ok(AuthorityView {
         name: authority.name().to_owned(),
         subject: root.subject().to_owned(),
-        fingerprint: root.fingerprint(),
+        fingerprint: Some(root.fingerprint()),
         key: root.key_kind().clone(),
         not_before: root.not_before(),
         not_after: root.not_after(),
@@ -489,6 +522,29 @@ mod tests {
     }
 
     #[test]
+    fn a_dry_run_tells_what_would_be_and_leaves_nothing() {
+        let mut ground = Ground::new();
+        ground.options.dry_run = true;
+        let planned = init(&mut ground.session(None), "office", &usual()).unwrap();
+        assert_eq!((planned.fingerprint, planned.not_after), (None, datetime!(2037-03-01 12:00 UTC)));
+        assert!(!ground.dir.path().join("state").exists(), "nothing is made");
+
+        ground.options.dry_run = false;
+        let made = ground.init("office");
+        assert_eq!(AuthorityView { fingerprint: made.fingerprint, ..planned }, made);
+        ground.options.dry_run = true;
+        let refusal = refused(init(&mut ground.session(None), "office", &usual()));
+        assert!(refusal.why.contains("office"), "{}", refusal.why);
+        let out = ground.dir.path().to_owned();
+        let written = issue(&mut ground.session(None), "office", wanted("www.example.org", 30), &out).unwrap();
+        assert_eq!((written.fingerprint, written.not_after), (None, NOW + time::Duration::days(30)));
+        assert!(!written.key.exists() && !written.chain.exists());
+        let refusal = refused(issue(&mut ground.session(None), "office", wanted("example.com", 30), &out));
+        assert!(refusal.why.contains("may not sign example.com"), "{}", refusal.why);
+        assert_eq!(show(&ground.session(None), None).unwrap()[0].issued, 0);
+    }
+
+    #[test]
     fn one_run_opens_a_key_once() {
         let mut ground = Ground::new();
         ground.init("office");
@@ -620,7 +676,7 @@ mod tests {
         assert_eq!(names, ["fullchain.pem", "privkey.pem"]);
         let both = [fs::read(&written.chain).unwrap(), fs::read(&written.key).unwrap()].concat();
         let read = crate::cert::codec::pem::read(&both, None).unwrap();
-        assert_eq!(read.certificates[0].fingerprint(), written.fingerprint);
+        assert_eq!(Some(read.certificates[0].fingerprint()), written.fingerprint);
         assert!(read.keys[0].matches(&read.certificates[0]));
 
         for kept in [&written.key, &written.chain] {

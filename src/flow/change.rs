@@ -192,6 +192,7 @@ fn attempt(
 ) -> Result<Report, Refusal> {
     if session.options.dry_run {
         let survey = look(session)?;
+        session.alone_with(&config.name, &survey)?;
         let upcoming = upcoming(session, config, &survey)?;
         return Ok(match build(&survey, upcoming)? {
             Some(change) => report(config, &survey, &change, upcoming, Outcome::Planned),
@@ -202,6 +203,7 @@ fn attempt(
         return Ok(Report::new(&config.name, outcome));
     }
     let survey = look(session)?;
+    session.alone_with(&config.name, &survey)?;
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
     let upcoming = engine.upcoming(&config.name, &survey.slots(), survey.owner)?;
     let Some(change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };

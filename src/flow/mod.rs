@@ -15,6 +15,7 @@ pub mod preview;
 pub mod recover;
 pub mod renew;
 pub mod restore;
+mod shared;
 pub mod status;
 mod survey;
 
@@ -49,6 +50,8 @@ pub struct Session<'a> {
     authorities: ca::Authorities,
     /// What recovery at the start of the run has found, by target.
     recovered: Vec<Recovered>,
+    /// Which target reaches which file; found out before the first change.
+    reached: Option<shared::Reached>,
 }
 
 /// What was asked for besides the verb.
@@ -174,6 +177,7 @@ impl<'a> Session<'a> {
             engine: None,
             authorities: ca::Authorities::default(),
             recovered: Vec::new(),
+            reached: None,
         }
     }
 
@@ -230,6 +234,15 @@ impl<'a> Session<'a> {
             return Err(recovered.outcome.clone());
         }
         self.engine(verb)
+    }
+
+    /// Refuses to change files that another target reaches too.
+    ///
+    /// # Errors
+    /// Names both targets.
+    fn alone_with(&mut self, target: &str, survey: &survey::Survey) -> Result<(), Refusal> {
+        let (config, host) = (self.config, self.host);
+        self.reached.get_or_insert_with(|| shared::Reached::by(config, host)).refuse(target, survey)
     }
 
     /// The targets of these names, in the order asked for; all of them when none is named.

@@ -39,7 +39,7 @@ pub struct Plan {
 pub struct PlannedFile {
     /// The place.
     pub path: PathBuf,
-    /// What is done there: `write`, `link`, `make-directory`, `remove`.
+    /// What is done there: `write`, `link`, `make-directory`, `remove`, `put-back`.
     #[serde(rename = "do")]
     pub act: &'static str,
     /// What the file holds.
@@ -54,6 +54,17 @@ pub struct PlannedFile {
     /// The link's text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<PathBuf>,
+}
+
+impl PlannedFile {
+    /// A place that recovery makes what it was.
+    pub(super) fn put_back(path: PathBuf, live: &Image, old: &Image) -> Self {
+        let to = match old {
+            Image::Link { to } => Some(to.clone()),
+            Image::Absent | Image::File { .. } | Image::Dir { .. } => None,
+        };
+        Self { path, act: "put-back", role: None, before: digest_of(live), after: digest_of(old), to }
+    }
 }
 
 impl Plan {
@@ -122,7 +133,11 @@ fn look_of<'s>(survey: &'s Survey, path: &PathBuf) -> Option<&'s Look> {
 }
 
 fn digest(look: &Look) -> Option<Digest> {
-    match &look.image {
+    digest_of(&look.image)
+}
+
+fn digest_of(image: &Image) -> Option<Digest> {
+    match image {
         Image::File { sha256, .. } => Some(*sha256),
         Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
     }

@@ -1,7 +1,8 @@
 //! `recover`: finishes or undoes what an interrupted run has left. Every changing verb begins with it.
 
+use super::preview::{Plan, PlannedFile};
 use super::{Refusal, Report, Session};
-use crate::engine::{Engine, EngineError, Recovered, When};
+use crate::engine::{self, Engine, EngineError, Intended, Interrupted, Recovered, When};
 use crate::host::Host;
 use crate::host::state::{State, file_name};
 use crate::outcome::{Outcome, explain};
@@ -20,7 +21,7 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
         return name.map(|name| Report::new(name, Outcome::Nothing { why })).into_iter().collect();
     }
     if session.options.dry_run {
-        return waiting.iter().map(|target| Report::new(target, Outcome::Planned)).collect();
+        return planned(session, name);
     }
     match Engine::open(session.host, VERB, session.options.wait) {
         Ok(engine) => engine.recover(name, when, session.listener).into_iter().map(report).collect(),
@@ -28,10 +29,50 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
     }
 }
 
+/// What a recovery would do, target by target.
+fn planned(session: &Session<'_>, name: Option<&str>) -> Vec<Report> {
+    let found = State::open(session.host).map_err(Refusal::from).and_then(|state| match state {
+        Some(state) => Ok(engine::interrupted(session.host, &state)?),
+        None => Ok(Vec::new()),
+    });
+    let found = match found {
+        Ok(found) => found,
+        Err(refusal) => return vec![Report::new("", refusal.outcome())],
+    };
+    let wanted =
+        found.into_iter().filter(|one| name.is_none_or(|name| one.target == name || *one.target == *file_name(name)));
+    wanted.map(plan).collect()
+}
+
+fn plan(interrupted: Interrupted) -> Report {
+    let mut report = Report::new(&interrupted.target, Outcome::Planned);
+    match interrupted.end {
+        Intended::Discard => report.notes.push("an empty journal would be removed; nothing was begun".to_owned()),
+        Intended::Complete { verb } => {
+            report.notes.push(format!("`reseal {verb}` had done its work; its records would be completed"));
+        }
+        Intended::Nothing { why } => report.notes.push(format!("it would end stuck: {why}")),
+        Intended::PutBack { verb, backup, generation, places, reload, probes } => {
+            report.plan = Some(Plan {
+                why: format!("`reseal {verb}` was interrupted"),
+                backup,
+                generation,
+                atomic: false,
+                files: places.into_iter().map(|(path, live, old)| PlannedFile::put_back(path, &live, &old)).collect(),
+                before: None,
+                after: None,
+                commands: reload.iter().map(ToString::to_string).collect(),
+                probes: probes.iter().map(ToString::to_string).collect(),
+            });
+        }
+    }
+    report
+}
+
 /// The targets with an interrupted transaction, as their journals are named.
 pub(super) fn pending(host: &Host) -> Result<Vec<String>, Refusal> {
     match State::open(host)? {
-        Some(state) => Ok(crate::engine::pending(&state)?),
+        Some(state) => Ok(engine::pending(&state)?),
         None => Ok(Vec::new()),
     }
 }

@@ -50,12 +50,10 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
         if session.host.interrupted().is_some() {
             break;
         }
-        if let Err(outcome) = session.begin(verb, &config.name) {
-            reports.push(Report::new(&config.name, outcome));
-            continue;
-        }
         reports.push(if proved {
             Report::new(&config.name, nothing("the files are what was proved last, and good for now"))
+        } else if let Err(outcome) = session.begin(verb, &config.name) {
+            Report::new(&config.name, outcome)
         } else {
             one(session, config, verb)
         });
@@ -87,13 +85,11 @@ const THREADS: usize = 4;
 /// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,
 /// and the long way is taken.
 fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> {
-    if matches!(config.source, SourceConfig::Import { .. }) {
-        return Some(false);
-    }
     let vault = Vault::open(state, &config.name).ok()??;
     let manifest = vault.manifest(vault.current().ok()??).ok()?;
     let leaf = manifest.leaf.as_ref()?;
-    if !good(leaf, config, host.now()) {
+    let mut unread = Vec::new();
+    if !good(leaf, config, host.now()) || newer(host, config, leaf.not_after, &mut unread) || !unread.is_empty() {
         return Some(false);
     }
     let site = target::open(config).ok()?.observe(host).ok()?;
@@ -137,7 +133,10 @@ fn decide(session: &mut Session<'_>, config: &TargetConfig) -> Result<(Decision,
     let served = survey::ask(session.host, &survey.probes(), config.policy.probe_timeout);
     let findings = survey::findings(&survey, config, manifest, &served, session.host.now());
     let mut notes = Vec::new();
-    let newer = newer(session, config, &survey, &mut notes);
+    let newer = match survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref()) {
+        Some(chain) => newer(session.host, config, chain.leaf().not_after(), &mut notes),
+        None => matches!(config.source, SourceConfig::Import { .. }),
+    };
     let means = Means {
         reinstate: manifest.and_then(|manifest| reinstatable(manifest, &findings, config, session.host.now())),
         source: config.source != SourceConfig::None,
@@ -161,13 +160,13 @@ fn reinstatable(manifest: &Manifest, findings: &[Finding], config: &TargetConfig
     (overwritten && sound).then_some(manifest.generation)
 }
 
-/// Whether files that somebody keeps fresh hold a certificate that lasts longer than the one in place.
-fn newer(session: &Session<'_>, config: &TargetConfig, survey: &Survey, notes: &mut Vec<String>) -> bool {
+/// Whether files that somebody keeps fresh hold a certificate that lasts longer than the one in place, which ends at `ends`, UTC. A
+/// file that cannot be read is a note.
+fn newer(host: &Host, config: &TargetConfig, ends: OffsetDateTime, notes: &mut Vec<String>) -> bool {
     let SourceConfig::Import { from, .. } = &config.source else { return false };
-    let Some(now) = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref()) else { return true };
     let mut newest = None;
     for path in from {
-        match session.host.read(path, MAX_FILE).map(crate::sensitive::Sensitive::from) {
+        match host.read(path, MAX_FILE).map(crate::sensitive::Sensitive::from) {
             Ok(bytes) => {
                 let found = pem::read(bytes.expose(), None).map(|found| found.certificates).unwrap_or_default();
                 let leaves = found.iter().filter(|certificate| !certificate.is_ca()).map(|leaf| leaf.not_after());
@@ -176,7 +175,7 @@ fn newer(session: &Session<'_>, config: &TargetConfig, survey: &Survey, notes: &
             Err(error) => notes.push(format!("cannot read {}: {error}", path.display())),
         }
     }
-    newest.is_some_and(|newest| newest > now.leaf().not_after())
+    newest.is_some_and(|newest| newest > ends)
 }
 
 fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, verb: &'static str) -> Report {

@@ -162,6 +162,12 @@ impl Host {
         path.exists()
     }
 
+    /// Where a path leads at the end of all links; none where nothing is there.
+    #[must_use]
+    pub fn real(&self, path: &Path) -> Option<PathBuf> {
+        std::fs::canonicalize(path).ok()
+    }
+
     /// Runs a command that changes what the service does.
     #[must_use]
     pub fn run(&self, command: &Command) -> Ran {

@@ -29,6 +29,7 @@ pub struct Page {
     text: String,
     column: usize,
     width: Option<usize>,
+    program: Option<String>,
 }
 
 /// Where the values of [`Page::field`] begin.
@@ -37,7 +38,24 @@ pub const FIELD: usize = 13;
 impl Page {
     /// A page for a terminal of `width` columns, or for no terminal.
     pub fn new(width: Option<usize>) -> Self {
-        Self { text: String::new(), column: 0, width: width.filter(|width| *width >= 40) }
+        Self { text: String::new(), column: 0, width: width.filter(|width| *width >= 40), program: None }
+    }
+
+    /// The same, for a run that was called as `program`: [`Page::advice`] names it so.
+    pub fn called(mut self, program: &str) -> Self {
+        self.program = Some(program.to_owned());
+        self
+    }
+
+    /// Adds prose that may name commands, `` `reseal ...` ``, in the form that works for the same configuration and state.
+    pub fn advice(&mut self, paint: Paint, text: &str, indent: usize) -> &mut Self {
+        match &self.program {
+            Some(program) => {
+                let text = text.replace("`reseal ", &format!("`{program} "));
+                self.prose(paint, &text, indent)
+            }
+            None => self.prose(paint, text, indent),
+        }
     }
 
     /// Adds a word, or several.
@@ -164,6 +182,13 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advice_names_the_program_as_it_was_called() {
+        let mut page = Page::new(None).called("reseal --config r.toml");
+        page.advice(Paint::Plain, "run `reseal renew`, not reseal", 0).say("; `reseal x`").end();
+        assert_eq!(page.into_text(), "run `reseal --config r.toml renew`, not reseal; `reseal x`\n");
+    }
 
     #[test]
     fn only_the_page_ends_lines_and_colours() {

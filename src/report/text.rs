@@ -26,7 +26,8 @@ pub struct Text {
 /// The answer in words.
 #[must_use]
 pub fn render(answer: &Answer, view: &View) -> Text {
-    let (mut out, mut err) = (Page::new(view.width), Page::new(view.width));
+    let page = || Page::new(view.width).called(&view.program);
+    let (mut out, mut err) = (page(), page());
     match &answer.body {
         Body::None => {}
         Body::Changes(reports) => change::render(reports, answer.command, view, &mut out, &mut err),
@@ -49,8 +50,8 @@ pub use scene::{begins, ends, opening};
 
 /// What is told when only what went wrong is of interest.
 #[must_use]
-pub fn failure(failure: &Failure, width: Option<usize>) -> String {
-    let mut page = Page::new(width);
+pub fn failure(failure: &Failure) -> String {
+    let mut page = Page::new(None);
     failed(failure, &mut page);
     page.into_text()
 }
@@ -70,7 +71,7 @@ fn failed(failure: &Failure, page: &mut Page) {
 
 fn hint(hint: Option<&str>, page: &mut Page) {
     if let Some(hint) = hint {
-        page.put(Paint::Strong, "hint: ").prose(Paint::Plain, hint, 6).end();
+        page.put(Paint::Strong, "hint: ").advice(Paint::Plain, hint, 6).end();
     }
 }
 
@@ -147,7 +148,7 @@ fn severity(severity: Severity) -> &'static str {
 fn finding(finding: &Finding, page: &mut Page) {
     page.painted_field(paint(finding.severity), severity(finding.severity)).put(Paint::Strong, finding.code.name());
     page.say(": ").prose(Paint::Plain, &finding.message, FIELD).end();
-    page.note("", Paint::Faint, finding.remedy);
+    page.field("").advice(Paint::Faint, finding.remedy, FIELD).end();
 }
 
 #[cfg(test)]

@@ -242,3 +242,21 @@ fn a_name_that_is_planted_where_the_new_file_would_wait_leads_nowhere() {
         assert_eq!(world.served(), before);
     }
 }
+
+#[test]
+fn one_file_of_two_targets_is_refused() {
+    let mut world = World::new("");
+    fs::create_dir(world.path("other")).unwrap();
+    symlink(world.path("certs/web.pem"), world.path("other/cert.pem")).unwrap();
+    fs::write(world.path("other/key.pem"), "").unwrap();
+    let text = fs::read_to_string(world.path("reseal.toml")).unwrap();
+    let second = format!(
+        "[[target]]\nname = \"second\"\nkind = \"files\"\nnames = [\"localhost\"]\ncertificate = \"{0}/other/cert.pem\"\n\
+         key = \"{0}/other/key.pem\"\n",
+        world.dir.path().display()
+    );
+    world.config = reseal::config::Config::parse(&(text + &second), Path::new("test.toml")).unwrap();
+    refused(&world, &world.host(), &["web and second are one and the same file", "other/cert.pem"]);
+    fs::remove_file(world.path("other/cert.pem")).unwrap();
+    installed(&world);
+}

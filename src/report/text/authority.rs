@@ -10,9 +10,15 @@ pub fn shown(views: &[AuthorityView], command: Option<&str>, view: &View, page: 
         page.say("there is no certificate authority here; `reseal ca init` makes one").end();
     }
     for authority in views {
-        let made = command == Some("ca init");
+        let asked = command == Some("ca init");
+        let made = asked && authority.fingerprint.is_some();
         page.put(Paint::Strong, &authority.name).say(": ");
-        page.put(Paint::Good, if made { "made" } else { "certificate authority" }).end();
+        let what = match (asked, made) {
+            (true, true) => "made",
+            (true, false) => "would be made",
+            (false, _) => "certificate authority",
+        };
+        page.put(Paint::Good, what).end();
         page.field("subject").say(&authority.subject).end();
         page.field("valid").say(&format!("{} to {}", date(authority.not_before), date(authority.not_after))).end();
         page.field("key").say(&format!("{}, encrypted", authority.key)).end();
@@ -23,7 +29,9 @@ pub fn shown(views: &[AuthorityView], command: Option<&str>, view: &View, page: 
             let text = format!("{} lines of its record cannot be read", authority.damaged);
             page.note("damaged", Paint::Bad, &text);
         }
-        page.field("sha256").say(&authority.fingerprint.to_string()).end();
+        if let Some(fingerprint) = authority.fingerprint {
+            page.field("sha256").say(&fingerprint.to_string()).end();
+        }
         page.field("root").say(&authority.root.display().to_string()).end();
         if made {
             let next = format!(
@@ -36,9 +44,8 @@ pub fn shown(views: &[AuthorityView], command: Option<&str>, view: &View, page: 
 }
 
 pub fn issued(issued: &Written, page: &mut Page) {
-    page.put(Paint::Good, "issued")
-        .say(&format!(" {}, until {}", issued.fingerprint.short(), date(issued.not_after)))
-        .end();
+    let what = issued.fingerprint.map_or("would be issued".to_owned(), |made| format!("issued {}", made.short()));
+    page.put(Paint::Good, &what).say(&format!(", until {}", date(issued.not_after))).end();
     page.field("chain").say(&issued.chain.display().to_string()).end();
     page.field("key").say(&issued.key.display().to_string()).end();
 }

@@ -26,7 +26,7 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
             Outcome::Nothing { why } => plain(report, Paint::Plain, why, out),
             Outcome::Recovered { what } => plain(report, Paint::Good, &format!("recovered: {what}"), out),
             Outcome::Pruned { removed } => plain(report, Paint::Plain, &removed_line(removed), out),
-            Outcome::Planned => planned(report, out),
+            Outcome::Planned => planned(report, command == Some("recover"), out),
             Outcome::Committed { receipt, not_served } => committed(report, receipt, not_served, view, out),
             Outcome::Refused { why, hint } => bad(report, "refused", why, hint.as_deref(), err),
             Outcome::RolledBack { why, hint, receipt } => {
@@ -150,27 +150,34 @@ fn restorable(leaf: &Leaf, now: OffsetDateTime) -> bool {
     leaf.paired && leaf.not_before <= now && now <= leaf.not_after
 }
 
-fn planned(report: &Report, page: &mut Page) {
+fn planned(report: &Report, recovery: bool, page: &mut Page) {
     let Some(plan) = &report.plan else {
         return plain(report, Paint::Plain, "would be done; nothing was changed", page);
     };
-    head(report, page).put(Paint::Strong, "would be changed").say("; this is a dry run, nothing was touched").end();
+    let what = if recovery { "would be put back" } else { "would be changed" };
+    head(report, page).put(Paint::Strong, what).say("; this is a dry run, nothing was touched").end();
     why(plan, page);
     for finding in &report.findings {
         super::finding(finding, page);
     }
-    before_and_after(plan, "is issued when this is run", page);
-    page.note(
-        "keep",
-        Paint::Plain,
-        &format!("what is there now as generation {}; the change is generation {}", plan.backup, plan.generation),
-    );
+    if recovery {
+        let from = format!("generation {} keeps what was there before generation {}", plan.backup, plan.generation);
+        page.note("from", Paint::Plain, &from);
+        if plan.files.is_empty() {
+            page.note("files", Paint::Plain, "each is as it was before; only the journal would be closed");
+        }
+    } else {
+        before_and_after(plan, "is issued when this is run", page);
+        let keep =
+            format!("what is there now as generation {}; the change is generation {}", plan.backup, plan.generation);
+        page.note("keep", Paint::Plain, &keep);
+    }
     for file in &plan.files {
         planned_file(file, page);
     }
     let how =
         if plan.atomic { "all with one rename" } else { "file by file; undone as a whole where a later step fails" };
-    if !plan.files.is_empty() {
+    if !plan.files.is_empty() && !recovery {
         page.note("switch", Paint::Plain, how);
     }
     for command in &plan.commands {
@@ -179,7 +186,7 @@ fn planned(report: &Report, page: &mut Page) {
     for probe in &plan.probes {
         page.field("prove").say(probe).end();
     }
-    if plan.probes.is_empty() {
+    if plan.probes.is_empty() && !recovery {
         page.note("prove", Paint::Warn, "only by reading the files back: no place where it is served is configured");
     }
     notes(&report.notes, page);
@@ -189,6 +196,7 @@ fn planned_file(file: &PlannedFile, page: &mut Page) {
     let path = file.path.display().to_string();
     page.field(match file.act {
         "make-directory" => "make dir",
+        "put-back" => "put back",
         other => other,
     });
     page.say(&path);

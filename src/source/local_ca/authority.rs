@@ -13,6 +13,7 @@ use super::record::{self, Issued, Record};
 use crate::cert::codec::pem::{self, BlockError};
 use crate::cert::{Bundle, Certificate, Name, PrivateKey};
 use crate::change::Image;
+use crate::host::Host;
 use crate::host::attributes;
 use crate::host::dir::{Dir, DiskError};
 use crate::host::state::{State, absent_is_none, file_name};
@@ -54,6 +55,12 @@ impl Authority {
     pub fn all(state: &State) -> Result<Vec<Self>, CaError> {
         let Some(area) = state.existing_area(AREA)? else { return Ok(Vec::new()) };
         names(Some(&area))?.into_iter().map(|name| Self::read(&name, area.sub(&file_name(&name))?)).collect()
+    }
+
+    /// Where the root of a CA of this name lies, or would.
+    #[must_use]
+    pub fn root_of(host: &Host, name: &str) -> PathBuf {
+        host.state_dir().join(AREA).join(file_name(name)).join(ROOT)
     }
 
     /// Whether the name is still free.
@@ -154,6 +161,12 @@ impl Authority {
             return Err(CaError::NotYetValid { ca: self.name.clone(), from: self.root.not_before() });
         }
         Ok(())
+    }
+
+    /// When a certificate of `days` days that is issued at `now` would end, UTC.
+    #[must_use]
+    pub fn end_of(&self, days: u32, now: OffsetDateTime) -> OffsetDateTime {
+        certify::end_of(&self.root, days, now)
     }
 
     /// Opens its key.

@@ -79,7 +79,7 @@ pub(super) fn leaf(
     let mut params = CertificateParams::default();
     params.serial_number = Some(serial()?);
     params.not_before = (now - BACKDATED).max(root.not_before());
-    params.not_after = (now + Duration::days(i64::from(days))).min(root.not_after());
+    params.not_after = end_of(root, days, now);
     params.distinguished_name = named(common_name(names));
     params.subject_alt_names = names.iter().map(alternative).collect::<Result<_, _>>()?;
     // Says that it is no CA, which also writes the key identifier.
@@ -97,6 +97,11 @@ pub(super) fn leaf(
     let chain = Chain::as_given(vec![leaf]).ok_or(CaError::Other("there is none"))?;
     Anchors::new([root.clone()]).verify(&chain, names, now)?;
     Bundle::pair(chain, key).map_err(|_| CaError::Other("it is for another key"))
+}
+
+/// The last second of a leaf of `days` days that is issued at `now`, UTC: with its CA at the latest.
+pub(super) fn end_of(root: &Certificate, days: u32, now: OffsetDateTime) -> OffsetDateTime {
+    (whole_second(now) + Duration::days(i64::from(days))).min(root.not_after())
 }
 
 /// What path building does not look at.

@@ -96,6 +96,14 @@ pub struct Founded {
     pub(super) profile: Profile,
 }
 
+impl Founded {
+    /// Its root.
+    #[must_use]
+    pub fn root(&self) -> &Certificate {
+        &self.root
+    }
+}
+
 /// What was chosen for a CA, as it lies beside its root.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Profile {
