@@ -1,5 +1,6 @@
 //! The two streams.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstream::adapter::strip_str;
@@ -31,7 +32,11 @@ pub fn trouble(text: &str, colour: Colour) {
 /// All at once where the colours go, instead of a system call for each piece between two of them.
 fn write_in<S: RawStream + AsLockedWrite>(choice: ColorChoice, text: &str, mut stream: S) -> io::Result<()> {
     match choice {
-        ColorChoice::Never => stream.write_all(strip_str(text).to_string().as_bytes()).and_then(|()| stream.flush()),
+        ColorChoice::Never => {
+            let plain =
+                if text.contains('\x1b') { Cow::Owned(strip_str(text).to_string()) } else { Cow::Borrowed(text) };
+            stream.write_all(plain.as_bytes()).and_then(|()| stream.flush())
+        }
         ColorChoice::Auto | ColorChoice::AlwaysAnsi | ColorChoice::Always => {
             let mut stream = AutoStream::new(stream, choice);
             stream.write_all(text.as_bytes()).and_then(|()| stream.flush())

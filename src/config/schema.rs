@@ -1,6 +1,6 @@
 //! What may stand in `reseal.toml`, and what each word means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -86,8 +86,9 @@ fn authorities(table: &Table<'_>, problems: &mut Problems<'_>) -> BTreeMap<Strin
 }
 
 fn refuse_shared(places: &[Taken], problems: &mut Problems<'_>) {
-    for (index, taken) in places.iter().enumerate() {
-        if places[..index].iter().any(|earlier| earlier.what == taken.what) {
+    let mut seen = HashSet::new();
+    for taken in places {
+        if !seen.insert(&taken.what) {
             problems.add(&taken.at, format!("{} is there twice", taken.what));
         }
     }
