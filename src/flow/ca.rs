@@ -334,7 +334,7 @@ fn passphrase(session: &Session<'_>, ca: &str, new: bool) -> Result<(Sensitive, 
     let label = label(ca);
     let keyring = Some(if secrets.may_prompt { KEYRING_ANSWERED } else { KEYRING_LIMIT });
     let query = PassphraseQuery { label: &label, explicit, may_prompt: secrets.may_prompt, confirm: new, keyring };
-    passphrase::obtain(&query).map_err(|error| no_passphrase(ca, &error))
+    passphrase::obtain(session.host, &query).map_err(|error| no_passphrase(ca, &error))
 }
 
 /// How long the keyring may take where a person may have to unlock it.

@@ -24,7 +24,7 @@ pub fn from_files(host: &Host, paths: &[PathBuf], extra: Vec<Part>, secrets: &Se
     match import::bundle_from(&parts, None) {
         // Only a key that turns out to be encrypted is worth a search for its passphrase.
         Err(error) if error.wants_passphrase() => {
-            let passphrase = key_passphrase(secrets).map_err(|missing| match missing {
+            let passphrase = key_passphrase(host, secrets).map_err(|missing| match missing {
                 Some(refusal) => refusal,
                 None => refusal_of(&error),
             })?;
@@ -48,12 +48,12 @@ fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
 
 /// The passphrase of an encrypted key that is imported: from what was named, or from a person. `Err(None)`: there is no way to
 /// get one.
-fn key_passphrase(secrets: &Secrets) -> Result<Sensitive, Option<Refusal>> {
+fn key_passphrase(host: &Host, secrets: &Secrets) -> Result<Sensitive, Option<Refusal>> {
     if secrets.file.is_none() && secrets.descriptor.is_none() && !secrets.may_prompt {
         return Err(None);
     }
     let query = PassphraseQuery { keyring: None, ..query("import", secrets) };
-    match passphrase::obtain(&query) {
+    match passphrase::obtain(host, &query) {
         Ok((secret, _)) => Ok(secret),
         Err(error) => Err(Some(Refusal::with(explain(&error), Some(error.hint().to_owned())))),
     }

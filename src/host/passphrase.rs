@@ -4,6 +4,7 @@
 //! shell histories and crash reports.
 
 mod keyring;
+mod prompt;
 
 use std::fmt;
 use std::fs::File;
@@ -17,6 +18,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
+use crate::host::Host;
 use crate::sensitive::Sensitive;
 
 pub use self::keyring::store;
@@ -118,6 +120,9 @@ pub enum Miss {
     /// It was typed differently the second time.
     #[error("the two were not the same")]
     Mismatch,
+    /// A signal came while a person was asked.
+    #[error("a signal asked to stop")]
+    Interrupted,
 }
 
 /// No source gave the passphrase.
@@ -174,11 +179,11 @@ pub const KEYRING_LIMIT: Duration = Duration::from_secs(3);
 /// # Errors
 /// Every source with its reason. Where the keyring's is [`Miss::Absent`] it answered and has none; [`Miss::Unavailable`] says
 /// nothing about what it holds.
-pub fn obtain(query: &PassphraseQuery<'_>) -> Result<(Sensitive, Origin), PassphraseError> {
+pub fn obtain(host: &Host, query: &PassphraseQuery<'_>) -> Result<(Sensitive, Origin), PassphraseError> {
     let around = Around {
         credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         keyring: &keyring::fetch,
-        ask: &ask,
+        ask: &|question| prompt::ask(question, host),
     };
     obtain_from(query, &around)
 }
@@ -330,14 +335,6 @@ fn ask_once_or_twice(
         return Err(Miss::Mismatch);
     }
     Ok(first)
-}
-
-fn ask(question: &str) -> Result<Sensitive, Miss> {
-    // Without a controlling terminal (cron, a unit) it cannot be opened; standard input may be anything meanwhile.
-    if let Err(error) = File::options().read(true).write(true).open("/dev/tty") {
-        return Err(Miss::Unavailable { why: format!("there is no terminal ({error})") });
-    }
-    Ok(Sensitive::from(rpassword::prompt_password(question)?))
 }
 
 #[cfg(test)]

@@ -3,4 +3,5 @@
 mod bench;
 mod inputs;
 mod outputs;
+mod prompt;
 mod verbs;

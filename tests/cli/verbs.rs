@@ -28,7 +28,7 @@ fn files_and_servers_are_checked_without_a_configuration() {
     // A port that was just free: nobody listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     bench.run(&["check", &free]).ends(3).says("unreachable");
-    bench.run(&["check"]).ends(2).warns("it does not exist").warns("reseal init");
+    bench.run(&["check"]).ends(2).warns("it does not exist").warns("` writes a first one");
     bench.run(&["check", "web"]).ends(2);
 }
 
@@ -181,7 +181,8 @@ fn a_ca_of_ones_own() {
     let issued = bench.json(&[&["ca", "issue", "office", "www.example.org"][..], &secret].concat());
     let chain = issued["results"][0]["chain"].as_str().unwrap().to_owned();
     bench.run(&["check", &chain]).ends(0);
-    bench.run(&["ca", "init", "x", "--permit", "lan", "--dry-run"]).ends(2);
+    bench.run(&["ca", "init", "x", "--permit", "lan", "--dry-run"]).ends(0).says("would be made");
+    bench.run(&["ca", "show", "x"]).ends(4);
     bench.configure("[target.source]\nkind = \"local-ca\"\nca = \"office\"\n");
     bench.run(&[&["renew"][..], &secret].concat()).ends(0).says("renewed");
     bench.run(&["renew"]).ends(0).says("good for now");
