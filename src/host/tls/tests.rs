@@ -1,15 +1,18 @@
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::{fmt, thread};
 
 use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SignatureScheme, SupportedProtocolVersion,
+};
 
 use super::*;
 
@@ -75,7 +78,8 @@ fn cipher_suites_are_of_the_family_too() {
         (KeyFamily::Ecdsa, rustls::SignatureAlgorithm::ECDSA, "ECDHE_RSA"),
     ];
     for (family, kind, foreign) in kinds {
-        let (config, _) = witness::client(Some(family)).unwrap();
+        let (config, _) =
+            witness::client(witness::Way { family: Some(family), post_quantum: true, early: false }).unwrap();
         let suites = &config.crypto_provider().cipher_suites;
         assert!(suites.iter().any(|suite| suite.usable_for_signature_algorithm(kind) && suite.tls13().is_none()));
         assert!(!suites.iter().any(|suite| format!("{suite:?}").contains(foreign)), "{suites:?}");
@@ -265,13 +269,17 @@ fn addresses_are_resolved() {
 fn the_first_address_that_accepts_is_used() {
     let pair = Pair::new(&rcgen::PKCS_ECDSA_P256_SHA256);
     let good = pair.clone().serve(rustls::ALL_VERSIONS);
-    let served = handshake_among("host:1", &[nobody(), good], None, None, Deadline::after(LIMIT)).unwrap();
+    let among = |addresses: &[SocketAddr]| {
+        let wanted = wanted(None, Start::Tls, None).unwrap();
+        Quest::new(wanted, "host:1".to_owned(), addresses.to_vec(), deadline(LIMIT)).finish()
+    };
+    let served = among(&[nobody(), good]).unwrap();
     assert_eq!(served.address, good);
     assert_eq!(handshake(&format!("localhost:{}", good.port()), None, None, LIMIT).unwrap().chain, [pair.leaf()]);
 
-    let error = handshake_among("host:1", &[nobody(), nobody()], None, None, Deadline::after(LIMIT)).unwrap_err();
+    let error = among(&[nobody(), nobody()]).unwrap_err();
     assert!(matches!(error, ProbeError::Refused { .. }), "{error:?}");
-    let error = handshake_among("host:1", &[], None, None, Deadline::after(LIMIT)).unwrap_err();
+    let error = among(&[]).unwrap_err();
     assert_eq!(error.to_string(), "look up host:1");
 }
 
@@ -327,10 +335,6 @@ fn openssl_with_odd_keys_and_old_ways() {
             Err(error) => assert!(version == "-tls1_2" && is_alert(&error), "{version}: {error:?}"),
         }
     }
-    let (result, _) = see(2, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
-    let error = result.unwrap_err();
-    assert!(matches!(error, ProbeError::Alert { ref alert, .. } if alert == "protocol_version"), "{error:?}");
-    assert_eq!(error.hint(), Some("the server may speak TLS 1.1 or older alone"));
 }
 
 /// A well-behaved server, and its leaf.
