@@ -134,9 +134,18 @@ impl Conversation {
             };
             return Some(Err(error));
         }
-        if let Err(what) = self.meter.count(bytes) {
-            return Some(Err(ProbeError::Oversized { address, what }));
+        // A farewell without any other word. TLS itself would wait on, for anybody could have written it.
+        if self.meter.bytes == 0 && matches!(bytes, [0x15, 3, _, 0, 2, _, 0, ..]) {
+            return Some(Err(ProbeError::Reset { address }));
         }
+        // What comes before the limit may be the end.
+        let (good, over) = self.meter.count(bytes);
+        let end = self.digest(bytes.get(..good).unwrap_or_default());
+        end.or_else(|| over.map(|what| Err(ProbeError::Oversized { address, what })))
+    }
+
+    fn digest(&mut self, bytes: &[u8]) -> Option<Result<Served, ProbeError>> {
+        let address = self.address;
         match &mut self.part {
             Part::Opening(_) => None,
             Part::Modern(modern) => modern.hear(bytes, &mut self.out),
@@ -222,35 +231,37 @@ struct Meter {
 }
 
 impl Meter {
-    fn count(&mut self, mut bytes: &[u8]) -> Result<(), &'static str> {
+    /// How many of the bytes are within the limits, and which one the next would pass.
+    fn count(&mut self, bytes: &[u8]) -> (usize, Option<&'static str>) {
+        let room = MOST_BYTES.saturating_sub(self.bytes);
         self.bytes = self.bytes.saturating_add(bytes.len());
-        if self.bytes > MOST_BYTES {
-            return Err("more than 1 MiB");
-        }
-        while !bytes.is_empty() {
+        let mut rest = bytes.get(..room).unwrap_or(bytes);
+        let taken = rest.len();
+        while let Some((first, others)) = rest.split_first() {
             if self.missing > 0 {
-                let passed = self.missing.min(bytes.len());
+                let passed = self.missing.min(rest.len());
                 self.missing -= passed;
-                bytes = bytes.get(passed..).unwrap_or_default();
+                rest = rest.get(passed..).unwrap_or_default();
                 continue;
             }
-            let Some((first, rest)) = bytes.split_first() else { break };
+            if self.filled == 0 {
+                self.records += 1;
+                if self.records > MOST_RECORDS {
+                    return (taken - rest.len(), Some("more than 256 records"));
+                }
+            }
             if let Some(place) = self.header.get_mut(self.filled) {
                 *place = *first;
             }
-            bytes = rest;
+            rest = others;
             self.filled += 1;
             if self.filled == self.header.len() {
                 let [.., high, low] = self.header;
                 self.missing = usize::from(u16::from_be_bytes([high, low]));
                 self.filled = 0;
-                self.records += 1;
-                if self.records > MOST_RECORDS {
-                    return Err("more than 256 records");
-                }
             }
         }
-        Ok(())
+        (taken, (bytes.len() > room).then_some("more than 1 MiB"))
     }
 }
 

@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-use rustls::{AlertDescription, InvalidMessage};
+use rustls::{AlertDescription, InvalidMessage, PeerMisbehaved};
 
 use super::spoken::Spoken;
 use super::starttls::Refusal;
 use crate::endpoint::Start;
+
+/// What is said of a message of more than 64 KB.
+pub(super) const ABOVE_THE_LIMIT: &str = "a message above the protocol's limit";
 
 /// Why a server showed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -196,7 +199,10 @@ impl ProbeError {
                 InvalidMessage::CertificatePayloadTooLarge
                 | InvalidMessage::HandshakePayloadTooLarge
                 | InvalidMessage::MessageTooLarge,
-            ) => Self::Oversized { address, what: "a message above the protocol's limit" },
+            ) => Self::Oversized { address, what: ABOVE_THE_LIMIT },
+            rustls::Error::PeerMisbehaved(PeerMisbehaved::TooManyWarningAlertsReceived) => {
+                Self::Oversized { address, what: "a flood of warnings" }
+            }
             source => Self::Tls { address, source },
         }
     }

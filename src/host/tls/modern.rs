@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{CipherSuite, ClientConnection, NamedGroup, ProtocolVersion};
 
-use super::failure::ProbeError;
+use super::failure::{ABOVE_THE_LIMIT, ProbeError};
 use super::witness::{self, Way, Witness};
 use super::{PostQuantum, Served, Version};
 
@@ -42,10 +42,12 @@ impl Modern {
             match self.tls.read_tls(&mut fresh) {
                 // It takes nothing more from a peer that has closed, and the loop must not wait for it to.
                 Ok(0) => failed = Some(ProbeError::Reset { address: self.address }),
-                Ok(_) => {
-                    failed = self.tls.process_new_packets().err().map(|error| ProbeError::of(self.address, error));
-                }
-                Err(_) => failed = Some(ProbeError::Oversized { address: self.address, what: "more than it takes in" }),
+                Ok(_) => match self.tls.process_new_packets() {
+                    Ok(_) => {}
+                    Err(error) => failed = Some(ProbeError::of(self.address, error)),
+                },
+                // It keeps no more of a message than one can have.
+                Err(_) => failed = Some(ProbeError::Oversized { address: self.address, what: ABOVE_THE_LIMIT }),
             }
         }
         let end = match failed {

@@ -72,9 +72,26 @@ pub(super) fn postgres(pending: &[u8]) -> Result<Step, Refusal> {
         None => Ok(Step::Wait),
         Some(b'S') => Ok(Step::Go(1)),
         Some(b'N') => Err(Refusal::NotOffered),
-        Some(b'E') => Err(Refusal::Refused(quote(pending.get(5..).unwrap_or_default()))),
+        Some(b'E') => postgres_error(pending),
         Some(_) => Err(Refusal::Broken(format!("it does not answer as PostgreSQL does: \"{}\"", quote(pending)))),
     }
+}
+
+/// `ErrorResponse`: a length and fields, of which `M` is for people. Servers of the last century send text alone.
+fn postgres_error(pending: &[u8]) -> Result<Step, Refusal> {
+    const LONGEST: u32 = 4 * 1024;
+    let Some((&[_, a, b, c, d], fields)) = pending.split_first_chunk() else { return Ok(Step::Wait) };
+    let length = u32::from_be_bytes([a, b, c, d]);
+    if length > LONGEST {
+        let text = pending.get(1..).unwrap_or_default();
+        let ended = text.contains(&0) || text.len() > 1024;
+        return if ended { Err(Refusal::Refused(quote(text))) } else { Ok(Step::Wait) };
+    }
+    if fields.len() + 4 < usize::try_from(length).unwrap_or_default() {
+        return Ok(Step::Wait);
+    }
+    let message = fields.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(b"M"));
+    Err(Refusal::Refused(quote(message.unwrap_or(fields))))
 }
 
 /// The server greets with what it can (MySQL manual, "Protocol::HandshakeV10"); TLS begins right after our packet, without

@@ -36,8 +36,8 @@ impl Xmpp {
 
     /// Up to the end of the features.
     fn features(&mut self, pending: &[u8], out: &mut Vec<u8>) -> Result<Step, Refusal> {
-        if let Some(at) = find(pending, b"stream:error") {
-            return Err(Refusal::Refused(quote(pending.get(at..).unwrap_or_default())));
+        if let Some(refusal) = refusal(pending) {
+            return Err(refusal);
         }
         // Empty: `<stream:features/>`.
         if find(pending, b"features/>").is_some() {
@@ -54,10 +54,17 @@ impl Xmpp {
     }
 }
 
+/// Of the stream, or of the request for TLS.
+fn refusal(pending: &[u8]) -> Option<Refusal> {
+    let at = find(pending, b"<failure").or_else(|| find(pending, b"<stream:error"))?;
+    let words = pending.get(at..).filter(|words| words.contains(&b'>'))?;
+    Some(Refusal::Refused(quote(words)))
+}
+
 /// `<proceed/>` or `<failure/>`.
 fn answer(pending: &[u8]) -> Result<Step, Refusal> {
-    if find(pending, b"<failure").is_some() || find(pending, b"stream:error").is_some() {
-        return Err(Refusal::Refused(quote(pending)));
+    if let Some(refusal) = refusal(pending) {
+        return Err(refusal);
     }
     let Some(at) = find(pending, b"<proceed") else { return Ok(Step::Wait) };
     let Some(close) = find(pending.get(at..).unwrap_or_default(), b">").map(|end| at + end) else {
