@@ -56,6 +56,10 @@ impl Call {
                 Ok(None) => {}
                 Ok(Some(error)) | Err(error) => return Some(Err(connect_error(self.address, error))),
             }
+            // Whoever looks because time is up, and not because the socket says so, must not take it for connected.
+            if self.stream.peer_addr().is_err() {
+                return None;
+            }
             match Conversation::new(wanted.clone(), manner, self.address) {
                 Ok(talk) => self.talk = Some(talk),
                 Err(error) => return Some(Err(error)),

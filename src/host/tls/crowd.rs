@@ -106,12 +106,13 @@ pub fn ask_all(
     let feed = Feed::new(if options.rate.is_some() { 1 } else { 256 }, bells);
     let lookups = Lookups::default();
     let (sender, receiver) = sync_channel(256);
-    let share = in_flight.div_ceil(inboxes.len().max(1));
+    let workers = inboxes.len();
     thread::scope(|scope| {
         // Whatever ends the scope, a panic of `each` too, ends the threads that it waits for.
         let _end = Closing(&feed);
         for (number, inbox) in inboxes.iter().enumerate() {
             let (sender, lookups, feed) = (sender.clone(), lookups.clone(), &feed);
+            let share = in_flight / workers + usize::from(number < in_flight % workers);
             scope.spawn(move || match Worker::new(number, share, options, inbox, feed, lookups) {
                 Ok(worker) => worker.run(&sender),
                 Err(error) => worker::refuse(number, feed, &error, &sender),

@@ -125,14 +125,13 @@ impl<'a> Worker<'a> {
             // An interruption is nothing: all is looked at anew.
             let _ = epoll::wait(&self.epoll, buffer, wait.as_ref());
             let now = Instant::now();
-            // What has come counts before what is late.
             for &Event { data, .. } in &events {
                 match data.u64() {
                     BELL => self.answered_lookups(now),
                     key => self.step(key, now, |quest| quest.ready(now, &mut scratch)),
                 }
             }
-            self.tick(now);
+            self.tick(now, &mut scratch);
         }
     }
 
@@ -270,7 +269,9 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn tick(&mut self, now: Instant) {
+    /// Looks at those whose time it is. The socket once more before anything else: what has come, and only waits for this thread
+    /// to take it, is in time.
+    fn tick(&mut self, now: Instant, scratch: &mut [u8]) {
         while let Some(&Reverse((at, key))) = self.times.peek() {
             if at > now {
                 return;
@@ -285,7 +286,7 @@ impl<'a> Worker<'a> {
                     let address = label.clone();
                     self.finish(key, Err(ProbeError::Timeout { stage: Stage::Resolve, address }));
                 }
-                Some(Work::Quest(_)) => self.step(key, now, |_| Step::Wait),
+                Some(Work::Quest(_)) => self.step(key, now, |quest| quest.ready(now, scratch)),
                 None => {}
             }
         }
