@@ -48,6 +48,7 @@ pub mod change;
 pub mod cli;
 pub mod config;
 pub mod digest;
+pub mod endpoint;
 pub mod engine;
 pub mod event;
 pub mod flow;

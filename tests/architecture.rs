@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Pure: these open nothing.
     ("sensitive", &[]),
     ("digest", &[]),
+    ("endpoint", &[]),
     ("change", &["digest", "sensitive"]),
     ("event", &["change"]),
     ("outcome", &["change", "digest"]),
@@ -19,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plan", &["assess"]),
     ("config", &["cert", "change"]),
     // The only door to the machine.
-    ("host", &["cert", "change", "digest", "event", "outcome", "sensitive"]),
+    ("host", &["cert", "change", "digest", "endpoint", "event", "outcome", "sensitive"]),
     // Adapters and the engine: none of them knows another.
     ("source", &["cert", "change", "digest", "host", "outcome", "sensitive"]),
     ("target", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
@@ -33,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "change",
             "config",
             "digest",
+            "endpoint",
             "engine",
             "event",
             "host",
@@ -44,7 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Words in, words out.
-    ("report", &["assess", "cert", "change", "config", "digest", "event", "flow", "outcome"]),
+    ("report", &["assess", "cert", "change", "config", "digest", "endpoint", "event", "flow", "outcome"]),
     (
         "cli",
         &[
@@ -53,6 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "change",
             "config",
             "digest",
+            "endpoint",
             "engine",
             "event",
             "flow",
@@ -66,7 +69,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that open nothing: they take facts and the time, and answer.
-const PURE: &[&str] = &["sensitive", "digest", "change", "event", "outcome", "cert", "assess", "plan", "config"];
+const PURE: &[&str] =
+    &["sensitive", "digest", "endpoint", "change", "event", "outcome", "cert", "assess", "plan", "config"];
 
 /// Words that no pure module may hold.
 const IMPURE: &[&str] =

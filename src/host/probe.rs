@@ -69,7 +69,11 @@ fn shown(result: Result<tls::Served, ProbeError>) -> Shown {
         | ProbeError::NotTls { .. }
         | ProbeError::Alert { .. }
         | ProbeError::Oversized { .. }
-        | ProbeError::Tls { .. } => Shown::Failing { why },
+        | ProbeError::Tls { .. }
+        | ProbeError::Malformed { .. }
+        | ProbeError::TooOld { .. }
+        | ProbeError::Tls13Alone { .. }
+        | ProbeError::StartTls { .. } => Shown::Failing { why },
     }
 }
 

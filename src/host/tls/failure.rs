@@ -3,7 +3,14 @@
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-use rustls::{AlertDescription, InvalidMessage};
+use rustls::{AlertDescription, InvalidMessage, PeerMisbehaved};
+
+use super::spoken::Spoken;
+use super::starttls::Refusal;
+use crate::endpoint::Start;
+
+/// What is said of a message of more than 64 KB.
+pub(super) const ABOVE_THE_LIMIT: &str = "a message above the protocol's limit";
 
 /// Why a server showed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +62,8 @@ pub enum ProbeError {
     NotTls {
         /// Who.
         address: SocketAddr,
-        /// The protocol if it is known, else the first bytes, escaped.
-        seen: String,
+        /// What is spoken instead.
+        seen: Spoken,
     },
     /// The server refused.
     #[error("{address} ended the TLS handshake with the alert {alert}")]
@@ -82,9 +89,75 @@ pub enum ProbeError {
         /// In which way.
         source: rustls::Error,
     },
+    /// An old server breaks the protocol.
+    #[error("{address} breaks the TLS protocol: {what}")]
+    Malformed {
+        /// Who.
+        address: SocketAddr,
+        /// In which way.
+        what: &'static str,
+    },
+    /// The server speaks nothing newer than SSL.
+    #[error("{address} speaks {version}, which is older than TLS")]
+    TooOld {
+        /// Who.
+        address: SocketAddr,
+        /// What it speaks.
+        version: &'static str,
+    },
+    /// The server speaks TLS 1.3 and nothing else, with groups or suites that are not spoken here; the certificate is encrypted.
+    #[error("{address} speaks TLS 1.3 alone, with no group or cipher suite in common")]
+    Tls13Alone {
+        /// Who.
+        address: SocketAddr,
+    },
+    /// TLS does not begin in the middle of the protocol that was named.
+    #[error("{address} does not begin TLS within {protocol}: {}", refusal_words(.why))]
+    StartTls {
+        /// Who.
+        address: SocketAddr,
+        /// What was spoken.
+        protocol: Start,
+        /// Why not.
+        why: Refusal,
+    },
+}
+
+fn refusal_words(why: &Refusal) -> String {
+    match why {
+        Refusal::NotOffered => "the server does not offer it".to_owned(),
+        Refusal::Refused(words) => format!("the server refuses: \"{words}\""),
+        Refusal::Broken(what) => what.clone(),
+        Refusal::TooMuch => "it talks without end".to_owned(),
+    }
 }
 
 impl ProbeError {
+    /// A stable name for reports.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Resolve { .. } => "no-address",
+            Self::Name { .. } => "bad-name",
+            Self::Refused { .. } => "refused",
+            Self::Connect { source, .. } if of_this_machine(source) => "local-error",
+            Self::Connect { .. } => "unreachable",
+            Self::Timeout { .. } => "timeout",
+            Self::Reset { .. } => "reset",
+            Self::NotTls { seen: Spoken::Http, .. } => "plain-http",
+            Self::NotTls { seen: Spoken::Known { .. } | Spoken::Other(_), .. } => "not-tls",
+            Self::Alert { .. } => "alert",
+            Self::Oversized { .. } => "oversized",
+            Self::Tls { .. } | Self::Malformed { .. } => "protocol-error",
+            Self::TooOld { .. } => "protocol-too-old",
+            Self::Tls13Alone { .. } => "tls13-unsupported",
+            Self::StartTls { why: Refusal::NotOffered, .. } => "starttls-not-offered",
+            Self::StartTls { why: Refusal::Refused(_), .. } => "starttls-refused",
+            Self::StartTls { why: Refusal::Broken(_), .. } => "starttls-broken",
+            Self::StartTls { why: Refusal::TooMuch, .. } => "oversized",
+        }
+    }
+
     /// What to do, where that can be said.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -92,16 +165,27 @@ impl ProbeError {
             Self::Resolve { .. } | Self::Name { .. } => Some("check the probe's address and name"),
             Self::Refused { .. } => Some("is the service running, and does it listen on this port?"),
             Self::Connect { .. } | Self::Timeout { .. } => Some("check routes and packet filters, or raise the limit"),
-            Self::NotTls { .. } => {
-                Some("check the port; a service that begins in plain text cannot be probed this way")
+            Self::NotTls { seen: Spoken::Known { .. }, .. } => Some(
+                "check the port; where TLS begins after plain text, name the protocol: `smtp://host:port`, `imap://` ...",
+            ),
+            Self::NotTls { .. } => Some("check the port"),
+            Self::TooOld { .. } => Some("no client of today connects: the server must be updated"),
+            Self::StartTls { why: Refusal::NotOffered, .. } => {
+                Some("the server must be configured for it, or TLS has a port of its own")
             }
+            Self::StartTls { why: Refusal::Broken(_), .. } => Some("check the port and the protocol"),
             Self::Alert { alert, .. } => match alert.as_str() {
-                "protocol_version" => Some("the server may speak TLS 1.1 or older alone"),
+                "protocol_version" => Some("the server speaks no version of TLS that is spoken here"),
                 "unrecognized_name" => Some("the server knows nobody of this name"),
                 "handshake_failure" => Some("no version, cipher or kind of key in common"),
                 _ => None,
             },
-            Self::Reset { .. } | Self::Oversized { .. } | Self::Tls { .. } => None,
+            Self::Reset { .. }
+            | Self::Oversized { .. }
+            | Self::Tls { .. }
+            | Self::Malformed { .. }
+            | Self::Tls13Alone { .. }
+            | Self::StartTls { .. } => None,
         }
     }
 
@@ -115,7 +199,10 @@ impl ProbeError {
                 InvalidMessage::CertificatePayloadTooLarge
                 | InvalidMessage::HandshakePayloadTooLarge
                 | InvalidMessage::MessageTooLarge,
-            ) => Self::Oversized { address, what: "a message above the protocol's limit" },
+            ) => Self::Oversized { address, what: ABOVE_THE_LIMIT },
+            rustls::Error::PeerMisbehaved(PeerMisbehaved::TooManyWarningAlertsReceived) => {
+                Self::Oversized { address, what: "a flood of warnings" }
+            }
             source => Self::Tls { address, source },
         }
     }
@@ -137,8 +224,25 @@ impl ProbeError {
             | Self::NotTls { .. }
             | Self::Alert { .. }
             | Self::Oversized { .. }
-            | Self::Tls { .. } => 4,
+            | Self::Tls { .. }
+            | Self::Malformed { .. }
+            | Self::TooOld { .. }
+            | Self::Tls13Alone { .. }
+            | Self::StartTls { .. } => 4,
         }
+    }
+}
+
+/// Whether the failure says something about this machine and nothing about the other.
+#[allow(clippy::wildcard_enum_match_arm, reason = "kinds of errors are an open set")]
+fn of_this_machine(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied | io::ErrorKind::OutOfMemory => true,
+        _ => matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::AFNOSUPPORT)
+        ),
     }
 }
 
@@ -149,6 +253,8 @@ pub enum Stage {
     Resolve,
     /// The connection was being made.
     Connect,
+    /// The server was being asked in plain text to begin TLS.
+    StartTls,
     /// TLS was being spoken.
     Handshake,
 }
@@ -158,6 +264,7 @@ impl fmt::Display for Stage {
         out.write_str(match self {
             Self::Resolve => "looking up",
             Self::Connect => "connecting to",
+            Self::StartTls => "asking for TLS at",
             Self::Handshake => "shaking hands with",
         })
     }
@@ -165,7 +272,7 @@ impl fmt::Display for Stage {
 
 /// The alert as the standards write it: `handshake_failure`, not `HandshakeFailure`.
 #[allow(clippy::wildcard_enum_match_arm, reason = "alerts are an open set")]
-fn alert_name(alert: AlertDescription) -> String {
+pub(super) fn alert_name(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::UnrecognisedName => return "unrecognized_name".to_owned(),
         AlertDescription::UnknownCA => return "unknown_ca".to_owned(),

@@ -1,19 +1,29 @@
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::{fmt, thread};
 
 use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SignatureScheme, SupportedProtocolVersion,
+};
 
 use super::*;
 
-const LIMIT: Duration = Duration::from_secs(10);
+#[cfg(test)]
+mod misbehaving;
+#[cfg(test)]
+mod old_servers;
+#[cfg(test)]
+mod plain_text;
+
+pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 #[test]
 fn every_kind_of_key_is_seen_and_proved() {
@@ -75,7 +85,8 @@ fn cipher_suites_are_of_the_family_too() {
         (KeyFamily::Ecdsa, rustls::SignatureAlgorithm::ECDSA, "ECDHE_RSA"),
     ];
     for (family, kind, foreign) in kinds {
-        let (config, _) = witness::client(Some(family)).unwrap();
+        let (config, _) =
+            witness::client(witness::Way { family: Some(family), post_quantum: true, early: false }).unwrap();
         let suites = &config.crypto_provider().cipher_suites;
         assert!(suites.iter().any(|suite| suite.usable_for_signature_algorithm(kind) && suite.tls13().is_none()));
         assert!(!suites.iter().any(|suite| format!("{suite:?}").contains(foreign)), "{suites:?}");
@@ -265,13 +276,17 @@ fn addresses_are_resolved() {
 fn the_first_address_that_accepts_is_used() {
     let pair = Pair::new(&rcgen::PKCS_ECDSA_P256_SHA256);
     let good = pair.clone().serve(rustls::ALL_VERSIONS);
-    let served = handshake_among("host:1", &[nobody(), good], None, None, Deadline::after(LIMIT)).unwrap();
+    let among = |addresses: &[SocketAddr]| {
+        let wanted = wanted(None, Start::Tls, None).unwrap();
+        Quest::new(wanted, "host:1".to_owned(), addresses.to_vec(), deadline(LIMIT)).finish()
+    };
+    let served = among(&[nobody(), good]).unwrap();
     assert_eq!(served.address, good);
     assert_eq!(handshake(&format!("localhost:{}", good.port()), None, None, LIMIT).unwrap().chain, [pair.leaf()]);
 
-    let error = handshake_among("host:1", &[nobody(), nobody()], None, None, Deadline::after(LIMIT)).unwrap_err();
+    let error = among(&[nobody(), nobody()]).unwrap_err();
     assert!(matches!(error, ProbeError::Refused { .. }), "{error:?}");
-    let error = handshake_among("host:1", &[], None, None, Deadline::after(LIMIT)).unwrap_err();
+    let error = among(&[]).unwrap_err();
     assert_eq!(error.to_string(), "look up host:1");
 }
 
@@ -321,16 +336,11 @@ fn openssl_with_odd_keys_and_old_ways() {
     }
     for version in ["-tls1_2", "-tls1_3"] {
         let (result, leaf) = see(0, &[version, "-Verify", "1", "-verify_return_error"]);
-        match result {
-            Ok(served) => assert!(served.proved && served.chain == [leaf], "{version}"),
-            // A P-521 key is beyond TLS 1.2 as it is spoken here.
-            Err(error) => assert!(version == "-tls1_2" && is_alert(&error), "{version}: {error:?}"),
-        }
+        let served = result.unwrap();
+        // A P-521 key is beyond TLS 1.2 as it is spoken here.
+        assert_eq!((served.raw, served.proved), (version == "-tls1_2", version == "-tls1_3"));
+        assert_eq!(served.chain, [leaf], "{version}");
     }
-    let (result, _) = see(2, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
-    let error = result.unwrap_err();
-    assert!(matches!(error, ProbeError::Alert { ref alert, .. } if alert == "protocol_version"), "{error:?}");
-    assert_eq!(error.hint(), Some("the server may speak TLS 1.1 or older alone"));
 }
 
 /// A well-behaved server, and its leaf.
@@ -348,7 +358,7 @@ fn is_alert(error: &ProbeError) -> bool {
 }
 
 /// Runs `talk` for each connection, on threads that live as long as the test.
-fn serve(talk: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+pub(super) fn serve(talk: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     let talk = Arc::new(talk);
@@ -361,7 +371,7 @@ fn serve(talk: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     at
 }
 
-fn serve_tls(config: ServerConfig) -> SocketAddr {
+pub(super) fn serve_tls(config: ServerConfig) -> SocketAddr {
     let config = Arc::new(config);
     serve(move |mut stream| {
         let mut tls = ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -399,7 +409,7 @@ fn cut_after(at: SocketAddr, mut bytes: usize) -> SocketAddr {
 }
 
 /// Reads the client's hello to its end, so that closing sends no reset.
-fn await_hello(stream: &mut TcpStream) {
+pub(super) fn await_hello(stream: &mut TcpStream) {
     let mut header = [0; 5];
     stream.read_exact(&mut header).unwrap();
     let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
@@ -407,39 +417,39 @@ fn await_hello(stream: &mut TcpStream) {
 }
 
 /// An address of its own, so that no other test takes the port meanwhile.
-fn nobody() -> SocketAddr {
+pub(super) fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.77:0").unwrap().local_addr().unwrap()
 }
 
 #[derive(Clone)]
-struct Pair {
-    chain: Vec<Vec<u8>>,
-    key: Vec<u8>,
+pub(super) struct Pair {
+    pub(super) chain: Vec<Vec<u8>>,
+    pub(super) key: Vec<u8>,
 }
 
 impl Pair {
-    fn new(kind: &'static SignatureAlgorithm) -> Self {
+    pub(super) fn new(kind: &'static SignatureAlgorithm) -> Self {
         let key = KeyPair::generate_for(kind).unwrap();
         let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
         Self { chain: vec![leaf.der().to_vec()], key: key.serialize_der() }
     }
 
-    fn leaf(&self) -> Vec<u8> {
+    pub(super) fn leaf(&self) -> Vec<u8> {
         self.chain[0].clone()
     }
 
-    fn certified(&self) -> Arc<CertifiedKey> {
+    pub(super) fn certified(&self) -> Arc<CertifiedKey> {
         let key = PrivateKeyDer::try_from(self.key.clone()).unwrap();
         let chain = self.chain.iter().cloned().map(CertificateDer::from).collect();
         Arc::new(CertifiedKey::new(chain, aws_lc_rs::sign::any_supported_type(&key).unwrap()))
     }
 
-    fn serve(self, versions: &[&'static SupportedProtocolVersion]) -> SocketAddr {
+    pub(super) fn serve(self, versions: &[&'static SupportedProtocolVersion]) -> SocketAddr {
         serve_tls(server_config(versions, Arc::new(One(self.certified()))))
     }
 }
 
-fn server_config(
+pub(super) fn server_config(
     versions: &[&'static SupportedProtocolVersion],
     resolver: Arc<dyn ResolvesServerCert>,
 ) -> ServerConfig {
@@ -451,7 +461,7 @@ fn server_config(
 }
 
 #[derive(Debug)]
-struct One(Arc<CertifiedKey>);
+pub(super) struct One(pub(super) Arc<CertifiedKey>);
 
 impl ResolvesServerCert for One {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
@@ -494,7 +504,7 @@ impl ResolvesServerCert for Ear {
 }
 
 /// A directory with `c0.pem`, `k0.pem` and so on, for each kind as `openssl req -newkey` takes it.
-fn openssl_pairs(kinds: &[&str]) -> Option<tempfile::TempDir> {
+pub(super) fn openssl_pairs(kinds: &[&str]) -> Option<tempfile::TempDir> {
     if Command::new("openssl").arg("version").output().is_err() {
         eprintln!("skipped: needs the openssl program");
         return None;
@@ -513,17 +523,17 @@ fn openssl_pairs(kinds: &[&str]) -> Option<tempfile::TempDir> {
     Some(directory)
 }
 
-fn pem_der(path: &Path) -> Vec<u8> {
+pub(super) fn pem_der(path: &Path) -> Vec<u8> {
     pem::parse(std::fs::read(path).unwrap()).unwrap().into_contents()
 }
 
-struct OpensslServer {
+pub(super) struct OpensslServer {
     child: Child,
-    at: SocketAddr,
+    pub(super) at: SocketAddr,
 }
 
 impl OpensslServer {
-    fn start(directory: &Path, options: &[&str]) -> Self {
+    pub(super) fn start(directory: &Path, options: &[&str]) -> Self {
         let mut child = Command::new("openssl")
             .current_dir(directory)
             .args(["s_server", "-accept", "127.0.0.1:0", "-www"])

@@ -11,7 +11,7 @@ use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureAlgorithm, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureAlgorithm, SignatureScheme};
 
 use crate::change::KeyFamily;
 
@@ -23,6 +23,7 @@ pub(super) const MOST_CERTIFICATES: usize = 100;
 pub(super) struct Witness {
     algorithms: WebPkiSupportedAlgorithms,
     offered: &'static [SignatureScheme],
+    early: bool,
     seen: Mutex<Seen>,
 }
 
@@ -38,26 +39,41 @@ pub(super) struct Seen {
     pub asked: bool,
     /// The chain was longer than [`MOST_CERTIFICATES`].
     pub too_many: bool,
+    /// The handshake was given up on purpose once the chain was there.
+    pub enough: bool,
+}
+
+/// How one handshake is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Way {
+    /// Only signatures by such keys are offered.
+    pub family: Option<KeyFamily>,
+    /// A hybrid group that a quantum computer does not break is offered first; it makes the hello longer than a packet.
+    pub post_quantum: bool,
+    /// Nothing is looked at after the certificates.
+    pub early: bool,
 }
 
 /// A client configuration for one handshake, and its witness. All but the witness is built once and shared.
 ///
-/// With a `family`, only signatures by keys of that kind are offered, in the signature algorithms (RFC 8446 section 4.2.3) and,
+/// With a family, only signatures by keys of that kind are offered, in the signature algorithms (RFC 8446 section 4.2.3) and,
 /// for TLS 1.2, in the cipher suites as well.
 ///
 /// # Errors
 /// The crypto provider does not fit together.
-pub(super) fn client(family: Option<KeyFamily>) -> Result<(ClientConfig, Arc<Witness>), Error> {
-    static ANY: OnceLock<Result<Setting, Error>> = OnceLock::new();
-    static RSA: OnceLock<Result<Setting, Error>> = OnceLock::new();
-    static ECDSA: OnceLock<Result<Setting, Error>> = OnceLock::new();
-    let cell = match family {
-        None => &ANY,
-        Some(KeyFamily::Rsa) => &RSA,
-        Some(KeyFamily::Ecdsa) => &ECDSA,
+pub(super) fn client(way: Way) -> Result<(ClientConfig, Arc<Witness>), Error> {
+    static SETTINGS: [OnceLock<Result<Setting, Error>>; 6] = [const { OnceLock::new() }; 6];
+    let index = match way.family {
+        None => 0,
+        Some(KeyFamily::Rsa) => 1,
+        Some(KeyFamily::Ecdsa) => 2,
     };
-    let setting = cell.get_or_init(|| Setting::new(family)).as_ref().map_err(Error::clone)?;
-    let witness = Arc::new(setting.witness());
+    let made = || Setting::new(way.family, way.post_quantum);
+    let setting = match SETTINGS.get(index + if way.post_quantum { 3 } else { 0 }) {
+        Some(cell) => cell.get_or_init(made).as_ref().map_err(Error::clone)?,
+        None => return Err(Error::General("no setting".to_owned())),
+    };
+    let witness = Arc::new(setting.witness(way.early));
     let mut config = setting.config.clone();
     config.dangerous().set_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>);
     config.client_auth_cert_resolver = Arc::clone(&witness) as Arc<dyn ResolvesClientCert>;
@@ -65,9 +81,9 @@ pub(super) fn client(family: Option<KeyFamily>) -> Result<(ClientConfig, Arc<Wit
 }
 
 impl Witness {
-    /// What was recorded so far.
-    pub(super) fn seen(&self) -> Seen {
-        self.record().clone()
+    /// What was recorded so far, which is then forgotten.
+    pub(super) fn take(&self) -> Seen {
+        std::mem::take(&mut self.record())
     }
 
     fn record(&self) -> MutexGuard<'_, Seen> {
@@ -90,6 +106,10 @@ impl ServerCertVerifier for Witness {
             return Err(Error::General("too many certificates".to_owned()));
         }
         record.chain = std::iter::once(end_entity).chain(intermediates).map(|der| der.to_vec()).collect();
+        if self.early {
+            record.enough = true;
+            return Err(Error::General("the certificates are all that was asked for".to_owned()));
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -137,8 +157,11 @@ struct Setting {
 }
 
 impl Setting {
-    fn new(family: Option<KeyFamily>) -> Result<Self, Error> {
+    fn new(family: Option<KeyFamily>, post_quantum: bool) -> Result<Self, Error> {
         let mut provider = aws_lc_rs::default_provider();
+        if !post_quantum {
+            provider.kx_groups.retain(|group| !is_post_quantum(group.name()));
+        }
         let offered = match family {
             None => ANY_SCHEME,
             Some(KeyFamily::Rsa) => {
@@ -151,7 +174,7 @@ impl Setting {
             }
         };
         let algorithms = provider.signature_verification_algorithms;
-        let nobody = Arc::new(Witness { algorithms, offered, seen: Mutex::default() });
+        let nobody = Arc::new(Witness { algorithms, offered, early: false, seen: Mutex::default() });
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -162,8 +185,18 @@ impl Setting {
         Ok(Self { config, algorithms, offered })
     }
 
-    fn witness(&self) -> Witness {
-        Witness { algorithms: self.algorithms, offered: self.offered, seen: Mutex::default() }
+    fn witness(&self, early: bool) -> Witness {
+        Witness { algorithms: self.algorithms, offered: self.offered, early, seen: Mutex::default() }
+    }
+}
+
+/// Whether a group is one of ML-KEM, alone or in a hybrid (draft-ietf-tls-ecdhe-mlkem).
+#[allow(clippy::wildcard_enum_match_arm, reason = "groups are an open set")]
+pub(super) fn is_post_quantum(group: NamedGroup) -> bool {
+    match group {
+        NamedGroup::X25519MLKEM768 | NamedGroup::secp256r1MLKEM768 => true,
+        NamedGroup::MLKEM512 | NamedGroup::MLKEM768 | NamedGroup::MLKEM1024 => true,
+        _ => false,
     }
 }
 

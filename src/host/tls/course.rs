@@ -1,0 +1,191 @@
+//! Which hello comes next when one was in vain.
+//!
+//! The newest first. A server that cannot bear a hello longer than a packet is asked again with a short one; one that refuses
+//! TLS 1.2 and 1.3 as they are spoken here is read as an old one. Of all failures the one that says most is told.
+
+use std::time::Duration;
+
+use rustls::Error;
+
+use super::conversation::Manner;
+use super::failure::ProbeError;
+use super::raw::Offer;
+use super::{PostQuantum, Served};
+use crate::change::KeyFamily;
+
+/// What is done next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Another connection, with the hello of [`Course::manner`].
+    Again,
+    /// Nothing more.
+    End(Result<Served, ProbeError>),
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ended {
+    /// The hello was out, and not one byte came back.
+    pub unanswered: bool,
+    /// How long the hello was out until the first answer, or until no answer was awaited any longer.
+    pub waited: Duration,
+}
+
+/// The hellos sent to one address, and what came of them.
+#[derive(Debug)]
+pub(super) struct Course {
+    manner: Manner,
+    /// Without it, the reader of old handshakes is not used.
+    old_too: bool,
+    told: Option<ProbeError>,
+    /// How long the long hello stayed without an answer.
+    stalled: Option<Duration>,
+    /// TLS 1.2 was refused for its version.
+    no_tls12: bool,
+}
+
+impl Course {
+    /// With a family only TLS 1.2 and 1.3 are spoken: the reader of old handshakes proves nothing, and who asks for a family
+    /// wants a proof.
+    pub(super) fn new(family: Option<KeyFamily>) -> Self {
+        Self { manner: Manner::PostQuantum, old_too: family.is_none(), told: None, stalled: None, no_tls12: false }
+    }
+
+    /// The hello to be sent now.
+    pub(super) fn manner(&self) -> Manner {
+        self.manner
+    }
+
+    /// After the end of a connection.
+    pub(super) fn after(&mut self, outcome: Result<Served, ProbeError>, how: Ended) -> Next {
+        let error = match outcome {
+            Ok(mut served) => {
+                if self.manner == Manner::Classic && self.blames_the_hello(how) {
+                    served.post_quantum = PostQuantum::Refused;
+                }
+                return Next::End(Ok(served));
+            }
+            Err(error) => error,
+        };
+        let next = self.next(&error, how);
+        self.remember(error);
+        match next {
+            Some(manner) => {
+                self.manner = manner;
+                Next::Again
+            }
+            None => self.give_up(),
+        }
+    }
+
+    /// The end, without another attempt.
+    pub(super) fn give_up(&mut self) -> Next {
+        let error = match self.told.take() {
+            Some(ProbeError::Alert { address, .. } | ProbeError::Tls { address, .. }) if self.no_tls12 => {
+                ProbeError::Tls13Alone { address }
+            }
+            Some(error) => error,
+            // Whoever gives up has been told why.
+            None => ProbeError::Resolve { address: String::new(), source: std::io::ErrorKind::NotFound.into() },
+        };
+        Next::End(Err(error))
+    }
+
+    /// Keeps the failure that says most; of equals the first.
+    pub(super) fn remember(&mut self, error: ProbeError) {
+        if self.told.as_ref().is_none_or(|told| rank(told) < rank(&error)) {
+            self.told = Some(error);
+        }
+    }
+
+    /// A server that is slow with the short hello as well was only slow.
+    fn blames_the_hello(&self, how: Ended) -> bool {
+        self.stalled.is_some_and(|stalled| stalled.is_zero() || how.waited * 4 <= stalled)
+    }
+
+    fn next(&mut self, error: &ProbeError, how: Ended) -> Option<Manner> {
+        let old = self.old_too.then_some(Manner::Raw(Offer::Tls12));
+        match self.manner {
+            Manner::PostQuantum if how.unanswered && is_silence(error) => {
+                let stalled = matches!(error, ProbeError::Timeout { .. });
+                self.stalled = Some(if stalled { how.waited } else { Duration::ZERO });
+                Some(Manner::Classic)
+            }
+            Manner::PostQuantum if chokes(error) => {
+                self.stalled = Some(Duration::ZERO);
+                Some(Manner::Classic)
+            }
+            Manner::Classic if how.unanswered && matches!(error, ProbeError::Reset { .. }) => old,
+            Manner::PostQuantum | Manner::Classic if is_refusal(error) => old,
+            Manner::PostQuantum | Manner::Classic => None,
+            Manner::Raw(offer) => {
+                let again = match error {
+                    ProbeError::Alert { alert, .. } => {
+                        let newest = offer == Offer::Tls12;
+                        let by_version = self.told.as_ref().is_some_and(|told| alert_of(told) == "protocol_version");
+                        self.no_tls12 |= newest && alert == "protocol_version" && !by_version;
+                        true
+                    }
+                    error => matches!(error, ProbeError::Reset { .. }),
+                };
+                match offer {
+                    Offer::Tls12 if again => Some(Manner::Raw(Offer::Tls11)),
+                    Offer::Tls11 if again => Some(Manner::Raw(Offer::Tls10)),
+                    Offer::Tls12 | Offer::Tls11 | Offer::Tls10 => None,
+                }
+            }
+        }
+    }
+}
+
+fn is_silence(error: &ProbeError) -> bool {
+    matches!(error, ProbeError::Reset { .. } | ProbeError::Timeout { .. })
+}
+
+fn alert_of(error: &ProbeError) -> &str {
+    if let ProbeError::Alert { alert, .. } = error { alert } else { "" }
+}
+
+/// What servers answer that cannot read a hello with something new in it.
+fn chokes(error: &ProbeError) -> bool {
+    matches!(alert_of(error), "decode_error" | "illegal_parameter" | "internal_error" | "unexpected_message")
+}
+
+/// Whether the server may have meant that it speaks nothing of what was offered. Who does not know the name would not know it in
+/// another hello.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the library's errors are an open set")]
+fn is_refusal(error: &ProbeError) -> bool {
+    match error {
+        ProbeError::Alert { alert, .. } => alert != "unrecognized_name",
+        ProbeError::Tls { source, .. } => matches!(
+            source,
+            Error::PeerIncompatible(_)
+                | Error::PeerMisbehaved(_)
+                | Error::InvalidMessage(_)
+                | Error::InappropriateMessage { .. }
+                | Error::InappropriateHandshakeMessage { .. }
+                | Error::InvalidCertificate(_)
+        ),
+        _ => false,
+    }
+}
+
+/// How much a failure says.
+fn rank(error: &ProbeError) -> u8 {
+    match error {
+        ProbeError::Resolve { .. } | ProbeError::Name { .. } => 0,
+        ProbeError::Refused { .. } | ProbeError::Connect { .. } => 1,
+        ProbeError::Timeout { .. } => 2,
+        ProbeError::Reset { .. } => 3,
+        ProbeError::Tls { .. }
+        | ProbeError::Malformed { .. }
+        | ProbeError::Oversized { .. }
+        | ProbeError::StartTls { .. }
+        | ProbeError::NotTls { .. } => 4,
+        ProbeError::Alert { .. } => 4,
+        ProbeError::Tls13Alone { .. } | ProbeError::TooOld { .. } => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests;

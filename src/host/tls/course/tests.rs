@@ -1,0 +1,141 @@
+use std::net::SocketAddr;
+
+use rustls::PeerIncompatible;
+
+use super::super::failure::Stage;
+use super::super::{Spoken, Version};
+use super::*;
+
+fn at() -> SocketAddr {
+    "192.0.2.1:443".parse().unwrap()
+}
+
+fn alert(name: &str) -> ProbeError {
+    ProbeError::Alert { address: at(), alert: name.to_owned() }
+}
+
+fn reset() -> ProbeError {
+    ProbeError::Reset { address: at() }
+}
+
+fn timeout() -> ProbeError {
+    ProbeError::Timeout { stage: Stage::Handshake, address: at().to_string() }
+}
+
+fn tls(source: Error) -> ProbeError {
+    ProbeError::Tls { address: at(), source }
+}
+
+fn served() -> Served {
+    Served {
+        chain: vec![b"leaf".to_vec()],
+        proved: true,
+        version: Version::Tls13,
+        suite: None,
+        group: None,
+        post_quantum: PostQuantum::NotNegotiated,
+        client_certificate: None,
+        raw: false,
+        address: at(),
+    }
+}
+
+const UNANSWERED: Ended = Ended { unanswered: true, waited: Duration::from_secs(1) };
+const ANSWERED: Ended = Ended { unanswered: false, waited: Duration::from_millis(20) };
+
+/// The hellos that follow each other, and the end.
+fn run(
+    family: Option<KeyFamily>,
+    outcomes: Vec<(Result<Served, ProbeError>, Ended)>,
+) -> (Vec<Manner>, Result<Served, ProbeError>) {
+    let mut course = Course::new(family);
+    let mut manners = vec![course.manner()];
+    for (outcome, how) in outcomes {
+        match course.after(outcome, how) {
+            Next::Again => manners.push(course.manner()),
+            Next::End(outcome) => return (manners, outcome),
+        }
+    }
+    panic!("it goes on after {manners:?}");
+}
+
+use Manner::{Classic, PostQuantum as Long, Raw};
+use Offer::{Tls10, Tls11, Tls12};
+
+#[test]
+fn a_swallowed_hello_is_repeated_without_its_length() {
+    for (error, how) in [(timeout(), UNANSWERED), (reset(), UNANSWERED), (alert("decode_error"), ANSWERED)] {
+        let (manners, end) = run(None, vec![(Err(error), how), (Ok(served()), ANSWERED)]);
+        assert_eq!(manners, [Long, Classic]);
+        assert_eq!(end.unwrap().post_quantum, PostQuantum::Refused);
+    }
+    // A server that takes its time for the short one as well refuses nothing.
+    let slow = Ended { unanswered: false, waited: Duration::from_millis(900) };
+    let (_, end) = run(None, vec![(Err(timeout()), UNANSWERED), (Ok(served()), slow)]);
+    assert_eq!(end.unwrap().post_quantum, PostQuantum::NotNegotiated);
+}
+
+#[test]
+fn old_servers_are_read_at_last() {
+    let raw = || Served { raw: true, proved: false, version: Version::Tls10, ..served() };
+    let (manners, end) = run(None, vec![(Err(alert("protocol_version")), ANSWERED), (Ok(raw()), ANSWERED)]);
+    assert_eq!((manners, end.unwrap().raw), (vec![Long, Raw(Tls12)], true));
+    let incompatible = tls(Error::PeerIncompatible(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig));
+    let (manners, end) =
+        run(None, vec![(Err(incompatible), ANSWERED), (Err(reset()), UNANSWERED), (Ok(raw()), ANSWERED)]);
+    assert_eq!((manners, end.unwrap().raw), (vec![Long, Raw(Tls12), Raw(Tls11)], true));
+    // Some hang up at whatever they do not know.
+    let hang_ups = vec![(Err(reset()), UNANSWERED), (Err(reset()), UNANSWERED), (Ok(raw()), ANSWERED)];
+    let (manners, end) = run(None, hang_ups);
+    assert_eq!(manners, [Long, Classic, Raw(Tls12)]);
+    assert_eq!(end.unwrap().post_quantum, PostQuantum::NotNegotiated, "the short hello was refused as well");
+}
+
+#[test]
+fn whoever_wants_a_family_wants_a_proof() {
+    let (manners, end) = run(Some(KeyFamily::Rsa), vec![(Err(alert("handshake_failure")), ANSWERED)]);
+    assert_eq!(manners, [Long]);
+    assert_eq!(end.unwrap_err().code(), "alert");
+}
+
+#[test]
+fn the_failure_that_says_most_is_told() {
+    let all = vec![Long, Raw(Tls12), Raw(Tls11), Raw(Tls10)];
+    let four = |name: &str, old: &str| {
+        vec![
+            (Err(alert(name)), ANSWERED),
+            (Err(alert(old)), ANSWERED),
+            (Err(alert(old)), ANSWERED),
+            (Err(alert(old)), ANSWERED),
+        ]
+    };
+    let (manners, end) = run(None, four("handshake_failure", "handshake_failure"));
+    assert_eq!(manners, all);
+    assert!(end.unwrap_err().to_string().ends_with("handshake_failure"));
+    let (_, end) = run(None, four("handshake_failure", "protocol_version"));
+    assert_eq!(end.unwrap_err().code(), "tls13-unsupported");
+    let (_, end) = run(None, four("protocol_version", "protocol_version"));
+    assert_eq!(end.unwrap_err().code(), "alert");
+
+    let too_old = || ProbeError::TooOld { address: at(), version: "SSL 3.0" };
+    let (_, end) = run(None, vec![(Err(alert("handshake_failure")), ANSWERED), (Err(too_old()), ANSWERED)]);
+    assert_eq!(end.unwrap_err().code(), "protocol-too-old");
+    let gone = ProbeError::Refused { address: at() };
+    let (_, end) = run(None, vec![(Err(reset()), UNANSWERED), (Err(gone), Ended::default())]);
+    assert_eq!(end.unwrap_err().code(), "reset");
+}
+
+#[test]
+fn what_is_certain_is_not_tried_again() {
+    let certain = [
+        alert("unrecognized_name"),
+        reset(),
+        ProbeError::NotTls { address: at(), seen: Spoken::Http },
+        ProbeError::Oversized { address: at(), what: "more than 1 MiB" },
+    ];
+    for error in certain {
+        let code = error.code();
+        let (manners, end) = run(None, vec![(Err(error), ANSWERED)]);
+        assert_eq!((manners, end.unwrap_err().code()), (vec![Long], code));
+    }
+}
