@@ -174,6 +174,9 @@ impl<'a> Blocks<'a> {
         let mut at = start;
         loop {
             at += memmem::find(self.input.get(at..)?, DASHES)?;
+            // Of a longer run the last five count.
+            let run = self.input.get(at..)?.iter().take_while(|byte| **byte == b'-').count();
+            at += run - DASHES.len();
             let rest = self.input.get(at..)?;
             if let Some(closing) = rest.strip_prefix(END) {
                 let closed = closing.strip_prefix(label.as_bytes())?.starts_with(DASHES);
@@ -183,7 +186,7 @@ impl<'a> Blocks<'a> {
             if rest.starts_with(BEGIN) {
                 return None;
             }
-            at += 1;
+            at += DASHES.len();
         }
     }
 }

@@ -4,7 +4,7 @@
 use aws_lc_rs::digest::{self, Algorithm, SHA1_FOR_LEGACY_USE_ONLY};
 use md5::{Digest as _, Md5};
 use pkcs8::der::{Decode, ErrorKind};
-use pkcs8::pkcs5::pbes2::{self, Kdf};
+use pkcs8::pkcs5::pbes2::{self, Kdf, Pbkdf2Prf};
 use pkcs8::pkcs5::{Error as Pkcs5Error, pbes2::EncryptionScheme};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -134,8 +134,14 @@ fn open_pbes2(
             if kdf.iteration_count == 0 {
                 return Err(PbeFailure::Unreadable);
             }
-            // As many times as digests fill the key: one digest is 20 bytes at least, a key 32 at most.
-            let digest = if kdf.prf == pbes2::Pbkdf2Prf::HmacWithSha1 { 20 } else { 28 };
+            // As many times as digests fill the key.
+            let digest = match kdf.prf {
+                Pbkdf2Prf::HmacWithSha224 => 28,
+                Pbkdf2Prf::HmacWithSha256 => 32,
+                Pbkdf2Prf::HmacWithSha384 => 48,
+                Pbkdf2Prf::HmacWithSha512 => 64,
+                _ => 20,
+            };
             let key = match parameters.encryption {
                 EncryptionScheme::Aes256Cbc { .. } | EncryptionScheme::Aes256Gcm { .. } => 32_usize,
                 _ => 24,
@@ -162,16 +168,17 @@ fn check_pbes2(parameters: Element<'_>) -> Result<(), PbeFailure> {
         let (mut kdf, mut cipher) = (parts.expect(SEQUENCE)?.inside(), parts.expect(SEQUENCE)?.inside());
         kdf.expect(OBJECT)?;
         let given = kdf.expect(SEQUENCE)?.inside().next()?;
-        cipher.expect(OBJECT)?;
-        Some((given, cipher.next()))
+        Some((given, cipher.expect(OBJECT)?.content, cipher.next()))
     };
-    let (given, vector) = parts().ok_or(PbeFailure::Unreadable)?;
+    let (given, cipher, vector) = parts().ok_or(PbeFailure::Unreadable)?;
     if given.tag == OCTETS && salt(given.content)?.len() > pbes2::Salt::MAX_LEN {
         return Err(PbeFailure::Unsupported(format!("a salt of {} bytes", given.content.len())));
     }
     match vector {
-        Some(vector) if vector.tag == OCTETS && vector.content.len() < 8 => Err(PbeFailure::Unreadable),
-        Some(_) | None => Ok(()),
+        Some(vector) if vector.tag == OCTETS && vector.content.len() >= 8 => Ok(()),
+        Some(vector) if vector.tag == OCTETS => Err(PbeFailure::Unreadable),
+        // Ciphers that are known have nothing but a vector.
+        Some(_) | None => Err(PbeFailure::Unsupported(scheme_name(&dotted(cipher)))),
     }
 }
 

@@ -329,7 +329,6 @@ mod tests {
             "x-----BEGIN X-----".repeat(800_000),
             "-----BEGIN ".repeat(1_500_000),
             "-".repeat(MAX_INPUT),
-            "-----BEGIN X-----\n".to_owned() + &"-".repeat(MAX_INPUT - 20),
             "A".repeat(MAX_INPUT),
             "\n".repeat(MAX_INPUT - 1) + "x",
         ] {

@@ -46,7 +46,7 @@ pub enum Pkcs8Failure {
 /// # Errors
 /// See [`Pkcs8Failure`].
 pub fn decrypt(der: &[u8], passphrase: Option<&Sensitive>) -> Result<PrivateKey, Pkcs8Failure> {
-    decrypt_within(der, &Readings::of(passphrase), &mut Work::new(passphrase.is_some()))
+    decrypt_within(der, &Readings::of(passphrase), &mut Work::new(true))
 }
 
 /// As [`decrypt`], as part of something larger.
