@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use reseal::cert::codec::pem;
+use reseal::cert::codec;
 use reseal::config::Config;
 use reseal::event::Silence;
 use reseal::flow::{Options, Session, install, renew};
@@ -22,7 +22,7 @@ use support::{World, pair};
 fn reading(criterion: &mut Criterion) {
     let text = pair(90).certificate;
     criterion.bench_function("read one PEM certificate", |bench| {
-        bench.iter(|| pem::read(black_box(text.as_bytes()), None).unwrap().certificates.len());
+        bench.iter(|| codec::read(black_box(text.as_bytes()), None).unwrap().certificates.len());
     });
 }
 

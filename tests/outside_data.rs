@@ -1,57 +1,20 @@
 //! Certificates, keys and verdicts that others made, held against ours. They are not part of the project: the directory named
 //! by `RESEAL_OUTSIDE_DATA` has them, and without it these tests say that they were skipped.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+#[path = "support/outside.rs"]
+mod outside;
 
-use reseal::cert::codec::pem::{self, BlockError, InputError};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+
+use outside::{lines, outside, untar, unzstd};
+use reseal::cert::codec::{self, BlockError, Contents, InputError};
 use reseal::cert::{Anchors, Certificate, Chain, KeyError, KeyKind, Name, PrivateKey, SelfSigned, Untrusted};
 use reseal::digest::Digest;
 use reseal::sensitive::Sensitive;
 use serde_json::Value;
-use tempfile::TempDir;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-/// The outside file, or why the test is skipped.
-fn outside(name: &str) -> Option<PathBuf> {
-    let Some(root) = std::env::var_os("RESEAL_OUTSIDE_DATA") else {
-        println!("skipped: RESEAL_OUTSIDE_DATA does not name the outside data");
-        return None;
-    };
-    let path = Path::new(&root).join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: no {} in RESEAL_OUTSIDE_DATA", path.display());
-    None
-}
-
-fn unzstd(path: &Path) -> Vec<u8> {
-    let output = Command::new("zstd").args(["-dqc", "--long=27"]).arg(path).output().unwrap();
-    assert!(output.status.success(), "zstd {}", path.display());
-    output.stdout
-}
-
-fn untar(path: &Path) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let tar = dir.path().join("archive");
-    fs::write(&tar, unzstd(path)).unwrap();
-    let status =
-        Command::new("tar").arg("xC").arg(dir.path()).stdin(Stdio::from(File::open(&tar).unwrap())).status().unwrap();
-    assert!(status.success(), "tar {}", path.display());
-    dir
-}
-
-fn lines(path: &Path) -> Vec<Value> {
-    unzstd(path)
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line).unwrap())
-        .collect()
-}
 
 fn moment(text: &Value) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text.as_str()?, &Rfc3339).ok()
@@ -168,7 +131,7 @@ fn pem_is_read_as_openssl_reads_it() {
         return;
     };
     let dir = untar(&archive);
-    let read = |name: &str| pem::read(&fs::read(dir.path().join(name)).unwrap(), None);
+    let read = |name: &str| codec::read(&fs::read(dir.path().join(name)).unwrap(), None);
     let reference = read("cert.pem").unwrap().certificates.remove(0);
     let expected: Value = serde_json::from_slice(&fs::read(expected).unwrap()).unwrap();
     for (name, good) in expected["expect"].as_object().unwrap() {
@@ -191,7 +154,7 @@ fn pem_is_read_as_openssl_reads_it() {
 
 struct Read {
     path: String,
-    contents: Result<pem::Contents, InputError>,
+    contents: Result<Contents, InputError>,
     label: Value,
 }
 
@@ -203,7 +166,7 @@ fn keys() -> Option<Vec<Read>> {
         let bytes = fs::read(dir.path().join(&path)).unwrap();
         let password = ["pyca", "openssl"].iter().find_map(|tool| label[tool]["pw"].as_str());
         let passphrase = password.map(|password| Sensitive::from(password.to_owned()));
-        Read { contents: pem::read(&bytes, passphrase.as_ref()), path, label }
+        Read { contents: codec::read(&bytes, passphrase.as_ref()), path, label }
     });
     Some(reads.collect())
 }
@@ -278,7 +241,7 @@ fn keys_match_their_certificates_and_no_others() {
 #[test]
 fn the_public_roots_are_all_usable() {
     let Some(path) = outside("roots/debian-mozilla-roots.pem.zst") else { return };
-    let contents = pem::read(&unzstd(&path), None).unwrap();
+    let contents = codec::read(&unzstd(&path), None).unwrap();
     assert_eq!(contents.bad, []);
     assert!(contents.certificates.len() > 100);
     for root in &contents.certificates {
@@ -348,7 +311,8 @@ fn judge(case: &Value) -> Result<(), Untrusted> {
         let list = case[key].as_array().unwrap();
         list.iter().map(|text| text.as_str().unwrap()).collect::<String>()
     };
-    let read = |text: &str| pem::read(text.as_bytes(), None).map(|contents| contents.certificates).unwrap_or_default();
+    let read =
+        |text: &str| codec::read(text.as_bytes(), None).map(|contents| contents.certificates).unwrap_or_default();
     let mut chain = read(case["peer_certificate"].as_str().unwrap());
     chain.extend(read(&texts("untrusted_intermediates")));
     let now = moment(&case["validation_time"]).unwrap_or_else(OffsetDateTime::now_utc);

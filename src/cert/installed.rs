@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::codec::pem;
+use super::codec;
 use super::{Certificate, Chain, PrivateKey};
 use crate::change::Role;
 use crate::digest::Digest;
@@ -86,7 +86,7 @@ pub fn read(parts: &[(Role, &[u8])]) -> Installed {
     let (mut certificates, mut intermediates, mut keys, mut problems) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (role, bytes) in parts {
-        match pem::read(bytes, None) {
+        match codec::read(bytes, None) {
             Ok(found) => {
                 problems.extend(found.bad.iter().map(|bad| format!("{role}: {bad}")));
                 match role {

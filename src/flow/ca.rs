@@ -514,7 +514,7 @@ mod tests {
         let shown = show(&ground.session(None), None).unwrap();
         assert_eq!(shown, [AuthorityView { issued: 1, ..made }]);
         assert_eq!(show(&ground.session(None), Some("office")).unwrap(), shown);
-        let root = crate::cert::codec::pem::read(&fs::read(&shown[0].root).unwrap(), None).unwrap();
+        let root = crate::cert::codec::read(&fs::read(&shown[0].root).unwrap(), None).unwrap();
         Anchors::new(root.certificates).verify(bundle.chain(), bundle.leaf().names(), NOW).unwrap();
         assert!(ground.heard.0.iter().any(|event| matches!(event, Event::Obtaining { .. })));
         assert_eq!(ground.heard.notes(), [""; 0]);
@@ -675,7 +675,7 @@ mod tests {
         names.sort();
         assert_eq!(names, ["fullchain.pem", "privkey.pem"]);
         let both = [fs::read(&written.chain).unwrap(), fs::read(&written.key).unwrap()].concat();
-        let read = crate::cert::codec::pem::read(&both, None).unwrap();
+        let read = crate::cert::codec::read(&both, None).unwrap();
         assert_eq!(Some(read.certificates[0].fingerprint()), written.fingerprint);
         assert!(read.keys[0].matches(&read.certificates[0]));
 

@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::check::{Checked, Seen};
 use crate::assess::{self, Code, Facts, Finding};
-use crate::cert::codec::pem;
+use crate::cert::codec;
 use crate::cert::installed::{Installed, KeyFound};
 use crate::cert::{Certificate, Chain, Name};
 use crate::change::{Probe, Shown};
@@ -30,7 +30,7 @@ impl Judge {
     #[must_use]
     pub fn file(&self, subject: &str, bytes: &[u8]) -> Checked {
         let mut checked = Checked::blank(subject, "file");
-        let found = match pem::read(bytes, None) {
+        let found = match codec::read(bytes, None) {
             Ok(found) => found,
             Err(error) => {
                 checked.problem = Some(format!("cannot read {subject}: {}", explain(&error)));

@@ -8,7 +8,7 @@ use super::preview::Plan;
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, obtain, restore};
 use crate::assess::Finding;
-use crate::cert::codec::pem;
+use crate::cert::codec;
 use crate::cert::installed::Leaf;
 use crate::cert::{Bundle, Name, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
@@ -168,7 +168,7 @@ fn newer(host: &Host, config: &TargetConfig, ends: OffsetDateTime, notes: &mut V
     for path in from {
         match host.read(path, MAX_FILE).map(crate::sensitive::Sensitive::from) {
             Ok(bytes) => {
-                let found = pem::read(bytes.expose(), None).map(|found| found.certificates).unwrap_or_default();
+                let found = codec::read(bytes.expose(), None).map(|found| found.certificates).unwrap_or_default();
                 let leaves = found.iter().filter(|certificate| !certificate.is_ca()).map(|leaf| leaf.not_after());
                 newest = newest.max(leaves.max());
             }
@@ -255,7 +255,7 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bu
 fn key_in_place(pair: &survey::PairState) -> Option<PrivateKey> {
     let slots = pair.pair.slots.iter().zip(&pair.looks);
     let contents = slots.filter(|(slot, _)| slot.role.holds_key()).filter_map(|(_, look)| look.content.as_ref());
-    contents.filter_map(|content| pem::read(content.expose(), None).ok()).flat_map(|found| found.keys).next()
+    contents.filter_map(|content| codec::read(content.expose(), None).ok()).flat_map(|found| found.keys).next()
 }
 
 /// The files are right, and the service has not taken them up.

@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::cert::codec::pem;
+use crate::cert::codec;
 use crate::cert::{Certificate, KeyKind};
 use crate::sensitive::Sensitive;
 
@@ -141,7 +141,7 @@ fn load(paths: &DemoPaths) -> io::Result<Arc<ServerConfig>> {
     let unusable = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let read = |path: &Path| {
         let bytes = Sensitive::from(fs::read(path)?);
-        pem::read(bytes.expose(), None).map_err(|error| unusable(error.to_string()))
+        codec::read(bytes.expose(), None).map_err(|error| unusable(error.to_string()))
     };
     let certificates: Vec<Certificate> = read(&paths.certificate)?.certificates;
     if certificates.first().is_some_and(|leaf| *leaf.key_kind() == KeyKind::P384) {

@@ -1,6 +1,6 @@
 //! A certificate and key that somebody already has: PEM or DER, in any order and packing.
 
-use crate::cert::codec::pem::{self, BadBlock, BlockError, InputError, Place};
+use crate::cert::codec::{self, BadBlock, BlockError, InputError, Place};
 use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
@@ -128,15 +128,7 @@ impl ImportError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Empty => Some("name the files of the certificate, its intermediates and the private key"),
-            Self::Part { why, .. } => match why {
-                InputError::Unknown => {
-                    Some("PEM begins with -----BEGIN; convert PKCS#12 with `openssl pkcs12 -in FILE -nodes -out NEW`")
-                }
-                InputError::Empty => Some("the file is empty: fetch it again"),
-                InputError::TooLarge(_) | InputError::TooManyBlocks => {
-                    Some("give the server's own chain, not a list of roots")
-                }
-            },
+            Self::Part { why, .. } => why.hint(),
             Self::Block { why, .. } => why.why.hint(),
             Self::NoCertificate(_) => Some("add the file of the server's certificate"),
             Self::NoKey(_) => Some("add the file of the private key the certificate was requested with"),
@@ -188,7 +180,7 @@ struct Found {
 
 impl Found {
     fn take(&mut self, part: &Part, passphrase: Option<&Sensitive>) -> Result<(), ImportError> {
-        let contents = pem::read(part.bytes.expose(), passphrase)
+        let contents = codec::read(part.bytes.expose(), passphrase)
             .map_err(|why| ImportError::Part { part: part.label.clone(), why })?;
         if let Some(why) = contents.bad.into_iter().next() {
             return Err(ImportError::Block { part: part.label.clone(), why });
@@ -243,7 +235,7 @@ fn choose_key(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cert::codec::pem::BlockError;
+    use crate::cert::codec::pem;
     use crate::cert::codec::pkcs8::encrypt;
     use crate::cert::fixture::{Issued, Wish, copy, self_signed};
 

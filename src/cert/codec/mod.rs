@@ -1,5 +1,23 @@
 //! Bytes in, certificates and keys out, and back.
 
+mod ber;
 mod block;
+mod cipher;
+mod contents;
+mod error;
+pub mod jks;
+mod linked;
+mod mac;
+mod passphrase;
+mod pbe;
 pub mod pem;
+mod pkcs12;
+mod pkcs7;
 pub mod pkcs8;
+mod tlv;
+mod traditional;
+mod work;
+
+pub use contents::{Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, read};
+pub use error::{BadBlock, BlockError, InputError, Place};
+pub use work::{MAX_ROUNDS, MAX_SALT, MAX_SCRYPT};

@@ -1,21 +1,16 @@
-//! Private keys under a passphrase: EncryptedPrivateKeyInfo (RFC 5958 section 3) with PBES2 (RFC 8018 section 6.2).
+//! Private keys under a passphrase: EncryptedPrivateKeyInfo (RFC 5958 section 3).
 
-use pkcs8::der::ErrorKind;
-use pkcs8::pkcs5::pbes2::{self, Kdf};
-use pkcs8::pkcs5::{EncryptionScheme, Error as Pkcs5Error};
-use pkcs8::{EncryptedPrivateKeyInfoRef, Error as Pkcs8Error, PrivateKeyInfoRef};
-use x509_parser::asn1_rs::{Any, FromDer, Tag};
-use x509_parser::x509::AlgorithmIdentifier;
+use pkcs8::PrivateKeyInfoRef;
+use pkcs8::pkcs5::pbes2;
+use zeroize::Zeroizing;
 
+use super::passphrase::Readings;
+use super::pbe::{self, PbeFailure};
 use super::pem::encode_secret;
+use super::tlv::{Element, Elements, OBJECT, OCTETS, SEQUENCE};
+use super::work::Work;
 use crate::cert::key::{KeyError, PrivateKey};
 use crate::sensitive::Sensitive;
-
-/// Rounds of PBKDF2 that are still run; a file that asks for more asks for minutes.
-pub const MAX_ROUNDS: u32 = 10_000_000;
-
-/// Bytes of memory that scrypt may fill in all: N times r times p times 128.
-pub const MAX_SCRYPT: u64 = 256 << 20;
 
 /// Rounds of PBKDF2 with HMAC-SHA-256 for what is written here (OWASP, 2023).
 const ROUNDS: u32 = 600_000;
@@ -51,27 +46,23 @@ pub enum Pkcs8Failure {
 /// # Errors
 /// See [`Pkcs8Failure`].
 pub fn decrypt(der: &[u8], passphrase: Option<&Sensitive>) -> Result<PrivateKey, Pkcs8Failure> {
-    let scheme = scheme(der).ok_or(Pkcs8Failure::Unreadable)?;
-    if scheme != PBES2 {
-        return Err(Pkcs8Failure::Unsupported(scheme_name(&scheme)));
+    decrypt_within(der, &Readings::of(passphrase), &mut Work::new(true))
+}
+
+/// As [`decrypt`], as part of something larger.
+pub(super) fn decrypt_within(der: &[u8], passphrase: &Readings, work: &mut Work) -> Result<PrivateKey, Pkcs8Failure> {
+    let (scheme, data) = parts(der).ok_or(Pkcs8Failure::Unreadable)?;
+    let opened = pbe::open_any(scheme, data, passphrase, work)?;
+    key_of(&opened).map_err(|failure| failure.unwrap_or(Pkcs8Failure::WrongPassphrase))
+}
+
+/// The key that was decrypted; no failure of its own where noise came out. A wrong passphrase leaves no padding or, once in 256
+/// times, padding and noise.
+pub(super) fn key_of(opened: &Zeroizing<Vec<u8>>) -> Result<PrivateKey, Option<Pkcs8Failure>> {
+    if Element::filling(opened).is_none_or(|outer| outer.tag != SEQUENCE) {
+        return Err(None);
     }
-    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(unreadable)?;
-    let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else {
-        return Err(Pkcs8Failure::Unreadable);
-    };
-    affordable(&parameters.kdf)?;
-    let passphrase = passphrase.ok_or(Pkcs8Failure::NoPassphrase)?;
-    match info.decrypt(passphrase.expose()) {
-        Ok(opened) => Ok(PrivateKey::from_der(opened.as_bytes())?),
-        // A wrong passphrase leaves no padding or, once in 256 times, padding and noise.
-        Err(Pkcs8Error::EncryptedPrivateKey(Pkcs5Error::DecryptFailed) | Pkcs8Error::Asn1(_)) => {
-            Err(Pkcs8Failure::WrongPassphrase)
-        }
-        Err(Pkcs8Error::EncryptedPrivateKey(Pkcs5Error::UnsupportedAlgorithm { oid })) => {
-            Err(Pkcs8Failure::Unsupported(scheme_name(&oid.to_string())))
-        }
-        Err(_) => Err(Pkcs8Failure::Unreadable),
-    }
+    PrivateKey::from_der(opened).map_err(|error| Some(Pkcs8Failure::Key(error)))
 }
 
 /// One PEM block `ENCRYPTED PRIVATE KEY`: PBKDF2 with HMAC-SHA-256, 600,000 rounds, AES-256-CBC, which every OpenSSL since
@@ -93,75 +84,33 @@ pub fn encrypt(key: &PrivateKey, passphrase: &Sensitive) -> Result<Sensitive, Pk
 
 /// Whether the bytes have the form of an encrypted key: an algorithm and octets.
 pub(super) fn looks_encrypted(der: &[u8]) -> bool {
-    scheme(der).is_some()
+    parts(der).is_some()
 }
 
-fn unreadable(error: Pkcs8Error) -> Pkcs8Failure {
-    if let Pkcs8Error::Asn1(error) = error
-        && let ErrorKind::OidUnknown { oid } = error.kind()
-    {
-        return Pkcs8Failure::Unsupported(scheme_name(&oid.to_string()));
-    }
-    Pkcs8Failure::Unreadable
+/// The AlgorithmIdentifier and what it was done to.
+pub(super) fn parts(der: &[u8]) -> Option<(Element<'_>, &[u8])> {
+    let mut inside: Elements<'_> = Element::filling(der)?.tagged(SEQUENCE)?.inside();
+    let (scheme, data) = (inside.expect(SEQUENCE)?, inside.expect(OCTETS)?);
+    scheme.inside().expect(OBJECT)?;
+    inside.is_done().then_some((scheme, data.content))
 }
 
-const PBES2: &str = "1.2.840.113549.1.5.13";
-
-fn scheme(der: &[u8]) -> Option<String> {
-    let (trailing, outer) = Any::from_der(der).ok()?;
-    let (rest, algorithm) = AlgorithmIdentifier::from_der(outer.data).ok()?;
-    let (_, octets) = Any::from_der(rest).ok()?;
-    let whole = trailing.is_empty() && outer.tag() == Tag::Sequence && octets.tag() == Tag::OctetString;
-    whole.then(|| algorithm.algorithm.to_id_string())
-}
-
-fn affordable(kdf: &Kdf) -> Result<(), Pkcs8Failure> {
-    match kdf {
-        Kdf::Pbkdf2(parameters) if parameters.iteration_count > MAX_ROUNDS => {
-            Err(Pkcs8Failure::TooCostly(format!("{} rounds of PBKDF2", parameters.iteration_count)))
+impl From<PbeFailure> for Pkcs8Failure {
+    fn from(failure: PbeFailure) -> Self {
+        match failure {
+            PbeFailure::Unreadable => Self::Unreadable,
+            PbeFailure::NoPassphrase => Self::NoPassphrase,
+            PbeFailure::WrongPassphrase => Self::WrongPassphrase,
+            PbeFailure::Unsupported(what) => Self::Unsupported(what),
+            PbeFailure::TooCostly(what) => Self::TooCostly(what),
         }
-        Kdf::Pbkdf2(_) => Ok(()),
-        Kdf::Scrypt(parameters) => {
-            let (n, r, p) =
-                (parameters.cost_parameter, parameters.block_size.into(), parameters.parallelization.into());
-            if !n.is_power_of_two() || n < 2 || r == 0 || p == 0 {
-                return Err(Pkcs8Failure::Unreadable);
-            }
-            let bytes = [n, r, p].into_iter().try_fold(128_u64, u64::checked_mul);
-            match bytes {
-                Some(bytes) if bytes <= MAX_SCRYPT => Ok(()),
-                Some(_) | None => Err(Pkcs8Failure::TooCostly(format!("scrypt at N={n}, r={r}, p={p}"))),
-            }
-        }
-        _ => Err(Pkcs8Failure::Unsupported("an unknown key derivation".to_owned())),
     }
-}
-
-/// The names OpenSSL gives to the schemes found in old files; the object identifier of any other.
-fn scheme_name(oid: &str) -> String {
-    let name = match oid {
-        "1.2.840.113549.1.5.1" => "PBE-MD2-DES",
-        "1.2.840.113549.1.5.3" => "PBE-MD5-DES",
-        "1.2.840.113549.1.5.4" => "PBE-MD2-RC2-64",
-        "1.2.840.113549.1.5.6" => "PBE-MD5-RC2-64",
-        "1.2.840.113549.1.5.10" => "PBE-SHA1-DES",
-        "1.2.840.113549.1.5.11" => "PBE-SHA1-RC2-64",
-        "1.2.840.113549.1.12.1.1" => "PBE-SHA1-RC4-128",
-        "1.2.840.113549.1.12.1.2" => "PBE-SHA1-RC4-40",
-        "1.2.840.113549.1.12.1.3" => "PBE-SHA1-3DES",
-        "1.2.840.113549.1.12.1.4" => "PBE-SHA1-2DES",
-        "1.2.840.113549.1.12.1.5" => "PBE-SHA1-RC2-128",
-        "1.2.840.113549.1.12.1.6" => "PBE-SHA1-RC2-40",
-        "1.2.840.113549.3.2" => "RC2-CBC",
-        _ => return format!("the algorithm {oid}"),
-    };
-    name.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cert::codec::pem::{self, BlockError};
+    use crate::cert::codec::{self, BlockError};
     use crate::cert::fixture::key;
     use crate::cert::key::tests::openssl;
 
@@ -173,7 +122,7 @@ mod tests {
     fn what_is_encrypted_is_opened_here_and_by_openssl() {
         let key = key();
         let sealed = encrypt(&key, &secret("pass wörd")).unwrap();
-        let contents = pem::read(sealed.expose(), Some(&secret("pass wörd"))).unwrap();
+        let contents = codec::read(sealed.expose(), Some(&secret("pass wörd"))).unwrap();
         assert_eq!(contents.keys[0].spki(), key.spki());
         assert_ne!(encrypt(&key, &secret("pass wörd")).unwrap().expose(), sealed.expose(), "another salt");
 
@@ -191,25 +140,35 @@ mod tests {
             "-v2 aes-192-cbc -v2prf hmacWithSHA512 -iter 1000",
             "-v2 des3 -iter 1000",
             "-scrypt",
+            "-v1 PBE-SHA1-3DES",
+            "-v1 PBE-SHA1-2DES",
+            "-v1 PBE-SHA1-RC2-40",
+            "-v1 PBE-SHA1-RC2-128",
+            "-v1 PBE-MD5-DES",
+            "-v1 PBE-SHA1-DES",
+            "-v1 PBE-MD5-RC2-64",
+            "-v1 PBE-SHA1-RC2-64",
         ] {
-            let sealed = openssl(&format!("pkcs8 -topk8 -passout pass:secret {words}"), plain.expose());
-            let read = |passphrase: Option<&str>| pem::read(&sealed, passphrase.map(secret).as_ref()).unwrap();
+            let command = "pkcs8 -provider legacy -provider default -topk8 -passout pass:secret";
+            let sealed = openssl(&format!("{command} {words}"), plain.expose());
+            let read = |passphrase: Option<&str>| codec::read(&sealed, passphrase.map(secret).as_ref()).unwrap();
             assert_eq!(read(Some("secret")).keys[0].spki(), key.spki(), "{words}");
             assert_eq!(read(Some("Secret")).bad[0].why, BlockError::WrongPassphrase, "{words}");
             assert_eq!(read(Some("")).bad[0].why, BlockError::WrongPassphrase, "{words}");
             assert_eq!(read(None).bad[0].why, BlockError::EncryptedNoPassphrase, "{words}");
             assert!(read(None).bad[0].why.hint().is_some());
 
-            let der = openssl(&format!("pkcs8 -topk8 -outform DER -passout pass:secret {words}"), plain.expose());
-            let contents = pem::read(&der, Some(&secret("secret"))).unwrap();
+            let der = openssl(&format!("{command} -outform DER {words}"), plain.expose());
+            let contents = codec::read(&der, Some(&secret("secret"))).unwrap();
             assert_eq!(contents.keys[0].spki(), key.spki(), "{words} in DER");
         }
-        for (words, name) in
-            [("-v1 PBE-SHA1-3DES", "PBE-SHA1-3DES"), ("-v2 camellia128", "the algorithm 1.2.392.200011.61.1.1.1.2")]
-        {
-            let sealed = openssl(&format!("pkcs8 -topk8 -passout pass:secret {words}"), plain.expose());
+        for (words, name) in [("-v2 camellia128", "CAMELLIA-128-CBC"), ("-v2 rc2", "RC2-CBC")] {
+            let sealed = openssl(
+                &format!("pkcs8 -provider legacy -provider default -topk8 -passout pass:secret {words}"),
+                plain.expose(),
+            );
             for passphrase in [None, Some(&secret("secret"))] {
-                let contents = pem::read(&sealed, passphrase).unwrap();
+                let contents = codec::read(&sealed, passphrase).unwrap();
                 assert_eq!(contents.bad[0].why, BlockError::UnsupportedEncryption(name.to_owned()), "{words}");
             }
         }
@@ -235,25 +194,50 @@ mod tests {
         bomb[place + 2..place + 5].copy_from_slice(&[0x7f, 0xff, 0xff]);
         assert!(decrypt(&bomb, None).is_err_and(|error| error == Pkcs8Failure::NoPassphrase), "8 million are done");
 
-        let rounds = |count| {
-            let kdf = pbes2::Pbkdf2Params::hmac_sha256(count, b"salt").unwrap();
-            affordable(&kdf.into())
-        };
-        assert_eq!(rounds(MAX_ROUNDS), Ok(()));
-        assert!(matches!(rounds(MAX_ROUNDS + 1), Err(Pkcs8Failure::TooCostly(_))));
-        let scrypt = |n, r, p| {
-            let usual = pkcs8::pkcs5::scrypt::Params::new(14, 8, 1).unwrap();
-            let mut kdf = pbes2::ScryptParams::from_params_and_salt(usual, b"salt").unwrap();
-            (kdf.cost_parameter, kdf.block_size, kdf.parallelization) = (n, r, p);
-            affordable(&kdf.into())
-        };
-        assert_eq!(scrypt(1 << 14, 8, 1), Ok(()));
-        assert_eq!(scrypt(1 << 18, 8, 1), Ok(()));
-        for (n, r, p) in [(1 << 19, 8, 1), (1 << 14, 8, 1000), (1 << 63, u16::MAX, u16::MAX)] {
-            assert!(matches!(scrypt(n, r, p), Err(Pkcs8Failure::TooCostly(_))), "N={n}, r={r}, p={p}");
+        let start = std::time::Instant::now();
+        let failure = decrypt(&grown(&sealed, &[0x02, 0x04, 0x7f, 0xff, 0xff, 0xff]), Some(&secret("x"))).err();
+        assert_eq!(failure, Some(Pkcs8Failure::TooCostly("2147483647 rounds of PBKDF2".to_owned())));
+        assert!(start.elapsed().as_millis() < 500);
+    }
+
+    /// The same encrypted key with another number of rounds.
+    fn grown(sealed: &[u8], rounds: &[u8]) -> Vec<u8> {
+        let (scheme, data) = parts(sealed).unwrap();
+        let mut inside = scheme.inside();
+        let oid = inside.next().unwrap().whole;
+        let mut pbes2 = inside.next().unwrap().inside();
+        let (kdf, cipher) = (pbes2.next().unwrap(), pbes2.next().unwrap());
+        let mut kdf = kdf.inside();
+        let kdf_oid = kdf.next().unwrap().whole;
+        let mut parameters = kdf.next().unwrap().inside();
+        let salt = parameters.next().unwrap().whole;
+        parameters.next().unwrap();
+        let sequence = |parts: &[&[u8]]| Element::wrap(SEQUENCE, &parts.concat());
+        let kdf = sequence(&[kdf_oid, &sequence(&[salt, rounds, parameters.0])]);
+        let scheme = sequence(&[oid, &sequence(&[&kdf, cipher.whole])]);
+        sequence(&[&scheme, &Element::wrap(OCTETS, data)])
+    }
+
+    /// RFC 8018 lets a cipher have any parameters; a library that cuts a block out of them without looking panics.
+    #[test]
+    fn a_short_vector_and_a_long_salt_are_no_panic() {
+        let sealed = openssl("pkcs8 -topk8 -outform DER -v2 des3 -passout pass:x -iter 1", key().to_pem().expose());
+        let vector =
+            sealed.windows(12).position(|at| at[..10] == *b"\x06\x08\x2a\x86\x48\x86\xf7\x0d\x03\x07").unwrap() + 10;
+        assert_eq!(sealed[vector..vector + 2], [4, 8]);
+        let mut short = sealed.clone();
+        short[vector + 1] = 0;
+        short.drain(vector + 2..vector + 10);
+        // The lengths of the five sequences around it.
+        let lengths: Vec<usize> = (1..vector).filter(|at| sealed[at - 1] == 0x30).collect();
+        for at in lengths {
+            let (place, more) = if sealed[at] == 0x81 { (at + 1, 1) } else { (at, 0) };
+            if place + more < vector && place + 1 + usize::from(sealed[place]) > vector {
+                short[place] -= 8;
+            }
         }
-        for (n, r, p) in [(0, 8, 1), (1, 8, 1), (3, 8, 1), (1 << 14, 0, 1), (1 << 14, 8, 0)] {
-            assert_eq!(scrypt(n, r, p), Err(Pkcs8Failure::Unreadable), "N={n}, r={r}, p={p}");
-        }
+        assert_eq!(decrypt(&short, Some(&secret("x"))).err(), Some(Pkcs8Failure::Unreadable));
+        let long = openssl("pkcs8 -topk8 -outform DER -passout pass:x -iter 1", key().to_pem().expose());
+        assert!(decrypt(&grown(&long, &[2, 1, 0]), Some(&secret("x"))).is_err(), "no rounds at all");
     }
 }

@@ -10,7 +10,7 @@ use super::error::CaError;
 use super::permitted::Permitted;
 use super::profile::{Founded, Profile, check_name};
 use super::record::{self, Issued, Record};
-use crate::cert::codec::pem::{self, BlockError};
+use crate::cert::codec::{self, BlockError};
 use crate::cert::{Bundle, Certificate, Name, PrivateKey};
 use crate::change::Image;
 use crate::host::Host;
@@ -78,7 +78,7 @@ impl Authority {
     fn read(name: &str, dir: Dir) -> Result<Self, CaError> {
         let bytes = |file| dir.read(OsStr::new(file)).map_err(|error| absent(&dir, file, error));
         let pem = bytes(ROOT)?;
-        let root = match pem::read(pem.expose(), None) {
+        let root = match codec::read(pem.expose(), None) {
             Ok(contents) => match contents.certificates.as_slice() {
                 [root] if contents.bad.is_empty() => Ok(root.clone()),
                 _ => Err("it does not hold one certificate".to_owned()),
@@ -176,7 +176,7 @@ impl Authority {
     pub fn unlock(self, passphrase: &Sensitive) -> Result<Unlocked, CaError> {
         let sealed = self.dir.read(OsStr::new(KEY)).map_err(|error| absent(&self.dir, KEY, error))?;
         let contents =
-            pem::read(sealed.expose(), Some(passphrase)).map_err(|why| damaged(&self.dir, KEY, why.to_string()))?;
+            codec::read(sealed.expose(), Some(passphrase)).map_err(|why| damaged(&self.dir, KEY, why.to_string()))?;
         if let Some(bad) = contents.bad.into_iter().next() {
             return Err(if matches!(bad.why, BlockError::WrongPassphrase) {
                 CaError::WrongPassphrase(self.name)

@@ -254,7 +254,7 @@ pub(super) fn of_family(probe: Probe, family: Option<KeyFamily>) -> Probe {
 fn family(used: &Used, host: &Host, notes: &mut Vec<String>) -> Option<KeyFamily> {
     let path = &used.certificate;
     let contents = match host.read(path, MAX_CERTIFICATE) {
-        Ok(bytes) => codec::pem::read(&bytes, None).map_err(|error| error.to_string()),
+        Ok(bytes) => codec::read(&bytes, None).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     let kind = contents.and_then(|contents| match contents.certificates.first() {

@@ -1,0 +1,196 @@
+//! What an input holds, told by its bytes and never by its name.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use super::error::{BadBlock, BlockError, InputError, Place};
+use super::tlv::{Element, SEQUENCE};
+use super::{jks, pem, pkcs7, pkcs8, pkcs12};
+use crate::cert::certificate::Certificate;
+use crate::cert::key::{KeyError, PrivateKey};
+use crate::sensitive::Sensitive;
+
+/// Bytes of input that are read.
+pub const MAX_INPUT: usize = 16 << 20;
+
+/// PEM blocks, certificates of a PKCS#7 file, or entries and certificates of a store that are read.
+pub const MAX_ENTRIES: usize = 1_000;
+
+/// What an input holds, in its order. Of PKCS#7 and the stores, which have none or another: the chain of each key from its leaf
+/// up, then all other certificates.
+pub struct Contents {
+    /// What the input is.
+    pub format: Format,
+    /// Certificates.
+    pub certificates: Vec<Certificate>,
+    /// Private keys, decrypted.
+    pub keys: Vec<PrivateKey>,
+    /// The entries of a store; none in any other format.
+    pub entries: Vec<Entry>,
+    /// What is neither certificate nor key, by PEM label or kind: requests, revocation lists, parameters.
+    pub ignored: BTreeMap<String, usize>,
+    /// What should be one of these and cannot be read.
+    pub bad: Vec<BadBlock>,
+    /// Blocks that were read although OpenSSL, and so most servers, refuse a file with them: a blank line inside.
+    pub broken: Vec<Place>,
+}
+
+/// What an input is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Format {
+    /// Text blocks (RFC 7468).
+    Pem,
+    /// DER of one certificate.
+    CertificateDer,
+    /// DER of one private key, encrypted or not.
+    KeyDer,
+    /// PKCS#7 or CMS SignedData (RFC 5652), DER or BER.
+    Pkcs7,
+    /// PKCS#12 (RFC 7292), DER or BER.
+    Pkcs12,
+    /// The older keystore of Java.
+    Jks,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Pem => "PEM",
+            Self::CertificateDer => "DER of a certificate",
+            Self::KeyDer => "DER of a private key",
+            Self::Pkcs7 => "PKCS#7",
+            Self::Pkcs12 => "PKCS#12",
+            Self::Jks => "JKS",
+        })
+    }
+}
+
+/// An entry of a store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Its alias (JKS) or friendly name (PKCS#12). Whoever prints it must escape it. Not unique in PKCS#12.
+    pub name: Option<String>,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// What an entry of a store holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Holds {
+    /// A private key and its certificates.
+    Key {
+        /// Where in [`Contents::keys`] the key is; `None` where it could not be opened.
+        key: Option<usize>,
+        /// Its certificates from the leaf up; empty where there is none.
+        chain: Vec<Certificate>,
+    },
+    /// A certificate without a key: a trusted one, or one that merely lies there.
+    Certificate(Certificate),
+}
+
+impl Contents {
+    pub(super) fn new(format: Format) -> Self {
+        Self {
+            format,
+            certificates: Vec::new(),
+            keys: Vec::new(),
+            entries: Vec::new(),
+            ignored: BTreeMap::new(),
+            bad: Vec::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    pub(super) fn ignore(&mut self, what: &str) {
+        *self.ignored.entry(what.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn refuse(&mut self, place: Place, why: impl Into<BlockError>) {
+        self.bad.push(BadBlock { place, why: why.into() });
+    }
+
+    /// The key of an entry, where it could be opened.
+    #[must_use]
+    pub fn key_of(&self, entry: &Entry) -> Option<&PrivateKey> {
+        match &entry.holds {
+            Holds::Key { key, .. } => self.keys.get((*key)?),
+            Holds::Certificate(_) => None,
+        }
+    }
+
+    /// Makes the certificates of the entries those of the whole: chains first, each certificate once.
+    pub(super) fn gather(&mut self) {
+        let mut seen = HashSet::new();
+        let chains = self.entries.iter().flat_map(|entry| match &entry.holds {
+            Holds::Key { chain, .. } => chain.as_slice(),
+            Holds::Certificate(_) => &[],
+        });
+        let alone = self.entries.iter().filter_map(|entry| match &entry.holds {
+            Holds::Key { .. } => None,
+            Holds::Certificate(one) => Some(one),
+        });
+        self.certificates = chains.chain(alone).filter(|one| seen.insert(one.der())).cloned().collect();
+    }
+}
+
+/// Reads whatever holds certificates and keys: PEM with any number of blocks in any order, DER of one certificate or key, PKCS#7,
+/// PKCS#12 and JKS. What can be read is read even where other parts cannot; those are told in [`Contents::bad`].
+///
+/// The passphrase opens everything that is encrypted. Without one a PKCS#12 store is tried with the empty passphrase and no
+/// other, and what stands unencrypted in a locked store is read.
+///
+/// PEM is taken as it is found: a byte order mark, UTF-16, any line ends, indentation, text between blocks, blank lines and header
+/// lines inside them, blocks without a line end between them.
+///
+/// # Errors
+/// Nothing in the input can be read, or it is too large.
+pub fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Contents, InputError> {
+    if input.len() > MAX_INPUT {
+        return Err(InputError::TooLarge(input.len()));
+    }
+    match input {
+        [0x30, ..] => {
+            // DER may hold any bytes, a BEGIN line among them, so what is DER is no PEM.
+            if let Some(contents) = read_binary(input, passphrase) {
+                return contents;
+            }
+        }
+        [0xfe, 0xed, 0xfe, 0xed, ..] => return jks::read(input, passphrase),
+        [0xce, 0xce, 0xce, 0xce, ..] => return Err(InputError::Unsupported("a JCEKS keystore of Java")),
+        // The version, and a salt of 20 bytes.
+        [0, 0, 0, 1 | 2, 0, 0, 0, 20, ..] => {
+            return Err(InputError::Unsupported("a BKS or UBER keystore of Bouncy Castle"));
+        }
+        _ => {}
+    }
+    pem::read_text(input, passphrase)
+}
+
+/// DER or BER of a certificate, key, PKCS#7 or PKCS#12; `None` where it is none.
+fn read_binary(input: &[u8], passphrase: Option<&Sensitive>) -> Option<Result<Contents, InputError>> {
+    if pkcs7::begins(input) {
+        return Some(pkcs7::read(input));
+    }
+    if pkcs12::begins(input) {
+        return Some(pkcs12::read(input, passphrase));
+    }
+    Element::filling(input)?.tagged(SEQUENCE)?;
+    if let Ok(certificate) = Certificate::from_der(input) {
+        let mut contents = Contents::new(Format::CertificateDer);
+        contents.certificates.push(certificate);
+        return Some(Ok(contents));
+    }
+    let key = match PrivateKey::from_der(input) {
+        Err(KeyError::Unreadable) if pkcs8::looks_encrypted(input) => {
+            pkcs8::decrypt(input, passphrase).map_err(BlockError::from)
+        }
+        Err(KeyError::Unreadable) => return None,
+        key => key.map_err(BlockError::Key),
+    };
+    let mut contents = Contents::new(Format::KeyDer);
+    match key {
+        Ok(key) => contents.keys.push(key),
+        Err(why) => contents.refuse(Place::Der, why),
+    }
+    Some(Ok(contents))
+}

@@ -1,0 +1,198 @@
+//! Why an input, or a part of it, cannot be read.
+
+use std::fmt;
+
+use super::ber::{BerError, MAX_DEPTH};
+use super::contents::{Format, MAX_ENTRIES, MAX_INPUT};
+use super::pbe::PbeFailure;
+use super::pkcs8::Pkcs8Failure;
+use crate::cert::certificate::CertificateError;
+use crate::cert::key::KeyError;
+
+/// One part of an input that cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct BadBlock {
+    /// Where it is.
+    pub place: Place,
+    /// Why it cannot be read.
+    #[source]
+    pub why: BlockError,
+}
+
+/// Where in an input something is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The block that begins on this line, counted from 1.
+    Line {
+        /// The line.
+        line: usize,
+        /// The label of the block.
+        label: String,
+    },
+    /// The whole input, which is DER of a certificate or key.
+    Der,
+    /// A PKCS#7 file or a store as a whole.
+    Store(Format),
+    /// An entry of a store.
+    Entry {
+        /// Its number, counted from 1.
+        number: usize,
+        /// Its alias or friendly name.
+        name: Option<String>,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { line, label } => write!(out, "line {line}, {}", label.escape_debug()),
+            Self::Der => out.write_str("DER"),
+            Self::Store(format) => format.fmt(out),
+            Self::Entry { number, name: Some(name) } => write!(out, "entry {number}, \"{}\"", name.escape_debug()),
+            Self::Entry { number, name: None } => write!(out, "entry {number}"),
+        }
+    }
+}
+
+/// Why a part cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BlockError {
+    /// No END line with the same label follows.
+    #[error("the block has no end")]
+    Unterminated,
+    /// Not base64.
+    #[error("the text between BEGIN and END is not base64: {0}")]
+    NotBase64(String),
+    /// Not a certificate.
+    #[error("{0}")]
+    Certificate(CertificateError),
+    /// Not a private key.
+    #[error("{0}")]
+    Key(KeyError),
+    /// It is encrypted, and there is no passphrase.
+    #[error("encrypted, and no passphrase was given")]
+    EncryptedNoPassphrase,
+    /// The passphrase does not open it.
+    #[error("the passphrase does not open it")]
+    WrongPassphrase,
+    /// A way of encrypting that is not supported.
+    #[error("encrypted with {0}, which is not supported")]
+    UnsupportedEncryption(String),
+    /// A way of protecting the whole that is not supported, so that nothing under it can be believed.
+    #[error("protected with {0}, which is not supported")]
+    UnsupportedChecksum(String),
+    /// Encrypted at a cost no honest file asks for.
+    #[error("encrypted with {0}, which is more than is done for a file")]
+    TooCostly(String),
+    /// Anything else about an encrypted key.
+    #[error("the encrypted private key cannot be read")]
+    UnreadableEncrypted,
+    /// What is there cannot be taken apart, or was changed after it was made.
+    #[error("damaged: {0}")]
+    Damaged(&'static str),
+    /// Elements inside elements, for no honest reason.
+    #[error("nested deeper than the {MAX_DEPTH} levels that are followed")]
+    TooDeep,
+}
+
+impl BlockError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::EncryptedNoPassphrase => Some("give the passphrase"),
+            Self::WrongPassphrase => Some("give the passphrase it was encrypted with"),
+            Self::UnsupportedEncryption(_) | Self::TooCostly(_) => Some(
+                "encrypt it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW`, or `openssl pkey -in OLD -out NEW` \
+                 for a key without passphrase; `openssl pkcs12 -legacy -in OLD -out NEW.pem` for a store",
+            ),
+            Self::UnsupportedChecksum(_) => Some("write the store anew with a current tool"),
+            Self::Unterminated
+            | Self::NotBase64(_)
+            | Self::Certificate(_)
+            | Self::UnreadableEncrypted
+            | Self::Damaged(_)
+            | Self::TooDeep => Some("the file is damaged or was cut off: fetch it again"),
+            Self::Key(_) => None,
+        }
+    }
+}
+
+impl From<PbeFailure> for BlockError {
+    fn from(failure: PbeFailure) -> Self {
+        match failure {
+            PbeFailure::NoPassphrase => Self::EncryptedNoPassphrase,
+            PbeFailure::WrongPassphrase => Self::WrongPassphrase,
+            PbeFailure::Unsupported(what) => Self::UnsupportedEncryption(what),
+            PbeFailure::TooCostly(what) => Self::TooCostly(what),
+            PbeFailure::Unreadable => Self::UnreadableEncrypted,
+        }
+    }
+}
+
+impl From<Pkcs8Failure> for BlockError {
+    fn from(failure: Pkcs8Failure) -> Self {
+        match failure {
+            Pkcs8Failure::NoPassphrase => Self::EncryptedNoPassphrase,
+            Pkcs8Failure::WrongPassphrase => Self::WrongPassphrase,
+            Pkcs8Failure::Unsupported(what) => Self::UnsupportedEncryption(what),
+            Pkcs8Failure::TooCostly(what) => Self::TooCostly(what),
+            Pkcs8Failure::Key(error) => Self::Key(error),
+            Pkcs8Failure::Unreadable | Pkcs8Failure::NotEncrypted => Self::UnreadableEncrypted,
+        }
+    }
+}
+
+impl From<BerError> for BlockError {
+    fn from(error: BerError) -> Self {
+        match error {
+            BerError::Damaged => Self::Damaged("its parts do not fit into one another"),
+            BerError::TooDeep => Self::TooDeep,
+        }
+    }
+}
+
+/// An input cannot be read at all.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InputError {
+    /// Larger than [`MAX_INPUT`].
+    #[error("the input has {0} bytes, more than the {MAX_INPUT} that are read")]
+    TooLarge(usize),
+    /// More blocks, certificates or entries than [`MAX_ENTRIES`].
+    #[error("the input has more than the {MAX_ENTRIES} blocks or entries that are read")]
+    TooManyBlocks,
+    /// Nothing but white space.
+    #[error("the input is empty")]
+    Empty,
+    /// None of the formats that are read.
+    #[error("the input is neither PEM nor DER of a certificate or private key, and no store (PKCS#7, PKCS#12, JKS)")]
+    Unknown,
+    /// A format that is known and not read.
+    #[error("the input is {0}, which is not supported")]
+    Unsupported(&'static str),
+    /// It begins as one of the formats, and cannot be taken apart.
+    #[error("the input is {format} and cannot be read: {why}")]
+    Unreadable {
+        /// What it begins as.
+        format: Format,
+        /// Why not.
+        why: BlockError,
+    },
+}
+
+impl InputError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Unknown => Some("PEM begins with -----BEGIN; certificates, keys, PKCS#7, PKCS#12 and JKS are read"),
+            Self::Unsupported(_) => Some(
+                "convert it: `keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12`",
+            ),
+            Self::Empty => Some("the file is empty: fetch it again"),
+            Self::TooLarge(_) | Self::TooManyBlocks => Some("give the server's own chain, not a list of roots"),
+            Self::Unreadable { why, .. } => why.hint(),
+        }
+    }
+}
