@@ -35,6 +35,18 @@ impl Markup {
         self
     }
 
+    /// Adds a name or a path that may be broken where its parts meet, so that a narrow column breaks it nowhere else.
+    pub fn parts(&mut self, text: &str) -> &mut Self {
+        let mut rest = text;
+        // Not within an escape: these characters are no part of any.
+        while let Some(at) = rest.find(['.', '/', ':', '@']).filter(|at| *at + 1 < rest.len()) {
+            let (part, after) = rest.split_at(at + 1);
+            self.text(part).raw("<wbr>");
+            rest = after;
+        }
+        self.text(rest)
+    }
+
     /// Adds what writes itself without any of these characters or is escaped like every text: numbers, dates.
     pub fn value(&mut self, value: impl Display) -> &mut Self {
         self.text(&value.to_string())
@@ -81,8 +93,8 @@ mod tests {
     fn text_stays_text() {
         for text in HOSTILE {
             let mut markup = Markup::default();
-            markup.text(text).prose(text);
-            let html = markup.into_html().replace("<code>", "").replace("</code>", "");
+            markup.text(text).prose(text).parts(text);
+            let html = markup.into_html().replace("<code>", "").replace("</code>", "").replace("<wbr>", "");
             assert!(!html.contains(['<', '>', '"', '\'', '`']), "{html}");
             assert!(!html.chars().any(acts), "{html}");
             for entity in html.split('&').skip(1) {
@@ -90,6 +102,13 @@ mod tests {
                 assert!(["amp", "lt", "gt", "quot", "#39", "#96"].contains(&name), "{html}");
             }
         }
+    }
+
+    #[test]
+    fn names_break_where_parts_meet() {
+        let mut markup = Markup::default();
+        markup.parts("/etc/a.b:443").raw(" ").parts("a.").raw(" ").parts("x");
+        assert_eq!(markup.into_html(), "/<wbr>etc/<wbr>a.<wbr>b:<wbr>443 a. x");
     }
 
     #[test]

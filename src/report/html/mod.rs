@@ -96,9 +96,12 @@ fn moment(at: OffsetDateTime) -> Markup {
     markup
 }
 
-/// How far off a moment is: `in 89 days`, `3 days ago`.
+/// How far off a moment is: `in 89 days`, `3 days ago`, `in 8 years`.
 fn away(at: OffsetDateTime, now: OffsetDateTime) -> String {
-    if at >= now { format!("in {}", span(at - now)) } else { format!("{} ago", span(now - at)) }
+    let length = if at >= now { at - now } else { now - at };
+    let years = length.whole_days() / 365;
+    let length = if years >= 3 { format!("{years} years") } else { span(length) };
+    if at >= now { format!("in {length}") } else { format!("{length} ago") }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn table(part: &[&Checked], standing: Standing, now: OffsetDateTime, detailed: b
     page.raw("<th scope=\"col\">Where</th><th scope=\"col\">Certificate</th><th scope=\"col\">Ends</th>");
     page.raw("<th scope=\"col\">Findings</th></tr></thead>\n<tbody>\n");
     for one in part {
-        page.raw("<tr><th scope=\"row\">").text(&one.subject).raw("<small>").text(one.kind).raw("</small></th><td>");
+        page.raw("<tr><th scope=\"row\">").parts(&one.subject).raw("<small>").text(one.kind).raw("</small></th><td>");
         match &one.leaf {
             Some(leaf) => {
                 certificate(leaf, page);
@@ -166,7 +166,7 @@ fn findings(one: &Checked, detailed: bool, page: &mut Markup) {
 }
 
 fn told_finding(finding: &Finding, detailed: bool, page: &mut Markup) {
-    page.raw("<li>").add(&badge(finding.severity)).raw(" <code>").raw(finding.code.name()).raw("</code> ");
+    page.raw("<li>").add(&badge(finding.severity)).raw(" <code>").raw(finding.code.name()).raw("</code>: ");
     page.prose(&finding.message);
     if detailed {
         page.raw("<small>").prose(finding.remedy).raw("</small>");

@@ -8,6 +8,7 @@ use super::markup::Markup;
 use crate::assess::date;
 use crate::cert::installed::Leaf;
 use crate::flow::check::Checked;
+use crate::report::escape::escape;
 use crate::report::standing::Standing;
 
 /// Up to so many have a bar each.
@@ -23,13 +24,13 @@ pub fn draw(all: &[Checked], now: OffsetDateTime, page: &mut Markup) {
         return;
     }
     ends.sort_by_key(|(_, leaf)| leaf.not_after);
-    page.raw("<section><h2 id=\"ends\">When they end</h2>\n");
+    page.raw("<section><h2 id=\"ends\">When they end</h2>\n<div class=\"chart\">");
     if ends.len() <= BARS {
         bars(&ends, now, page)
     } else {
         columns(&ends, now, page)
     }
-    page.raw("</section>\n");
+    page.raw("</div></section>\n");
 }
 
 /// The stretch of time that is drawn, and how much of the width a moment is from its begin.
@@ -39,10 +40,15 @@ struct Scale {
 }
 
 impl Scale {
-    /// From a little before now to the last end; at most two years, or one certificate of ten years would squeeze all others.
+    /// From a little before now to the last end; what ends later than in fourteen months runs off the edge, or one certificate of ten
+    /// years would squeeze all others.
     fn of(ends: &[(&Checked, &Leaf)], now: OffsetDateTime) -> Self {
-        let last = ends.iter().map(|(_, leaf)| leaf.not_after).max().unwrap_or(now);
-        let ahead = (last - now).clamp(Duration::days(90), Duration::days(730));
+        let most = Duration::days(425);
+        let shown = ends.iter().map(|(_, leaf)| leaf.not_after - now).filter(|left| *left <= most);
+        let ahead = match shown.max() {
+            Some(last) if last.is_positive() => last.max(Duration::days(90)) * 1.05,
+            Some(_) | None => most,
+        };
         Self { from: now - ahead / 6, to: now + ahead }
     }
 
@@ -71,6 +77,9 @@ fn bars(ends: &[(&Checked, &Leaf)], now: OffsetDateTime, page: &mut Markup) {
             .text(&month(tick))
             .raw("</text>\n");
     }
+    let today = scale.share(now);
+    page.raw("<line class=\"now\" x1=\"").share(today).raw("\" x2=\"").share(today).raw("\" y1=\"20\" y2=\"100%\"/>");
+    page.raw("<text class=\"axis today\" text-anchor=\"middle\" y=\"14\" x=\"").share(today).raw("\">today</text>\n");
     for (lane, (one, leaf)) in (0_u32..).zip(ends) {
         let top = 24 + lane * LANE;
         let (begin, end) = (scale.share(leaf.not_before), scale.share(leaf.not_after));
@@ -90,11 +99,7 @@ fn bars(ends: &[(&Checked, &Leaf)], now: OffsetDateTime, page: &mut Markup) {
         page.text(&format!("{}: {} to {}", one.subject, date(leaf.not_before), date(leaf.not_after)));
         page.raw("</title></rect>\n");
     }
-    let today = scale.share(now);
-    page.raw("<line class=\"now\" x1=\"").share(today).raw("\" x2=\"").share(today).raw("\" y1=\"20\" y2=\"100%\"/>");
-    page.raw("<text class=\"axis today\" text-anchor=\"middle\" y=\"14\" x=\"")
-        .share(today)
-        .raw("\">today</text>\n</svg>\n");
+    page.raw("</svg>\n");
 }
 
 /// The first days of months, at most six of them.
@@ -121,19 +126,24 @@ fn month_begin(at: OffsetDateTime, after: usize) -> Option<OffsetDateTime> {
     Some(begin.midnight().assume_utc())
 }
 
-/// `Nov`, and in January its year.
+/// `Nov`, and in January the year that begins.
 fn month(at: OffsetDateTime) -> String {
     match at.month() {
-        Month::January => at.year().to_string(),
+        Month::January => format!("’{:02}", at.year().rem_euclid(100)),
         other => other.to_string().chars().take(3).collect(),
     }
 }
 
-/// A name that leaves room for the date beside it on a phone.
+/// A name that leaves room for the date beside it on a phone: its begin and its end, for paths and names differ at either.
 fn short(name: &str) -> String {
-    const MOST: usize = 32;
-    let name = crate::report::escape::escape(name);
-    if name.chars().count() <= MOST { name.into_owned() } else { name.chars().take(MOST - 1).chain(['…']).collect() }
+    const MOST: usize = 30;
+    const BEGIN: usize = 12;
+    let name: Vec<char> = escape(name).chars().collect();
+    if name.len() <= MOST {
+        return name.into_iter().collect();
+    }
+    let (begin, end) = (name.iter().take(BEGIN), name.iter().skip(name.len() - (MOST - BEGIN - 1)));
+    begin.chain(&['…']).chain(end).collect()
 }
 
 /// How many certificates end in a stretch of time, by how their subjects stand.
