@@ -297,7 +297,8 @@ fn values(judged: &[Judged<'_>]) -> String {
 
 /// At most two digits behind the point, and none that say nothing.
 fn two(number: f64) -> String {
-    let text = format!("{number:.2}");
+    // Rounded down: one that ends in 19.999 days is not told to end in the 20 that would do.
+    let text = format!("{:.2}", (number * 100.0).floor() / 100.0);
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }

@@ -38,9 +38,10 @@ impl Markup {
     /// Adds a name or a path that may be broken where its parts meet, so that a narrow column breaks it nowhere else.
     pub fn parts(&mut self, text: &str) -> &mut Self {
         let mut rest = text;
-        // Not within an escape: these characters are no part of any.
-        while let Some(at) = rest.find(['.', '/', ':', '@']).filter(|at| *at + 1 < rest.len()) {
-            let (part, after) = rest.split_at(at + 1);
+        while let Some(at) =
+            rest.char_indices().skip(1).find(|(_, c)| matches!(c, '.' | '/' | ':' | '@')).map(|(at, _)| at)
+        {
+            let (part, after) = rest.split_at(at);
             self.text(part).raw("<wbr>");
             rest = after;
         }
@@ -108,7 +109,7 @@ mod tests {
     fn names_break_where_parts_meet() {
         let mut markup = Markup::default();
         markup.parts("/etc/a.b:443").raw(" ").parts("a.").raw(" ").parts("x");
-        assert_eq!(markup.into_html(), "/<wbr>etc/<wbr>a.<wbr>b:<wbr>443 a. x");
+        assert_eq!(markup.into_html(), "/etc<wbr>/a<wbr>.b<wbr>:443 a<wbr>. x");
     }
 
     #[test]
