@@ -73,7 +73,7 @@ impl Limits {
         match (self.warning, self.critical) {
             (Some(Threshold::Days(warning)), Some(Threshold::Days(critical)))
             | (Some(Threshold::Percent(warning)), Some(Threshold::Percent(critical))) => warning < critical,
-            (Some(_), Some(_)) | (Some(_), None) | (None, _) => false,
+            (Some(_), Some(_) | None) | (None, _) => false,
         }
     }
 

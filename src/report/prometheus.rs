@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(of("x509_cert_expired", ("target", "web")), Some(1.0));
         assert_eq!(of("x509_cert_expires_in_seconds", ("target", "web")), seconds(-3.0));
         assert_eq!(of("x509_cert_valid_since_seconds", ("target", "web")), seconds(93.0));
-        assert_eq!(of("x509_cert_not_after", ("serial_number", "1000")).is_some(), true);
+        assert!(of("x509_cert_not_after", ("serial_number", "1000")).is_some());
         assert_eq!(of("reseal_findings", ("code", "unreachable")), Some(2.0));
         assert_eq!(of("reseal_findings", ("severity", "critical")), Some(1.0));
         assert_eq!(of("reseal_served", ("listener", "a.example:443")), Some(1.0));

@@ -129,7 +129,9 @@ fn facts(one: &Checked, leaf: &Leaf, page: &mut Markup) {
             page.raw("<dt>").raw(name).raw("</dt><dd>").text(value).raw("</dd>");
         }
     };
-    rows.iter().for_each(|(name, value)| fact(page, name, value));
+    for (name, value) in &rows {
+        fact(page, name, value);
+    }
     for seen in &one.served {
         fact(page, "Served", &served(seen, leaf));
     }

@@ -59,7 +59,7 @@ fn what_is_told() {
     let html = page(&all);
     for told in [
         "<p>3 looked at on <time datetime=\"2026-11-21T12:00Z\">2026-11-21 12:00</time>",
-        "The next to end is <strong>good.example:443</strong>, in 60 days (2027-01-20).",
+        "The next to end is <strong>good<wbr>.example<wbr>:443</strong>, in 60 days (<time>2027-01-20</time>).",
         "<code>expired</code>",
         "3 days ago",
         "bad.example is expired",

@@ -26,9 +26,9 @@ pub fn draw(all: &[Checked], now: OffsetDateTime, page: &mut Markup) {
     ends.sort_by_key(|(_, leaf)| leaf.not_after);
     page.raw("<section><h2 id=\"ends\">When they end</h2>\n<div class=\"chart\">");
     if ends.len() <= BARS {
-        bars(&ends, now, page)
+        bars(&ends, now, page);
     } else {
-        columns(&ends, now, page)
+        columns(&ends, now, page);
     }
     page.raw("</div></section>\n");
 }
@@ -128,9 +128,10 @@ fn month_begin(at: OffsetDateTime, after: usize) -> Option<OffsetDateTime> {
 
 /// `Nov`, and in January the year that begins.
 fn month(at: OffsetDateTime) -> String {
-    match at.month() {
-        Month::January => format!("’{:02}", at.year().rem_euclid(100)),
-        other => other.to_string().chars().take(3).collect(),
+    if at.month() == Month::January {
+        format!("’{:02}", at.year().rem_euclid(100))
+    } else {
+        at.month().to_string().chars().take(3).collect()
     }
 }
 
