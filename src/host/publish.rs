@@ -80,6 +80,25 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_of_somebody_else_is_good_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = dir.path().join("collector");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&open, Some(65_534), Some(65_534)).unwrap();
+        }
+        // What another left under the name that is used beside it is not written to.
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        let beside = format!(".reseal.prom.{}.reseal-new", std::process::id());
+        symlink(&victim, open.join(beside)).unwrap();
+        publish(&open.join("reseal.prom"), b"x").unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+        assert_eq!(fs::read_dir(&open).unwrap().count(), 1);
+    }
+
+    #[test]
     fn what_is_no_file_stays() {
         let dir = tempfile::tempdir().unwrap();
         let victim = dir.path().join("victim");

@@ -222,3 +222,66 @@ fn counted(ends: &[(&Checked, &Leaf)], now: OffsetDateTime) -> Vec<Column> {
 fn float(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::assess::Code;
+    use crate::report::specimen::{NOW, endpoint};
+
+    fn ends(all: &[Checked]) -> Vec<(&Checked, &Leaf)> {
+        all.iter().filter_map(|one| Some((one, one.leaf.as_ref()?))).collect()
+    }
+
+    #[test]
+    fn every_end_is_in_one_column() {
+        let mut all: Vec<Checked> = (-400..900).map(|days| endpoint("a", days, &[])).collect();
+        for (one, at) in all.iter_mut().zip([
+            datetime!(2026-11-30 23:59:59 UTC),
+            datetime!(2026-12-01 0:00 UTC),
+            datetime!(2027-11-30 23:59:59 UTC),
+            datetime!(2027-12-01 0:00 UTC),
+            datetime!(9999-12-31 23:59:59 UTC),
+            datetime!(1950-01-01 0:00 UTC),
+        ]) {
+            one.leaf.as_mut().unwrap().not_after = at;
+        }
+        let columns = counted(&ends(&all[..6]), NOW);
+        let of = |columns: &[Column], told: &str| columns.iter().find(|column| column.told == told).unwrap().total();
+        assert_eq!(columns.len(), MONTHS + 2);
+        for (told, count) in
+            [("ended", 1), ("November 2026", 1), ("December 2026", 1), ("November 2027", 1), ("later", 2)]
+        {
+            assert_eq!(of(&columns, told), count, "{told}");
+        }
+        let columns = counted(&ends(&all[6..]), NOW);
+        assert_eq!(columns.iter().map(Column::total).sum::<usize>(), all.len() - 6);
+        assert_eq!(of(&columns, "February 2027"), 28);
+        assert_eq!(of(&columns, "ended"), 394);
+    }
+
+    #[test]
+    fn bars_stay_within_the_drawing() {
+        let days = [-4000, -90, -1, 0, 1, 47, 300, 9_000];
+        for few in (1..=days.len()).flat_map(|most| days.windows(most)) {
+            let all: Vec<Checked> = few.iter().map(|days| endpoint("a", *days, &[Code::Expiring])).collect();
+            let mut page = Markup::default();
+            draw(&all, NOW, &mut page);
+            let html = page.into_html();
+            assert_eq!(html.matches("class=\"bar warning\"").count(), few.len());
+            let shares =
+                html.split('"').filter_map(|word| word.strip_suffix('%')).map(|share| share.parse::<f64>().unwrap());
+            assert!(shares.clone().all(|share| (0.0..=100.0).contains(&share)) && shares.count() > 3, "{html}");
+            assert!((0..=7).contains(&ticks(&Scale::of(&ends(&all), NOW)).len()));
+        }
+    }
+
+    #[test]
+    fn a_name_keeps_both_its_ends() {
+        assert_eq!(short("www.example.org:443"), "www.example.org:443");
+        assert_eq!(short("/etc/ssl/certs/deep/down/www.example.org.pem"), "/etc/ssl/cer…w.example.org.pem");
+        assert_eq!(short(&"\u{202e}".repeat(50)).chars().count(), 30);
+    }
+}
