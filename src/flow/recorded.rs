@@ -17,8 +17,15 @@ const MOST: u64 = 512 * 1024 * 1024;
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Envelope { results: Vec<Record> },
+    Envelope {
+        results: Vec<Record>,
+    },
     One(Box<Record>),
+    /// The last line of a run that tells its counts by itself.
+    #[allow(dead_code, reason = "that it is there is all")]
+    Counts {
+        summary: serde::de::IgnoredAny,
+    },
 }
 
 #[derive(Deserialize)]
@@ -63,6 +70,10 @@ pub fn read(host: &Host, path: &Path) -> Result<Vec<Checked>, Refusal> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Checked>, (usize, String)> {
+    // One object may be broken into lines. Of many objects this reads the first and stops.
+    if let Ok(Line::Envelope { results }) = serde_json::from_slice(bytes) {
+        return Ok(results.into_iter().map(checked).collect());
+    }
     let mut all = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
@@ -72,6 +83,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Checked>, (usize, String)> {
         match serde_json::from_slice(line).map_err(refused)? {
             Line::One(record) => all.push(checked(*record)),
             Line::Envelope { results } => all.extend(results.into_iter().map(checked)),
+            Line::Counts { .. } => {}
         }
     }
     Ok(all)
@@ -130,6 +142,9 @@ mod tests {
         let line = serde_json::to_string(&one).unwrap();
         for text in [
             format!("{line}\n{line}\n\n"),
+            format!(
+                "{line}\n{line}\n{{\"version\":1,\"command\":\"scan\",\"exit\":3,\"summary\":{{\"checked\":2}}}}\n"
+            ),
             format!("{{\"version\":1,\"command\":\"check\",\"exit\":3,\"results\":[{line},{line}]}}"),
         ] {
             let back = parse(text.as_bytes()).unwrap();
