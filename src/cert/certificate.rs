@@ -99,6 +99,12 @@ impl Certificate {
         self.0.common_name.get_or_init(|| distinguished::common_name(self.subject_der())).as_deref()
     }
 
+    /// The issuer's last common name.
+    #[must_use]
+    pub fn issuer_common_name(&self) -> Option<String> {
+        distinguished::common_name(self.issuer_der())
+    }
+
     /// What to call it in a message: its common name, else its first name, else its subject, else its fingerprint.
     #[must_use]
     pub fn title(&self) -> String {

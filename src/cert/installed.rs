@@ -40,6 +40,15 @@ pub struct Leaf {
     pub subject: String,
     /// Its issuer.
     pub issuer: String,
+    /// Its serial number, as [`Certificate::serial`]; empty in records of before it was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub serial: String,
+    /// The subject's common name, by which exporters call a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_name: Option<String>,
+    /// The issuer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_common_name: Option<String>,
     /// The names it is for.
     pub names: Vec<String>,
     /// First moment of validity, UTC.
@@ -62,6 +71,9 @@ impl Leaf {
             fingerprint: certificate.fingerprint(),
             subject: certificate.subject().to_owned(),
             issuer: certificate.issuer().to_owned(),
+            serial: certificate.serial(),
+            common_name: certificate.common_name().map(str::to_owned),
+            issuer_common_name: certificate.issuer_common_name(),
             names: certificate.names().iter().map(ToString::to_string).collect(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::outcome::Exit;
+use crate::report::nagios::Threshold;
 
 pub use self::ca::CaVerb;
 
@@ -40,7 +41,7 @@ pub struct Global {
     /// Where backups, journal and ledger are, instead of what the configuration says
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// For people, or for programs (docs/json.md)
+    /// For people, or for programs (docs/json.md; the last four are for `check`: docs/monitoring.md)
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub format: Format,
     /// Show what would be done, and change nothing
@@ -79,6 +80,14 @@ pub enum Format {
     Text,
     /// One JSON object on standard output.
     Json,
+    /// A JSON object a line, one for each subject.
+    Jsonl,
+    /// For spreadsheets.
+    Csv,
+    /// For Nagios and Icinga, with their exit codes 0, 1, 2, 3.
+    Nagios,
+    /// For the textfile collector of Prometheus.
+    Prometheus,
 }
 
 /// When colours are used.
@@ -101,10 +110,38 @@ Examples:
   reseal check                       every configured target
   reseal check web                   one of them
   reseal check ./fullchain.pem       a file; needs no configuration
-  reseal check www.example.org:443   a server; needs no configuration")]
+  reseal check www.example.org:443   a server; needs no configuration
+  reseal check --format nagios -w 20 -c 10 www.example.org:443
+  reseal check --format prometheus --output /var/lib/prometheus/node-exporter/reseal.prom")]
     Check {
         /// Target, file (with a `/` in its path, or existing) or HOST:PORT; none: every target
         subjects: Vec<String>,
+        /// Write the result to this file, whole or not at all, instead of to standard output
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// With `--format nagios`: warn when less than this is left, in days (`20`) or percent of the lifetime (`10%`)
+        #[arg(long, short, value_name = "LEFT")]
+        warning: Option<Threshold>,
+        /// With `--format nagios`: critical when less than this is left
+        #[arg(long, short, value_name = "LEFT")]
+        critical: Option<Threshold>,
+    },
+    /// Write one HTML page on what `check` finds, to be read without a network and to be handed on
+    #[command(after_help = "\
+Examples:
+  reseal report --html certificates.html                         every configured target
+  reseal report --html page.html www.example.org:443 ./a.pem     servers and files
+  reseal report --html page.html --from scan.jsonl               what was written by `--format jsonl`
+It ends with 0 when the page was written, whatever is in it.")]
+    Report {
+        /// The page
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+        /// Target, file or HOST:PORT, as for `check`; none: every target
+        subjects: Vec<String>,
+        /// Look at nothing: take what an earlier run wrote with `--format jsonl` or `--format json`
+        #[arg(long, value_name = "FILE", conflicts_with = "subjects")]
+        from: Option<PathBuf>,
     },
     /// Bring targets to the wanted state: obtain, install, reload, prove, or undo
     #[command(after_help = "\
@@ -299,6 +336,7 @@ impl Verb {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Check { .. } => "check",
+            Self::Report { .. } => "report",
             Self::Renew { .. } => "renew",
             Self::Install(_) => "install",
             Self::Restore { .. } => "restore",
@@ -339,6 +377,7 @@ impl Verb {
                 BackupsVerb::Verify { .. } => false,
             },
             Self::Check { .. }
+            | Self::Report { .. }
             | Self::Backups { act: None, .. }
             | Self::History { .. }
             | Self::Status { .. }
@@ -383,6 +422,11 @@ mod tests {
             ("check", "check"),
             ("check web ./a.pem example.org:443", "check"),
             ("--format json check", "check"),
+            ("check --format nagios -w 20d -c 10% a.example:443", "check"),
+            ("check --format prometheus -o reseal.prom", "check"),
+            ("report --html x.html", "report"),
+            ("report --html x.html a.example:443 web", "report"),
+            ("report --html x.html --from scan.jsonl", "report"),
             ("renew --live web", "renew"),
             ("install web --cert a --key b --chain c", "install"),
             ("install web --from a b --keep-key", "install"),
@@ -416,6 +460,11 @@ mod tests {
     fn lines_that_mean_nothing() {
         for line in [
             "",
+            "check -w soon",
+            "check --format xml",
+            "report",
+            "report --html",
+            "report --html x --from y web",
             "install web",
             "install web --key k",
             "install web --cert a --from b",

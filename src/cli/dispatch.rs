@@ -1,17 +1,22 @@
 //! Each verb, handed to its flow.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use super::args::{BackupsVerb, CaVerb, Verb};
 use super::request::Request;
 use crate::assess::{Finding, Severity};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, ca, check, init, install, post_upgrade, recover, renew, restore,
-    status,
+    self, Refusal, Report, Session, adopt, backups, ca, check, init, install, post_upgrade, recorded, recover, renew,
+    restore, status,
 };
+use crate::host::publish::publish;
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
-use crate::report::{Answer, Body, Failure};
+use crate::report::standing::Standing;
+use crate::report::{Answer, Body, Failure, Saved, html};
 
 /// Does what was asked.
 pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
@@ -53,6 +58,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         Verb::Prune(prune) => all(&prune.names),
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
+        | Verb::Report { .. }
         | Verb::Recover { .. }
         | Verb::History { .. }
         | Verb::Init { .. }
@@ -66,10 +72,11 @@ type Told = Result<(Exit, Body), Failure>;
 
 fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
     match &request.verb {
-        Verb::Check { subjects } => {
+        Verb::Check { subjects, .. } => {
             let checked = check::run(session, subjects).map_err(Failure::misnamed)?;
             Ok((check::exit(&checked), Body::Checks(checked)))
         }
+        Verb::Report { html, subjects, from } => page(session, html, subjects, from.as_deref()),
         Verb::Renew { names, .. } => Ok(changes(renew::run(session, names)?)),
         Verb::Install(install) => Ok(changes(vec![install::run(session, &install.name, &install.inputs())])),
         Verb::Restore { name, generation } => Ok(changes(vec![restore::run(session, name, *generation)])),
@@ -134,6 +141,26 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
         }
     };
     Ok((Exit::Good, body))
+}
+
+/// What was found is the page's matter and not that of the run, whose work it is to write it.
+fn page(session: &Session<'_>, path: &Path, subjects: &[String], from: Option<&Path>) -> Told {
+    let checked = match from {
+        Some(from) => recorded::read(session.host, from)?,
+        None => check::run(session, subjects).map_err(Failure::misnamed)?,
+    };
+    let path = trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?;
+    let text = html::render(&checked, session.host.now());
+    if !session.options.dry_run {
+        publish(&path, text.as_bytes()).map_err(|error| Failure::unwritten(&error))?;
+    }
+    let mut standings = BTreeMap::new();
+    for one in &checked {
+        *standings.entry(Standing::of(one).word()).or_default() += 1;
+    }
+    let written = !session.options.dry_run;
+    let saved = Saved { path, written, bytes: text.len(), subjects: checked.len(), standings };
+    Ok((Exit::Good, Body::Saved(saved)))
 }
 
 fn changes(reports: Vec<Report>) -> (Exit, Body) {

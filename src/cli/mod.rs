@@ -6,6 +6,7 @@ mod output;
 mod progress;
 mod request;
 mod story;
+mod telling;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -15,14 +16,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use self::args::{Cli, Colour, Format, Global, Verb};
+use self::args::{Cli, Colour, Format, Verb};
 use self::progress::Progress;
 use self::story::Story;
+use self::telling::{Ending, Style, tell, wants};
 use crate::flow::{Options, demo};
 use crate::host::clock::Clock;
-use crate::host::{demo_server, process, signal, terminal};
+use crate::host::{demo_server, process, signal};
 use crate::outcome::Exit;
-use crate::report::{Answer, Body, Failure, View, json, text};
+use crate::report::nagios::{self, Limits};
+use crate::report::{Answer, Body, Failure, json};
 
 /// Runs the program with the arguments of this process.
 #[must_use]
@@ -33,26 +36,27 @@ pub fn run() -> ExitCode {
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         let _ = writeln!(io::stderr(), "reseal has a bug: {place}");
     }));
-    // Package managers run `post-upgrade`, and a failing hook leaves their upgrade half done: unless `--strict` asks for more, its
-    // end is always good, and what it found is told.
-    let mut lenient = false;
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| work(&std::env::args_os().collect::<Vec<_>>(), &mut lenient)));
-    let (exit, ended_by) = ended.unwrap_or((Exit::Bug, None));
+    let mut ending = Ending::Table;
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| work(&std::env::args_os().collect::<Vec<_>>(), &mut ending)));
+    let (code, ended_by) = ended.unwrap_or_else(|_| (ending.code(Exit::Bug), None));
     if let Some(number) = ended_by {
         signal::finish_as(number);
     }
-    ExitCode::from(if lenient { Exit::Good } else { exit }.code())
+    ExitCode::from(code)
 }
 
-/// The end, and the signal that asked for it.
-fn work(line: &[OsString], lenient: &mut bool) -> (Exit, Option<i32>) {
+/// The number to end with, and the signal that asked for the end.
+fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
     let cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
         Err(error) => return (misunderstood(&error, line), None),
     };
-    *lenient = matches!(cli.verb, Verb::PostUpgrade { strict: false, .. });
+    *ending = Ending::of(&cli);
     let (command, changes, dry_run) = (cli.verb.word(), cli.verb.changes(), cli.global.dry_run);
-    let style = Style::of(&cli.global);
+    let style = match Style::of(&cli) {
+        Ok(style) => style,
+        Err((style, failure)) => return (tell(&Answer::failed(Some(command), failure), &style, false), None),
+    };
     if let Some((answer, ended_by)) = self_contained(&cli, &style) {
         return (tell(&answer, &style, false), ended_by);
     }
@@ -65,11 +69,11 @@ fn work(line: &[OsString], lenient: &mut bool) -> (Exit, Option<i32>) {
         Err(failure) => (Answer::failed(Some(command), failure), None),
     };
     progress.clear();
-    if *lenient {
+    if *ending == Ending::Good {
         answer.exit = Exit::Good;
     }
-    let exit = tell(&answer, &style, changes && !dry_run);
-    (exit, ended_by)
+    let code = tell(&answer, &style, changes && !dry_run);
+    (if *ending == Ending::Good { Exit::Good.code() } else { code }, ended_by)
 }
 
 /// The verbs that bring all they work with.
@@ -103,6 +107,7 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
             Some((answer, None))
         }
         Verb::Check { .. }
+        | Verb::Report { .. }
         | Verb::Renew { .. }
         | Verb::Install(_)
         | Verb::Restore { .. }
@@ -118,66 +123,24 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
     }
 }
 
-/// How the answer is written.
-struct Style {
-    format: Format,
-    colour: Colour,
-    view: View,
-}
-
-impl Style {
-    fn of(global: &Global) -> Self {
-        let view = View {
-            now: Clock::System.now(),
-            width: terminal::width(),
-            program: request::program(global),
-            quiet: global.quiet,
-        };
-        Self { format: global.format, colour: global.color, view }
-    }
-}
-
-/// Writes the answer; what the run ends with.
-///
-/// A result that could not be written does not change how a changing verb ends: its code tells what became of the machine. For a
-/// verb that only tells, telling was the work, and it failed.
-fn tell(answer: &Answer, style: &Style, changed: bool) -> Exit {
-    let written = match style.format {
-        Format::Json => output::result(&json::render(answer), Colour::Never),
-        Format::Text => {
-            let text = text::render(answer, &style.view);
-            let written = output::result(&text.out, style.colour);
-            output::trouble(&text.err, style.colour);
-            written
-        }
-    };
-    let Err(error) = written else { return answer.exit };
-    let message = format!("cannot write the result to standard output: {error}");
-    let hint = changed
-        .then(|| "the exit code tells how it ended; `reseal status` and `reseal history` tell the rest".to_owned());
-    let failure = Failure { exit: Exit::Refused, message, hint, problems: Vec::new() };
-    output::trouble(&text::failure(&failure), style.colour);
-    if changed { answer.exit } else { answer.exit.worst(Exit::Refused) }
-}
-
 /// Help, the version, or what is wrong with the command line.
-fn misunderstood(error: &clap::Error, line: &[OsString]) -> Exit {
+fn misunderstood(error: &clap::Error, line: &[OsString]) -> u8 {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if !asked && wants_json(line) {
+    if !asked && (wants(line, "json") || wants(line, "nagios")) {
         let plain = error.render().to_string();
         let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
         let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let failure = Failure::usage(message, Some("`reseal help` tells the verbs and their options".to_owned()));
-        let _ = output::result(&json::render(&Answer::failed(None, failure)), Colour::Never);
-        return Exit::Usage;
+        let answer = Answer::failed(None, failure);
+        if wants(line, "json") {
+            let _ = output::result(&json::render(&answer), Colour::Never);
+            return Exit::Usage.code();
+        }
+        let told = nagios::render(&answer, &Limits::default(), Clock::System.now());
+        let _ = output::result(&told.text, Colour::Never);
+        return told.state.code();
     }
     // Help that nobody reads to its end is no failure.
     let _ = error.print();
-    if asked { Exit::Good } else { Exit::Usage }
-}
-
-/// Whether JSON was asked for on a command line that makes no sense otherwise.
-fn wants_json(line: &[OsString]) -> bool {
-    let split = line.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
-    split || line.iter().any(|word| word == "--format=json")
+    if asked { Exit::Good.code() } else { Exit::Usage.code() }
 }

@@ -106,10 +106,15 @@ pub fn program(global: &Global) -> String {
 
 fn need(verb: &Verb, global: &Global) -> Need {
     match verb {
-        Verb::Check { subjects } if subjects.is_empty() => Need::Must,
+        Verb::Report { from: Some(_), .. } => Need::None,
+        Verb::Check { subjects, .. } | Verb::Report { subjects, .. } if subjects.is_empty() => Need::Must,
         // No target's name has one of these characters.
-        Verb::Check { subjects } if subjects.iter().all(|subject| subject.contains(['/', ':'])) => Need::None,
-        Verb::Check { .. } | Verb::History { .. } | Verb::Ca { .. } => Need::IfThere,
+        Verb::Check { subjects, .. } | Verb::Report { subjects, .. }
+            if subjects.iter().all(|subject| subject.contains(['/', ':'])) =>
+        {
+            Need::None
+        }
+        Verb::Check { .. } | Verb::Report { .. } | Verb::History { .. } | Verb::Ca { .. } => Need::IfThere,
         Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
@@ -195,6 +200,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
         Verb::Install(install) => (false, install.keep_key),
         Verb::Backups { .. }
         | Verb::Check { .. }
+        | Verb::Report { .. }
         | Verb::Restore { .. }
         | Verb::Recover { .. }
         | Verb::Prune(_)

@@ -51,7 +51,7 @@ pub struct Seen {
 
 impl Checked {
     /// Something of which nothing is known yet.
-    pub(super) fn blank(subject: &str, kind: &'static str) -> Self {
+    pub(crate) fn blank(subject: &str, kind: &'static str) -> Self {
         Self {
             subject: subject.to_owned(),
             kind,

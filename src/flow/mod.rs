@@ -12,6 +12,7 @@ pub mod judge;
 pub mod obtain;
 pub mod post_upgrade;
 pub mod preview;
+pub mod recorded;
 pub mod recover;
 pub mod renew;
 pub mod restore;

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod passphrase;
 pub mod probe;
 pub mod process;
+pub mod publish;
 pub mod scratch;
 pub mod signal;
 pub mod state;

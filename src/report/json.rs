@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::escape::acts;
-use super::{Answer, Body, Failure};
+use super::{Answer, Body, Failure, Saved};
 use crate::flow::Report;
 use crate::flow::backups::Generation;
 use crate::flow::ca::{self, AuthorityView};
@@ -76,6 +76,7 @@ enum Results<'a> {
     Written([&'a Written; 1]),
     Authorities(&'a [AuthorityView]),
     Issued([&'a ca::Written; 1]),
+    Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
 
@@ -91,6 +92,7 @@ impl<'a> Envelope<'a> {
             Body::Written(written) => (Results::Written([written]), None),
             Body::Authorities(views) => (Results::Authorities(views), None),
             Body::Issued(issued) => (Results::Issued([issued]), None),
+            Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };
         let error = answer.failure.as_ref().map(Error::of);
@@ -113,7 +115,7 @@ impl<'a> Error<'a> {
 }
 
 /// Outside of ASCII, such characters stand only within strings, where an escape means the same.
-fn quiet(text: &str) -> String {
+pub(super) fn quiet(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if acts(c) {

@@ -1,12 +1,22 @@
 //! Renderers: what a verb answered in, text out. Pure.
 
+pub mod csv;
 pub mod escape;
+pub mod html;
 pub mod json;
+pub mod jsonl;
+pub mod nagios;
 mod page;
+pub mod prometheus;
+#[cfg(test)]
+mod specimen;
+pub mod standing;
 pub mod text;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::config::Problem;
@@ -17,7 +27,7 @@ use crate::flow::demo::Scene;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
 use crate::flow::{Refusal, Report};
-use crate::outcome::{Exit, Receipt};
+use crate::outcome::{Exit, Receipt, explain};
 
 /// What a run came to.
 #[derive(Debug)]
@@ -71,8 +81,25 @@ pub enum Body {
     Authorities(Vec<AuthorityView>),
     /// A certificate that was issued by hand.
     Issued(ca::Written),
+    /// A report that was written to a file.
+    Saved(Saved),
     /// The scenes of the demo; text for people has told them already.
     Story(Vec<Scene>),
+}
+
+/// A report that was written to a file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Saved {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it was written; not so in a dry run.
+    pub written: bool,
+    /// Its length in bytes.
+    pub bytes: usize,
+    /// How many targets, files and servers are in it.
+    pub subjects: usize,
+    /// How many of them stand how.
+    pub standings: BTreeMap<&'static str, usize>,
 }
 
 /// A run could not do what was asked.
@@ -93,6 +120,13 @@ impl Failure {
     #[must_use]
     pub fn usage(message: impl Into<String>, hint: Option<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into(), hint, problems: Vec::new() }
+    }
+
+    /// A report could not be written to its file.
+    #[must_use]
+    pub fn unwritten(error: &(dyn std::error::Error + 'static)) -> Self {
+        let hint = "name a file in a directory that is there and may be written".to_owned();
+        Self { exit: Exit::Refused, message: explain(error), hint: Some(hint), problems: Vec::new() }
     }
 
     /// A name that was typed is none.

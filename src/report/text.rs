@@ -9,7 +9,8 @@ mod table;
 use time::OffsetDateTime;
 
 use super::page::{FIELD, Page, Paint};
-use super::{Answer, Body, Failure, View};
+use super::standing::Standing;
+use super::{Answer, Body, Failure, Saved, View};
 use crate::assess::{Finding, Severity, date};
 use crate::cert::installed::Leaf;
 use crate::flow::init::Written;
@@ -38,6 +39,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Written(written) => wrote(written, view, &mut out),
         Body::Authorities(views) => authority::shown(views, answer.command, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, &mut out),
+        Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }
     if let Some(failure) = &answer.failure {
@@ -95,6 +97,23 @@ fn wrote(written: &Written, view: &View, page: &mut Page) {
     );
 }
 
+fn saved(saved: &Saved, view: &View, page: &mut Page) {
+    if view.quiet {
+        return;
+    }
+    let path = saved.path.display().to_string();
+    match saved.written {
+        true => page.put(Paint::Good, "wrote ").put(Paint::Strong, &path).end(),
+        false => page.say("would write ").put(Paint::Strong, &path).say("; nothing was written").end(),
+    };
+    let counts = Standing::ALL.iter().filter_map(|standing| {
+        saved.standings.get(standing.word()).map(|count| format!("{count} {}", standing.word()))
+    });
+    let counts: Vec<String> = counts.collect();
+    let told = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
+    page.field("holds").say(&format!("{} looked at: {told}; {} KiB", saved.subjects, saved.bytes.div_ceil(1024))).end();
+}
+
 fn notes(notes: &[String], page: &mut Page) {
     for note in notes {
         page.note("note", Paint::Faint, note);
@@ -137,7 +156,7 @@ fn paint(severity: Severity) -> Paint {
     }
 }
 
-fn severity(severity: Severity) -> &'static str {
+pub(super) fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "critical",
         Severity::Warning => "warning",

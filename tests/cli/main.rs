@@ -2,6 +2,7 @@
 
 mod bench;
 mod inputs;
+mod monitoring;
 mod outputs;
 mod prompt;
 mod verbs;

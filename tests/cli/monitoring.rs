@@ -1,0 +1,154 @@
+//! The formats for programs that watch, and the page.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::bench::{Bench, Leaf};
+
+/// A name with something in it for every format.
+const EVIL: &str = "x\u{1b}]52;c;Y3VybA==\u{7}\u{9b}2J\u{202e}|days=9\"\\}{<script>'\nSSL_CERT OK - y";
+
+fn acts(c: char) -> bool {
+    !"\n\r".contains(c) && (c.is_control() || "\u{202e}\u{200b}".contains(c))
+}
+
+#[test]
+fn nagios_has_its_own_exit_codes() {
+    let bench = Bench::new();
+    let nagios = |more: &[&str]| bench.run(&[&["check", "--format", "nagios"], more].concat());
+    nagios(&[]).ends(2).says("SSL_CERT CRITICAL - web: self-signed: www.example.org signed itself");
+    let (good, _) = bench.bring("good", &Leaf { days: 89, ..Leaf::default() });
+    let ran = nagios(&[&good]).ends(0);
+    let (text, values) = ran.out.trim_end().split_once('|').unwrap();
+    assert!(
+        text.starts_with(&format!(
+            "SSL_CERT OK - {good}, x509 certificate 'www.example.org' from 'test CA' valid until "
+        ))
+    );
+    assert!(text.ends_with("(expires in 88 days)") && values.starts_with("days=88.99;20;13.62;;"), "{text}|{values}");
+    nagios(&["-w", "90", "-c", "20d", &good]).ends(1).says("ends in 88.99 days, which is less than 90");
+    nagios(&["-w", "100", "-c", "90.5", &good]).ends(2);
+    nagios(&["-w", "90%", "-c", "80%", &good]).ends(1);
+    nagios(&["-w", "50%", "-c", "10%", &good]).ends(0);
+    nagios(&["./none.pem"]).ends(3).says("SSL_CERT UNKNOWN - ");
+    // None of these may be taken for a warning or worse.
+    nagios(&["-w", "soon"]).ends(3).says("SSL_CERT UNKNOWN - invalid value 'soon'");
+    nagios(&["-w", "5", "-c", "10"]).ends(3).says("nobody would ever be warned");
+    nagios(&["wbe"]).ends(3).says("there is no target `wbe`");
+    bench.run(&["--format", "nagios", "status"]).ends(3).says("for `check` alone");
+    bench.configure("colour = 1\n");
+    nagios(&[]).ends(3).says("cannot use the configuration");
+    bench.run(&["check", "--format=nagios", "--no-such"]).ends(3).says("SSL_CERT UNKNOWN");
+}
+
+#[test]
+fn thresholds_and_formats_are_not_passed_over() {
+    let bench = Bench::new();
+    bench.run(&["check", "-w", "20"]).ends(2).warns("with `--format nagios` alone");
+    for format in ["csv", "jsonl", "prometheus"] {
+        let ran = bench.run(&["--format", format, "backups"]).ends(2).warns("for `check` alone");
+        assert_eq!(ran.out, "", "{format}");
+        let ran = bench.run(&["--format", format, "check", "wbe"]).ends(2).warns("there is no target `wbe`");
+        assert_eq!(ran.out, "", "{format}");
+    }
+}
+
+#[test]
+fn hostile_names_in_every_format() {
+    let bench = Bench::new();
+    let (evil, _) = bench.bring("evil", &Leaf { common_name: EVIL, self_signed: true, ..Leaf::default() });
+    let run = |format: &str| {
+        let ran = bench.run(&["check", "--format", format, &evil]);
+        assert!(!ran.out.chars().chain(ran.err.chars()).any(acts), "{format}: {:?}", ran.out);
+        ran.out
+    };
+    let text = run("nagios");
+    assert_eq!((text.matches('|').count(), text.lines().count()), (1, 2), "{text}");
+    assert!(text.lines().all(|line| line.contains("CRITICAL") && !line.contains('<')), "{text}");
+    let text = run("prometheus");
+    assert!(text.lines().all(|line| ["# ", "x509_", "reseal_"].iter().any(|begin| line.starts_with(begin))), "{text}");
+    assert!(text.contains("|days=9\\\"\\\\}{<script>'\\\\u{a}SSL_CERT OK - y\""), "{text}");
+    let text = run("csv");
+    assert_eq!(text.matches("\r\n").count(), 2, "{text}");
+    let text = run("jsonl");
+    assert_eq!(text.lines().count(), 1);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["leaf"]["common_name"], EVIL);
+}
+
+#[test]
+fn prometheus_gets_a_whole_file() {
+    let bench = Bench::new();
+    let file = bench.path("reseal.prom");
+    let write = || bench.run(&["check", "--format", "prometheus", "--output", file.to_str().unwrap()]);
+    let ran = write().ends(3);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o644);
+    for line in [
+        "# TYPE x509_cert_not_after gauge\nx509_cert_not_after{target=\"web\",serial_number=\"",
+        "\",subject_CN=\"www.example.org\",issuer_CN=\"www.example.org\"} ",
+        "\nx509_read_errors 0\n",
+        "\nreseal_findings{target=\"web\",code=\"self-signed\",severity=\"critical\"} 1\n",
+        "\nreseal_checked{target=\"web\"} 1\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let serial = text.split("serial_number=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(serial.len() > 5 && serial.bytes().all(|b| b.is_ascii_digit()), "{serial}");
+    // A run that cannot begin leaves what is there, and says so.
+    bench.configure("colour = 1\n");
+    write().ends(2).warns("cannot use the configuration");
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    bench.configure("");
+    let link = bench.path("link.prom");
+    symlink("web.key", &link).unwrap();
+    bench.run(&["check", "--format", "prometheus", "-o", "link.prom"]).ends(4).warns("no regular file is there");
+    bench.run(&["check", "--format", "nagios", "-o", "none/x"]).ends(3).warns("cannot open the directory");
+    bench.run(&["check", "--format", "csv", "-o", "x.csv", "--dry-run"]).ends(3).says("subject,kind,standing,");
+    assert!(link.is_symlink() && !bench.path("x.csv").exists());
+}
+
+#[test]
+fn a_line_for_each_subject_that_a_page_is_made_of() {
+    let bench = Bench::new();
+    let (certificate, _) = bench.bring("good", &Leaf::default());
+    bench.run(&["check", "--format", "jsonl", "web", &certificate, "-o", "found.jsonl"]).ends(3);
+    let text = fs::read_to_string(bench.path("found.jsonl")).unwrap();
+    let object = bench.json(&["check", "web", &certificate]);
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(object["results"], serde_json::Value::Array(lines));
+
+    let saved = bench.json(&["report", "--html", "page.html", "--from", "found.jsonl"]);
+    assert_eq!(saved["results"][0]["subjects"], 2);
+    assert_eq!(saved["results"][0]["standings"], serde_json::json!({"critical": 1, "good": 1}));
+    let page = fs::read_to_string(bench.path("page.html")).unwrap();
+    assert_eq!(saved["results"][0]["bytes"], page.len());
+    assert!(page.contains("self-signed") && page.starts_with("<!doctype html>"));
+    // The same without the detour, but for the minute.
+    bench
+        .run(&["report", "--html", "direct.html", "web", &certificate])
+        .ends(0)
+        .says("wrote ")
+        .says("2 looked at: 1 critical, 1 good");
+    assert_eq!(fs::read_to_string(bench.path("direct.html")).unwrap().len(), page.len());
+    bench.run(&["report", "--html", "all.html"]).ends(0).says("1 looked at: 1 critical");
+    bench.run(&["report", "--html", "dry.html", "--dry-run"]).ends(0).says("would write");
+    assert!(!bench.path("dry.html").exists());
+    assert_eq!(bench.run(&["-q", "report", "--html", "all.html"]).ends(0).out, "");
+    bench.run(&["report", "--html", "x.html", "--from", "web.pem"]).ends(4).warns("line 1 is no result of `check`");
+    bench.run(&["report", "--html", "x.html", "wbe"]).ends(2).warns("there is no target `wbe`");
+    bench.run(&["report", "--html", "/dev/null"]).ends(4).warns("no regular file");
+}
+
+#[test]
+fn the_page_on_monitoring_tells_what_there_is() {
+    let page = include_str!("../../docs/monitoring.md");
+    for column in reseal::report::csv::HEADER {
+        assert!(page.contains(&format!("`{column}`")), "{column}");
+    }
+    let text = reseal::report::prometheus::render(&[], time::OffsetDateTime::UNIX_EPOCH);
+    for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
+}
