@@ -44,7 +44,7 @@ impl Terminal {
     fn asks(&mut self, question: &str, answer: &str) {
         let began = Instant::now();
         while !self.shown.contains(question) {
-            assert!(began.elapsed() < Duration::from_secs(60), "it does not ask {question:?}: {:?}", self.shown);
+            assert!(began.elapsed() < Duration::from_mins(1), "it does not ask {question:?}: {:?}", self.shown);
             if let Ok(piece) = self.pieces.recv_timeout(Duration::from_millis(100)) {
                 self.shown.push_str(&String::from_utf8_lossy(&piece));
             }

@@ -170,7 +170,7 @@ fn a_new_one_is_typed_twice() {
 #[test]
 fn a_label_cannot_lead_elsewhere() {
     for label in ["", "..", ".hidden", "a/b", "../../etc/shadow", "a\0b", "a b", "\u{fc}", &"x".repeat(65)] {
-        let error = obtain(&PassphraseQuery::new(label)).map(|_| ()).unwrap_err();
+        let error = obtain(&Host::new("/nowhere"), &PassphraseQuery::new(label)).map(|_| ()).unwrap_err();
         assert!(error.tried.is_empty(), "{label:?}");
         assert!(error.to_string().ends_with("cannot be the name of a passphrase"), "{error}");
     }
@@ -184,7 +184,7 @@ fn without_a_session_bus_the_keyring_says_so_at_once() {
         return;
     }
     let start = Instant::now();
-    let error = obtain(&PassphraseQuery::new("ca-office")).map(|_| ()).unwrap_err();
+    let error = obtain(&Host::new("/nowhere"), &PassphraseQuery::new("ca-office")).map(|_| ()).unwrap_err();
     assert!(start.elapsed() < KEYRING_LIMIT, "{:?}", start.elapsed());
     let kinds: Vec<_> = error.tried.iter().map(|(origin, _)| origin.clone()).collect();
     assert_eq!(kinds, [Origin::Credential("reseal.ca-office".into()), Origin::Keyring, Origin::Prompt], "{error}");

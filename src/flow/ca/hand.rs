@@ -1,0 +1,93 @@
+//! Certificates that are issued by hand, for what is no target here.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{Wanted, obtain, open_state};
+use crate::cert::Bundle;
+use crate::change::{Image, Role};
+use crate::digest::Digest;
+use crate::flow::{Refusal, Session};
+use crate::host::attributes;
+use crate::host::dir::Dir;
+use crate::source::local_ca::Authority;
+
+/// A certificate that was written somewhere by hand.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Written {
+    /// Certificate and chain, readable by everybody.
+    pub chain: PathBuf,
+    /// The key, readable by its owner.
+    pub key: PathBuf,
+    /// SHA-256 of the certificate; none in a dry run, where there is none yet.
+    pub fingerprint: Option<Digest>,
+    /// Its last second, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+}
+
+/// Issues a certificate into `fullchain.pem` and `privkey.pem` of a directory, an absolute path. Nothing is written over.
+///
+/// # Errors
+/// As [`obtain`]; one of the files is there, or a call failed. Then neither is there.
+pub fn issue(session: &mut Session<'_>, ca: &str, wanted: Wanted, directory: &Path) -> Result<Written, Refusal> {
+    let dir = session.host.dir(directory, &session.host.trusting(None))?;
+    // Before anything is issued, which would be recorded for nobody.
+    for role in WRITTEN {
+        if dir.look(OsStr::new(role.file_name()))?.image != Image::Absent {
+            let path = dir.path().join(role.file_name());
+            return Err(Refusal::new(format!("cannot write {}: it is there already", path.display()))
+                .hint("name another directory, or move the file away"));
+        }
+    }
+    let written = |fingerprint, not_after| Written {
+        chain: dir.path().join(Role::FullChain.file_name()),
+        key: dir.path().join(Role::Key.file_name()),
+        fingerprint,
+        not_after,
+    };
+    if session.options.dry_run {
+        let authority = Authority::find(&open_state(session, ca)?, ca)?;
+        let now = session.host.now();
+        authority.admit(&wanted.names, wanted.days, now)?;
+        return Ok(written(None, authority.end_of(wanted.days, now)));
+    }
+    let bundle = obtain(session, ca, wanted)?;
+    write(&dir, &bundle)?;
+    Ok(written(Some(bundle.leaf().fingerprint()), bundle.leaf().not_after()))
+}
+
+/// The key first: a chain without its key is of no use to anybody.
+const WRITTEN: [Role; 2] = [Role::Key, Role::FullChain];
+
+/// Writes both under hidden names, and gives them their own only when both are there.
+fn write(dir: &Dir, bundle: &Bundle) -> Result<(), Refusal> {
+    let hidden = |role: Role| format!(".{}.reseal-new", role.file_name());
+    let written = || {
+        for role in WRITTEN {
+            let mode = if role.holds_key() { 0o600 } else { 0o644 };
+            dir.stage(OsStr::new(&hidden(role)), &bundle.content(role), &attributes::own(mode))?;
+        }
+        let mut published: Vec<Role> = Vec::new();
+        let renamed = WRITTEN.into_iter().try_for_each(|role| {
+            dir.rename_new(OsStr::new(&hidden(role)), OsStr::new(role.file_name()))?;
+            published.push(role);
+            Ok(())
+        });
+        renamed.and_then(|()| dir.sync()).inspect_err(|_| {
+            for role in &published {
+                // The first failure is the one to tell.
+                let _ = dir.unlink(OsStr::new(role.file_name()));
+            }
+        })
+    };
+    written().map_err(|error| {
+        for role in WRITTEN {
+            let _ = dir.unlink(OsStr::new(&hidden(role)));
+        }
+        Refusal::from(error)
+    })
+}
