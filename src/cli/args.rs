@@ -105,6 +105,10 @@ Examples:
     Check {
         /// Target, file (with a `/` in its path, or existing) or HOST:PORT; none: every target
         subjects: Vec<String>,
+        /// Whose trust to ask for: `system`, `none`, a [trust.NAME] of the configuration, or a file of roots [default: for
+        /// servers `system`, for targets what the configuration says]
+        #[arg(long, value_name = "WHO")]
+        trust: Vec<String>,
     },
     /// Bring targets to the wanted state: obtain, install, reload, prove, or undo
     #[command(after_help = "\

@@ -2,7 +2,7 @@
 
 use super::args::{BackupsVerb, CaVerb, Verb};
 use super::request::Request;
-use crate::assess::{Finding, Severity};
+use crate::assess::Finding;
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
@@ -66,7 +66,7 @@ type Told = Result<(Exit, Body), Failure>;
 
 fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
     match &request.verb {
-        Verb::Check { subjects } => {
+        Verb::Check { subjects, .. } => {
             let checked = check::run(session, subjects).map_err(Failure::misnamed)?;
             Ok((check::exit(&checked), Body::Checks(checked)))
         }
@@ -153,8 +153,7 @@ fn generations(session: &Session<'_>, names: &[String], verified: bool) -> Told 
 }
 
 fn standing(status: &status::Status) -> Exit {
-    let bad = |finding: &Finding| finding.severity <= Severity::Warning;
-    match (&status.problem, status.interrupted || status.findings.iter().any(bad)) {
+    match (&status.problem, status.interrupted || status.findings.iter().any(Finding::counts)) {
         (Some(_), _) => Exit::Refused,
         (None, true) => Exit::Findings,
         (None, false) => Exit::Good,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::args::{Cli, Global, Verb};
 use crate::change::Command;
 use crate::config::{Config, NoHome, Places};
+use crate::flow::clients::{NONE, SYSTEM};
 use crate::flow::{Options, Secrets};
 use crate::host::Host;
 use crate::host::account::Account;
@@ -106,9 +107,14 @@ pub fn program(global: &Global) -> String {
 
 fn need(verb: &Verb, global: &Global) -> Need {
     match verb {
-        Verb::Check { subjects } if subjects.is_empty() => Need::Must,
+        Verb::Check { subjects, .. } if subjects.is_empty() => Need::Must,
         // No target's name has one of these characters.
-        Verb::Check { subjects } if subjects.iter().all(|subject| subject.contains(['/', ':'])) => Need::None,
+        Verb::Check { subjects, trust, .. }
+            if subjects.iter().all(|subject| subject.contains(['/', ':']))
+                && trust.iter().all(|who| who.contains('/') || [SYSTEM, NONE].contains(&who.as_str())) =>
+        {
+            Need::None
+        }
         Verb::Check { .. } | Verb::History { .. } | Verb::Ca { .. } => Need::IfThere,
         Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
@@ -213,5 +219,6 @@ fn options(global: &Global, verb: &Verb) -> Options {
         may_prompt: !global.non_interactive,
     };
     let wait = Duration::from_secs(u64::from(global.wait));
-    Options { dry_run: global.dry_run, force: global.force, live, keep_key, wait, secrets }
+    let trust = if let Verb::Check { trust, .. } = verb { trust.clone() } else { Vec::new() };
+    Options { dry_run: global.dry_run, force: global.force, live, keep_key, wait, secrets, trust }
 }

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod passphrase;
 pub mod probe;
 pub mod process;
+pub mod roots;
 pub mod scratch;
 pub mod signal;
 pub mod state;
@@ -160,6 +161,12 @@ impl Host {
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    /// Whether a link is at a path, wherever it leads.
+    #[must_use]
+    pub fn is_link(&self, path: &Path) -> bool {
+        path.is_symlink()
     }
 
     /// Runs a command that changes what the service does.
