@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::assess::Rules;
 use crate::cert::{Generate, Name};
 use crate::change::{Apply, Command, Probe, Role, Slot};
 
@@ -14,6 +16,7 @@ pub use places::{NoHome, Places};
 pub use problem::{ConfigError, Problem};
 pub use starter::{Discovered, render_starter};
 
+mod findings;
 mod places;
 mod problem;
 mod schema;
@@ -36,6 +39,10 @@ pub struct Config {
     pub live_dir: Option<PathBuf>,
     /// `[ca.NAME]`: what is to be known about a local CA beyond its own state.
     pub authorities: BTreeMap<String, CaConfig>,
+    /// `[trust.NAME]`: kinds of clients, each the file with the roots it trusts.
+    pub trust: BTreeMap<String, PathBuf>,
+    /// `[findings]` and `[[accept]]`.
+    pub rules: Arc<Rules>,
     /// The targets, in the order of the file; no two have the same name.
     pub targets: Vec<TargetConfig>,
 }
@@ -81,6 +88,10 @@ pub struct TargetConfig {
     pub probe: Option<Command>,
     /// The user the service runs as.
     pub service_user: Option<String>,
+    /// Whether the product is a TLS client with this certificate too: then it must be good for both.
+    pub needs_client_auth: bool,
+    /// What the owner says of findings, for all targets alike.
+    pub rules: Arc<Rules>,
     /// Where its certificates come from.
     pub source: SourceConfig,
     /// When to act, and how carefully; `[defaults]` are already in it.
@@ -227,6 +238,8 @@ pub struct Policy {
     pub min_free: u64,
     /// Names of processes beside which nothing is changed.
     pub must_not_run: Vec<String>,
+    /// Whose trust is asked for: `system`, or names of `[trust.NAME]`.
+    pub trust: Vec<String>,
 }
 
 impl Default for Policy {
@@ -240,6 +253,7 @@ impl Default for Policy {
             keep_key: false,
             min_free: 0,
             must_not_run: Vec::new(),
+            trust: Vec::new(),
         }
     }
 }

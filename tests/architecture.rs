@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cert", &["change", "digest", "sensitive"]),
     ("assess", &["cert", "change", "digest"]),
     ("plan", &["assess"]),
-    ("config", &["cert", "change"]),
+    ("config", &["assess", "cert", "change"]),
     // The only door to the machine.
     ("host", &["cert", "change", "digest", "endpoint", "event", "outcome", "sensitive"]),
     // Adapters and the engine: none of them knows another.

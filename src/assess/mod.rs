@@ -1,35 +1,66 @@
 //! Judging: facts in, findings out. Pure.
 
 mod code;
-mod files;
+mod dates;
+mod defaults;
+mod encoding;
+mod finding;
+mod issuer;
+mod names;
+mod path;
 mod served;
+mod storage;
+mod strength;
+#[cfg(test)]
+mod tests;
+mod trust;
+mod usage;
 
-pub use code::{Code, Finding, Severity};
-pub use files::{date, span};
+pub use code::{Code, Severity};
+pub use dates::{date, span};
+pub use finding::{Accept, Acceptance, Finding, NO_RULES, Rules};
+pub use served::{Unseen, Wire, WireVersion};
+pub use storage::{Stored, keeper};
+
+use std::collections::BTreeMap;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::cert::Name;
 use crate::cert::installed::Installed;
-use crate::change::{Attributes, Probe, Role, Shown};
+use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
+use crate::change::{Probe, Shown};
 use crate::digest::Digest;
 
 /// What is known about one target, or about files or an endpoint that somebody named.
 pub struct Facts<'a> {
-    /// The pair as it stands in files.
+    /// The pair as it stands in files, or the chain that was served.
     pub installed: &'a Installed,
     /// Whether a key is expected: not for a certificate that was named on its own.
     pub key_expected: bool,
-    /// The files with a key in them, and who may read them.
-    pub key_files: &'a [(Role, Attributes)],
+    /// Whether the chain is all that clients get: not for a file with a certificate alone, beside which others may be.
+    pub whole_chain: bool,
+    /// The files, and who may read and write them.
+    pub files: &'a [Stored],
     /// Names it must be for; empty: nobody said.
     pub wanted: &'a [Name],
+    /// Whether the product is a TLS client with this certificate as well.
+    pub needs_client_auth: bool,
     /// What the probes showed, where they were asked.
     pub served: &'a [(Probe, Shown)],
+    /// What the handshake told besides the certificate.
+    pub wire: Option<&'a Wire>,
+    /// What clients make of the chain, where they were asked.
+    pub trust: &'a [TrustVerdict],
     /// The leaf that was committed last, and what stands in the files now, where the two differ.
     pub regression: Option<Regression>,
     /// How long before its end a certificate counts as expiring.
     pub renew_before: &'a dyn Fn(Duration) -> Duration,
+    /// Signatures that were checked before in this run.
+    pub signatures: &'a Signatures,
+    /// What the owner has said.
+    pub rules: &'a Rules,
+    /// What the owner calls what is judged: a target, a file, an endpoint.
+    pub subject: &'a str,
     /// The time, UTC.
     pub now: OffsetDateTime,
 }
@@ -43,11 +74,97 @@ pub struct Regression {
     pub committed: Option<Digest>,
 }
 
-/// Everything that is wrong, worst first.
+impl<'a> Facts<'a> {
+    /// What is installed and nothing else; all else is to be filled in.
+    #[must_use]
+    pub fn new(
+        installed: &'a Installed,
+        renew_before: &'a dyn Fn(Duration) -> Duration,
+        signatures: &'a Signatures,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self {
+            installed,
+            key_expected: false,
+            whole_chain: false,
+            files: &[],
+            wanted: &[],
+            needs_client_auth: false,
+            served: &[],
+            wire: None,
+            trust: &[],
+            regression: None,
+            renew_before,
+            signatures,
+            rules: &NO_RULES,
+            subject: "",
+            now,
+        }
+    }
+}
+
+/// Everything that is wrong, worst first; what is accepted comes last.
 #[must_use]
 pub fn findings(facts: &Facts<'_>) -> Vec<Finding> {
-    let mut found = files::findings(facts);
+    let mut found = storage::findings(facts);
+    if let Some(chain) = &facts.installed.chain {
+        certificate(chain, facts, &mut found);
+    }
     found.extend(served::findings(facts));
-    found.sort_by_key(|finding| finding.severity);
+    let subject = facts.installed.chain.as_ref().map(|chain| chain.leaf().subject());
+    ruled(found, facts.rules, facts.subject, subject, facts.now)
+}
+
+/// What comes of findings by the owner's rules, worst first.
+#[must_use]
+pub fn ruled(
+    mut found: Vec<Finding>,
+    rules: &Rules,
+    target: &str,
+    leaf: Option<&str>,
+    now: OffsetDateTime,
+) -> Vec<Finding> {
+    rules.apply(&mut found, target, leaf, now.date());
+    // A certificate that has to go has one thing wrong with it, not six.
+    let hopeless = found.iter().any(|one| {
+        let nobody_vouches = matches!(
+            one.code,
+            Code::SelfSigned | Code::SelfIssuedUnverified | Code::OwnKeyOtherName | Code::SharedDefault
+        );
+        nobody_vouches && one.accepted.is_none()
+    });
+    found.retain(|one| !(hopeless && one.code.goes_with_replacement()));
+    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
     found
+}
+
+/// Keys that several of these have: for each, one finding that names who.
+///
+/// `all` is the name of a target and its leaf; where two have the same certificate too, one service has two names, and that is
+/// no finding.
+#[must_use]
+pub fn shared_keys<'a>(all: impl IntoIterator<Item = (&'a str, &'a Certificate)>) -> Vec<(Vec<String>, Finding)> {
+    let mut by_key: BTreeMap<Digest, Vec<(&str, Digest)>> = BTreeMap::new();
+    for (name, leaf) in all {
+        by_key.entry(leaf.spki_digest()).or_default().push((name, leaf.fingerprint()));
+    }
+    let shared = by_key.into_iter().filter(|(_, users)| users.iter().any(|(_, leaf)| *leaf != users[0].1));
+    shared
+        .map(|(key, users)| {
+            let names: Vec<String> = users.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let message = format!("the key {} is that of {}", key.short(), names.join(", "));
+            (names, Finding::new(Code::SharedKey, message))
+        })
+        .collect()
+}
+
+fn certificate(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let vouched = issuer::findings(chain, facts, found);
+    dates::findings(chain, facts, found);
+    names::findings(chain.leaf(), facts, found);
+    strength::findings(chain, facts, vouched, found);
+    usage::findings(chain.leaf(), facts, found);
+    path::findings(chain, facts, vouched, found);
+    encoding::findings(chain, found);
+    trust::findings(chain, facts, found);
 }

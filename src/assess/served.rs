@@ -1,18 +1,119 @@
 //! What the wire tells, held against the files.
 
+use std::fmt;
+
 use super::{Code, Facts, Finding};
 use crate::change::{Probe, Shown};
+use crate::digest::Digest;
+
+/// What a handshake told besides the certificate.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Wire {
+    /// The newest version of the protocol that the server speaks.
+    pub version: Option<WireVersion>,
+    /// The key exchange is RSA's: the certificate's key enciphers (RFC 5246 section 7.4.7.1).
+    pub rsa_key_exchange: bool,
+    /// A hello with post-quantum keys failed, and one without went through.
+    pub post_quantum_refused: bool,
+    /// The leaf that was shown when no server name was sent, where that was tried.
+    pub without_name: Option<Digest>,
+}
+
+/// A version of SSL or TLS, the oldest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum WireVersion {
+    /// SSL 3.0, RFC 6101.
+    Ssl3,
+    /// TLS 1.0, RFC 2246.
+    Tls10,
+    /// TLS 1.1, RFC 4346.
+    Tls11,
+    /// TLS 1.2, RFC 5246.
+    Tls12,
+    /// TLS 1.3, RFC 8446.
+    Tls13,
+}
+
+impl fmt::Display for WireVersion {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Ssl3 => "SSL 3.0",
+            Self::Tls10 => "TLS 1.0",
+            Self::Tls11 => "TLS 1.1",
+            Self::Tls12 => "TLS 1.2",
+            Self::Tls13 => "TLS 1.3",
+        })
+    }
+}
+
+/// Why no certificate was seen, in the order in which a connection comes about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unseen {
+    /// The name has no address.
+    NoAddress,
+    /// The network does not lead there.
+    Unreachable,
+    /// Nobody listens.
+    Refused,
+    /// The limit passed.
+    Timeout,
+    /// The connection ended too early.
+    Reset,
+    /// HTTP without TLS.
+    PlainHttp,
+    /// Something else than TLS.
+    NotTls,
+    /// The service does not go over to TLS.
+    StarttlsRefused,
+    /// An alert.
+    Alert,
+    /// Nothing newer than SSL 3.0 to TLS 1.1 is spoken, and it could not be read.
+    TooOld,
+    /// More than a handshake needs.
+    Oversized,
+    /// Anything else.
+    Other,
+}
+
+impl Unseen {
+    /// What that is as a finding.
+    #[must_use]
+    pub fn code(self) -> Code {
+        match self {
+            Self::NoAddress => Code::NoAddress,
+            Self::Unreachable => Code::Unreachable,
+            Self::Refused => Code::Refused,
+            Self::Timeout => Code::Timeout,
+            Self::Reset => Code::Reset,
+            Self::PlainHttp => Code::PlainHttp,
+            Self::NotTls => Code::NotTls,
+            Self::StarttlsRefused => Code::StarttlsRefused,
+            Self::Alert => Code::Alert,
+            Self::TooOld => Code::TlsTooOld,
+            Self::Oversized => Code::Oversized,
+            Self::Other => Code::HandshakeFails,
+        }
+    }
+}
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let on_disk = facts.installed.chain.as_ref().map(|chain| chain.leaf().fingerprint());
-    facts.served.iter().filter_map(|(probe, shown)| one(probe, shown, on_disk)).collect()
+    let shows = |wanted: Digest| move |(_, shown): &&(Probe, Shown)| matches!(shown, Shown::Leaf { fingerprint, .. } if *fingerprint == wanted);
+    let current = on_disk.map_or(0, |leaf| facts.served.iter().filter(shows(leaf)).count());
+    let mut found: Vec<Finding> =
+        facts.served.iter().filter_map(|(probe, shown)| one(probe, shown, on_disk, current > 0)).collect();
+    found.extend(facts.wire.iter().flat_map(|wire| handshake(wire, on_disk)));
+    found
 }
 
-fn one(probe: &Probe, shown: &Shown, on_disk: Option<crate::digest::Digest>) -> Option<Finding> {
+fn one(probe: &Probe, shown: &Shown, on_disk: Option<Digest>, elsewhere: bool) -> Option<Finding> {
     match shown {
         Shown::Leaf { fingerprint, .. } if on_disk.is_some_and(|leaf| leaf != *fingerprint) => {
-            let message = format!("{probe} serves certificate {}, not the one in the files", fingerprint.short());
-            Some(Finding::new(Code::NotServed, message))
+            let what = format!("{probe} serves certificate {}, not the one in the files", fingerprint.short());
+            Some(match elsewhere {
+                true => Finding::new(Code::PartlyServed, format!("{what}, which others serve")),
+                false => Finding::new(Code::NotServed, what),
+            })
         }
         Shown::Leaf { proved: false, .. } => {
             Some(Finding::new(Code::KeyNotProved, format!("{probe} did not prove that it holds the key")))
@@ -21,4 +122,22 @@ fn one(probe: &Probe, shown: &Shown, on_disk: Option<crate::digest::Digest>) -> 
         Shown::Nobody { why } => Some(Finding::new(Code::Unreachable, format!("{probe}: {why}"))),
         Shown::Failing { why } => Some(Finding::new(Code::HandshakeFails, format!("{probe}: {why}"))),
     }
+}
+
+fn handshake(wire: &Wire, leaf: Option<Digest>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Some(version) = wire.version.filter(|version| *version < WireVersion::Tls12) {
+        found.push(Finding::new(Code::TlsTooOld, format!("the newest protocol it speaks is {version}")));
+    }
+    if wire.post_quantum_refused {
+        let message = "a hello with X25519MLKEM768 gets no answer, one without it does";
+        found.push(Finding::new(Code::PostQuantumRefused, message));
+    }
+    if let (Some(other), Some(leaf)) = (wire.without_name, leaf)
+        && other != leaf
+    {
+        let message = format!("without a server name it serves certificate {}", other.short());
+        found.push(Finding::new(Code::OtherByDefault, message));
+    }
+    found
 }

@@ -206,6 +206,17 @@ impl SignatureAlgorithm {
         }
     }
 
+    /// Whether what it signs can be forged: MD2, MD4, MD5, SHA-1.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        match self {
+            Self::Other(oid) => matches!(oid.as_str(), "1.2.840.113549.1.1.2" | "1.2.840.113549.1.1.3"),
+            Self::RsaPkcs1(_) | Self::RsaPss { .. } | Self::Ecdsa(_) | Self::Ed25519 => {
+                self.hash().is_some_and(Hash::is_broken)
+            }
+        }
+    }
+
     pub(super) fn of(algorithm: &AlgorithmIdentifier<'_>) -> Self {
         let oid = algorithm.algorithm.to_id_string();
         match oid.as_str() {

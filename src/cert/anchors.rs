@@ -20,6 +20,13 @@ pub struct Anchors {
     anchors: Vec<TrustAnchor<'static>>,
 }
 
+/// How a chain leads to a root.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Path {
+    /// From the leaf to the root, which the server need not have sent.
+    pub certificates: Vec<Certificate>,
+}
+
 /// Why a strict client refuses a chain.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Untrusted {
@@ -60,6 +67,15 @@ pub enum Untrusted {
     /// A digest or kind of key clients no longer take.
     #[error("a signature in the chain is of a kind that clients do not accept")]
     WeakSignature,
+    /// A name that a CA of the chain may not issue for (RFC 5280 section 4.2.1.10).
+    #[error("a CA of the chain may not issue for one of its names")]
+    ForbiddenName,
+    /// More CAs below one than it allows (RFC 5280 section 4.2.1.9).
+    #[error("a CA of the chain stands above more CAs than it allows")]
+    TooLong,
+    /// An issuer in the chain is no CA (RFC 5280 section 4.2.1.9).
+    #[error("a certificate that is no CA's stands in the place of an issuer")]
+    IssuerNotCa,
     /// A certificate strict clients cannot read, or one that breaks a rule.
     #[error("strict clients refuse a certificate of the chain: {0}")]
     Refused(String),
@@ -91,6 +107,14 @@ impl Anchors {
     /// # Errors
     /// The first reason to refuse it.
     pub fn verify(&self, chain: &Chain, names: &[Name], now: OffsetDateTime) -> Result<(), Untrusted> {
+        self.path(chain, names, now).map(|_| ())
+    }
+
+    /// The same, and the path that was found.
+    ///
+    /// # Errors
+    /// As [`Anchors::verify`].
+    pub fn path(&self, chain: &Chain, names: &[Name], now: OffsetDateTime) -> Result<Path, Untrusted> {
         let leaf = CertificateDer::from(chain.leaf().der());
         let leaf = EndEntityCert::try_from(&leaf).map_err(reason)?;
         let intermediates: Vec<_> = chain.intermediates().iter().map(|one| CertificateDer::from(one.der())).collect();
@@ -114,8 +138,8 @@ impl Anchors {
             None,
             Some(&root_is_valid),
         );
-        match (verified, out_of_date.get()) {
-            (Ok(_), _) => {}
+        let path = match (verified, out_of_date.get()) {
+            (Ok(path), _) => self.titled(chain, &path, now),
             (Err(_), Some(root)) => {
                 let root = &self.roots[root];
                 return Err(Untrusted::RootOutOfDate {
@@ -125,14 +149,33 @@ impl Anchors {
                 });
             }
             (Err(error), None) => return Err(reason(error)),
-        }
+        };
         // A path says nothing about the key of the leaf; the handshake would.
         match chain.leaf().key_kind() {
             KeyKind::Rsa(bits) if *bits >= 2048 => {}
             KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => {}
             weak @ (KeyKind::Rsa(_) | KeyKind::Other(_)) => return Err(Untrusted::WeakKey(weak.clone())),
         }
-        names.iter().try_for_each(|name| verify_name(&leaf, chain.leaf(), name))
+        names.iter().try_for_each(|name| verify_name(&leaf, chain.leaf(), name))?;
+        Ok(path)
+    }
+
+    /// The certificates of a path that was verified.
+    fn titled(&self, chain: &Chain, path: &webpki::VerifiedPath<'_>, now: OffsetDateTime) -> Path {
+        let mut certificates = vec![chain.leaf().clone()];
+        for used in path.intermediate_certificates() {
+            let der = used.der();
+            certificates.extend(chain.intermediates().iter().find(|one| one.der() == &*der).cloned());
+        }
+        let same = |(_, known): &(usize, &TrustAnchor<'_>)| {
+            known.subject == path.anchor().subject
+                && known.subject_public_key_info == path.anchor().subject_public_key_info
+        };
+        let roots = self.anchors.iter().enumerate().filter(same).filter_map(|(place, _)| self.roots.get(place));
+        let root = roots.max_by_key(|root| (root.is_valid_at(now), root.not_after()));
+        // A root that is served as leaf stands in the path once.
+        certificates.extend(root.filter(|root| *root != chain.leaf()).cloned());
+        Path { certificates }
     }
 
     /// Whether any root with this name and key is valid; else the index of one that is not.
@@ -173,6 +216,9 @@ fn reason(error: Error) -> Untrusted {
         Error::CertNotValidYet { not_before, .. } => Untrusted::NotYetValid(moment(not_before)),
         Error::CaUsedAsEndEntity => Untrusted::CaAsServer,
         Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => Untrusted::WrongPurpose,
+        Error::NameConstraintViolation => Untrusted::ForbiddenName,
+        Error::PathLenConstraintViolated => Untrusted::TooLong,
+        Error::EndEntityUsedAsCa => Untrusted::IssuerNotCa,
         Error::InvalidSignatureForPublicKey => Untrusted::FalseSignature,
         Error::UnsupportedSignatureAlgorithmContext(_) | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
             Untrusted::WeakSignature

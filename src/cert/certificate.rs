@@ -11,6 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::AlgorithmIdentifier;
 
 use super::algorithm::{KeyKind, SignatureAlgorithm};
+use super::details::{self, Details};
 use super::name::Name;
 use super::{codec, distinguished};
 use crate::digest::Digest;
@@ -38,6 +39,7 @@ struct Parsed {
     authority: Option<Authority>,
     serves_tls: bool,
     signs: bool,
+    details: Details,
     fingerprint: OnceLock<Digest>,
     spki_digest: OnceLock<Digest>,
     subject_text: OnceLock<String>,
@@ -262,8 +264,13 @@ impl Certificate {
         &self.0.der[self.0.signature.clone()]
     }
 
+    pub(super) fn details(&self) -> &Details {
+        &self.0.details
+    }
+
     /// Whether subject and issuer are the same name.
-    pub(super) fn is_self_issued(&self) -> bool {
+    #[must_use]
+    pub fn is_self_issued(&self) -> bool {
         distinguished::same(self.subject_der(), self.issuer_der())
     }
 }
@@ -323,6 +330,7 @@ fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
         authority: None,
         serves_tls: true,
         signs: true,
+        details: details::of(&certificate, der, place, tbs.issuer.as_raw() == tbs.subject.as_raw()),
         fingerprint: OnceLock::new(),
         spki_digest: OnceLock::new(),
         subject_text: OnceLock::new(),

@@ -24,6 +24,12 @@ pub(super) fn common_name(der: &[u8]) -> Option<String> {
     name.iter_common_name().last().map(|attribute| value(attribute.attr_value()))
 }
 
+/// All common names, in their order.
+pub(super) fn common_names(der: &[u8]) -> Vec<String> {
+    let Ok((_, name)) = X509Name::from_der(der) else { return Vec::new() };
+    name.iter_common_name().map(|attribute| value(attribute.attr_value())).collect()
+}
+
 /// Whether both are the same name: equal bytes, or equal after RFC 5280 section 7.1, which folds case and white space and does
 /// not tell the kinds of strings apart.
 pub(super) fn same(a: &[u8], b: &[u8]) -> bool {

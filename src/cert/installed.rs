@@ -16,6 +16,10 @@ pub struct Installed {
     pub key: KeyFound,
     /// What could not be read, for people.
     pub problems: Vec<String>,
+    /// Where blocks stand that were read although OpenSSL stops at a blank line in them.
+    pub blank_lines: Vec<String>,
+    /// Where keys stand that are encrypted, if that is no problem.
+    pub encrypted: Vec<String>,
 }
 
 /// How the key stands to the leaf.
@@ -95,12 +99,13 @@ impl Installed {
 /// Reads the bytes that stand in a target's files, each with its role.
 #[must_use]
 pub fn read(parts: &[(Role, &[u8])]) -> Installed {
-    let (mut certificates, mut intermediates, mut keys, mut problems) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut certificates, mut intermediates, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut problems, mut blank_lines) = (Vec::new(), Vec::new());
     for (role, bytes) in parts {
         match codec::read(bytes, None) {
             Ok(found) => {
                 problems.extend(found.bad.iter().map(|bad| format!("{role}: {bad}")));
+                blank_lines.extend(found.broken.iter().map(|place| format!("{role}: {place}")));
                 match role {
                     Role::Chain => intermediates.extend(found.certificates),
                     Role::Leaf | Role::FullChain | Role::Combined => certificates.extend(found.certificates),
@@ -121,5 +126,5 @@ pub fn read(parts: &[(Role, &[u8])]) -> Installed {
         (Some(chain), Some(_)) if keys.iter().any(|key: &PrivateKey| key.matches(chain.leaf())) => KeyFound::Matches,
         (Some(_), Some(_)) => KeyFound::Mismatch,
     };
-    Installed { chain, key, problems }
+    Installed { chain, key, problems, blank_lines, encrypted: Vec::new() }
 }

@@ -35,6 +35,13 @@ pub(super) fn key_bits(spki: &[u8]) -> Option<Vec<u8>> {
     Some(spki.subject_public_key.data.into_owned())
 }
 
+/// The key alone, of an RSA key that is not restricted to PSS.
+pub(super) fn rsa_key_bits(spki: &[u8]) -> Option<Vec<u8>> {
+    let (_, spki) = SubjectPublicKeyInfo::from_der(spki).ok()?;
+    let rsa = spki.algorithm.algorithm == OID_PKCS1_RSAENCRYPTION;
+    rsa.then(|| spki.subject_public_key.data.into_owned())
+}
+
 /// SEC 1 section 2.3.3: `04 x y` is also written `02 x` or `03 x`, by the parity of y.
 fn same_point(a: &[u8], b: &[u8]) -> bool {
     let (compressed, full) = if a.len() < b.len() { (a, b) } else { (b, a) };

@@ -29,10 +29,15 @@ pub enum Signed {
 /// Whether `issuer` issued `child`: the names agree (RFC 5280 section 6.1.3) and the issuer's key made the signature. Where the
 /// signature cannot be checked, key identifiers that contradict each other still tell that it did not.
 pub fn issued_by(child: &Certificate, issuer: &Certificate) -> Signed {
+    issued_by_checked(child, issuer, || signed_with(child, issuer.spki()))
+}
+
+/// The same, where `check` holds the signature against the issuer's key.
+pub(super) fn issued_by_checked(child: &Certificate, issuer: &Certificate, check: impl FnOnce() -> Signed) -> Signed {
     if !distinguished::same(child.issuer_der(), issuer.subject_der()) {
         return Signed::Failed;
     }
-    match signed_with(child, issuer.spki()) {
+    match check() {
         Signed::Unverifiable => match (child.aki(), issuer.ski()) {
             (Some(wanted), Some(held)) if wanted != held => Signed::Failed,
             (Some(_) | None, Some(_) | None) => Signed::Unverifiable,
@@ -60,7 +65,12 @@ pub enum SelfSigned {
 impl SelfSigned {
     /// The verdict on one certificate. Costs one signature check.
     pub fn of(certificate: &Certificate) -> Self {
-        match (certificate.is_self_issued(), signed_with(certificate, certificate.spki())) {
+        Self::concluded(certificate, signed_with(certificate, certificate.spki()))
+    }
+
+    /// What follows from how the signature stands to the certificate's own key.
+    pub(super) fn concluded(certificate: &Certificate, signed: Signed) -> Self {
+        match (certificate.is_self_issued(), signed) {
             (true, Signed::Verified) => Self::Yes,
             (true, Signed::Failed) => Self::SelfIssuedByOtherKey,
             (true, Signed::Unverifiable) => Self::SelfIssuedUnverifiable,
@@ -71,7 +81,7 @@ impl SelfSigned {
 }
 
 /// Checks the certificate's signature against one public key.
-fn signed_with(certificate: &Certificate, spki: &[u8]) -> Signed {
+pub(super) fn signed_with(certificate: &Certificate, spki: &[u8]) -> Signed {
     let algorithm = match verifier(certificate.signature_algorithm(), spki) {
         Choice::Check(algorithm) => algorithm,
         Choice::OtherKind => return Signed::Failed,

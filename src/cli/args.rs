@@ -125,6 +125,10 @@ Examples:
         /// With `--format nagios`: critical when less than this is left
         #[arg(long, short, value_name = "LEFT")]
         critical: Option<Threshold>,
+        /// Whose trust to ask for: `system`, `none`, a [trust.NAME] of the configuration, or a file of roots [default: for
+        /// servers `system`, for targets what the configuration says]
+        #[arg(long, value_name = "WHO")]
+        trust: Vec<String>,
     },
     /// Write one HTML page on what `check` finds, to be read without a network and to be handed on
     #[command(after_help = "\
@@ -142,6 +146,10 @@ It ends with 0 when the page was written, whatever is in it.")]
         /// Look at nothing: take what an earlier run wrote with `--format jsonl` or `--format json`
         #[arg(long, value_name = "FILE", conflicts_with = "subjects")]
         from: Option<PathBuf>,
+        /// Whose trust to ask for: `system`, `none`, a [trust.NAME] of the configuration, or a file of roots [default: for
+        /// servers `system`, for targets what the configuration says]
+        #[arg(long, value_name = "WHO")]
+        trust: Vec<String>,
     },
     /// Bring targets to the wanted state: obtain, install, reload, prove, or undo
     #[command(after_help = "\

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::{BackupsVerb, CaVerb, Verb};
 use super::request::Request;
-use crate::assess::{Finding, Severity};
+use crate::assess::Finding;
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
@@ -76,7 +76,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             let checked = check::run(session, subjects).map_err(Failure::misnamed)?;
             Ok((check::exit(&checked), Body::Checks(checked)))
         }
-        Verb::Report { html, subjects, from } => page(session, html, subjects, from.as_deref()),
+        Verb::Report { html, subjects, from, .. } => page(session, html, subjects, from.as_deref()),
         Verb::Renew { names, .. } => Ok(changes(renew::run(session, names)?)),
         Verb::Install(install) => Ok(changes(vec![install::run(session, &install.name, &install.inputs())])),
         Verb::Restore { name, generation } => Ok(changes(vec![restore::run(session, name, *generation)])),
@@ -175,8 +175,7 @@ fn generations(session: &Session<'_>, names: &[String], verified: bool) -> Told 
 }
 
 fn standing(status: &status::Status) -> Exit {
-    let bad = |finding: &Finding| finding.severity <= Severity::Warning;
-    match (&status.problem, status.interrupted || status.findings.iter().any(bad)) {
+    match (&status.problem, status.interrupted || status.findings.iter().any(Finding::counts)) {
         (Some(_), _) => Exit::Refused,
         (None, true) => Exit::Findings,
         (None, false) => Exit::Good,

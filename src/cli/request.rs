@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::args::{Cli, Global, Verb};
 use crate::change::Command;
 use crate::config::{Config, NoHome, Places};
+use crate::flow::clients::{NONE, SYSTEM};
 use crate::flow::{Options, Secrets};
 use crate::host::Host;
 use crate::host::account::Account;
@@ -109,8 +110,9 @@ fn need(verb: &Verb, global: &Global) -> Need {
         Verb::Report { from: Some(_), .. } => Need::None,
         Verb::Check { subjects, .. } | Verb::Report { subjects, .. } if subjects.is_empty() => Need::Must,
         // No target's name has one of these characters.
-        Verb::Check { subjects, .. } | Verb::Report { subjects, .. }
-            if subjects.iter().all(|subject| subject.contains(['/', ':'])) =>
+        Verb::Check { subjects, trust, .. } | Verb::Report { subjects, trust, .. }
+            if subjects.iter().all(|subject| subject.contains(['/', ':']))
+                && trust.iter().all(|who| who.contains('/') || [SYSTEM, NONE].contains(&who.as_str())) =>
         {
             Need::None
         }
@@ -219,5 +221,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
         may_prompt: !global.non_interactive,
     };
     let wait = Duration::from_secs(u64::from(global.wait));
-    Options { dry_run: global.dry_run, force: global.force, live, keep_key, wait, secrets }
+    let trust =
+        if let Verb::Check { trust, .. } | Verb::Report { trust, .. } = verb { trust.clone() } else { Vec::new() };
+    Options { dry_run: global.dry_run, force: global.force, live, keep_key, wait, secrets, trust }
 }

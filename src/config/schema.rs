@@ -1,7 +1,8 @@
 //! What may stand in `reseal.toml`, and what each word means.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -9,8 +10,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{self, Problems};
 use super::table::Table;
-use super::target::{self, Taken};
-use super::{CaConfig, Config, ConfigError, Policy, RenewBefore, words};
+use super::target::{self, Given, Taken};
+use super::{CaConfig, Config, ConfigError, Policy, RenewBefore, findings, words};
 
 /// Reads a whole file.
 pub(super) fn read(text: &str, origin: &Path) -> Result<Config, ConfigError> {
@@ -29,10 +30,12 @@ pub(super) fn read(text: &str, origin: &Path) -> Result<Config, ConfigError> {
 fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut Problems<'_>) -> Config {
     let mut root = Table::new("the file", document.get_ref(), document.span());
     let (mut state_dir, mut live_dir, mut policy) = (None, None, Policy::default());
+    let trust = findings::trust(&mut root, problems);
+    let rules = Arc::new(findings::rules(&mut root, problems));
     if let Some(mut defaults) = root.table("defaults", "[defaults]", problems) {
         state_dir = defaults.path("state_dir", problems);
         live_dir = defaults.path("live_dir", problems);
-        policy = self::policy(&mut defaults, &policy, problems);
+        policy = self::policy(&mut defaults, &policy, &trust, problems);
         defaults.finish(problems);
     }
     let authorities = root.table("ca", "[ca]", problems).map(|table| authorities(&table, problems)).unwrap_or_default();
@@ -44,11 +47,16 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
             continue;
         };
         let table = Table::new(place(entries, index), entries, item.span());
-        targets.extend(target::target(table, &policy, &mut places, problems));
+        targets.extend(target::target(
+            table,
+            &Given { policy: &policy, trust: &trust, rules: &rules },
+            &mut places,
+            problems,
+        ));
     }
     root.finish(problems);
     refuse_shared(&places, problems);
-    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, targets }
+    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, trust, rules, targets }
 }
 
 /// How messages call a target: by name where it has a readable one, else by number.
@@ -95,7 +103,12 @@ fn refuse_shared(places: &[Taken], problems: &mut Problems<'_>) {
 }
 
 /// Reads the keys of `[defaults]` that each target may set otherwise; `base` holds where nothing is said.
-pub(super) fn policy(table: &mut Table<'_>, base: &Policy, problems: &mut Problems<'_>) -> Policy {
+pub(super) fn policy(
+    table: &mut Table<'_>,
+    base: &Policy,
+    trust: &BTreeMap<String, PathBuf>,
+    problems: &mut Problems<'_>,
+) -> Policy {
     let seconds = |number: u32| Duration::from_secs(u64::from(number));
     let millis = |number: u32| Duration::from_millis(u64::from(number));
     let mut number = |key, range| table.number(key, &range, problems);
@@ -113,6 +126,7 @@ pub(super) fn policy(table: &mut Table<'_>, base: &Policy, problems: &mut Proble
         keep_key: table.flag("keep_key", problems).unwrap_or(base.keep_key),
         min_free,
         must_not_run: must_not_run(table, problems).unwrap_or_else(|| base.must_not_run.clone()),
+        trust: findings::clients(table, trust, problems).unwrap_or_else(|| base.trust.clone()),
     }
 }
 

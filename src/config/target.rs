@@ -1,7 +1,9 @@
 //! One `[[target]]`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
@@ -9,6 +11,7 @@ use super::problem::Problems;
 use super::schema;
 use super::table::Table;
 use super::{FilesConfig, Listen, NginxConfig, Policy, SourceConfig, TargetConfig, TargetKind, WILDCARD_LABEL, words};
+use crate::assess::Rules;
 use crate::cert::{Generate, Name};
 use crate::change::Apply;
 
@@ -32,10 +35,17 @@ pub(super) struct Taken {
     pub(super) at: Range<usize>,
 }
 
+/// What the rest of the file says for every target.
+pub(super) struct Given<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) trust: &'a BTreeMap<String, PathBuf>,
+    pub(super) rules: &'a Arc<Rules>,
+}
+
 /// Reads a target; what no other may have as well is added to `places`.
 pub(super) fn target(
     mut table: Table<'_>,
-    defaults: &Policy,
+    given: &Given<'_>,
     places: &mut Vec<Taken>,
     problems: &mut Problems<'_>,
 ) -> Option<TargetConfig> {
@@ -75,14 +85,27 @@ pub(super) fn target(
         }
     });
     let source = source(&mut table, problems);
-    let mut policy = defaults.clone();
+    let needs_client_auth = table.flag("needs_client_auth", problems).unwrap_or_default();
+    let mut policy = given.policy.clone();
     let place = format!("[target.policy] of {}", table.place());
     if let Some(mut inner) = table.table("policy", place, problems) {
-        policy = schema::policy(&mut inner, defaults, problems);
+        policy = schema::policy(&mut inner, given.policy, given.trust, problems);
         inner.finish(problems);
     }
     table.finish(problems);
-    Some(TargetConfig { name: name?, names, listen, kind: kind?, apply, probe, service_user, source: source?, policy })
+    Some(TargetConfig {
+        name: name?,
+        names,
+        listen,
+        kind: kind?,
+        apply,
+        probe,
+        service_user,
+        needs_client_auth,
+        rules: Arc::clone(given.rules),
+        source: source?,
+        policy,
+    })
 }
 
 fn kind(table: &mut Table<'_>, places: &mut Vec<Taken>, problems: &mut Problems<'_>) -> Option<TargetKind> {

@@ -117,6 +117,7 @@ fn every_key_has_its_meaning() {
             keep_key: true,
             min_free: 5 << 20,
             must_not_run: vec!["console".to_owned()],
+            trust: Vec::new(),
         }
     );
 
@@ -178,7 +179,7 @@ passwort = "x"
         problems(text),
         [
             "2:1: unknown key `verfy_timeout` in [defaults] (did you mean `verify_timeout`? known here: state_dir, live_dir, \
-             verify_timeout, settle, probe_timeout, keep, min_free_mb, renew_before, keep_key, must_not_run)",
+             verify_timeout, settle, probe_timeout, keep, min_free_mb, renew_before, keep_key, must_not_run, trust)",
             "3:8: `keep` in [defaults] must be a whole number; this is a string",
             "4:10: `settle` in [defaults] is 70000, not 0 to 60000",
             "9:29: `names` in target \"web\": \"two words\" cannot stand between the dots of the name \"two words\"",
@@ -191,7 +192,7 @@ passwort = "x"
             "19:10: `check` in target \"../web\" must start with an absolute path, not \"nginx\" (no shell reads it: the \
              program's absolute path, then one item for each argument)",
             "20:1: unknown key `passwort` in target \"../web\" (known here: name, kind, certificate, key, chain, combined, \
-             binary, conf, prefix, names, listen, check, reload, restart, probe, service_user, source, policy)",
+             binary, conf, prefix, names, listen, check, reload, restart, probe, service_user, source, needs_client_auth, policy)",
         ]
     );
 }

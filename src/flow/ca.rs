@@ -379,6 +379,8 @@ mod tests {
                 state_dir: None,
                 live_dir: None,
                 authorities: BTreeMap::new(),
+                trust: BTreeMap::new(),
+                rules: std::sync::Arc::default(),
                 targets: Vec::new(),
             };
             let ground = Self { dir, host, config, heard: Heard::default(), options: Options::default() };

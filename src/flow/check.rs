@@ -1,16 +1,18 @@
 //! `check [NAME|FILE|HOST:PORT]...`: what is wrong. Changes nothing, asks for no passphrase.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::clients::{self, Clients, Known};
 use super::judge::Judge;
 use super::survey;
 use super::{Refusal, Session};
-use crate::assess::{Code, Finding, Severity};
-use crate::cert::Name;
+use crate::assess::{Code, Finding, ruled, shared_keys};
 use crate::cert::installed::Leaf;
-use crate::change::{Probe, Shown};
+use crate::cert::{Certificate, Name, Signatures, TrustVerdict};
+use crate::change::Shown;
 use crate::config::{Policy, TargetConfig};
 use crate::engine;
 use crate::host::state::{State, file_name};
@@ -27,6 +29,9 @@ pub struct Checked {
     pub kind: &'static str,
     /// The leaf in its files, or the one that is served.
     pub leaf: Option<Leaf>,
+    /// What clients make of its chain, those that were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<TrustVerdict>,
     /// What is served where.
     pub served: Vec<Seen>,
     /// What is wrong, worst first.
@@ -56,6 +61,7 @@ impl Checked {
             subject: subject.to_owned(),
             kind,
             leaf: None,
+            trust: Vec::new(),
             served: Vec::new(),
             findings: Vec::new(),
             problem: None,
@@ -68,7 +74,7 @@ impl Checked {
 #[must_use]
 pub fn exit(checked: &[Checked]) -> Exit {
     checked.iter().fold(Exit::Good, |worst, one| {
-        let bad = one.findings.iter().any(|finding| finding.severity <= Severity::Warning);
+        let bad = one.findings.iter().any(Finding::counts);
         let own = if one.problem.is_some() {
             Exit::Refused
         } else if bad {
@@ -85,27 +91,137 @@ pub fn exit(checked: &[Checked]) -> Exit {
 /// # Errors
 /// A subject that is neither a target nor a file nor an endpoint.
 pub fn run(session: &Session<'_>, subjects: &[String]) -> Result<Vec<Checked>, Refusal> {
-    if subjects.is_empty() {
-        return Ok(session.config.targets.iter().map(|config| target(session, config)).collect());
+    let clients = Clients::new(session.host, &session.config.trust, &session.options.trust);
+    let signatures = Signatures::default();
+    let run = Run { session, clients: &clients, signatures: &signatures };
+    if !subjects.is_empty() {
+        return subjects.iter().map(|subject| run.one(subject)).collect();
     }
-    subjects.iter().map(|subject| one(session, subject)).collect()
+    let seen = session.config.targets.iter().map(|config| run.target(config));
+    let (mut all, leaves): (Vec<Checked>, Vec<Option<Certificate>>) =
+        seen.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    share(&mut all, &leaves, session);
+    Ok(all)
 }
 
-fn one(session: &Session<'_>, subject: &str) -> Result<Checked, Refusal> {
-    if let Some(config) = session.config.target(subject) {
-        return Ok(target(session, config));
+/// Tells of keys that several targets have.
+fn share(all: &mut [Checked], leaves: &[Option<Certificate>], session: &Session<'_>) {
+    let keys = session.config.targets.iter().zip(leaves);
+    let keys = keys.filter_map(|(config, leaf)| Some((config.name.as_str(), leaf.as_ref()?)));
+    for (names, finding) in shared_keys(keys) {
+        for checked in all.iter_mut().filter(|checked| names.contains(&checked.subject)) {
+            let subject = checked.leaf.as_ref().map(|leaf| leaf.subject.as_str());
+            let mut found = std::mem::take(&mut checked.findings);
+            found.extend(ruled(
+                vec![finding.clone()],
+                &session.config.rules,
+                &checked.subject,
+                subject,
+                session.host.now(),
+            ));
+            found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
+            checked.findings = found;
+        }
     }
-    let path = Path::new(subject);
-    if subject.contains('/') || session.host.exists(path) {
-        return Ok(file(session, path));
+}
+
+/// One run over any number of subjects.
+struct Run<'a, 's> {
+    session: &'a Session<'s>,
+    clients: &'a Clients<'a>,
+    signatures: &'a Signatures,
+}
+
+impl Run<'_, '_> {
+    fn one(&self, subject: &str) -> Result<Checked, Refusal> {
+        let session = self.session;
+        if let Some(config) = session.config.target(subject) {
+            return self.target(config).map(|(checked, _)| checked);
+        }
+        let path = Path::new(subject);
+        if subject.contains('/') || session.host.exists(path) {
+            return self.file(path);
+        }
+        match endpoint_of(subject) {
+            Some(name) => self.endpoint(subject, name.as_ref()),
+            None => Err(session.target(subject).err().map_or_else(
+                || Refusal::new(format!("{subject} was not there a moment ago")),
+                |refusal| {
+                    let also = "a server is HOST:PORT, a file has a `/` in its path";
+                    let hint = refusal.hint.as_ref().map_or(also.to_owned(), |hint| format!("{hint}; {also}"));
+                    refusal.hint(hint)
+                },
+            )),
+        }
     }
-    match endpoint_of(subject) {
-        Some(name) => Ok(endpoint(session, subject, name.as_ref())),
-        None => session.target(subject).map(|config| target(session, config)).map_err(|refusal| {
-            let also = "a server is HOST:PORT, a file has a `/` in its path";
-            let hint = refusal.hint.as_ref().map_or(also.to_owned(), |hint| format!("{hint}; {also}"));
-            refusal.hint(hint)
-        }),
+
+    /// The verdict, and the leaf in the target's first pair.
+    fn target(&self, config: &TargetConfig) -> Result<(Checked, Option<Certificate>), Refusal> {
+        let session = self.session;
+        let clients = self.clients.or(&config.policy.trust)?;
+        let mut checked = Checked::blank(&config.name, "target");
+        let seen = match survey::survey(session.host, config, &session.live_dir) {
+            Ok(seen) => seen,
+            Err(refusal) => {
+                checked.problem = Some(refusal.why);
+                return Ok((checked, None));
+            }
+        };
+        let state = State::open(session.host);
+        if let Err(error) = &state {
+            checked.notes.push(explain(error));
+        }
+        let state = state.ok().flatten();
+        let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
+        let served = survey::ask(session.host, &seen.probes(), config.policy.probe_timeout);
+        let against = survey::Against {
+            committed: committed.as_ref().map(|(_, manifest)| manifest),
+            served: &served,
+            clients: &clients,
+            signatures: self.signatures,
+        };
+        (checked.findings, checked.trust) = survey::judged(&seen, config, &against, session.host.now());
+        let interrupted = state.as_ref().and_then(|state| engine::pending(state).ok()).unwrap_or_default();
+        if interrupted.iter().any(|name| **name == *file_name(&config.name)) {
+            checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
+        }
+        let first = seen.pairs.first();
+        checked.leaf = first.and_then(|pair| pair.installed.leaf());
+        checked.served = served.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
+        checked.notes.extend(seen.site.notes.clone());
+        checked.notes.extend(clients.iter().flat_map(|client| client.1.clone()));
+        let leaf = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().clone()));
+        Ok((checked, leaf))
+    }
+
+    fn judge<'j>(&'j self, clients: &'j [Arc<Known>]) -> Judge<'j> {
+        Judge::by_default(self.session.host.now())
+            .for_clients(clients)
+            .ruled_by(&self.session.config.rules)
+            .remembering(self.signatures)
+    }
+
+    /// Nobody's trust is asked for unless somebody says whose: reading the roots takes longer than all the rest.
+    fn file(&self, path: &Path) -> Result<Checked, Refusal> {
+        let clients = self.clients.or(&[])?;
+        let subject = path.display().to_string();
+        Ok(match self.session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
+            Ok(bytes) => self.judge(&clients).file(&subject, bytes.expose()),
+            Err(error) => Checked {
+                problem: Some(format!("cannot read {}: {error}", path.display())),
+                ..Checked::blank(&subject, "file")
+            },
+        })
+    }
+
+    fn endpoint(&self, address: &str, name: Option<&Name>) -> Result<Checked, Refusal> {
+        let clients = self.clients.or(&[clients::SYSTEM.to_owned()])?;
+        let server_name = name.filter(|name| matches!(name, Name::Dns(_))).map(ToString::to_string);
+        let judge = self.judge(&clients);
+        Ok(match tls::handshake(address, server_name.as_deref(), None, Policy::default().probe_timeout) {
+            Ok(served) => judge.served(address, name, &served),
+            Err(error) => judge.failed(address, &error),
+        })
     }
 }
 
@@ -114,56 +230,4 @@ fn endpoint_of(subject: &str) -> Option<Option<Name>> {
     let (host, port) = subject.rsplit_once(':')?;
     port.parse::<u16>().ok()?;
     Some(host.parse().ok())
-}
-
-fn target(session: &Session<'_>, config: &TargetConfig) -> Checked {
-    let mut checked = Checked::blank(&config.name, "target");
-    let seen = match survey::survey(session.host, config, &session.live_dir) {
-        Ok(seen) => seen,
-        Err(refusal) => {
-            checked.problem = Some(refusal.why);
-            return checked;
-        }
-    };
-    let state = State::open(session.host);
-    if let Err(error) = &state {
-        checked.notes.push(explain(error));
-    }
-    let state = state.ok().flatten();
-    let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
-    let served = survey::ask(session.host, &seen.probes(), config.policy.probe_timeout);
-    let manifest = committed.as_ref().map(|(_, manifest)| manifest);
-    checked.findings = survey::findings(&seen, config, manifest, &served, session.host.now());
-    let interrupted = state.as_ref().and_then(|state| engine::pending(state).ok()).unwrap_or_default();
-    if interrupted.iter().any(|name| **name == *file_name(&config.name)) {
-        checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
-    }
-    checked.leaf = seen.pairs.first().and_then(|pair| pair.installed.leaf());
-    checked.served = served.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
-    checked.notes.extend(seen.site.notes);
-    checked
-}
-
-fn file(session: &Session<'_>, path: &Path) -> Checked {
-    let subject = path.display().to_string();
-    match session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
-        Ok(bytes) => Judge::by_default(session.host.now()).file(&subject, bytes.expose()),
-        Err(error) => Checked {
-            problem: Some(format!("cannot read {}: {error}", path.display())),
-            ..Checked::blank(&subject, "file")
-        },
-    }
-}
-
-fn endpoint(session: &Session<'_>, address: &str, name: Option<&Name>) -> Checked {
-    let server_name = name.filter(|name| matches!(name, Name::Dns(_))).map(ToString::to_string);
-    let limit = Policy::default().probe_timeout;
-    let judge = Judge::by_default(session.host.now());
-    match tls::handshake(address, server_name.as_deref(), None, limit) {
-        Ok(served) => judge.served(address, name, &served),
-        Err(_) => {
-            let probe = Probe::Tls { address: address.to_owned(), name: server_name, family: None };
-            judge.not_served(address, session.host.probe(&probe, limit))
-        }
-    }
 }

@@ -1,29 +1,53 @@
 //! The verdict over the bytes of a file and over what a server showed. Opens nothing: whoever calls has read or asked already.
 
+use std::sync::Arc;
+
 use time::{Duration, OffsetDateTime};
 
 use super::check::{Checked, Seen};
-use crate::assess::{self, Code, Facts, Finding};
-use crate::cert::codec;
+use super::clients::Known;
+use crate::assess::{self, Code, Facts, Finding, NO_RULES, Rules, Unseen, Wire, WireVersion};
+use crate::cert::codec::{self, BlockError};
 use crate::cert::installed::{Installed, KeyFound};
-use crate::cert::{Certificate, Chain, Name};
+use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown};
 use crate::config::{Policy, RenewBefore};
-use crate::host::tls::Served;
+use crate::host::tls::{PostQuantum, ProbeError, Refusal as Refused, Served, Spoken, Version};
 use crate::outcome::explain;
 
 /// What files and endpoints are held against.
-#[derive(Clone, Copy, Debug)]
-pub struct Judge {
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
     now: OffsetDateTime,
     renew_before: RenewBefore,
+    clients: &'a [Arc<Known>],
+    rules: &'a Rules,
+    signatures: Option<&'a Signatures>,
 }
 
-impl Judge {
-    /// By the rules that hold where no configuration says otherwise, at `now`, UTC.
+impl<'a> Judge<'a> {
+    /// By the rules that hold where no configuration says otherwise, at `now`, UTC. Nobody's trust is asked for.
     #[must_use]
     pub fn by_default(now: OffsetDateTime) -> Self {
-        Self { now, renew_before: Policy::default().renew_before }
+        Self { now, renew_before: Policy::default().renew_before, clients: &[], rules: &NO_RULES, signatures: None }
+    }
+
+    /// And what these clients make of it.
+    #[must_use]
+    pub fn for_clients(self, clients: &'a [Arc<Known>]) -> Self {
+        Self { clients, ..self }
+    }
+
+    /// With what the owner has said of findings.
+    #[must_use]
+    pub fn ruled_by(self, rules: &'a Rules) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// With the signatures that were checked before in this run.
+    #[must_use]
+    pub fn remembering(self, signatures: &'a Signatures) -> Self {
+        Self { signatures: Some(signatures), ..self }
     }
 
     /// The verdict over the bytes of a file.
@@ -37,16 +61,26 @@ impl Judge {
                 return checked;
             }
         };
-        let problems = found.bad.iter().map(|bad| explain(bad)).collect();
+        let (encrypted, bad): (Vec<_>, Vec<_>) =
+            found.bad.iter().partition(|bad| bad.why == BlockError::EncryptedNoPassphrase);
         let key = match (found.certificates.first(), found.keys.as_slice()) {
             (_, []) => KeyFound::None,
             (None, [_, ..]) => KeyFound::NoLeaf,
             (Some(leaf), keys) if keys.iter().any(|key| key.matches(leaf)) => KeyFound::Matches,
             (Some(_), [_, ..]) => KeyFound::Mismatch,
         };
-        let installed = Installed { chain: Chain::as_given(found.certificates), key, problems };
-        self.judge(&mut checked, &installed, &[], &[]);
-        if key == KeyFound::NoLeaf {
+        let keys_alone = found.certificates.is_empty() && (key == KeyFound::NoLeaf || !encrypted.is_empty());
+        // A certificate alone may have its chain in another file; one with its key or its issuer is what a server sends.
+        let whole_chain = key == KeyFound::Matches || found.certificates.len() > 1;
+        let installed = Installed {
+            key,
+            problems: bad.into_iter().map(|bad| explain(bad)).collect(),
+            blank_lines: found.broken.iter().map(ToString::to_string).collect(),
+            encrypted: encrypted.into_iter().map(|bad| bad.place.to_string()).collect(),
+            chain: Chain::as_given(found.certificates),
+        };
+        self.judge(&mut checked, &installed, &Sight { whole_chain, ..Sight::default() });
+        if keys_alone {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
             checked.notes.push("it holds a private key and no certificate".to_owned());
         }
@@ -70,11 +104,20 @@ impl Judge {
             }
         };
         let shown = Shown::Leaf { fingerprint: chain.leaf().fingerprint(), proved: served.proved };
-        let installed = Installed { chain: Some(chain), key: KeyFound::None, problems: Vec::new() };
+        let installed = Installed {
+            chain: Some(chain),
+            key: KeyFound::None,
+            problems: Vec::new(),
+            blank_lines: Vec::new(),
+            encrypted: Vec::new(),
+        };
         let wanted: Vec<Name> = name.cloned().into_iter().collect();
         let server_name = name.filter(|name| matches!(name, Name::Dns(_))).map(ToString::to_string);
         let probe = Probe::Tls { address: address.to_owned(), name: server_name, family: None };
-        self.judge(&mut checked, &installed, &wanted, &[(probe, shown.clone())]);
+        let wire = wire(served);
+        let told = [(probe, shown.clone())];
+        let sight = Sight { wanted: &wanted, served: &told, wire: Some(&wire), whole_chain: true };
+        self.judge(&mut checked, &installed, &sight);
         checked.served.push(Seen { probe: address.to_owned(), shown });
         checked
     }
@@ -82,28 +125,185 @@ impl Judge {
     /// The verdict over an address at which no certificate was seen.
     #[must_use]
     pub fn not_served(&self, address: &str, shown: Shown) -> Checked {
+        let unseen = if matches!(shown, Shown::Nobody { .. }) { Unseen::Unreachable } else { Unseen::Other };
+        self.unseen(address, unseen, shown)
+    }
+
+    /// The verdict over an address at which a handshake failed with this error.
+    #[must_use]
+    pub fn failed(&self, address: &str, error: &ProbeError) -> Checked {
+        let why = explain(error);
+        let unseen = unseen(error);
+        let nobody = matches!(unseen, Unseen::NoAddress | Unseen::Refused);
+        let shown = if nobody { Shown::Nobody { why } } else { Shown::Failing { why } };
+        self.unseen(address, unseen, shown)
+    }
+
+    fn unseen(&self, address: &str, unseen: Unseen, shown: Shown) -> Checked {
         let mut checked = Checked::blank(address, "endpoint");
         if let Shown::Nobody { why } | Shown::Failing { why } = &shown {
-            let code = if matches!(shown, Shown::Nobody { .. }) { Code::Unreachable } else { Code::HandshakeFails };
-            checked.findings.push(Finding::new(code, format!("{address}: {why}")));
+            let found = vec![Finding::new(unseen.code(), format!("{address}: {why}"))];
+            checked.findings = assess::ruled(found, self.rules, address, None, self.now);
         }
         checked.served.push(Seen { probe: address.to_owned(), shown });
         checked
     }
 
-    fn judge(&self, checked: &mut Checked, installed: &Installed, wanted: &[Name], served: &[(Probe, Shown)]) {
-        let before = |lifetime: Duration| self.renew_before.left_of(lifetime);
+    fn judge(&self, checked: &mut Checked, installed: &Installed, sight: &Sight<'_>) {
+        let before = |lifetime: Duration| usual(self.renew_before, lifetime);
+        let none = Signatures::default();
+        if let Some(chain) = &installed.chain {
+            checked.trust = verdicts(self.clients, chain, sight.wanted, self.now);
+        }
+        checked.notes.extend(self.clients.iter().flat_map(|client| client.1.clone()));
         let facts = Facts {
-            installed,
-            key_expected: false,
-            key_files: &[],
-            wanted,
-            served,
-            regression: None,
-            renew_before: &before,
-            now: self.now,
+            whole_chain: sight.whole_chain,
+            wanted: sight.wanted,
+            served: sight.served,
+            wire: sight.wire,
+            trust: &checked.trust,
+            rules: self.rules,
+            subject: &checked.subject,
+            ..Facts::new(installed, &before, self.signatures.unwrap_or(&none), self.now)
         };
         checked.findings = assess::findings(&facts);
         checked.leaf = installed.leaf();
+    }
+}
+
+/// What was seen besides the certificates.
+#[derive(Clone, Copy, Default)]
+struct Sight<'a> {
+    wanted: &'a [Name],
+    served: &'a [(Probe, Shown)],
+    wire: Option<&'a Wire>,
+    whole_chain: bool,
+}
+
+/// What each of these clients makes of a chain.
+pub(super) fn verdicts(
+    clients: &[Arc<Known>],
+    chain: &Chain,
+    names: &[Name],
+    now: OffsetDateTime,
+) -> Vec<TrustVerdict> {
+    clients.iter().map(|client| client.0.judge(chain, names, now)).collect()
+}
+
+/// Nobody has said when what was named is to be renewed: a third of its life, but a day at least where it lasts several, and not
+/// months.
+fn usual(renew_before: RenewBefore, lifetime: Duration) -> Duration {
+    let least = Duration::DAY.min(lifetime / 3_i32);
+    renew_before.left_of(lifetime).clamp(least, Duration::days(30).max(least))
+}
+
+/// What a handshake told, in the judge's words.
+fn wire(served: &Served) -> Wire {
+    let version = match served.version {
+        Version::Tls10 => WireVersion::Tls10,
+        Version::Tls11 => WireVersion::Tls11,
+        Version::Tls12 => WireVersion::Tls12,
+        Version::Tls13 => WireVersion::Tls13,
+    };
+    Wire {
+        version: Some(version),
+        rsa_key_exchange: served.suite.is_some_and(|suite| suite.starts_with("TLS_RSA_")),
+        post_quantum_refused: served.post_quantum == PostQuantum::Refused,
+        without_name: None,
+    }
+}
+
+/// The one place where an error of the probe becomes a reason of the catalogue.
+fn unseen(error: &ProbeError) -> Unseen {
+    match error {
+        ProbeError::Resolve { .. } | ProbeError::Name { .. } => Unseen::NoAddress,
+        ProbeError::Refused { .. } => Unseen::Refused,
+        ProbeError::Connect { .. } => Unseen::Unreachable,
+        ProbeError::Timeout { .. } => Unseen::Timeout,
+        ProbeError::Reset { .. } => Unseen::Reset,
+        ProbeError::NotTls { seen: Spoken::Http, .. } => Unseen::PlainHttp,
+        ProbeError::NotTls { seen: Spoken::Known { .. } | Spoken::Other(_), .. } => Unseen::NotTls,
+        ProbeError::Alert { alert, .. } if alert == "protocol_version" => Unseen::TooOld,
+        ProbeError::Alert { .. } => Unseen::Alert,
+        ProbeError::TooOld { .. } => Unseen::TooOld,
+        ProbeError::Oversized { .. } | ProbeError::StartTls { why: Refused::TooMuch, .. } => Unseen::Oversized,
+        ProbeError::StartTls { why: Refused::NotOffered | Refused::Refused(_) | Refused::Broken(_), .. } => {
+            Unseen::StarttlsRefused
+        }
+        ProbeError::Tls { .. } | ProbeError::Malformed { .. } | ProbeError::Tls13Alone { .. } => Unseen::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::assess::{Accept, Acceptance, Severity};
+    use crate::cert::fixture::{NOW, Wish, self_signed};
+    use crate::cert::{Anchors, Profile};
+
+    #[test]
+    fn what_nobody_has_set_is_a_third_with_limits() {
+        let before = |days: i64| usual(RenewBefore::Fraction { of: 3, left: 1 }, Duration::days(days));
+        assert_eq!(before(90), Duration::days(30));
+        assert_eq!(before(45), Duration::days(15));
+        assert_eq!(before(3650), Duration::days(30));
+        assert_eq!(before(3), Duration::DAY);
+        assert_eq!(before(1), Duration::hours(8));
+    }
+
+    #[test]
+    fn a_file_is_judged_by_clients_and_by_the_owners_rules() {
+        let root = self_signed(&Wish::ca("Root"));
+        let valid = (datetime!(2030-05-30 0:00 UTC), datetime!(2030-08-28 0:00 UTC));
+        let leaf = root.issue(&Wish { valid, ..Wish::server("www.example.com").named(&["www.example.com"]) });
+        let file = leaf.certificate.to_pem();
+        let client = |name: &str, roots: Vec<Certificate>| {
+            Arc::new((Profile::new(name, Anchors::new(roots)), vec!["a note".to_owned()]))
+        };
+        let codes = |checked: &Checked| checked.findings.iter().map(|one| one.code).collect::<Vec<_>>();
+        let judge = Judge::by_default(NOW);
+        let plain = judge.file("a.pem", file.as_bytes());
+        assert_eq!((codes(&plain), plain.trust.len()), (vec![], 0));
+
+        let (knows, other) = (client("java", vec![root.certificate]), client("system", vec![]));
+        let one = [Arc::clone(&other)];
+        let checked = judge.for_clients(&one).file("a.pem", file.as_bytes());
+        assert_eq!(codes(&checked), [Code::Untrusted]);
+        assert_eq!(checked.findings[0].message, "no path leads from CN=Root to a root of system");
+        assert_eq!(checked.notes, ["a note"]);
+        let both = [other, knows];
+        let checked = judge.for_clients(&both).file("a.pem", file.as_bytes());
+        assert_eq!(codes(&checked), [Code::TrustDiffers]);
+        assert!(checked.findings[0].message.starts_with("trusted by java, not by system: "));
+
+        let until = NOW.date();
+        let acceptance = Acceptance { reason: "intranet".to_owned(), until };
+        let rules = Rules {
+            severity: BTreeMap::from([(Code::TrustDiffers, Severity::Critical)]),
+            accepted: vec![Accept {
+                code: Code::TrustDiffers,
+                target: Some("*.pem".to_owned()),
+                subject: None,
+                acceptance,
+            }],
+        };
+        let checked = judge.for_clients(&both).ruled_by(&rules).file("a.pem", file.as_bytes());
+        assert_eq!(checked.findings[0].accepted.as_ref().unwrap().reason, "intranet");
+        assert_eq!(checked.findings[0].severity, Severity::Critical);
+        let late = Judge::by_default(NOW + Duration::DAY).for_clients(&both).ruled_by(&rules);
+        assert!(late.file("a.pem", file.as_bytes()).findings[0].lapsed.is_some());
+    }
+
+    #[test]
+    fn an_encrypted_key_is_a_note() {
+        let own = self_signed(&Wish::server("a").named(&["a.example"]));
+        let der = crate::cert::codec::pkcs8::encrypt(&own.key, &"secret".to_owned().into()).unwrap();
+        let checked = Judge::by_default(NOW).file("a.key", der.expose());
+        let codes: Vec<Code> = checked.findings.iter().map(|one| one.code).collect();
+        assert_eq!(codes, [Code::KeyEncrypted]);
     }
 }

@@ -5,10 +5,12 @@ pub mod backups;
 pub mod ca;
 mod change;
 pub mod check;
+pub mod clients;
 pub mod demo;
 pub mod init;
 pub mod install;
 pub mod judge;
+mod keepers;
 pub mod obtain;
 pub mod post_upgrade;
 pub mod preview;
@@ -70,6 +72,8 @@ pub struct Options {
     pub wait: Duration,
     /// Where a passphrase comes from, and whether one may be asked for.
     pub secrets: Secrets,
+    /// Whose trust is asked for, instead of what is usual.
+    pub trust: Vec<String>,
 }
 
 /// Where a passphrase may come from.

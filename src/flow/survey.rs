@@ -1,13 +1,16 @@
 //! What a target looks like now: its places, what stands there, what that amounts to.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Refusal;
-use crate::assess::{self, Facts, Finding, Regression};
+use super::clients::Known;
+use super::{Refusal, judge, keepers};
+use crate::assess::{self, Facts, Finding, Regression, Stored};
 use crate::cert::installed::{self, Installed};
-use crate::change::{Attributes, Image, Probe, Role, Shown, Slot};
-use crate::config::TargetConfig;
+use crate::cert::{Signatures, TrustVerdict};
+use crate::change::{Image, Probe, Role, Shown, Slot};
+use crate::config::{TargetConfig, TargetKind};
 use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
 use crate::host::dir::Look;
@@ -49,6 +52,10 @@ pub(super) struct PairState {
     pub looks: Vec<Look>,
     /// What that amounts to.
     pub installed: Installed,
+    /// Of the slots whose path is a link that leads nowhere, the places.
+    dangling: Vec<usize>,
+    /// The tool whose own records name one of the files.
+    tracked_by: Option<String>,
 }
 
 impl Survey {
@@ -129,12 +136,17 @@ pub(super) fn look_at(
     live_dir: &Path,
     owner: Option<u32>,
 ) -> Result<PairState, WalkError> {
-    let (mut places, mut looks) = (Vec::new(), Vec::new());
-    for slot in &pair.slots {
+    let (mut places, mut looks, mut dangling) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, slot) in pair.slots.iter().enumerate() {
         let (place, look) = locate(host, &slot.path, target, live_dir, owner)?;
+        if look.image == Image::Absent && host.is_link(&slot.path) {
+            dangling.push(index);
+        }
         places.push(place);
         looks.push(look);
     }
+    let paths: Vec<&Path> = pair.slots.iter().map(|slot| slot.path.as_path()).collect();
+    let tracked_by = keepers::tracked_by(host, &paths);
     let parts: Vec<(Role, &[u8])> = pair
         .slots
         .iter()
@@ -142,7 +154,7 @@ pub(super) fn look_at(
         .filter_map(|(slot, look)| Some((slot.role, look.content.as_ref()?.expose())))
         .collect();
     let installed = installed::read(&parts);
-    Ok(PairState { pair, places, looks, installed })
+    Ok(PairState { pair, places, looks, installed, dangling, tracked_by })
 }
 
 /// Where a path of the service's configuration really is: behind the target's own switch, or a file at the end of any links.
@@ -194,6 +206,19 @@ pub(super) fn same_as(manifest: &Manifest, slots: &[Slot], images: &[&Image]) ->
         })
 }
 
+/// What a target is held against besides its own files.
+#[derive(Clone, Copy)]
+pub(super) struct Against<'a> {
+    /// The generation that was committed last.
+    pub committed: Option<&'a Manifest>,
+    /// What the probes showed.
+    pub served: &'a [(Probe, Shown)],
+    /// Whose trust is asked for.
+    pub clients: &'a [Arc<Known>],
+    /// Signatures that were checked before in this run.
+    pub signatures: &'a Signatures,
+}
+
 /// What is wrong with a target that was looked at.
 pub(super) fn findings(
     survey: &Survey,
@@ -202,45 +227,80 @@ pub(super) fn findings(
     served: &[(Probe, Shown)],
     now: time::OffsetDateTime,
 ) -> Vec<Finding> {
+    let signatures = Signatures::default();
+    let against = Against { committed, served, clients: &[], signatures: &signatures };
+    judged(survey, config, &against, now).0
+}
+
+/// The same, and what clients make of the first pair.
+pub(super) fn judged(
+    survey: &Survey,
+    config: &TargetConfig,
+    against: &Against<'_>,
+    now: time::OffsetDateTime,
+) -> (Vec<Finding>, Vec<TrustVerdict>) {
     let slots: Vec<Slot> = survey.pairs.iter().flat_map(|pair| pair.pair.slots.clone()).collect();
     let images: Vec<&Image> = survey.pairs.iter().flat_map(|pair| pair.looks.iter().map(|look| &look.image)).collect();
-    let regression = committed.filter(|manifest| !same_as(manifest, &slots, &images)).map(|manifest| Regression {
+    let changed = against.committed.filter(|manifest| !same_as(manifest, &slots, &images));
+    let regression = changed.map(|manifest| Regression {
         generation: manifest.generation,
         committed: manifest.leaf.as_ref().map(|leaf| leaf.fingerprint),
     });
     let before = |lifetime| config.policy.renew_before.left_of(lifetime);
-    let mut found: Vec<Finding> = Vec::new();
+    let (mut found, mut first): (Vec<Finding>, Option<Vec<TrustVerdict>>) = (Vec::new(), None);
     for (index, pair) in survey.pairs.iter().enumerate() {
-        let key_files: Vec<(Role, Attributes)> = pair
-            .pair
-            .slots
-            .iter()
-            .zip(&pair.looks)
-            .filter_map(|(slot, look)| match &look.image {
-                Image::File { attributes, .. } => Some((slot.role, attributes.clone())),
-                Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-            })
-            .collect();
+        let files = stored(pair, config, survey.owner);
         let served: Vec<(Probe, Shown)> =
-            served.iter().filter(|(probe, _)| pair.pair.probes.contains(probe)).cloned().collect();
+            against.served.iter().filter(|(probe, _)| pair.pair.probes.contains(probe)).cloned().collect();
+        let chain = pair.installed.chain.as_ref();
+        let trust = chain.map(|chain| judge::verdicts(against.clients, chain, &config.names, now)).unwrap_or_default();
         let facts = Facts {
-            installed: &pair.installed,
             key_expected: true,
-            key_files: &key_files,
+            whole_chain: true,
+            files: &files,
             wanted: &config.names,
+            needs_client_auth: config.needs_client_auth,
             served: &served,
+            trust: &trust,
             regression: regression.filter(|_| index == 0),
-            renew_before: &before,
-            now,
+            rules: &config.rules,
+            subject: &config.name,
+            ..Facts::new(&pair.installed, &before, against.signatures, now)
         };
         for finding in assess::findings(&facts) {
             if !found.contains(&finding) {
                 found.push(finding);
             }
         }
+        first.get_or_insert(trust);
     }
-    found.sort_by_key(|finding| finding.severity);
-    found
+    found.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
+    (found, first.unwrap_or_default())
+}
+
+/// The files of a pair, as the judge wants to know them.
+fn stored(pair: &PairState, config: &TargetConfig, owner: Option<u32>) -> Vec<Stored> {
+    // What nginx reads, it reads as root.
+    let reads_itself = matches!(config.kind, TargetKind::Files(_));
+    let reader = config.service_user.clone().zip(owner).filter(|_| reads_itself);
+    let slots = pair.pair.slots.iter().zip(&pair.places).zip(&pair.looks).enumerate();
+    slots
+        .map(|(index, ((slot, place), look))| Stored {
+            role: slot.role,
+            path: slot.path.display().to_string(),
+            real: match place {
+                Place::InPlace { path } => path.display().to_string(),
+                Place::Adopted { .. } => slot.path.display().to_string(),
+            },
+            attributes: match &look.image {
+                Image::File { attributes, .. } => Some(attributes.clone()),
+                Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+            },
+            dangling: pair.dangling.contains(&index),
+            tracked_by: pair.tracked_by.clone(),
+            reader: reader.clone(),
+        })
+        .collect()
 }
 
 /// The first directory on the way to a directory that a user other than root could not enter.

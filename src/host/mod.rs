@@ -12,6 +12,7 @@ pub mod passphrase;
 pub mod probe;
 pub mod process;
 pub mod publish;
+pub mod roots;
 pub mod scratch;
 pub mod signal;
 pub mod state;
@@ -167,6 +168,12 @@ impl Host {
     #[must_use]
     pub fn real(&self, path: &Path) -> Option<PathBuf> {
         std::fs::canonicalize(path).ok()
+    }
+
+    /// Whether a link is at a path, wherever it leads.
+    #[must_use]
+    pub fn is_link(&self, path: &Path) -> bool {
+        path.is_symlink()
     }
 
     /// Runs a command that changes what the service does.

@@ -165,9 +165,22 @@ pub(super) fn severity(severity: Severity) -> &'static str {
 }
 
 fn finding(finding: &Finding, page: &mut Page) {
-    page.painted_field(paint(finding.severity), severity(finding.severity)).put(Paint::Strong, finding.code.name());
+    let (paint, word) = match finding.accepted {
+        Some(_) => (Paint::Faint, "accepted"),
+        None => (paint(finding.severity), severity(finding.severity)),
+    };
+    page.painted_field(paint, word).put(Paint::Strong, finding.code.name());
     page.say(": ").prose(Paint::Plain, &finding.message, FIELD).end();
-    page.field("").advice(Paint::Faint, finding.remedy, FIELD).end();
+    match (&finding.accepted, &finding.lapsed) {
+        (Some(accepted), _) => {
+            page.note("", Paint::Faint, &format!("accepted until {}: {}", accepted.until, accepted.reason))
+        }
+        (None, Some(lapsed)) => {
+            page.field("").advice(Paint::Faint, finding.remedy, FIELD).end();
+            page.note("", Paint::Faint, &format!("it was accepted until {}: {}", lapsed.until, lapsed.reason))
+        }
+        (None, None) => page.field("").advice(Paint::Faint, finding.remedy, FIELD).end(),
+    };
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What `check` found: a paragraph a subject, and a line for all.
 
 use super::{finding, names, notes};
-use crate::assess::{Severity, date, span};
+use crate::assess::{Finding, Severity, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::Checked;
@@ -18,7 +18,9 @@ pub fn render(all: &[Checked], view: &View, page: &mut Page) {
             subject(checked, view, page);
         }
     }
-    let count = |severity| all.iter().flat_map(|checked| &checked.findings).filter(|f| f.severity == severity).count();
+    let findings = || all.iter().flat_map(|checked| &checked.findings);
+    let count = |severity| findings().filter(|f| f.severity == severity && f.accepted.is_none()).count();
+    let accepted = findings().filter(|finding| finding.accepted.is_some()).count();
     let (critical, warnings, remarks) = (count(Severity::Critical), count(Severity::Warning), count(Severity::Note));
     let problems = all.iter().filter(|checked| checked.problem.is_some()).count();
     if view.quiet && critical + warnings + problems == 0 {
@@ -37,6 +39,9 @@ pub fn render(all: &[Checked], view: &View, page: &mut Page) {
         plural(warnings, "warning"),
         plural(remarks, "note")
     );
+    if accepted > 0 {
+        summary.push_str(&format!(", {accepted} accepted"));
+    }
     if problems > 0 {
         summary.push_str(&format!("; {problems} could not be looked at"));
     }
@@ -44,7 +49,7 @@ pub fn render(all: &[Checked], view: &View, page: &mut Page) {
 }
 
 fn worst(checked: &Checked) -> bool {
-    checked.findings.iter().any(|finding| finding.severity <= Severity::Warning)
+    checked.findings.iter().any(Finding::counts)
 }
 
 fn plural(count: usize, word: &str) -> String {
@@ -55,6 +60,13 @@ fn subject(checked: &Checked, view: &View, page: &mut Page) {
     page.put(Paint::Strong, &checked.subject).put(Paint::Faint, &format!(" ({})", checked.kind)).end();
     if let Some(leaf) = &checked.leaf {
         facts(leaf, checked.kind, view, page);
+    }
+    for verdict in &checked.trust {
+        let text = match &verdict.why {
+            Some(why) => format!("not by {}: {why}", verdict.profile),
+            None => format!("by {}: {}", verdict.profile, verdict.path.join(" <- ")),
+        };
+        page.note("trust", if verdict.trusted { Paint::Plain } else { Paint::Warn }, &text);
     }
     for seen in &checked.served {
         let paint = match &seen.shown {
@@ -68,7 +80,7 @@ fn subject(checked: &Checked, view: &View, page: &mut Page) {
     }
     checked.findings.iter().for_each(|one| finding(one, page));
     notes(&checked.notes, page);
-    if checked.findings.is_empty() && checked.problem.is_none() {
+    if checked.findings.iter().all(|finding| finding.accepted.is_some()) && checked.problem.is_none() {
         page.say("  ").put(Paint::Good, "good").end();
     }
     page.end();

@@ -113,6 +113,9 @@ fn status(one: &Status, view: &View) -> Row {
     let (mood, state) = match (&one.problem, one.interrupted, worst) {
         (Some(_), _, _) => (Paint::Bad, "unknown".to_owned()),
         (None, true, _) => (Paint::Bad, "interrupted".to_owned()),
+        (None, false, Some(finding)) if finding.accepted.is_some() => {
+            (Paint::Faint, format!("accepted: {}", finding.code.name()))
+        }
         (None, false, Some(finding)) => {
             (paint(finding.severity), format!("{}: {}", severity(finding.severity), finding.code.name()))
         }

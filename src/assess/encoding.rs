@@ -1,0 +1,63 @@
+//! How certificates are written: what readers disagree about.
+
+use super::{Code, Finding};
+use crate::cert::{Breach, Certificate, Chain, OddSerial};
+
+pub(super) fn findings(chain: &Chain, found: &mut Vec<Finding>) {
+    let before = found.len();
+    one(chain.leaf(), "it", found);
+    let specific = found.len() > before || found.iter().any(|known| explains_refusal(known.code));
+    if let Some(why) = chain.leaf().strict_refusal().filter(|_| !specific) {
+        found.push(Finding::new(Code::StrictRefused, format!("strict clients refuse it: {why}")));
+    }
+    for certificate in chain.intermediates() {
+        one(certificate, &certificate.title(), found);
+    }
+}
+
+fn one(certificate: &Certificate, who: &str, found: &mut Vec<Finding>) {
+    let mut tell = |code, message: String| found.push(Finding::new(code, message));
+    match certificate.odd_serial() {
+        Some(OddSerial::Zero) => tell(Code::SerialNotPositive, format!("the serial number of {who} is zero")),
+        Some(OddSerial::Negative) => tell(Code::SerialNotPositive, format!("the serial number of {who} is negative")),
+        Some(OddSerial::TooLong(octets)) => {
+            tell(Code::SerialTooLong, format!("the serial number of {who} has {octets} octets, more than 20"));
+        }
+        None => {}
+    }
+    if certificate.odd_dates() {
+        tell(Code::DateEncoding, format!("a date of {who} is not written as RFC 5280 prescribes"));
+    }
+    if certificate.version() < 3 {
+        tell(Code::OldVersion, format!("{who} is of X.509 version {}", certificate.version()));
+    }
+    if certificate.algorithms_differ() {
+        tell(Code::AlgorithmMismatch, format!("{who} names one signature algorithm inside and another outside"));
+    }
+    for (code, what, list) in [
+        (Code::DuplicateExtension, "is there twice", certificate.repeated_extensions()),
+        (Code::UnreadableExtension, "cannot be read", certificate.unreadable_extensions()),
+        (Code::UnknownCritical, "is critical, and no client knows it", certificate.unknown_critical()),
+    ] {
+        if let [first, ..] = list {
+            tell(code, format!("the extension {first} of {who} {what}"));
+        }
+    }
+    let breaches: Vec<&str> = certificate.breaches().iter().map(|breach: &Breach| breach.text()).collect();
+    if !breaches.is_empty() {
+        tell(Code::Profile, format!("{who} breaks RFC 5280: {}", breaches.join("; ")));
+    }
+}
+
+/// Whether this finding already tells why a strict reader stops.
+fn explains_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::OldVersion
+            | Code::AlgorithmMismatch
+            | Code::DuplicateExtension
+            | Code::UnreadableExtension
+            | Code::UnknownCritical
+            | Code::ValidityReversed
+    )
+}

@@ -1,0 +1,79 @@
+//! Keys and signatures.
+
+use super::{Code, Facts, Finding};
+use crate::cert::{Certificate, Chain, KeyKind, SelfSigned, Weakness};
+
+/// Fewer bits of RSA are weak (Baseline Requirements section 6.1.5).
+const LEAST: u32 = 2048;
+
+/// More bits of RSA than any usual client checks.
+const MOST: u32 = 8192;
+
+pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &mut Vec<Finding>) {
+    let leaf = chain.leaf();
+    key(leaf, found);
+    if vouched && leaf.signature_algorithm().is_broken() {
+        let message = format!("it is signed with {}", leaf.signature_algorithm());
+        found.push(Finding::new(Code::WeakSignature, message));
+    }
+    for one in chain.intermediates() {
+        issuer(one, facts, found);
+    }
+}
+
+fn key(leaf: &Certificate, found: &mut Vec<Finding>) {
+    let kind = leaf.key_kind();
+    match kind {
+        KeyKind::Rsa(bits) => rsa(leaf, *bits, found),
+        KeyKind::P256 | KeyKind::P384 => {}
+        KeyKind::P521 | KeyKind::Ed25519 => {
+            found.push(Finding::new(Code::RareKey, format!("its key is {kind}")));
+        }
+        KeyKind::Other(name) => {
+            found.push(Finding::new(Code::UnsupportedKey, format!("its key is {name}")));
+        }
+    }
+}
+
+fn rsa(leaf: &Certificate, bits: u32, found: &mut Vec<Finding>) {
+    let Some(numbers) = leaf.rsa() else { return };
+    let broken = match numbers.weakness() {
+        Some(Weakness::SmallFactor(factor)) => Some(format!("the modulus of its key can be divided by {factor}")),
+        Some(Weakness::ImpossibleExponent) => Some("the exponent of its key is none of RSA".to_owned()),
+        Some(Weakness::Roca) => Some("its key was made by a smart card or TPM with CVE-2017-15361 (ROCA)".to_owned()),
+        None => None,
+    };
+    if let Some(message) = broken {
+        found.push(Finding::new(Code::BrokenKey, message));
+        return;
+    }
+    if bits < LEAST {
+        found.push(Finding::new(Code::WeakKey, format!("its RSA key has {bits} bits")));
+    } else if bits > MOST {
+        found.push(Finding::new(Code::HugeKey, format!("its RSA key has {bits} bits")));
+    } else if bits % 8 != 0 {
+        found.push(Finding::new(Code::OddKey, format!("its RSA key has {bits} bits, not a multiple of 8")));
+    }
+    if let Some(exponent) = numbers.exponent().filter(|exponent| *exponent < 65_537) {
+        found.push(Finding::new(Code::OddKey, format!("the exponent of its RSA key is {exponent}")));
+    }
+}
+
+/// What a CA in the chain brings with it. A root signs itself, and nobody looks at that signature.
+fn issuer(one: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    if facts.signatures.self_signed(one) == SelfSigned::Yes {
+        return;
+    }
+    if one.signature_algorithm().is_broken() {
+        let message = format!("{} in the chain is signed with {}", one.title(), one.signature_algorithm());
+        found.push(Finding::new(Code::WeakChain, message));
+    }
+    if let KeyKind::Rsa(bits) = one.key_kind()
+        && *bits < LEAST
+    {
+        found.push(Finding::new(
+            Code::WeakChain,
+            format!("the RSA key of {} in the chain has {bits} bits", one.title()),
+        ));
+    }
+}

@@ -1,0 +1,101 @@
+//! What clients make of the chain.
+
+use super::dates::date;
+use super::{Code, Facts, Finding};
+use crate::cert::{Chain, Signed, TrustVerdict, Untrusted};
+
+/// Every chain that no client takes has a finding that says why; what another finding said already is not said again.
+pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let (trusted, refused): (Vec<&TrustVerdict>, Vec<&TrustVerdict>) =
+        facts.trust.iter().partition(|verdict| verdict.trusted);
+    let names = |verdicts: &[&TrustVerdict]| {
+        verdicts.iter().map(|verdict| verdict.profile.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let Some((first, reason)) = refused.first().and_then(|first| Some((*first, first.reason.as_ref()?))) else {
+        return;
+    };
+    if !trusted.is_empty() {
+        let why = first.why.as_deref().unwrap_or_default();
+        let message = format!("trusted by {}, not by {}: {why}", names(&trusted), names(&refused));
+        found.push(Finding::new(Code::TrustDiffers, message));
+        return;
+    }
+    // A root may have the name of a CA of the chain and another key. The chain itself tells that nothing is forged.
+    let leaf = chain.leaf();
+    let sound = chain.intermediates().iter().any(|one| facts.signatures.issued_by(leaf, one) == Signed::Verified);
+    let reason = match reason {
+        Untrusted::FalseSignature if sound => &Untrusted::UnknownIssuer,
+        other => other,
+    };
+    let (code, said_by): (Code, &[Code]) = of(reason);
+    if found.iter().any(|known| known.code == code || said_by.contains(&known.code)) {
+        return;
+    }
+    let top = chain.intermediates().last().unwrap_or(chain.leaf());
+    let message = match reason {
+        Untrusted::UnknownIssuer => {
+            format!("no path leads from {} to a root of {}", top.issuer(), names(&refused))
+        }
+        Untrusted::RootOutOfDate { root, to, .. } => {
+            format!("the root {root} ({}) is valid only until {}", names(&refused), date(*to))
+        }
+        other @ (Untrusted::Expired(_)
+        | Untrusted::NotYetValid(_)
+        | Untrusted::WrongName(_)
+        | Untrusted::CaAsServer
+        | Untrusted::WrongPurpose
+        | Untrusted::WeakKey(_)
+        | Untrusted::FalseSignature
+        | Untrusted::WeakSignature
+        | Untrusted::ForbiddenName
+        | Untrusted::TooLong
+        | Untrusted::IssuerNotCa
+        | Untrusted::Refused(_)) => format!("{}: {other}", names(&refused)),
+    };
+    found.push(Finding::new(code, message));
+}
+
+/// The code for a reason, and those that tell it as well.
+fn of(reason: &Untrusted) -> (Code, &'static [Code]) {
+    match reason {
+        Untrusted::UnknownIssuer => (
+            Code::Untrusted,
+            &[
+                Code::SelfSigned,
+                Code::SelfIssuedUnverified,
+                Code::OwnKeyOtherName,
+                Code::SharedDefault,
+                Code::VendorDefault,
+                Code::ChainIncomplete,
+                Code::FalseSignature,
+            ],
+        ),
+        Untrusted::RootOutOfDate { .. } => (Code::RootExpired, &[Code::CrossSignExpired]),
+        Untrusted::Expired(_) => (Code::ChainExpired, &[Code::Expired, Code::CrossSignExpired, Code::ValidityReversed]),
+        Untrusted::NotYetValid(_) => (Code::NotYetValid, &[Code::ChainExpired, Code::ValidityReversed]),
+        Untrusted::WrongName(_) => (Code::NameMissing, &[Code::NoNames]),
+        Untrusted::CaAsServer => (Code::CaAsLeaf, &[Code::SelfSigned]),
+        Untrusted::WrongPurpose => (Code::StrictRefused, &[Code::NotForServers]),
+        Untrusted::WeakKey(_) => {
+            (Code::WeakKey, &[Code::BrokenKey, Code::HugeKey, Code::UnsupportedKey, Code::SelfSigned])
+        }
+        Untrusted::FalseSignature => (Code::FalseSignature, &[]),
+        Untrusted::WeakSignature => (Code::StrictRefused, &[Code::WeakSignature, Code::WeakChain]),
+        Untrusted::ForbiddenName => (Code::NameConstraints, &[]),
+        Untrusted::TooLong => (Code::PathLength, &[]),
+        Untrusted::IssuerNotCa => (Code::IssuerNotCa, &[]),
+        Untrusted::Refused(_) => (
+            Code::StrictRefused,
+            &[
+                Code::OldVersion,
+                Code::AlgorithmMismatch,
+                Code::DuplicateExtension,
+                Code::UnreadableExtension,
+                Code::UnknownCritical,
+                Code::SerialNotPositive,
+                Code::DateEncoding,
+                Code::ValidityReversed,
+            ],
+        ),
+    }
+}

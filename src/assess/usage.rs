@@ -1,0 +1,29 @@
+//! What the leaf may be used for.
+
+use super::{Code, Facts, Finding};
+use crate::cert::{Certificate, KeyKind};
+
+pub(super) fn findings(leaf: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    if leaf.is_ca() {
+        found.push(Finding::new(Code::CaAsLeaf, "it is a CA certificate"));
+    }
+    if !leaf.serves_tls() {
+        found.push(Finding::new(Code::NotForServers, "its extended key usage does not include serverAuth"));
+    }
+    if facts.needs_client_auth && !leaf.serves_clients() {
+        let who = if leaf.claims_public() { "it is a public certificate, and " } else { "" };
+        let message = format!("{who}its extended key usage does not include clientAuth, which the product needs");
+        found.push(Finding::new(Code::NoClientAuth, message));
+    }
+    if !leaf.signs_handshakes() {
+        found.push(Finding::new(Code::KeyUsage, "its key usage does not include digitalSignature"));
+    }
+    let exchanged = facts.wire.is_some_and(|wire| wire.rsa_key_exchange);
+    if exchanged && matches!(leaf.key_kind(), KeyKind::Rsa(_)) && !leaf.enciphers_keys() {
+        let message = "the server exchanges keys with RSA, and its key usage does not include keyEncipherment";
+        found.push(Finding::new(Code::NoKeyEncipherment, message));
+    }
+    if leaf.must_staple() {
+        found.push(Finding::new(Code::MustStaple, "it demands a stapled OCSP answer (RFC 7633)"));
+    }
+}

@@ -1,0 +1,430 @@
+//! What a certificate says beyond names, dates and keys: uses, oddities of its encoding, breaches of the standard.
+
+use std::ops::Range;
+
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{ParsedExtension, X509Extension};
+
+use super::certificate::Certificate;
+use super::{distinguished, rsa};
+
+/// Gathered while a certificate is parsed; what no ordinary certificate has costs no allocation.
+#[derive(Default)]
+pub(super) struct Details {
+    version: u8,
+    serial: Range<usize>,
+    key_usage: Option<u16>,
+    purposes: Option<Purposes>,
+    not_understood: Vec<String>,
+    repeated: Vec<String>,
+    unreadable: Vec<String>,
+    breaches: Vec<Breach>,
+    algorithms_differ: bool,
+    odd_dates: bool,
+    constrains_names: bool,
+    claims_public: bool,
+    must_staple: bool,
+}
+
+/// What an extended key usage allows (RFC 5280 section 4.2.1.12).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Purposes {
+    /// Anything.
+    pub any: bool,
+    /// TLS servers.
+    pub server: bool,
+    /// TLS clients.
+    pub client: bool,
+}
+
+/// What a serial number should not be (RFC 5280 section 4.1.2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OddSerial {
+    /// Zero.
+    Zero,
+    /// Below zero.
+    Negative,
+    /// Of so many octets, where 20 is the most.
+    TooLong(usize),
+}
+
+/// A rule for those who issue, broken; clients mostly overlook it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Breach {
+    /// Section 4.2.1.1.
+    AuthorityKeyIdentifierCritical,
+    /// Section 4.2.1.1.
+    AuthorityKeyIdentifierMissing,
+    /// Section 4.2.1.2.
+    SubjectKeyIdentifierCritical,
+    /// Section 4.2.1.2.
+    SubjectKeyIdentifierMissing,
+    /// Section 4.2.1.6.
+    NamesNotCritical,
+    /// Section 4.2.1.9.
+    ConstraintsNotCritical,
+    /// Section 4.2.1.9.
+    PathLengthWithoutCertificateSigning,
+    /// Section 4.2.1.9.
+    SignsCertificatesWithoutBeingCa,
+    /// Section 4.2.1.10.
+    NameConstraintsNotCritical,
+    /// Section 4.2.1.10.
+    NameConstraintsInLeaf,
+    /// Section 4.2.1.11.
+    PolicyConstraintsNotCritical,
+    /// Section 4.2.2.1.
+    AuthorityInformationCritical,
+    /// Section 4.1.2.6.
+    CaWithoutSubject,
+    /// Section 4.1.2.4.
+    NoIssuer,
+    /// Section 4.1.2.8.
+    UniqueIdentifiers,
+}
+
+impl Breach {
+    /// What it is, and the section of RFC 5280 it breaks.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::AuthorityKeyIdentifierCritical => "its authority key identifier is critical (4.2.1.1)",
+            Self::AuthorityKeyIdentifierMissing => "it has no authority key identifier (4.2.1.1)",
+            Self::SubjectKeyIdentifierCritical => "its subject key identifier is critical (4.2.1.2)",
+            Self::SubjectKeyIdentifierMissing => "a CA without subject key identifier (4.2.1.2)",
+            Self::NamesNotCritical => "no subject, and alternative names that are not critical (4.2.1.6)",
+            Self::ConstraintsNotCritical => "basic constraints of a CA that are not critical (4.2.1.9)",
+            Self::PathLengthWithoutCertificateSigning => "a path length without the use keyCertSign (4.2.1.9)",
+            Self::SignsCertificatesWithoutBeingCa => "the use keyCertSign without being a CA (4.2.1.9)",
+            Self::NameConstraintsNotCritical => "name constraints that are not critical (4.2.1.10)",
+            Self::NameConstraintsInLeaf => "name constraints in a certificate that is no CA's (4.2.1.10)",
+            Self::PolicyConstraintsNotCritical => "policy constraints that are not critical (4.2.1.11)",
+            Self::AuthorityInformationCritical => "its authority information access is critical (4.2.2.1)",
+            Self::CaWithoutSubject => "a CA without a subject (4.1.2.6)",
+            Self::NoIssuer => "an empty issuer (4.1.2.4)",
+            Self::UniqueIdentifiers => "unique identifiers (4.1.2.8)",
+        }
+    }
+}
+
+impl Certificate {
+    /// The version of X.509: 1, 2 or 3.
+    #[must_use]
+    pub fn version(&self) -> u8 {
+        self.details().version
+    }
+
+    /// What is wrong with the serial number, if anything.
+    #[must_use]
+    pub fn odd_serial(&self) -> Option<OddSerial> {
+        match &self.der()[self.details().serial.clone()] {
+            [first, ..] if *first >= 0x80 => Some(OddSerial::Negative),
+            bytes if bytes.iter().all(|byte| *byte == 0) => Some(OddSerial::Zero),
+            bytes if bytes.len() > 20 => Some(OddSerial::TooLong(bytes.len())),
+            _ => None,
+        }
+    }
+
+    /// What its extended key usage allows; without one, nothing is excluded.
+    #[must_use]
+    pub fn purposes(&self) -> Option<Purposes> {
+        self.details().purposes
+    }
+
+    /// Whether it may be a TLS client's (RFC 5280 section 4.2.1.12).
+    #[must_use]
+    pub fn serves_clients(&self) -> bool {
+        self.purposes().is_none_or(|purposes| purposes.any || purposes.client)
+    }
+
+    /// Whether its key usage allows to encipher keys, without which there is no RSA key exchange (RFC 5246 section 7.4.2).
+    #[must_use]
+    pub fn enciphers_keys(&self) -> bool {
+        self.details().key_usage.is_none_or(|bits| bits & 0b100 != 0)
+    }
+
+    /// Whether its key usage allows to sign certificates (RFC 5280 section 4.2.1.3).
+    #[must_use]
+    pub fn signs_certificates(&self) -> bool {
+        self.details().key_usage.is_none_or(|bits| bits & 0b10_0000 != 0)
+    }
+
+    /// Object identifiers of critical extensions that no client knows: it must refuse the certificate (RFC 5280 section 4.2).
+    #[must_use]
+    pub fn unknown_critical(&self) -> &[String] {
+        &self.details().not_understood
+    }
+
+    /// Extensions that are there more than once (RFC 5280 section 4.2 forbids it).
+    #[must_use]
+    pub fn repeated_extensions(&self) -> &[String] {
+        &self.details().repeated
+    }
+
+    /// Extensions whose content cannot be read.
+    #[must_use]
+    pub fn unreadable_extensions(&self) -> &[String] {
+        &self.details().unreadable
+    }
+
+    /// Rules of RFC 5280 that it breaks and that clients mostly overlook.
+    #[must_use]
+    pub fn breaches(&self) -> &[Breach] {
+        &self.details().breaches
+    }
+
+    /// Whether it names another signature algorithm inside than outside (RFC 5280 section 4.1.1.2 forbids it).
+    #[must_use]
+    pub fn algorithms_differ(&self) -> bool {
+        self.details().algorithms_differ
+    }
+
+    /// Whether a date is written otherwise than RFC 5280 section 4.1.2.5 prescribes.
+    #[must_use]
+    pub fn odd_dates(&self) -> bool {
+        self.details().odd_dates
+    }
+
+    /// Whether it limits the names of what is issued below it (RFC 5280 section 4.2.1.10).
+    #[must_use]
+    pub fn constrains_names(&self) -> bool {
+        self.details().constrains_names
+    }
+
+    /// Whether it says that it comes from a public CA: a policy that the CA/Browser Forum reserves (Baseline Requirements section
+    /// 7.1.6.1), or embedded timestamps of certificate transparency logs (RFC 6962). Says nothing of trust.
+    #[must_use]
+    pub fn claims_public(&self) -> bool {
+        self.details().claims_public
+    }
+
+    /// Whether it demands a stapled OCSP answer (RFC 7633).
+    #[must_use]
+    pub fn must_staple(&self) -> bool {
+        self.details().must_staple
+    }
+
+    /// Names with characters that no name has: NUL, which ends a name for some readers, and other control characters.
+    #[must_use]
+    pub fn has_control_characters(&self) -> bool {
+        let bad = |text: &str| text.chars().any(char::is_control);
+        bad(self.subject()) || bad(self.issuer()) || self.unusable_names().iter().any(|name| bad(name))
+    }
+
+    /// Common names, of which clients take none any more.
+    #[must_use]
+    pub fn common_names(&self) -> Vec<String> {
+        distinguished::common_names(self.subject_der())
+    }
+
+    /// The numbers of its RSA key, where it has one.
+    #[must_use]
+    pub fn rsa(&self) -> Option<rsa::PublicNumbers> {
+        rsa::PublicNumbers::of_spki(self.spki())
+    }
+
+    /// Whether both certify the same key.
+    #[must_use]
+    pub fn same_key(&self, other: &Self) -> bool {
+        super::spki::same(self.spki(), other.spki())
+    }
+
+    /// Whether both have the same subject (RFC 5280 section 7.1).
+    #[must_use]
+    pub fn same_subject(&self, other: &Self) -> bool {
+        distinguished::same(self.subject_der(), other.subject_der())
+    }
+
+    /// Whether it names `issuer` as its issuer; whether that is so is for [`issued_by`](super::issued_by).
+    #[must_use]
+    pub fn names_as_issuer(&self, issuer: &Self) -> bool {
+        distinguished::same(self.issuer_der(), issuer.subject_der())
+    }
+
+    /// What a strict reader of certificates has against this one before it looks at any other.
+    #[must_use]
+    pub fn strict_refusal(&self) -> Option<String> {
+        let der = rustls::pki_types::CertificateDer::from(self.der());
+        webpki::EndEntityCert::try_from(&der).err().map(|error| format!("{error:?}"))
+    }
+}
+
+/// Reads what the certificate tells; `place` is where a part of it stands in its DER.
+pub(super) fn of(
+    certificate: &X509Certificate<'_>,
+    der: &[u8],
+    place: impl Fn(&[u8]) -> Range<usize>,
+    self_issued: bool,
+) -> Details {
+    let tbs = &certificate.tbs_certificate;
+    let (issuer, subject) = (place(tbs.issuer.as_raw()), place(tbs.subject.as_raw()));
+    let mut details = Details {
+        version: u8::try_from(tbs.version.0.saturating_add(1)).unwrap_or(u8::MAX),
+        serial: place(tbs.raw_serial()),
+        algorithms_differ: tbs.signature != certificate.signature_algorithm,
+        odd_dates: der.get(issuer.end..subject.start).is_none_or(|validity| !usual_dates(validity)),
+        ..Details::default()
+    };
+    let no_subject = tbs.subject.iter_rdn().next().is_none();
+    let mut seen = Seen::default();
+    for (index, extension) in tbs.extensions().iter().enumerate() {
+        if tbs.extensions()[..index].iter().any(|earlier| earlier.oid == extension.oid) {
+            details.repeated.push(extension.oid.to_id_string());
+        }
+        take(&mut details, &mut seen, extension, no_subject);
+    }
+    let mut breach = |broken: bool, breach| {
+        if broken {
+            details.breaches.push(breach);
+        }
+    };
+    let signs = details.key_usage.is_none_or(|bits| bits & 0b10_0000 != 0);
+    breach(!seen.aki && !self_issued && details.version == 3, Breach::AuthorityKeyIdentifierMissing);
+    breach(!seen.ski && seen.ca, Breach::SubjectKeyIdentifierMissing);
+    breach(seen.path_length && !signs, Breach::PathLengthWithoutCertificateSigning);
+    breach(details.key_usage.is_some() && signs && !seen.ca, Breach::SignsCertificatesWithoutBeingCa);
+    breach(details.constrains_names && !seen.ca, Breach::NameConstraintsInLeaf);
+    breach(no_subject && seen.ca, Breach::CaWithoutSubject);
+    breach(tbs.issuer.iter_rdn().next().is_none(), Breach::NoIssuer);
+    breach(tbs.issuer_uid.is_some() || tbs.subject_uid.is_some(), Breach::UniqueIdentifiers);
+    details
+}
+
+#[derive(Default)]
+struct Seen {
+    aki: bool,
+    ski: bool,
+    ca: bool,
+    path_length: bool,
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "extensions are an open set")]
+fn take(details: &mut Details, seen: &mut Seen, extension: &X509Extension<'_>, no_subject: bool) {
+    let mut breach = |broken: bool, breach| {
+        if broken {
+            details.breaches.push(breach);
+        }
+    };
+    match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(_) => {
+            seen.aki = true;
+            breach(extension.critical, Breach::AuthorityKeyIdentifierCritical);
+        }
+        ParsedExtension::SubjectKeyIdentifier(_) => {
+            seen.ski = true;
+            breach(extension.critical, Breach::SubjectKeyIdentifierCritical);
+        }
+        ParsedExtension::SubjectAlternativeName(_) => {
+            breach(no_subject && !extension.critical, Breach::NamesNotCritical);
+        }
+        ParsedExtension::BasicConstraints(constraints) => {
+            seen.ca |= constraints.ca;
+            seen.path_length |= constraints.ca && constraints.path_len_constraint.is_some();
+            breach(constraints.ca && !extension.critical, Breach::ConstraintsNotCritical);
+        }
+        ParsedExtension::NameConstraints(_) => {
+            breach(!extension.critical, Breach::NameConstraintsNotCritical);
+            details.constrains_names = true;
+        }
+        ParsedExtension::PolicyConstraints(_) => breach(!extension.critical, Breach::PolicyConstraintsNotCritical),
+        ParsedExtension::AuthorityInfoAccess(_) => breach(extension.critical, Breach::AuthorityInformationCritical),
+        ParsedExtension::KeyUsage(usage) => {
+            details.key_usage = Some(details.key_usage.unwrap_or(u16::MAX) & usage.flags);
+        }
+        ParsedExtension::ExtendedKeyUsage(usage) => {
+            let before = details.purposes.unwrap_or(Purposes { any: true, server: true, client: true });
+            details.purposes = Some(Purposes {
+                any: before.any && usage.any,
+                server: before.server && (usage.any || usage.server_auth),
+                client: before.client && (usage.any || usage.client_auth),
+            });
+        }
+        ParsedExtension::CertificatePolicies(policies) => {
+            details.claims_public |= policies.iter().any(|policy| RESERVED.contains(&policy.policy_id.as_bytes()));
+        }
+        ParsedExtension::SCT(_) => details.claims_public = true,
+        ParsedExtension::ParseError { .. } => details.unreadable.push(extension.oid.to_id_string()),
+        ParsedExtension::UnsupportedExtension { .. } if extension.oid.as_bytes() == TLS_FEATURE => {
+            // SEQUENCE of INTEGER: 5 is status_request (RFC 7633 section 4).
+            details.must_staple = extension.value.windows(3).any(|three| three == [0x02, 0x01, 0x05]);
+        }
+        ParsedExtension::UnsupportedExtension { .. } if extension.critical => {
+            details.not_understood.push(extension.oid.to_id_string());
+        }
+        _ => {}
+    }
+}
+
+/// 2.23.140.1.1 (extended validation), 2.23.140.1.2.1 to .3 (domain, organisation, individual validated): the content octets.
+const RESERVED: &[&[u8]] = &[
+    &[0x67, 0x81, 0x0c, 0x01, 0x01],
+    &[0x67, 0x81, 0x0c, 0x01, 0x02, 0x01],
+    &[0x67, 0x81, 0x0c, 0x01, 0x02, 0x02],
+    &[0x67, 0x81, 0x0c, 0x01, 0x02, 0x03],
+];
+
+/// 1.3.6.1.5.5.7.1.24, the content octets.
+const TLS_FEATURE: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x18];
+
+/// RFC 5280 section 4.1.2.5: until 2049 `YYMMDDHHMMSSZ`, from 2050 on `YYYYMMDDHHMMSSZ`, in DER.
+fn usual_dates(validity: &[u8]) -> bool {
+    let [0x30, length, rest @ ..] = validity else { return false };
+    let digits = |text: &[u8]| matches!(text, [digits @ .., b'Z'] if digits.iter().all(u8::is_ascii_digit));
+    let mut rest = rest;
+    for _ in 0..2 {
+        rest = match rest {
+            [0x17, 13, time @ ..] if time.len() >= 13 && digits(&time[..13]) => &time[13..],
+            [0x18, 15, time @ ..] if time.len() >= 15 && digits(&time[..15]) && time[..4] >= b"2050"[..] => &time[15..],
+            _ => return false,
+        };
+    }
+    usize::from(*length) + 2 == validity.len() && rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::fixture::{Wish, self_signed};
+
+    #[test]
+    fn an_ordinary_certificate_has_no_oddities() {
+        let root = self_signed(&Wish::ca("Root"));
+        let leaf = root.issue(&Wish::server("www.example.com").named(&["www.example.com"])).certificate;
+        for one in [&root.certificate, &leaf] {
+            assert_eq!((one.version(), one.odd_serial(), one.odd_dates()), (3, None, false));
+            assert!(one.unknown_critical().is_empty() && one.repeated_extensions().is_empty());
+            assert!(one.unreadable_extensions().is_empty());
+            assert_eq!(one.breaches(), []);
+            assert!(!one.algorithms_differ() && !one.claims_public() && !one.must_staple());
+            assert!(!one.has_control_characters());
+            assert_eq!(one.strict_refusal(), None);
+        }
+        assert_eq!(leaf.purposes(), Some(Purposes { any: false, server: true, client: false }));
+        assert!(!leaf.serves_clients() && root.certificate.serves_clients());
+        assert!(leaf.names_as_issuer(&root.certificate) && !root.certificate.names_as_issuer(&leaf));
+        assert!(root.certificate.same_key(&root.certificate) && !root.certificate.same_key(&leaf));
+    }
+
+    #[test]
+    fn dates_have_one_form_each() {
+        let of = |parts: &[(u8, &str)]| {
+            let content: Vec<u8> = parts
+                .iter()
+                .flat_map(|(tag, text)| [&[*tag, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat())
+                .collect();
+            usual_dates(&[&[0x30, u8::try_from(content.len()).unwrap()], content.as_slice()].concat())
+        };
+        assert!(of(&[(0x17, "300101000000Z"), (0x17, "310101000000Z")]));
+        assert!(of(&[(0x17, "300101000000Z"), (0x18, "20500101000000Z")]));
+        assert!(of(&[(0x17, "300101000000Z"), (0x18, "99991231235959Z")]));
+        for bad in [
+            [(0x17, "300101000000Z"), (0x18, "20490101000000Z")],
+            [(0x17, "3001010000Z"), (0x17, "310101000000Z")],
+            [(0x17, "300101000000+0100"), (0x17, "310101000000Z")],
+            [(0x17, "300101000000Z"), (0x18, "20500101000000.5Z")],
+        ] {
+            assert!(!of(&bad), "{bad:?}");
+        }
+        assert!(!usual_dates(b"") && !usual_dates(b"\x30\x00"));
+    }
+}

@@ -1,0 +1,137 @@
+//! RSA public keys that are weak though they are long enough.
+
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::RSAPublicKey;
+
+use super::spki;
+
+/// Modulus and exponent of an RSA key (RFC 8017 section 3.1), big-endian, without leading zeros.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublicNumbers {
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+/// Why anybody can find the private key, or forge what it signs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Weakness {
+    /// The modulus is even or has this small factor.
+    SmallFactor(u32),
+    /// The exponent is even or less than 3: no RSA key at all.
+    ImpossibleExponent,
+    /// The modulus has the form of the keys that some smart cards and TPMs made (CVE-2017-15361, "ROCA").
+    Roca,
+}
+
+/// Factors up to here are looked for.
+const SMALL: u32 = 751;
+
+/// The primes that divide the number from which an affected library built its primes. Those for which 65537 generates every
+/// residue tell nothing, and do no harm.
+const ROCA_PRIMES: &[u32] = &[
+    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
+    113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+];
+
+impl PublicNumbers {
+    pub(super) fn of_spki(der: &[u8]) -> Option<Self> {
+        let bits = spki::rsa_key_bits(der)?;
+        let (_, key) = RSAPublicKey::from_der(&bits).ok()?;
+        let trimmed = |number: &[u8]| number[number.iter().take_while(|byte| **byte == 0).count()..].to_vec();
+        Some(Self { modulus: trimmed(key.modulus), exponent: trimmed(key.exponent) })
+    }
+
+    /// The public exponent, where it fits.
+    #[must_use]
+    pub fn exponent(&self) -> Option<u64> {
+        if self.exponent.len() > 8 {
+            return None;
+        }
+        Some(self.exponent.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+    }
+
+    /// The first weakness that is found. Costs some microseconds.
+    #[must_use]
+    pub fn weakness(&self) -> Option<Weakness> {
+        let even = |number: &[u8]| number.last().is_none_or(|last| last & 1 == 0);
+        if even(&self.modulus) {
+            return Some(Weakness::SmallFactor(2));
+        }
+        if even(&self.exponent) || self.exponent == [1] {
+            return Some(Weakness::ImpossibleExponent);
+        }
+        let factor = (3..=SMALL).step_by(2).find(|candidate| self.modulo(*candidate) == 0);
+        if let Some(factor) = factor {
+            return Some(Weakness::SmallFactor(factor));
+        }
+        // Of 2048-bit moduli made otherwise, fewer than one in 2^100 passes all of these.
+        ROCA_PRIMES.iter().all(|prime| is_power(self.modulo(*prime), *prime)).then_some(Weakness::Roca)
+    }
+
+    fn modulo(&self, divisor: u32) -> u32 {
+        self.modulus.iter().fold(0, |rest, byte| ((rest << 8) | u32::from(*byte)) % divisor)
+    }
+}
+
+/// Whether `residue` is a power of 65537 modulo `prime`.
+fn is_power(residue: u32, prime: u32) -> bool {
+    let generator = 65_537 % prime;
+    let mut power = 1;
+    for _ in 0..prime {
+        if power == residue {
+            return true;
+        }
+        power = power * generator % prime;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::{Generate, PrivateKey};
+
+    /// 65537 to this power: the plainest number of the form.
+    fn power(exponent: usize) -> Vec<u8> {
+        let mut number = vec![1_u8];
+        for _ in 0..exponent {
+            let shifted = [number.as_slice(), &[0, 0]].concat();
+            let (mut sum, mut carry) = (Vec::new(), 0);
+            for place in 0..shifted.len() + 1 {
+                let digit = |of: &[u8]| of.iter().rev().nth(place).map_or(0, |byte| u32::from(*byte));
+                let total = digit(&shifted) + digit(&number) + carry;
+                sum.push(u8::try_from(total & 0xff).unwrap());
+                carry = total >> 8;
+            }
+            sum.reverse();
+            let zeros = sum.iter().take_while(|byte| **byte == 0).count();
+            number = sum.split_off(zeros);
+        }
+        number
+    }
+
+    #[test]
+    fn weak_moduli_are_told() {
+        let of = |modulus: Vec<u8>, exponent: &[u8]| PublicNumbers { modulus, exponent: exponent.to_vec() }.weakness();
+        let usual = [1, 0, 1];
+        assert_eq!(of(power(127), &usual), Some(Weakness::Roca));
+        let mut even = power(127);
+        *even.last_mut().unwrap() &= 0xfe;
+        assert_eq!(of(even, &usual), Some(Weakness::SmallFactor(2)));
+        assert_eq!(of(vec![0xff; 256], &usual), Some(Weakness::SmallFactor(3)), "2^2048 - 1");
+        for exponent in [&[1][..], &[2], &[1, 0, 0], &[]] {
+            assert_eq!(of(power(127), exponent), Some(Weakness::ImpossibleExponent));
+        }
+    }
+
+    #[test]
+    fn good_keys_are_not_weak() {
+        for _ in 0..8 {
+            let key = PrivateKey::generate(Generate::Rsa2048).unwrap();
+            let numbers = PublicNumbers::of_spki(key.spki()).unwrap();
+            assert_eq!((numbers.weakness(), numbers.exponent()), (None, Some(65_537)));
+        }
+        assert_eq!(PublicNumbers::of_spki(PrivateKey::generate(Generate::P256).unwrap().spki()), None);
+        assert_eq!(PublicNumbers::of_spki(b"x"), None);
+    }
+}

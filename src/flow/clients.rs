@@ -1,0 +1,122 @@
+//! The kinds of clients whose trust is asked for: the operating system's roots, a bundle, a truststore. Each is read when it is first
+//! needed, and once in a run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Refusal;
+use crate::cert::codec;
+use crate::cert::{Anchors, Profile};
+use crate::host::{Host, dir, roots};
+use crate::outcome::explain;
+
+/// The word for the operating system's roots.
+pub const SYSTEM: &str = "system";
+
+/// The word for nobody.
+pub const NONE: &str = "none";
+
+/// A client, and what could not be read of its roots.
+pub type Known = (Profile, Vec<String>);
+
+/// Reads what is asked for.
+pub struct Clients<'a> {
+    host: &'a Host,
+    /// `[trust.NAME]`.
+    named: &'a BTreeMap<String, PathBuf>,
+    /// What the command line asks for, instead of what is usual.
+    asked: &'a [String],
+    known: Mutex<BTreeMap<String, Arc<Known>>>,
+}
+
+impl<'a> Clients<'a> {
+    /// Nothing is read yet. `asked` are the words of the command line: `system`, `none`, a name of the configuration or a file.
+    #[must_use]
+    pub fn new(host: &'a Host, named: &'a BTreeMap<String, PathBuf>, asked: &'a [String]) -> Self {
+        Self { host, named, asked, known: Mutex::default() }
+    }
+
+    /// Those the command line asks for, else these: the usual ones for what is judged.
+    ///
+    /// # Errors
+    /// One of them cannot be read, or holds no certificate.
+    pub fn or(&self, usual: &[String]) -> Result<Vec<Arc<Known>>, Refusal> {
+        let words = if self.asked.is_empty() { usual } else { self.asked };
+        words.iter().filter(|word| *word != NONE).map(|word| self.one(word)).collect()
+    }
+
+    fn one(&self, word: &str) -> Result<Arc<Known>, Refusal> {
+        // Held while reading: whoever comes second waits instead of reading the same files.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(word) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(match (word, self.named.get(word)) {
+            (SYSTEM, _) => {
+                let (anchors, problems) = roots::system();
+                let problems = problems.iter().map(|why| format!("the system's roots: {why}")).collect();
+                (Profile::new(SYSTEM, anchors), problems)
+            }
+            (_, Some(path)) => self.read(word, path)?,
+            (_, None) => self.read(word, Path::new(word))?,
+        });
+        known.insert(word.to_owned(), Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// The one place where a file becomes roots.
+    fn read(&self, name: &str, path: &Path) -> Result<Known, Refusal> {
+        let shown = path.display();
+        let hint =
+            "a file of PEM or DER certificates, `system`, `none`, or the name of a [trust.NAME] in the configuration";
+        let bytes = self
+            .host
+            .read(path, dir::MAX_FILE)
+            .map_err(|error| Refusal::new(format!("cannot read the roots {shown}: {error}")).hint(hint))?;
+        let found = codec::read(&bytes, None)
+            .map_err(|error| Refusal::new(format!("cannot read the roots {shown}: {}", explain(&error))).hint(hint))?;
+        if found.certificates.is_empty() {
+            return Err(Refusal::new(format!("{shown} holds no certificate to trust")).hint(hint));
+        }
+        let problems = found.bad.iter().map(|bad| format!("{shown}: {}", explain(bad))).collect();
+        Ok((Profile::new(name, Anchors::new(found.certificates)), problems))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::fixture::{NOW, Wish, self_signed};
+    use crate::cert::{Chain, Untrusted};
+
+    #[test]
+    fn files_and_names_are_clients() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = self_signed(&Wish::ca("Root"));
+        let leaf = root.issue(&Wish::server("www"));
+        let path = dir.path().join("roots.pem");
+        std::fs::write(&path, root.certificate.to_pem()).unwrap();
+        let empty = dir.path().join("empty.pem");
+        std::fs::write(&empty, "x").unwrap();
+        let host = Host::new(dir.path());
+        let named = BTreeMap::from([("java".to_owned(), path.clone())]);
+        let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+        let chain = Chain::as_given(vec![leaf.certificate]).unwrap();
+        let asked = words(&["java", path.to_str().unwrap(), "none"]);
+        let clients = Clients::new(&host, &named, &asked);
+        let found = clients.or(&words(&["system"])).unwrap();
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|client| client.0.judge(&chain, &[], NOW).trusted && client.1.is_empty()));
+        assert_eq!(found[0].0.name(), "java");
+        assert!(Arc::ptr_eq(&found[0], &clients.or(&[]).unwrap()[0]), "read once");
+        for bad in ["/nowhere", empty.to_str().unwrap()] {
+            let asked = words(&[bad]);
+            assert!(Clients::new(&host, &named, &asked).or(&[]).err().unwrap().why.contains(bad));
+        }
+        let usual = Clients::new(&host, &named, &[]);
+        assert_eq!(usual.or(&[]).unwrap().len(), 0);
+        let system = usual.or(&words(&["system"])).unwrap();
+        assert_eq!(system[0].0.judge(&chain, &[], NOW).reason, Some(Untrusted::UnknownIssuer));
+    }
+}
