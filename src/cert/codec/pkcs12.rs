@@ -48,7 +48,7 @@ pub(super) fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Conte
     let safes = Element::filling(&safes).and_then(|outer| outer.tagged(SEQUENCE));
     let safes = safes.ok_or_else(|| unreadable(BlockError::Damaged("it is no sequence of safes")))?;
     if let Some(mac) = mac {
-        store.check(&mac, content, safes.inside());
+        store.check(&mac, content, &safes.inside());
     }
     for safe in safes.inside() {
         store.safe(safe)?;
@@ -124,7 +124,7 @@ struct Marks {
 
 impl Store {
     /// Finds the reading of the passphrase that the checksum was made with.
-    fn check(&mut self, mac: &Mac<'_>, content: &[u8], safes: Elements<'_>) {
+    fn check(&mut self, mac: &Mac<'_>, content: &[u8], safes: &Elements<'_>) {
         let mut failure = PbeFailure::WrongPassphrase;
         for reading in std::mem::take(&mut self.readings) {
             match mac.agrees(content, &reading, &mut self.work) {
@@ -134,7 +134,7 @@ impl Store {
                 }
                 Ok(false) => {
                     // What the passphrase opens has another checksum: it was changed.
-                    if self.given && self.opens(&reading, safes) {
+                    if self.given && self.opens(&reading, safes.clone()) {
                         self.told = true;
                         let why = BlockError::Damaged("its checksum is not the one made of what it holds");
                         self.contents.refuse(Place::Store(Format::Pkcs12), why);
@@ -185,14 +185,17 @@ impl Store {
                 Ok(_) => Some(PbeFailure::NoPassphrase),
             });
         }
-        for place in 0..self.readings.len() {
+        let characters = pbe::takes_characters(scheme);
+        for place in 0..if characters { self.readings.len() } else { 1 } {
             let Some(reading) = self.readings.get(place) else { break };
             match pbe::open(scheme, data, Some(reading), &mut self.work) {
                 Ok(opened) => {
                     // Noise may end like padding.
                     if let Ok(opened) = definite(&opened) {
-                        self.readings.swap(0, place);
-                        self.readings.truncate(1);
+                        if characters {
+                            self.readings.swap(0, place);
+                            self.readings.truncate(1);
+                        }
                         return Ok(opened);
                     }
                 }
@@ -346,7 +349,8 @@ impl Store {
                 key_itself.and_then(|key| certificates.iter().position(|bag| key.matches(&bag.certificate)))
             });
             let places = leaf.map(|leaf| by_subject.chain_from(leaf)).unwrap_or_default();
-            let name = marks.name.or_else(|| certificates.get(leaf?)?.marks.name.clone());
+            // Windows names the key after its place on that machine; elsewhere both have one name.
+            let name = leaf.and_then(|leaf| certificates.get(leaf)?.marks.name.clone()).or(marks.name);
             for place in &places {
                 if let Some(mark) = chained.get_mut(*place) {
                     *mark = true;
@@ -364,7 +368,7 @@ impl Store {
     }
 }
 
-/// What a ContentInfo holds.
+/// What a `ContentInfo` holds.
 enum Content<'a> {
     Plain(&'a [u8]),
     Encrypted { scheme: Element<'a>, data: Zeroizing<Vec<u8>> },
@@ -419,7 +423,9 @@ fn bag_parts(bag: Element<'_>) -> Option<(u8, Element<'_>, Marks)> {
             (FRIENDLY_NAME, Some(name)) if name.tag == BMP => {
                 let units = name.content.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
                 let name = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
-                marks.name = Some(name.collect::<String>()).filter(|name| !name.is_empty());
+                // Windows writes the end mark of its strings too.
+                let name = name.collect::<String>();
+                marks.name = Some(name.trim_end_matches('\0').to_owned()).filter(|name| !name.is_empty());
             }
             (LOCAL_KEY_ID, Some(id)) if id.tag == OCTETS => marks.local_key_id = Some(id.content.to_vec()),
             _ => {}
@@ -454,7 +460,9 @@ mod tests {
 
     fn store(leaf: &Issued, certificates: &[Certificate], words: &str) -> Vec<u8> {
         let mut text = leaf.key.to_pem().expose().to_vec();
-        certificates.iter().for_each(|one| text.extend(one.to_pem().bytes()));
+        for one in certificates {
+            text.extend(one.to_pem().bytes());
+        }
         openssl(format!("pkcs12 -export -provider legacy -provider default {words}").trim_end(), &text)
     }
 
@@ -544,7 +552,7 @@ mod tests {
             assert_eq!(contents.keys.len(), usize::from(passphrase.is_some()), "the key is in another safe");
         }
         let sealed = store(&leaf, &certificates, "-passout pass:x -macalg md5");
-        let why = BlockError::UnsupportedChecksum("a MAC by the digest 1.2.840.113549.2.5".to_owned());
+        let why = BlockError::UnsupportedChecksum("a MAC by MD5".to_owned());
         assert_eq!(read(&sealed, Some("x")).bad, whole(why));
     }
 
