@@ -1,4 +1,4 @@
-//! A certificate and key that somebody already has: PEM or DER, in any order and packing.
+//! A certificate and key that somebody already has: in any format, order and packing.
 
 use crate::cert::codec::{self, BadBlock, BlockError, InputError, Place};
 use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};

@@ -44,33 +44,35 @@ impl Block<'_> {
     pub(super) fn decode(&self) -> Result<Decoded<Vec<u8>>, BlockError> {
         // The decoder looks through the whole body for headers, twice, unless it finds some at once; and through every character for
         // line ends. An empty header and no line ends halve its time.
-        let text = self.joined(b"-----BEGIN X-----\n:\n\n", b"-----END X-----")?;
-        let decoded = pem::parse(&*text.bytes).map_err(|error| self.not_base64(error.to_string()))?;
-        Ok(Decoded { bytes: decoded.into_contents(), blank_line: text.blank_line })
+        let mut text = Vec::new();
+        let blank_line = self.join(b"-----BEGIN X-----\n:\n\n", b"-----END X-----", &mut text)?;
+        let decoded = pem::parse(&text).map_err(|error| self.not_base64(error.to_string()))?;
+        Ok(Decoded { bytes: decoded.into_contents(), blank_line })
     }
 
     /// As [`Block::decode`], by a decoder that leaves no copies behind.
     pub(super) fn decode_secret(&self) -> Result<Decoded<Zeroizing<Vec<u8>>>, BlockError> {
-        let joined = self.joined(b"", b"")?;
-        let mut text = Zeroizing::new(Vec::with_capacity(joined.bytes.len() + joined.bytes.len() / 64 + 64));
+        let mut joined = Zeroizing::new(Vec::new());
+        let blank_line = self.join(b"", b"", &mut joined)?;
+        let mut text = Zeroizing::new(Vec::with_capacity(joined.len() + joined.len() / 64 + 64));
         text.extend_from_slice(b"-----BEGIN X-----\n");
-        for line in joined.bytes.chunks(64) {
+        for line in joined.chunks(64) {
             text.extend_from_slice(line);
             text.push(b'\n');
         }
         text.extend_from_slice(b"-----END X-----\n");
-        let mut bytes = Zeroizing::new(Vec::with_capacity(joined.bytes.len()));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(joined.len()));
         pkcs8::der::pem::Decoder::new(&text)
             .and_then(|mut decoder| decoder.decode_to_end(&mut bytes).map(drop))
             .map_err(|error| self.not_base64(error.to_string()))?;
-        Ok(Decoded { bytes, blank_line: joined.blank_line })
+        Ok(Decoded { bytes, blank_line })
     }
 
-    /// Its base64 without white space, between two texts. Wiped, as it may be a key.
-    fn joined(&self, before: &[u8], after: &[u8]) -> Result<Decoded<Zeroizing<Vec<u8>>>, BlockError> {
+    /// Writes its base64 without white space, between two texts, to `text`, which is empty. Whether a blank line stands inside.
+    fn join(&self, before: &[u8], after: &[u8], text: &mut Vec<u8>) -> Result<bool, BlockError> {
         let base64 = self.base64.ok_or(BlockError::Unterminated)?;
-        // Reserved at once: growing would leave a copy behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(before.len() + base64.len() + after.len()));
+        // Reserved at once: growing would leave a copy of a key behind.
+        text.reserve_exact(before.len() + base64.len() + after.len());
         text.extend_from_slice(before);
         let (mut seen_blank, mut blank_line) = (false, false);
         for line in lines(base64) {
@@ -93,7 +95,7 @@ impl Block<'_> {
             }
         }
         text.extend_from_slice(after);
-        Ok(Decoded { bytes: text, blank_line })
+        Ok(blank_line)
     }
 
     /// The first byte that does not belong, or else what the decoder says.

@@ -44,7 +44,7 @@ pub enum Format {
     CertificateDer,
     /// DER of one private key, encrypted or not.
     KeyDer,
-    /// PKCS#7 or CMS SignedData (RFC 5652), DER or BER.
+    /// PKCS#7 or CMS `SignedData` (RFC 5652), DER or BER.
     Pkcs7,
     /// PKCS#12 (RFC 7292), DER or BER.
     Pkcs12,

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::passphrase::Reading;
 use super::pbe::{self, PbeFailure, pkcs12_key};
 use super::tlv::{Element, OBJECT, OCTETS, SEQUENCE, dotted};
-use super::work::{Work, salt};
+use super::work::{LONG_DIGEST, Work, salt};
 
 /// What a store says of its checksum.
 pub(super) struct Mac<'a> {
@@ -19,7 +19,7 @@ pub(super) struct Mac<'a> {
 }
 
 impl<'a> Mac<'a> {
-    /// Takes a MacData apart.
+    /// Takes a `MacData` apart.
     pub(super) fn parse(element: Element<'a>) -> Option<Self> {
         let mut parts = element.tagged(SEQUENCE)?.inside();
         let mut info = parts.expect(SEQUENCE)?.inside();
@@ -38,17 +38,34 @@ impl<'a> Mac<'a> {
         } else {
             let known = CLASSIC.iter().find(|(known, ..)| *known == oid);
             let Some((_, hash, algorithm)) = known else {
-                return Err(PbeFailure::Unsupported(format!("a MAC by the digest {}", dotted(oid))));
+                return Err(PbeFailure::Unsupported(format!("a MAC by {}", digest_name(&dotted(oid)))));
             };
             if self.rounds == 0 {
                 return Err(PbeFailure::Unreadable);
             }
             let salt = salt(self.salt)?;
-            work.rounds(self.rounds, 1, "the MAC's key derivation")?;
+            let weight = if hash.output_len() > 32 { LONG_DIGEST } else { 1 };
+            work.rounds(self.rounds, weight, "the MAC's key derivation")?;
             (*algorithm, pkcs12_key(hash, &passphrase.bmp(), salt, pbe::MAC, self.rounds, hash.output_len()))
         };
         Ok(hmac::verify(&hmac::Key::new(*algorithm, &key), data, self.sum).is_ok())
     }
+}
+
+fn digest_name(oid: &str) -> String {
+    let name = match oid {
+        "1.2.840.113549.2.2" => "MD2",
+        "1.2.840.113549.2.4" => "MD4",
+        "1.2.840.113549.2.5" => "MD5",
+        "1.3.36.3.2.1" => "RIPEMD-160",
+        "1.2.156.10197.1.401" => "SM3",
+        "1.2.643.7.1.1.2.2" => "GOST R 34.11-2012 (256 bits)",
+        "1.2.643.7.1.1.2.3" => "GOST R 34.11-2012 (512 bits)",
+        "1.3.6.1.4.1.1722.12.2.1.16" => "BLAKE2b-512",
+        "1.3.6.1.4.1.1722.12.2.2.8" => "BLAKE2s-256",
+        _ => return format!("the digest {oid}"),
+    };
+    name.to_owned()
 }
 
 type Keyed = (&'static hmac::Algorithm, Zeroizing<Vec<u8>>);
@@ -85,7 +102,7 @@ fn pbmac1(parameters: Element<'_>, passphrase: &Reading, work: &mut Work) -> Res
     if kdf_oid != PBKDF2 {
         return Err(unsupported(kdf_oid));
     }
-    let parts = || {
+    let mut parts = || {
         let mut parts = kdf.expect(SEQUENCE)?.inside();
         let (salt, rounds) = (parts.expect(OCTETS)?.content, parts.next()?.number()?);
         // The length must be there, for nothing else tells it.
@@ -96,12 +113,11 @@ fn pbmac1(parameters: Element<'_>, passphrase: &Reading, work: &mut Work) -> Res
         };
         Some((salt, rounds, length, prf))
     };
-    let mut parts = parts;
     let (given, rounds, length, prf) = parts().ok_or(PbeFailure::Unreadable)?;
     let (_, derive, _) = KEYED.iter().find(|(oid, ..)| *oid == prf).ok_or_else(|| unsupported(prf))?;
     let (_, _, algorithm) = KEYED.iter().find(|(oid, ..)| *oid == scheme).ok_or_else(|| unsupported(scheme))?;
     let salt = salt(given)?;
-    work.rounds(rounds, length.div_ceil(20), "PBMAC1")?;
+    work.rounds(rounds, length.div_ceil(20) * LONG_DIGEST, "PBMAC1")?;
     let rounds = u32::try_from(rounds).ok().and_then(NonZeroU32::new).ok_or(PbeFailure::Unreadable)?;
     let mut key = Zeroizing::new(vec![0; length]);
     pbkdf2::derive(**derive, rounds, salt, &passphrase.bytes, &mut key);

@@ -1,5 +1,6 @@
 //! Bytes in, certificates and keys out, and back.
 
+mod bag;
 mod ber;
 mod block;
 mod cipher;

@@ -4,14 +4,14 @@
 use aws_lc_rs::digest::{self, Algorithm, SHA1_FOR_LEGACY_USE_ONLY};
 use md5::{Digest as _, Md5};
 use pkcs8::der::{Decode, ErrorKind};
+use pkcs8::pkcs5::Error as Pkcs5Error;
 use pkcs8::pkcs5::pbes2::{self, Kdf, Pbkdf2Prf};
-use pkcs8::pkcs5::{Error as Pkcs5Error, pbes2::EncryptionScheme};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::cipher::Cipher;
 use super::passphrase::{Reading, Readings};
 use super::tlv::{Element, OBJECT, OCTETS, SEQUENCE, dotted};
-use super::work::{Work, salt};
+use super::work::{LONG_DIGEST, Work, salt};
 
 /// Something encrypted cannot be opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,7 +28,7 @@ pub(super) enum PbeFailure {
     TooCostly(String),
 }
 
-/// Opens `data`, encrypted as the AlgorithmIdentifier `scheme` says. With no passphrase it still tells what is not supported
+/// Opens `data`, encrypted as the `AlgorithmIdentifier` `scheme` says. With no passphrase it still tells what is not supported
 /// and what costs too much.
 pub(super) fn open(
     scheme: Element<'_>,
@@ -36,6 +36,9 @@ pub(super) fn open(
     passphrase: Option<&Reading>,
     work: &mut Work,
 ) -> Result<Zeroizing<Vec<u8>>, PbeFailure> {
+    // What is not done costs nothing.
+    let mut unspent = Work::new(true);
+    let work = if passphrase.is_some() { work } else { &mut unspent };
     let mut parts = scheme.tagged(SEQUENCE).ok_or(PbeFailure::Unreadable)?.inside();
     let oid = parts.expect(OBJECT).ok_or(PbeFailure::Unreadable)?;
     if oid.content == PBES2 {
@@ -82,13 +85,19 @@ pub(super) fn open_any(
 ) -> Result<Zeroizing<Vec<u8>>, PbeFailure> {
     let Some(readings) = &passphrase.0 else { return open(scheme, data, None, work) };
     let mut outcome = Err(PbeFailure::WrongPassphrase);
-    for reading in readings {
+    // Most take the bytes as they are, which are the same in every reading.
+    for reading in readings.iter().take(if takes_characters(scheme) { readings.len() } else { 1 }) {
         outcome = open(scheme, data, Some(reading), work);
         if outcome != Err(PbeFailure::WrongPassphrase) {
             break;
         }
     }
     outcome
+}
+
+/// Whether the scheme takes a passphrase as characters, which are not the same in every reading of it.
+pub(super) fn takes_characters(scheme: Element<'_>) -> bool {
+    scheme.inside().expect(OBJECT).is_some_and(|oid| oid.content.starts_with(PKCS12))
 }
 
 /// How a scheme makes a key of a passphrase.
@@ -102,6 +111,8 @@ enum Derivation {
     Pkcs12,
 }
 
+/// 1.2.840.113549.1.12.1, before the number of a scheme.
+const PKCS12: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01";
 const PBES2: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d";
 
 /// Every older scheme that is opened; with no cipher, one that is only named.
@@ -125,28 +136,28 @@ fn open_pbes2(
     work: &mut Work,
 ) -> Result<Zeroizing<Vec<u8>>, PbeFailure> {
     check_pbes2(parameters)?;
-    let parameters = pbes2::Parameters::from_der(parameters.whole).map_err(|error| match error.kind() {
-        ErrorKind::OidUnknown { oid } => PbeFailure::Unsupported(scheme_name(&oid.to_string())),
-        _ => PbeFailure::Unreadable,
+    let parameters = pbes2::Parameters::from_der(parameters.whole).map_err(|error| {
+        if let ErrorKind::OidUnknown { oid } = error.kind() {
+            PbeFailure::Unsupported(scheme_name(&oid.to_string()))
+        } else {
+            PbeFailure::Unreadable
+        }
     })?;
     match &parameters.kdf {
         Kdf::Pbkdf2(kdf) => {
             if kdf.iteration_count == 0 {
                 return Err(PbeFailure::Unreadable);
             }
-            // As many times as digests fill the key.
-            let digest = match kdf.prf {
-                Pbkdf2Prf::HmacWithSha224 => 28,
-                Pbkdf2Prf::HmacWithSha256 => 32,
-                Pbkdf2Prf::HmacWithSha384 => 48,
-                Pbkdf2Prf::HmacWithSha512 => 64,
-                _ => 20,
+            // As many times as digests fill the key; one of the longer digests takes three times as long as one of the shorter.
+            let (digest, weight) = match kdf.prf {
+                Pbkdf2Prf::HmacWithSha224 => (28, 1),
+                Pbkdf2Prf::HmacWithSha256 => (32, 1),
+                Pbkdf2Prf::HmacWithSha384 => (48, LONG_DIGEST),
+                Pbkdf2Prf::HmacWithSha512 => (64, LONG_DIGEST),
+                Pbkdf2Prf::HmacWithSha1 | _ => (20, 1),
             };
-            let key = match parameters.encryption {
-                EncryptionScheme::Aes256Cbc { .. } | EncryptionScheme::Aes256Gcm { .. } => 32_usize,
-                _ => 24,
-            };
-            work.rounds(kdf.iteration_count.into(), key.div_ceil(digest), "PBKDF2")?;
+            let key = if parameters.encryption.key_size() > 24 { 32_usize } else { 24 };
+            work.rounds(kdf.iteration_count.into(), key.div_ceil(digest) * weight, "PBKDF2")?;
         }
         Kdf::Scrypt(kdf) => work.scrypt(kdf.cost_parameter, kdf.block_size.into(), kdf.parallelization.into())?,
         _ => return Err(PbeFailure::Unsupported("an unknown key derivation".to_owned())),
@@ -240,7 +251,7 @@ fn pbkdf1(md5: bool, passphrase: &[u8], salt: &[u8], rounds: u64) -> Zeroizing<V
     sum
 }
 
-/// The key derivation of OpenSSL's own format, EVP_BytesToKey with MD5 and one round.
+/// The key derivation of OpenSSL's own format, `EVP_BytesToKey` with MD5 and one round.
 pub(super) fn bytes_to_key(passphrase: &[u8], salt: &[u8], length: usize) -> Zeroizing<Vec<u8>> {
     let mut key = Zeroizing::new(Vec::with_capacity(length + 16));
     let mut last = Zeroizing::new(Vec::new());

@@ -334,7 +334,7 @@ mod tests {
         ] {
             let start = std::time::Instant::now();
             assert!(codec::read(bomb.as_bytes(), None).is_err());
-            assert!(start.elapsed().as_secs() < 2, "{:?} for {} bytes", start.elapsed(), bomb.len());
+            assert!(start.elapsed().as_secs() < 10, "{:?} for {} bytes", start.elapsed(), bomb.len());
         }
     }
 
@@ -348,7 +348,7 @@ mod tests {
             let start = std::time::Instant::now();
             let contents = codec::read(text.as_bytes(), None).unwrap();
             assert_eq!((contents.certificates.len(), contents.bad.len()), (0, 1), "{filler:?}");
-            assert!(start.elapsed().as_secs() < 2, "{:?} for {filler:?}", start.elapsed());
+            assert!(start.elapsed().as_secs() < 10, "{:?} for {filler:?}", start.elapsed());
         }
     }
 

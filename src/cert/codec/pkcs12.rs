@@ -5,6 +5,7 @@
 
 use zeroize::Zeroizing;
 
+use super::bag::{Content, DATA, Marks, bag_parts, shrouded};
 use super::ber::definite;
 use super::contents::{Contents, Entry, Format, Holds, MAX_ENTRIES};
 use super::error::{BlockError, InputError, Place};
@@ -14,7 +15,7 @@ use super::passphrase::{Reading, Readings, unasked};
 use super::pbe::{self, PbeFailure};
 use super::pkcs7::inside_outer;
 use super::pkcs8::{key_of, parts};
-use super::tlv::{BMP, Element, Elements, INTEGER, OBJECT, OCTETS, SEQUENCE, SET, ZERO, ZERO_PRIMITIVE, dotted};
+use super::tlv::{Element, Elements, INTEGER, OBJECT, OCTETS, SEQUENCE, ZERO, dotted};
 use super::work::Work;
 use crate::cert::certificate::Certificate;
 use crate::cert::key::PrivateKey;
@@ -48,7 +49,7 @@ pub(super) fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Conte
     let safes = Element::filling(&safes).and_then(|outer| outer.tagged(SEQUENCE));
     let safes = safes.ok_or_else(|| unreadable(BlockError::Damaged("it is no sequence of safes")))?;
     if let Some(mac) = mac {
-        store.check(&mac, content, safes.inside());
+        store.check(&mac, content, &safes.inside());
     }
     for safe in safes.inside() {
         store.safe(safe)?;
@@ -75,14 +76,7 @@ fn outer(der: &[u8]) -> Result<(&[u8], Option<Mac<'_>>), BlockError> {
     Ok((content, mac))
 }
 
-const DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
-const ENCRYPTED_DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x06";
-const FRIENDLY_NAME: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x14";
-const LOCAL_KEY_ID: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x15";
 const X509_CERTIFICATE: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x16\x01";
-/// The bags, with the number of each after it (RFC 7292 section 4.2).
-const BAG: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01";
-
 /// Bags inside bags.
 const MAX_NESTED: usize = 4;
 
@@ -115,16 +109,9 @@ struct CertificateBag {
     certificate: Certificate,
 }
 
-/// The attributes of a bag.
-#[derive(Default)]
-struct Marks {
-    name: Option<String>,
-    local_key_id: Option<Vec<u8>>,
-}
-
 impl Store {
     /// Finds the reading of the passphrase that the checksum was made with.
-    fn check(&mut self, mac: &Mac<'_>, content: &[u8], safes: Elements<'_>) {
+    fn check(&mut self, mac: &Mac<'_>, content: &[u8], safes: &Elements<'_>) {
         let mut failure = PbeFailure::WrongPassphrase;
         for reading in std::mem::take(&mut self.readings) {
             match mac.agrees(content, &reading, &mut self.work) {
@@ -134,7 +121,7 @@ impl Store {
                 }
                 Ok(false) => {
                     // What the passphrase opens has another checksum: it was changed.
-                    if self.given && self.opens(&reading, safes) {
+                    if self.given && self.opens(&reading, safes.clone()) {
                         self.told = true;
                         let why = BlockError::Damaged("its checksum is not the one made of what it holds");
                         self.contents.refuse(Place::Store(Format::Pkcs12), why);
@@ -185,14 +172,17 @@ impl Store {
                 Ok(_) => Some(PbeFailure::NoPassphrase),
             });
         }
-        for place in 0..self.readings.len() {
+        let characters = pbe::takes_characters(scheme);
+        for place in 0..if characters { self.readings.len() } else { 1 } {
             let Some(reading) = self.readings.get(place) else { break };
             match pbe::open(scheme, data, Some(reading), &mut self.work) {
                 Ok(opened) => {
                     // Noise may end like padding.
                     if let Ok(opened) = definite(&opened) {
-                        self.readings.swap(0, place);
-                        self.readings.truncate(1);
+                        if characters {
+                            self.readings.swap(0, place);
+                            self.readings.truncate(1);
+                        }
                         return Ok(opened);
                     }
                 }
@@ -346,7 +336,8 @@ impl Store {
                 key_itself.and_then(|key| certificates.iter().position(|bag| key.matches(&bag.certificate)))
             });
             let places = leaf.map(|leaf| by_subject.chain_from(leaf)).unwrap_or_default();
-            let name = marks.name.or_else(|| certificates.get(leaf?)?.marks.name.clone());
+            // Windows names the key after its place on that machine; elsewhere both have one name.
+            let name = leaf.and_then(|leaf| certificates.get(leaf)?.marks.name.clone()).or(marks.name);
             for place in &places {
                 if let Some(mark) = chained.get_mut(*place) {
                     *mark = true;
@@ -364,80 +355,12 @@ impl Store {
     }
 }
 
-/// What a ContentInfo holds.
-enum Content<'a> {
-    Plain(&'a [u8]),
-    Encrypted { scheme: Element<'a>, data: Zeroizing<Vec<u8>> },
-    Other,
-}
-
-impl<'a> Content<'a> {
-    fn of(safe: Element<'a>) -> Option<Self> {
-        let mut parts = safe.tagged(SEQUENCE)?.inside();
-        let kind = parts.expect(OBJECT)?.content;
-        let value = parts.expect(ZERO)?.only()?;
-        if kind == DATA {
-            return Some(Self::Plain(value.tagged(OCTETS)?.content));
-        }
-        if kind != ENCRYPTED_DATA {
-            return Some(Self::Other);
-        }
-        let mut encrypted = value.tagged(SEQUENCE)?.inside();
-        encrypted.expect(INTEGER)?;
-        let mut info = encrypted.expect(SEQUENCE)?.inside();
-        info.expect(OBJECT)?;
-        let scheme = info.expect(SEQUENCE)?;
-        let mut data = Zeroizing::new(Vec::new());
-        match info.next() {
-            Some(octets) if octets.tag == ZERO_PRIMITIVE => data.extend_from_slice(octets.content),
-            // In pieces.
-            Some(pieces) if pieces.tag == ZERO => {
-                for piece in pieces.inside() {
-                    data.extend_from_slice(piece.tagged(OCTETS)?.content);
-                }
-            }
-            Some(_) => return None,
-            None => {}
-        }
-        Some(Self::Encrypted { scheme, data })
-    }
-}
-
-/// The kind, value and attributes of a bag. Attributes that cannot be read are none.
-fn bag_parts(bag: Element<'_>) -> Option<(u8, Element<'_>, Marks)> {
-    let mut parts = bag.tagged(SEQUENCE)?.inside();
-    let kind = match parts.expect(OBJECT)?.content.strip_prefix(BAG)? {
-        [kind] => *kind,
-        _ => return None,
-    };
-    let value = parts.expect(ZERO)?.only()?;
-    let mut marks = Marks::default();
-    for attribute in parts.optional(SET).map(Element::inside).into_iter().flatten() {
-        let mut attribute = attribute.inside();
-        let (Some(kind), Some(values)) = (attribute.expect(OBJECT), attribute.expect(SET)) else { continue };
-        match (kind.content, values.inside().next()) {
-            (FRIENDLY_NAME, Some(name)) if name.tag == BMP => {
-                let units = name.content.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
-                let name = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
-                marks.name = Some(name.collect::<String>()).filter(|name| !name.is_empty());
-            }
-            (LOCAL_KEY_ID, Some(id)) if id.tag == OCTETS => marks.local_key_id = Some(id.content.to_vec()),
-            _ => {}
-        }
-    }
-    Some((kind, value, marks))
-}
-
-/// The value of a bag that holds an encrypted key.
-fn shrouded(bag: Element<'_>) -> Option<Element<'_>> {
-    bag_parts(bag).filter(|(kind, ..)| *kind == 2).map(|(_, value, _)| value)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cert::codec::bag::BAG;
     use crate::cert::codec::ber::tests::streamed;
     use crate::cert::codec::{self, BadBlock};
     use crate::cert::fixture::{Issued, Wish, self_signed};
@@ -454,7 +377,9 @@ mod tests {
 
     fn store(leaf: &Issued, certificates: &[Certificate], words: &str) -> Vec<u8> {
         let mut text = leaf.key.to_pem().expose().to_vec();
-        certificates.iter().for_each(|one| text.extend(one.to_pem().bytes()));
+        for one in certificates {
+            text.extend(one.to_pem().bytes());
+        }
         openssl(format!("pkcs12 -export -provider legacy -provider default {words}").trim_end(), &text)
     }
 
@@ -544,7 +469,7 @@ mod tests {
             assert_eq!(contents.keys.len(), usize::from(passphrase.is_some()), "the key is in another safe");
         }
         let sealed = store(&leaf, &certificates, "-passout pass:x -macalg md5");
-        let why = BlockError::UnsupportedChecksum("a MAC by the digest 1.2.840.113549.2.5".to_owned());
+        let why = BlockError::UnsupportedChecksum("a MAC by MD5".to_owned());
         assert_eq!(read(&sealed, Some("x")).bad, whole(why));
     }
 

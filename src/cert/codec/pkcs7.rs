@@ -1,4 +1,4 @@
-//! PKCS#7 and CMS SignedData (RFC 5652 section 5) as a bag of certificates. Nobody's signature is looked at.
+//! PKCS#7 and CMS `SignedData` (RFC 5652 section 5) as a bag of certificates. Nobody's signature is looked at.
 
 use super::ber::definite;
 use super::contents::{Contents, Format, MAX_ENTRIES};

@@ -87,7 +87,7 @@ pub(super) fn looks_encrypted(der: &[u8]) -> bool {
     parts(der).is_some()
 }
 
-/// The AlgorithmIdentifier and what it was done to.
+/// The `AlgorithmIdentifier` and what it was done to.
 pub(super) fn parts(der: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let mut inside: Elements<'_> = Element::filling(der)?.tagged(SEQUENCE)?.inside();
     let (scheme, data) = (inside.expect(SEQUENCE)?, inside.expect(OCTETS)?);

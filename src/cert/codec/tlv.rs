@@ -32,7 +32,7 @@ pub(super) struct Element<'a> {
 }
 
 /// Elements one after the other; `None` at the end and at what is none.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
 impl<'a> Element<'a> {

@@ -24,7 +24,7 @@ pub(super) fn open(dek_info: &str, data: &[u8], passphrase: &Readings) -> Result
     };
     let vector = hexadecimal(vector.trim()).filter(|vector| vector.len() == cipher.block_length());
     let vector = vector.ok_or(PbeFailure::Unreadable)?;
-    if data.is_empty() || data.len() % cipher.block_length() != 0 {
+    if data.is_empty() || !data.len().is_multiple_of(cipher.block_length()) {
         return Err(PbeFailure::Unreadable);
     }
     let readings = passphrase.0.as_ref().ok_or(PbeFailure::NoPassphrase)?;

@@ -5,8 +5,12 @@
 
 use super::pbe::PbeFailure;
 
-/// Rounds of a digest that are run for one input with a passphrase, all its keys and bags together. Some seconds at the worst.
+/// Rounds of SHA-256 or what takes as long that are run for one input with a passphrase, all its keys and bags together: about a
+/// second and a half.
 pub const MAX_ROUNDS: u64 = 10_000_000;
+
+/// How much longer a round of SHA-384 or SHA-512 takes than one of SHA-1 or SHA-256, which processors have instructions for.
+pub(super) const LONG_DIGEST: usize = 3;
 
 /// Bytes of memory that scrypt may fill in all: N times r times p times 128. They count as all the rounds.
 pub const MAX_SCRYPT: u64 = 256 << 20;
@@ -14,8 +18,8 @@ pub const MAX_SCRYPT: u64 = 256 << 20;
 /// Bytes of a salt.
 pub const MAX_SALT: usize = 1 << 10;
 
-/// Rounds that are run to find out whether a store stands open under the empty password, when nobody gave one. Below half a
-/// second; ten times what tools write.
+/// Rounds that are run to find out whether a store stands open under the empty password, when nobody gave one: a fifth of a second,
+/// and ten times what tools write.
 const MAX_UNASKED: u64 = 1_000_000;
 
 /// What is left of the work one input may ask for.
