@@ -87,12 +87,10 @@ impl Call {
                         return end;
                     }
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => return None,
-                    kind if is_hang_up(kind) => return Some(talk.hung_up()),
-                    _ => return Some(Err(ProbeError::Connect { address, source: error })),
-                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) if is_hang_up(error.kind()) => return Some(talk.hung_up()),
+                Err(source) => return Some(Err(ProbeError::Connect { address, source })),
             }
         }
     }

@@ -162,7 +162,7 @@ impl Conversation {
                     raw: true,
                     address,
                 })),
-                Err(fault) => Some(Err(self.fault(fault))),
+                Err(fault) => Some(Err(self.fault(&fault))),
             },
         }
     }
@@ -181,9 +181,9 @@ impl Conversation {
         ProbeError::StartTls { address: self.address, protocol: self.wanted.start, why }
     }
 
-    fn fault(&self, fault: Fault) -> ProbeError {
+    fn fault(&self, fault: &Fault) -> ProbeError {
         let address = self.address;
-        match fault {
+        match *fault {
             // SSL 3.0 answers a hello of TLS 1.0 in its own records.
             Fault::Alert { ssl3: true, .. } if self.manner == Manner::Raw(Offer::Tls10) => {
                 ProbeError::TooOld { address, version: "SSL 3.0" }

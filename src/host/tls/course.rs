@@ -119,15 +119,9 @@ impl Course {
             Manner::PostQuantum | Manner::Classic if is_refusal(error) => old,
             Manner::PostQuantum | Manner::Classic => None,
             Manner::Raw(offer) => {
-                let again = match error {
-                    ProbeError::Alert { alert, .. } => {
-                        let newest = offer == Offer::Tls12;
-                        let by_version = self.told.as_ref().is_some_and(|told| alert_of(told) == "protocol_version");
-                        self.no_tls12 |= newest && alert == "protocol_version" && !by_version;
-                        true
-                    }
-                    error => matches!(error, ProbeError::Reset { .. }),
-                };
+                let by_version = self.told.as_ref().is_some_and(|told| alert_of(told) == "protocol_version");
+                self.no_tls12 |= offer == Offer::Tls12 && alert_of(error) == "protocol_version" && !by_version;
+                let again = matches!(error, ProbeError::Alert { .. } | ProbeError::Reset { .. });
                 match offer {
                     Offer::Tls12 if again => Some(Manner::Raw(Offer::Tls11)),
                     Offer::Tls11 if again => Some(Manner::Raw(Offer::Tls10)),

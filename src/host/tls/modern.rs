@@ -114,12 +114,12 @@ impl Modern {
 }
 
 /// The name in the IANA registry; the library marks those of TLS 1.3.
+#[allow(clippy::wildcard_enum_match_arm, reason = "suites are an open set")]
 fn suite_name(suite: CipherSuite) -> Option<&'static str> {
     match suite {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => Some("TLS_AES_128_GCM_SHA256"),
         CipherSuite::TLS13_AES_256_GCM_SHA384 => Some("TLS_AES_256_GCM_SHA384"),
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => Some("TLS_CHACHA20_POLY1305_SHA256"),
-        #[allow(clippy::wildcard_enum_match_arm, reason = "suites are an open set")]
         other => other.as_str(),
     }
 }

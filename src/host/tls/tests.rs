@@ -291,6 +291,32 @@ fn the_first_address_that_accepts_is_used() {
 }
 
 #[test]
+fn ipv6_addresses_are_asked_and_never_sent_as_names() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        eprintln!("skipped: needs IPv6 on the loopback interface");
+        return;
+    };
+    let at = listener.local_addr().unwrap();
+    let ear = Arc::new(Ear { pair: Pair::new(&rcgen::PKCS_ECDSA_P256_SHA256), heard: Mutex::default() });
+    let config = server_config(rustls::ALL_VERSIONS, Arc::clone(&ear) as Arc<dyn ResolvesServerCert>);
+    let config = Arc::new(config);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+        }
+    });
+    let endpoint: Endpoint = at.to_string().parse().unwrap();
+    assert!(ask(&endpoint, None, LIMIT).unwrap().proved);
+    let named = endpoint.clone().named(crate::endpoint::Sni::Name("b\u{fc}cher.example".to_owned()));
+    assert!(ask(&named, None, LIMIT).unwrap().proved);
+    assert!(ask(&endpoint.named(crate::endpoint::Sni::Nothing), None, LIMIT).unwrap().proved);
+    assert!(handshake(&at.to_string(), Some("fe80::1%eth0"), None, LIMIT).unwrap().proved);
+    let heard = ear.heard.lock().unwrap().clone();
+    assert_eq!(heard, [None, Some("xn--bcher-kva.example".to_owned()), None, None]);
+}
+
+#[test]
 fn of_several_failures_the_one_that_says_most_is_told() {
     let address = nobody();
     let unreached = |kind: io::ErrorKind| ProbeError::Connect { address, source: kind.into() };

@@ -191,13 +191,9 @@ impl Setting {
 }
 
 /// Whether a group is one of ML-KEM, alone or in a hybrid (draft-ietf-tls-ecdhe-mlkem).
-#[allow(clippy::wildcard_enum_match_arm, reason = "groups are an open set")]
 pub(super) fn is_post_quantum(group: NamedGroup) -> bool {
-    match group {
-        NamedGroup::X25519MLKEM768 | NamedGroup::secp256r1MLKEM768 => true,
-        NamedGroup::MLKEM512 | NamedGroup::MLKEM768 | NamedGroup::MLKEM1024 => true,
-        _ => false,
-    }
+    use NamedGroup::{MLKEM512, MLKEM768, MLKEM1024, X25519MLKEM768, secp256r1MLKEM768};
+    matches!(group, X25519MLKEM768 | secp256r1MLKEM768 | MLKEM512 | MLKEM768 | MLKEM1024)
 }
 
 /// Each list ends with what cannot be verified here, for servers that would show nothing if it were not offered.

@@ -32,8 +32,11 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Where the answers of lookups arrive.
 pub(super) struct Inbox {
     pub(super) bell: Arc<Bell>,
-    found: Arc<Mutex<Vec<(u64, Result<Vec<SocketAddr>, ProbeError>)>>>,
+    found: Arc<Mutex<Vec<Found>>>,
 }
+
+/// The key of a slot, and the addresses of its name.
+type Found = (u64, Result<Vec<SocketAddr>, ProbeError>);
 
 impl Inbox {
     pub(super) fn new() -> io::Result<Self> {

@@ -2,7 +2,7 @@
 
 use super::Offer;
 
-/// The numbers, in the order of offer. GCM, CCM, ChaCha20 and SHA-2 suites are of TLS 1.2 alone.
+/// The numbers, in the order of offer. AEAD and SHA-2 suites are of TLS 1.2 alone.
 pub(super) fn offered(offer: Offer) -> impl Iterator<Item = u16> {
     SUITES.iter().filter(move |(_, _, new)| offer == Offer::Tls12 || !new).map(|(number, _, _)| *number)
 }

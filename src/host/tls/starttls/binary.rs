@@ -94,7 +94,7 @@ fn postgres_error(pending: &[u8]) -> Result<Step, Refusal> {
     Err(Refusal::Refused(quote(message.unwrap_or(fields))))
 }
 
-/// The server greets with what it can (MySQL manual, "Protocol::HandshakeV10"); TLS begins right after our packet, without
+/// The server greets with what it can (MySQL manual, `Protocol::HandshakeV10`); TLS begins right after our packet, without
 /// another word of the server's.
 pub(super) fn mysql(pending: &[u8], out: &mut Vec<u8>) -> Result<Step, Refusal> {
     const SSL: u16 = 0x0800;
