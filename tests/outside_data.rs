@@ -1,61 +1,20 @@
 //! Certificates, keys and verdicts that others made, held against ours. They are not part of the project: the directory named
 //! by `RESEAL_OUTSIDE_DATA` has them, and without it these tests say that they were skipped.
 
+#[path = "support/outside.rs"]
+mod data;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs;
+
+use data::{lines, moment, outside, untar, unzstd};
 
 use reseal::cert::codec::pem::{self, BlockError, InputError};
 use reseal::cert::{Anchors, Certificate, Chain, KeyError, KeyKind, Name, PrivateKey, SelfSigned, Untrusted};
 use reseal::digest::Digest;
 use reseal::sensitive::Sensitive;
 use serde_json::Value;
-use tempfile::TempDir;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-/// The outside file, or why the test is skipped.
-fn outside(name: &str) -> Option<PathBuf> {
-    let Some(root) = std::env::var_os("RESEAL_OUTSIDE_DATA") else {
-        println!("skipped: RESEAL_OUTSIDE_DATA does not name the outside data");
-        return None;
-    };
-    let path = Path::new(&root).join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: no {} in RESEAL_OUTSIDE_DATA", path.display());
-    None
-}
-
-fn unzstd(path: &Path) -> Vec<u8> {
-    let output = Command::new("zstd").args(["-dqc", "--long=27"]).arg(path).output().unwrap();
-    assert!(output.status.success(), "zstd {}", path.display());
-    output.stdout
-}
-
-fn untar(path: &Path) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let tar = dir.path().join("archive");
-    fs::write(&tar, unzstd(path)).unwrap();
-    let status =
-        Command::new("tar").arg("xC").arg(dir.path()).stdin(Stdio::from(File::open(&tar).unwrap())).status().unwrap();
-    assert!(status.success(), "tar {}", path.display());
-    dir
-}
-
-fn lines(path: &Path) -> Vec<Value> {
-    unzstd(path)
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line).unwrap())
-        .collect()
-}
-
-fn moment(text: &Value) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text.as_str()?, &Rfc3339).ok()
-}
 
 struct Sample {
     id: String,
