@@ -86,12 +86,12 @@ fn judge_alone(der: &[u8]) -> Option<(Certificate, Vec<Code>)> {
     let now = certificate.not_before() + (certificate.not_after() - certificate.not_before()) / 2_i32;
     let chain = Chain::as_given(vec![certificate.clone()])?;
     let nobody = Profile::new("nobody", Anchors::new([]));
-    let codes = judge(chain, &[], vec![nobody], now).1;
+    let codes = judge(chain, &[], &[nobody], now).1;
     Some((certificate, codes))
 }
 
 /// The verdicts of these clients, and what is found.
-fn judge(chain: Chain, names: &[Name], clients: Vec<Profile>, now: OffsetDateTime) -> (Vec<TrustVerdict>, Vec<Code>) {
+fn judge(chain: Chain, names: &[Name], clients: &[Profile], now: OffsetDateTime) -> (Vec<TrustVerdict>, Vec<Code>) {
     let trust: Vec<TrustVerdict> = clients.iter().map(|client| client.judge(&chain, names, now)).collect();
     let installed = Installed {
         chain: Some(chain),
@@ -312,7 +312,9 @@ alone, which is the client's, or rules of the public web):
 
 ",
     );
-    accepted.iter().for_each(|line| text.push_str(&format!("- {line}\n")));
+    for line in &accepted {
+        text.push_str(&format!("- {line}\n"));
+    }
     text.push_str("\nRefused:\n\n");
     for id in refused {
         let why = REFUSED.iter().find(|(known, _)| *known == id).map(|(_, why)| *why);
@@ -338,7 +340,7 @@ fn case_of(case: &Value) -> (bool, Vec<Code>) {
         None => vec![],
     };
     let client = Profile::new("limbo", Anchors::new(read(&texts("trusted_certs"))));
-    let (trust, codes) = judge(Chain::as_given(chain).unwrap(), &names, vec![client], now);
+    let (trust, codes) = judge(Chain::as_given(chain).unwrap(), &names, &[client], now);
     (trust.iter().all(|verdict| verdict.trusted), codes)
 }
 
