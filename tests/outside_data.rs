@@ -2,23 +2,18 @@
 //! by `RESEAL_OUTSIDE_DATA` has them, and without it these tests say that they were skipped.
 
 #[path = "support/outside.rs"]
-mod outside;
+mod data;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
-use outside::{lines, outside, untar, unzstd};
+use data::{lines, moment, outside, untar, unzstd};
 use reseal::cert::codec::{self, BlockError, Contents, InputError};
 use reseal::cert::{Anchors, Certificate, Chain, KeyError, KeyKind, Name, PrivateKey, SelfSigned, Untrusted};
 use reseal::digest::Digest;
 use reseal::sensitive::Sensitive;
 use serde_json::Value;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-fn moment(text: &Value) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text.as_str()?, &Rfc3339).ok()
-}
 
 struct Sample {
     id: String,

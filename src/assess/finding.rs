@@ -128,6 +128,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(tail)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn as_day<S: serde::Serializer>(day: &Date, out: S) -> Result<S::Ok, S::Error> {
     out.collect_str(day)
 }

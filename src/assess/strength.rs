@@ -51,7 +51,7 @@ fn rsa(leaf: &Certificate, bits: u32, found: &mut Vec<Finding>) {
         found.push(Finding::new(Code::WeakKey, format!("its RSA key has {bits} bits")));
     } else if bits > MOST {
         found.push(Finding::new(Code::HugeKey, format!("its RSA key has {bits} bits")));
-    } else if bits % 8 != 0 {
+    } else if !bits.is_multiple_of(8) {
         found.push(Finding::new(Code::OddKey, format!("its RSA key has {bits} bits, not a multiple of 8")));
     }
     if let Some(exponent) = numbers.exponent().filter(|exponent| *exponent < 65_537) {

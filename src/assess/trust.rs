@@ -23,10 +23,7 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
     // A root may have the name of a CA of the chain and another key. The chain itself tells that nothing is forged.
     let leaf = chain.leaf();
     let sound = chain.intermediates().iter().any(|one| facts.signatures.issued_by(leaf, one) == Signed::Verified);
-    let reason = match reason {
-        Untrusted::FalseSignature if sound => &Untrusted::UnknownIssuer,
-        other => other,
-    };
+    let reason = if sound && *reason == Untrusted::FalseSignature { &Untrusted::UnknownIssuer } else { reason };
     let (code, said_by): (Code, &[Code]) = of(reason);
     if found.iter().any(|known| known.code == code || said_by.contains(&known.code)) {
         return;

@@ -97,7 +97,7 @@ mod tests {
         for _ in 0..exponent {
             let shifted = [number.as_slice(), &[0, 0]].concat();
             let (mut sum, mut carry) = (Vec::new(), 0);
-            for place in 0..shifted.len() + 1 {
+            for place in 0..=shifted.len() {
                 let digit = |of: &[u8]| of.iter().rev().nth(place).map_or(0, |byte| u32::from(*byte));
                 let total = digit(&shifted) + digit(&number) + carry;
                 sum.push(u8::try_from(total & 0xff).unwrap());

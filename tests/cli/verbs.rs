@@ -27,9 +27,85 @@ fn files_and_servers_are_checked_without_a_configuration() {
     bench.run(&["check", &good]).ends(0).says("0 critical");
     // A port that was just free: nobody listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    bench.run(&["check", &free]).ends(3).says("unreachable");
+    bench.run(&["check", &free]).ends(3).says("refused");
     bench.run(&["check"]).ends(2).warns("it does not exist").warns("` writes a first one");
     bench.run(&["check", "web"]).ends(2);
+}
+
+#[test]
+fn the_owner_accepts_what_is_known_until_a_day() {
+    let bench = Bench::new();
+    let accept = |until: &str| {
+        let path = bench.path("reseal.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        let head = text.split("[[accept]]").next().unwrap();
+        let until =
+            format!("[[accept]]\ncode = \"self-signed\"\ntarget = \"we*\"\nreason = \"the lab\"\nuntil = {until}\n");
+        fs::write(&path, format!("{head}{until}")).unwrap();
+    };
+    accept("2999-12-31");
+    bench
+        .run(&["check"])
+        .ends(0)
+        .says("accepted   self-signed")
+        .says("accepted until 2999-12-31: the lab")
+        .says("1 accepted");
+    let answer = bench.json(&["check"]);
+    let finding = &answer["results"][0]["findings"][0];
+    assert_eq!(
+        (finding["severity"].as_str(), finding["accepted"]["until"].as_str()),
+        (Some("critical"), Some("2999-12-31"))
+    );
+    bench.run(&["status"]).ends(0).says("accepted: self-signed");
+    bench.run(&["renew"]).ends(0);
+    accept("2020-01-01");
+    bench.run(&["check"]).ends(3).says("it was accepted until 2020-01-01: the lab").says("1 critical");
+    accept("never");
+    bench.run(&["check"]).ends(2);
+}
+
+#[test]
+fn trust_is_asked_of_whom_one_names() {
+    let bench = Bench::new();
+    let (good, _) = bench.bring("good", &Leaf::default());
+    bench.run(&["check", &good]).ends(0);
+    let own = bench.path("web.pem").display().to_string();
+    // Of these two, each knows the other's issuer no better than a stranger's.
+    let told = bench.run(&["check", &good, "--trust", &own, "--trust", "none"]).ends(3);
+    told.says("untrusted").says("not by").says("no chain of issuers leads from it to a trusted root");
+    let trusted = bench.json(&["check", &own, "--trust", &own]);
+    let verdict = &trusted["results"][0]["trust"][0];
+    assert_eq!(
+        (verdict["profile"].as_str(), verdict["trusted"].as_bool()),
+        (Some(own.as_str()), Some(true)),
+        "{trusted}"
+    );
+    assert_eq!(verdict["path"], serde_json::json!(["www.example.org"]));
+    bench.run(&["check", &good, "--trust", "system"]).ends(3).says("untrusted");
+    bench.run(&["check", &good, "--trust", "none"]).ends(0);
+    bench.run(&["check", &good, "--trust", "/nowhere"]).warns("cannot read the roots /nowhere");
+}
+
+#[test]
+fn a_key_of_two_targets_is_told() {
+    let bench = Bench::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let root = bench.path("").display().to_string();
+    let mut text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    for name in ["a", "b"] {
+        let params = rcgen::CertificateParams::new(vec!["www.example.org".to_owned()]).unwrap();
+        bench.write(&format!("{name}.pem"), &params.self_signed(&key).unwrap().pem(), 0o644);
+        bench.write(&format!("{name}.key"), &key.serialize_pem(), 0o600);
+        text.push_str(&format!(
+            "[[target]]\nname = \"{name}\"\nkind = \"files\"\nnames = [\"www.example.org\"]\ncertificate = \"{root}/{name}.pem\"\n\
+             key = \"{root}/{name}.key\"\n"
+        ));
+    }
+    bench.write("reseal.toml", &text, 0o644);
+    let answer = bench.json(&["check"]);
+    let codes = |place: usize| answer["results"][place]["findings"].to_string();
+    assert!(codes(1).contains("shared-key") && codes(2).contains("is that of a, b"), "{answer}");
+    assert!(!codes(0).contains("shared-key"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The outside data, which the directory named by `RESEAL_OUTSIDE_DATA` has.
+//! Data that others made, named by `RESEAL_OUTSIDE_DATA`: it is not part of the project, and tests are skipped without it.
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,11 +7,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The outside file, or why the test is skipped.
 pub fn outside(name: &str) -> Option<PathBuf> {
     let Some(root) = std::env::var_os("RESEAL_OUTSIDE_DATA") else {
-        println!("skipped: RESEAL_OUTSIDE_DATA does not name the outside data");
+        println!("skipped: no outside data: RESEAL_OUTSIDE_DATA does not name it");
         return None;
     };
     let path = Path::new(&root).join(name);
@@ -43,4 +46,8 @@ pub fn lines(path: &Path) -> Vec<Value> {
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect()
+}
+
+pub fn moment(text: &Value) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text.as_str()?, &Rfc3339).ok()
 }

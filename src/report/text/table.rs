@@ -1,7 +1,7 @@
 //! Lists: what is kept, what was done, how targets stand.
 
 use super::{moment, names, notes, paint, severity};
-use crate::assess::date;
+use crate::assess::{Severity, date};
 use crate::flow::backups::Generation;
 use crate::flow::status::Status;
 use crate::outcome::{End, Proof, Receipt};
@@ -116,6 +116,8 @@ fn status(one: &Status, view: &View) -> Row {
         (None, false, Some(finding)) if finding.accepted.is_some() => {
             (Paint::Faint, format!("accepted: {}", finding.code.name()))
         }
+        // Notes alone are no reason to look again; `check` tells them.
+        (None, false, Some(finding)) if finding.severity == Severity::Note => (Paint::Good, "good".to_owned()),
         (None, false, Some(finding)) => {
             (paint(finding.severity), format!("{}: {}", severity(finding.severity), finding.code.name()))
         }
