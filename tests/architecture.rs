@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("assess", &["cert", "change", "digest"]),
     ("plan", &["assess"]),
     ("config", &["cert", "change"]),
+    ("inventory", &["cert"]),
     // The only door to the machine.
     ("host", &["cert", "change", "digest", "event", "outcome", "sensitive"]),
     // Adapters and the engine: none of them knows another.
@@ -36,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "engine",
             "event",
             "host",
+            "inventory",
             "outcome",
             "plan",
             "sensitive",
@@ -57,6 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "event",
             "flow",
             "host",
+            "inventory",
             "outcome",
             "report",
             "sensitive",
@@ -66,7 +69,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that open nothing: they take facts and the time, and answer.
-const PURE: &[&str] = &["sensitive", "digest", "change", "event", "outcome", "cert", "assess", "plan", "config"];
+const PURE: &[&str] =
+    &["sensitive", "digest", "change", "event", "outcome", "cert", "assess", "plan", "config", "inventory"];
 
 /// Words that no pure module may hold.
 const IMPURE: &[&str] =

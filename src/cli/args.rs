@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::outcome::Exit;
 
 pub use self::ca::CaVerb;
+pub use self::scan::Scan;
 
 mod ca;
+mod scan;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -79,6 +81,8 @@ pub enum Format {
     Text,
     /// One JSON object on standard output.
     Json,
+    /// A JSON object a line: for `scan`, a line each as it is found; otherwise as `json`.
+    Jsonl,
 }
 
 /// When colours are used.
@@ -106,6 +110,8 @@ Examples:
         /// Target, file (with a `/` in its path, or existing) or HOST:PORT; none: every target
         subjects: Vec<String>,
     },
+    /// Tell the same of every file below folders and of many servers, while they are looked at; needs no configuration
+    Scan(Scan),
     /// Bring targets to the wanted state: obtain, install, reload, prove, or undo
     #[command(after_help = "\
 Examples:
@@ -299,6 +305,7 @@ impl Verb {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Check { .. } => "check",
+            Self::Scan(_) => "scan",
             Self::Renew { .. } => "renew",
             Self::Install(_) => "install",
             Self::Restore { .. } => "restore",
@@ -339,6 +346,7 @@ impl Verb {
                 BackupsVerb::Verify { .. } => false,
             },
             Self::Check { .. }
+            | Self::Scan(_)
             | Self::Backups { act: None, .. }
             | Self::History { .. }
             | Self::Status { .. }
@@ -383,6 +391,9 @@ mod tests {
             ("check", "check"),
             ("check web ./a.pem example.org:443", "check"),
             ("--format json check", "check"),
+            ("scan /etc", "scan"),
+            ("scan --list - -0 --format jsonl -q", "scan"),
+            ("scan a:443 10.1.2.0/24:443 --concurrency 64 --timeout 5 --rate 100 -x --follow", "scan"),
             ("renew --live web", "renew"),
             ("install web --cert a --key b --chain c", "install"),
             ("install web --from a b --keep-key", "install"),
@@ -416,6 +427,9 @@ mod tests {
     fn lines_that_mean_nothing() {
         for line in [
             "",
+            "scan",
+            "scan -0 /etc",
+            "scan --timeout 0 a:443",
             "install web",
             "install web --key k",
             "install web --cert a --from b",

@@ -53,6 +53,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         Verb::Prune(prune) => all(&prune.names),
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
+        | Verb::Scan(_)
         | Verb::Recover { .. }
         | Verb::History { .. }
         | Verb::Init { .. }
@@ -108,7 +109,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::PostUpgrade { names, .. } => Ok(changes(post_upgrade::run(session, names)?)),
         Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
-        Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
+        Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }
 

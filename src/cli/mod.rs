@@ -5,6 +5,7 @@ mod dispatch;
 mod output;
 mod progress;
 mod request;
+mod scan;
 mod story;
 
 use std::ffi::OsString;
@@ -53,6 +54,9 @@ fn work(line: &[OsString], lenient: &mut bool) -> (Exit, Option<i32>) {
     *lenient = matches!(cli.verb, Verb::PostUpgrade { strict: false, .. });
     let (command, changes, dry_run) = (cli.verb.word(), cli.verb.changes(), cli.global.dry_run);
     let style = Style::of(&cli.global);
+    if let Verb::Scan(words) = &cli.verb {
+        return (scan::run(words, &style), None);
+    }
     if let Some((answer, ended_by)) = self_contained(&cli, &style) {
         return (tell(&answer, &style, false), ended_by);
     }
@@ -103,6 +107,7 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
             Some((answer, None))
         }
         Verb::Check { .. }
+        | Verb::Scan(_)
         | Verb::Renew { .. }
         | Verb::Install(_)
         | Verb::Restore { .. }
@@ -143,7 +148,7 @@ impl Style {
 /// verb that only tells, telling was the work, and it failed.
 fn tell(answer: &Answer, style: &Style, changed: bool) -> Exit {
     let written = match style.format {
-        Format::Json => output::result(&json::render(answer), Colour::Never),
+        Format::Json | Format::Jsonl => output::result(&json::render(answer), Colour::Never),
         Format::Text => {
             let text = text::render(answer, &style.view);
             let written = output::result(&text.out, style.colour);
@@ -178,6 +183,6 @@ fn misunderstood(error: &clap::Error, line: &[OsString]) -> Exit {
 
 /// Whether JSON was asked for on a command line that makes no sense otherwise.
 fn wants_json(line: &[OsString]) -> bool {
-    let split = line.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
-    split || line.iter().any(|word| word == "--format=json")
+    let split = line.windows(2).any(|pair| pair[0] == "--format" && (pair[1] == "json" || pair[1] == "jsonl"));
+    split || line.iter().any(|word| word == "--format=json" || word == "--format=jsonl")
 }

@@ -28,6 +28,12 @@ pub fn trouble(text: &str, colour: Colour) {
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
 }
 
+/// Whether text on standard output has colours.
+#[must_use]
+pub fn coloured(colour: Colour) -> bool {
+    choice(colour, || AutoStream::choice(&io::stdout())) != ColorChoice::Never
+}
+
 fn choice(colour: Colour, auto: impl FnOnce() -> ColorChoice) -> ColorChoice {
     match colour {
         Colour::Auto => auto(),

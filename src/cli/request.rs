@@ -110,7 +110,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         // No target's name has one of these characters.
         Verb::Check { subjects } if subjects.iter().all(|subject| subject.contains(['/', ':'])) => Need::None,
         Verb::Check { .. } | Verb::History { .. } | Verb::Ca { .. } => Need::IfThere,
-        Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
+        Verb::Scan(_) | Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
         Verb::Renew { .. }
@@ -195,6 +195,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
         Verb::Install(install) => (false, install.keep_key),
         Verb::Backups { .. }
         | Verb::Check { .. }
+        | Verb::Scan(_)
         | Verb::Restore { .. }
         | Verb::Recover { .. }
         | Verb::Prune(_)

@@ -9,7 +9,7 @@ use super::survey;
 use super::{Refusal, Session};
 use crate::assess::{Code, Finding, Severity};
 use crate::cert::Name;
-use crate::cert::installed::Leaf;
+use crate::cert::installed::{Leaf, Link};
 use crate::change::{Probe, Shown};
 use crate::config::{Policy, TargetConfig};
 use crate::engine;
@@ -27,6 +27,9 @@ pub struct Checked {
     pub kind: &'static str,
     /// The leaf in its files, or the one that is served.
     pub leaf: Option<Leaf>,
+    /// The certificates beside it, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<Link>,
     /// What is served where.
     pub served: Vec<Seen>,
     /// What is wrong, worst first.
@@ -56,6 +59,7 @@ impl Checked {
             subject: subject.to_owned(),
             kind,
             leaf: None,
+            chain: Vec::new(),
             served: Vec::new(),
             findings: Vec::new(),
             problem: None,
@@ -138,7 +142,10 @@ fn target(session: &Session<'_>, config: &TargetConfig) -> Checked {
     if interrupted.iter().any(|name| **name == *file_name(&config.name)) {
         checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
     }
-    checked.leaf = seen.pairs.first().and_then(|pair| pair.installed.leaf());
+    if let Some(pair) = seen.pairs.first() {
+        checked.leaf = pair.installed.leaf();
+        checked.chain = pair.installed.links();
+    }
     checked.served = served.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
     checked.notes.extend(seen.site.notes);
     checked

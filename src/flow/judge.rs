@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::check::{Checked, Seen};
 use crate::assess::{self, Code, Facts, Finding};
-use crate::cert::codec::pem;
+use crate::cert::codec::pem::{self, Contents, InputError};
 use crate::cert::installed::{Installed, KeyFound};
 use crate::cert::{Certificate, Chain, Name};
 use crate::change::{Probe, Shown};
@@ -29,14 +29,35 @@ impl Judge {
     /// The verdict over the bytes of a file.
     #[must_use]
     pub fn file(&self, subject: &str, bytes: &[u8]) -> Checked {
-        let mut checked = Checked::blank(subject, "file");
-        let found = match pem::read(bytes, None) {
-            Ok(found) => found,
-            Err(error) => {
-                checked.problem = Some(format!("cannot read {subject}: {}", explain(&error)));
-                return checked;
-            }
+        match pem::read(bytes, None) {
+            Ok(found) => self.contents(subject, found),
+            Err(error) => unreadable(subject, &error),
+        }
+    }
+
+    /// The same for a file that was come across: none where it holds neither a certificate nor what should be one.
+    #[must_use]
+    pub fn found(&self, subject: &str, bytes: &[u8]) -> Option<Checked> {
+        let mut checked = match pem::read(bytes, None) {
+            Ok(found) => self.contents(subject, found),
+            Err(InputError::Empty | InputError::Unknown) => return None,
+            Err(error @ (InputError::TooLarge(_) | InputError::TooManyBlocks)) => unreadable(subject, &error),
         };
+        if checked.leaf.is_none() {
+            checked.findings.retain(|finding| finding.code != Code::NoCertificate);
+        }
+        let empty = checked.leaf.is_none() && checked.problem.is_none() && checked.findings.is_empty();
+        (!empty).then_some(checked)
+    }
+
+    /// The moment that everything is held against, UTC.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        self.now
+    }
+
+    fn contents(&self, subject: &str, found: Contents) -> Checked {
+        let mut checked = Checked::blank(subject, "file");
         let problems = found.bad.iter().map(|bad| explain(bad)).collect();
         let key = match (found.certificates.first(), found.keys.as_slice()) {
             (_, []) => KeyFound::None,
@@ -105,5 +126,11 @@ impl Judge {
         };
         checked.findings = assess::findings(&facts);
         checked.leaf = installed.leaf();
+        checked.chain = installed.links();
     }
+}
+
+fn unreadable(subject: &str, error: &InputError) -> Checked {
+    let problem = Some(format!("cannot read {subject}: {}", explain(error)));
+    Checked { problem, ..Checked::blank(subject, "file") }
 }

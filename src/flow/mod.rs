@@ -15,6 +15,7 @@ pub mod preview;
 pub mod recover;
 pub mod renew;
 pub mod restore;
+pub mod scan;
 pub mod status;
 mod survey;
 

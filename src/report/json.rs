@@ -113,7 +113,7 @@ impl<'a> Error<'a> {
 }
 
 /// Outside of ASCII, such characters stand only within strings, where an escape means the same.
-fn quiet(text: &str) -> String {
+pub(super) fn quiet(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if acts(c) {

@@ -3,6 +3,7 @@
 pub mod escape;
 pub mod json;
 mod page;
+pub mod rows;
 pub mod text;
 
 use std::path::PathBuf;
