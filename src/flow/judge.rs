@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::check::{Checked, Seen};
 use crate::assess::{self, Code, Facts, Finding};
 use crate::cert::codec::pem::{self, Contents, InputError};
-use crate::cert::installed::{Installed, KeyFound};
+use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name};
 use crate::change::{Probe, Shown};
 use crate::config::{Policy, RenewBefore};
@@ -46,7 +46,10 @@ impl Judge {
         if checked.leaf.is_none() {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
         }
-        let empty = checked.leaf.is_none() && checked.problem.is_none() && checked.findings.is_empty();
+        let empty = checked.leaf.is_none()
+            && checked.chain.is_empty()
+            && checked.problem.is_none()
+            && checked.findings.is_empty();
         (!empty).then_some(checked)
     }
 
@@ -58,6 +61,14 @@ impl Judge {
 
     fn contents(&self, subject: &str, found: Contents) -> Checked {
         let mut checked = Checked::blank(subject, "file");
+        if found.keys.is_empty() && found.bad.is_empty() && is_trust_store(&found.certificates) {
+            let ended = found.certificates.iter().filter(|root| root.not_after() < self.now).count();
+            checked
+                .notes
+                .push(format!("it holds {} root certificates, {ended} of them out of date", found.certificates.len()));
+            checked.chain = found.certificates.iter().map(Link::of).collect();
+            return checked;
+        }
         let problems = found.bad.iter().map(|bad| explain(bad)).collect();
         let key = match (found.certificates.first(), found.keys.as_slice()) {
             (_, []) => KeyFound::None,
@@ -128,6 +139,13 @@ impl Judge {
         checked.leaf = installed.leaf();
         checked.chain = installed.links();
     }
+}
+
+/// Whether these are roots to be trusted, and not a server's chain: several, each a CA that names itself as issuer. In any order and out
+/// of date they do no harm.
+fn is_trust_store(certificates: &[Certificate]) -> bool {
+    let root = |certificate: &Certificate| certificate.is_ca() && certificate.issuer() == certificate.subject();
+    certificates.len() > 1 && certificates.iter().all(root)
 }
 
 fn unreadable(subject: &str, error: &InputError) -> Checked {

@@ -29,6 +29,7 @@ fn the_pages_list_what_there_is() {
     let shapes = include_str!("../../docs/json.md");
     for verb in [
         "check",
+        "scan",
         "renew",
         "install",
         "restore",

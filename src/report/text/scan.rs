@@ -50,14 +50,17 @@ impl Rows {
             (None, Some(finding)) => (super::paint(finding.severity), severity(finding.severity)),
             (None, None) => (Paint::Good, "good"),
         };
-        line.cell(paint, word, SEVERITY);
+        // A file of roots has rows for them alone.
         if let Some(problem) = &checked.problem {
+            line.cell(paint, word, SEVERITY);
             line.last(Paint::Plain, problem);
-        } else {
+        } else if checked.leaf.is_some() || checked.chain.is_empty() {
+            line.cell(paint, word, SEVERITY);
             self.certificate(checked, paint, &mut line);
         }
+        let role = if checked.leaf.is_some() { "  chain" } else { "  root" };
         for link in &checked.chain {
-            line.cell(Paint::Faint, "  chain", SEVERITY);
+            line.cell(Paint::Faint, role, SEVERITY);
             let ended = link.not_after < self.now;
             line.cell(Paint::Warn, if ended { "ended" } else { "" }, WHAT);
             line.number(Paint::Plain, &self.days(link.not_after), ENDS);
