@@ -1,7 +1,7 @@
 """reseal's command lines for an outside benchmark harness (RESEAL_CASES names this file)."""
 import os
 
-# RESEAL_SCAN: more options for the rows of `scan`, such as --no-signatures.
+# RESEAL_SCAN: more options for the rows of `scan`, such as `--readers 2`.
 _MORE = os.environ.get("RESEAL_SCAN", "")
 
 CMD = {

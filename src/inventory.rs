@@ -347,9 +347,9 @@ const PUBLIC: &str = "public addresses";
 
 /// Blocks with a meaning of their own (RFC 6890); where it is empty, no server can be there.
 fn blocks() -> [(IpAddr, IpAddr, &'static str); 13] {
+    const F: u16 = 0xffff;
     let v4 = |a: [u8; 4], b: [u8; 4], meaning| (IpAddr::from(a), IpAddr::from(b), meaning);
     let v6 = |a: [u16; 8], b: [u16; 8], meaning| (IpAddr::from(a), IpAddr::from(b), meaning);
-    const F: u16 = 0xffff;
     [
         v4([0, 0, 0, 0], [0, 255, 255, 255], ""),
         v4([10, 0, 0, 0], [10, 255, 255, 255], "private addresses"),

@@ -307,7 +307,13 @@ impl<V: Visitor, R: Iterator<Item = PathBuf>> Walker<'_, V, R> {
         let (kind, linked) = match kind {
             FileType::Symlink if self.options.follow => (kind_of(&folder.fd, name, AtFlags::empty()), true),
             FileType::Unknown => (kind_of(&folder.fd, name, AtFlags::SYMLINK_NOFOLLOW), false),
-            known => (known, false),
+            FileType::RegularFile
+            | FileType::Directory
+            | FileType::Symlink
+            | FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice => (kind, false),
         };
         if kind == FileType::Directory {
             self.stack.push(Task::Enter { parent: Arc::clone(folder), name: name.to_owned(), follow: linked });

@@ -28,7 +28,7 @@ pub struct Asking {
 /// Asks each server and tells of each.
 pub(super) fn all(scan: &Scan<'_>, items: &[Item], asking: &Asking) {
     let most = usize::try_from(inventory::count(items)).unwrap_or(usize::MAX);
-    let asking = Asking { concurrency: asking.concurrency.min(most), ..*asking };
+    let asking = Asking { concurrency: asking.concurrency.min(most).min(MOST_THREADS), ..*asking };
     let servers = inventory::servers(items);
     ask_all(servers, &asking, scan, |looking, server, answer| looking.tell(&verdict(scan, server, answer)));
 }
@@ -60,6 +60,9 @@ fn ask_all(
         }
     });
 }
+
+/// A thread and a descriptor each, of which an ordinary process may have 1,024.
+const MOST_THREADS: usize = 512;
 
 const STACK: usize = 512 * 1024;
 

@@ -1,6 +1,9 @@
 //! What is in a file, told by its first bytes and by marks in it, never by its name. Pure.
 
-use memchr::{memchr, memmem};
+use std::sync::LazyLock;
+
+use memchr::memchr;
+use memchr::memmem::{self, Finder};
 
 use crate::host::tree::Want;
 
@@ -17,7 +20,7 @@ pub(super) enum Kind {
 
 /// Goes by a piece of a file; see [`crate::host::tree::Visitor::wants`].
 pub(super) fn wants(piece: &[u8], first: bool) -> Want {
-    if (first && is_binary_of_ours(piece)) || memmem::find(piece, BEGIN).is_some() {
+    if (first && is_binary_of_ours(piece)) || MARK.find(piece).is_some() {
         return Want::Whole;
     }
     if first && is_wide(piece) {
@@ -34,7 +37,7 @@ pub(super) fn kind(bytes: &[u8]) -> Kind {
         return Kind::Certificates;
     }
     let mut keys = false;
-    for at in memmem::find_iter(bytes, BEGIN) {
+    for at in MARK.find_iter(bytes) {
         let after = &bytes[at + BEGIN.len()..];
         let line = &after[..after.len().min(80)];
         let label = &line[..memmem::find(line, b"-----").unwrap_or(0)];
@@ -48,6 +51,9 @@ pub(super) fn kind(bytes: &[u8]) -> Kind {
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
+
+/// Made ready once: for a small file that costs more than the search.
+static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BEGIN));
 
 /// The same in UTF-16, in either order of bytes.
 const WIDE_BEGIN: &[u8] = b"B\0E\0G\0I\0N\0 ";
