@@ -53,6 +53,7 @@ pub mod engine;
 pub mod event;
 pub mod flow;
 pub mod host;
+pub mod inventory;
 pub mod outcome;
 pub mod plan;
 pub mod report;

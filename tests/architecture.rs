@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("assess", &["cert", "change", "digest"]),
     ("plan", &["assess"]),
     ("config", &["assess", "cert", "change"]),
+    ("inventory", &["cert", "endpoint"]),
     // The only door to the machine.
     ("host", &["cert", "change", "digest", "endpoint", "event", "outcome", "sensitive"]),
     // Adapters and the engine: none of them knows another.
@@ -38,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "engine",
             "event",
             "host",
+            "inventory",
             "outcome",
             "plan",
             "sensitive",
@@ -60,6 +62,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "event",
             "flow",
             "host",
+            "inventory",
             "outcome",
             "report",
             "sensitive",
@@ -70,7 +73,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Modules that open nothing: they take facts and the time, and answer.
 const PURE: &[&str] =
-    &["sensitive", "digest", "endpoint", "change", "event", "outcome", "cert", "assess", "plan", "config"];
+    &["sensitive", "digest", "endpoint", "change", "event", "outcome", "cert", "assess", "plan", "config", "inventory"];
 
 /// Words that no pure module may hold.
 const IMPURE: &[&str] =

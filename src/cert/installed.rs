@@ -87,7 +87,44 @@ impl Leaf {
     }
 }
 
+/// A certificate beside a leaf in brief.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// SHA-256 of its DER.
+    pub fingerprint: Digest,
+    /// Its subject.
+    pub subject: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// First moment of validity, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+    /// Last moment of validity, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+}
+
+impl Link {
+    /// What there is to say of one that is not the leaf.
+    #[must_use]
+    pub fn of(certificate: &Certificate) -> Self {
+        Self {
+            fingerprint: certificate.fingerprint(),
+            subject: certificate.subject().to_owned(),
+            issuer: certificate.issuer().to_owned(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+        }
+    }
+}
+
 impl Installed {
+    /// The certificates beside the leaf in brief.
+    #[must_use]
+    pub fn links(&self) -> Vec<Link> {
+        self.chain.iter().flat_map(|chain| chain.intermediates().iter().map(Link::of)).collect()
+    }
+
     /// The leaf in brief, where there is one.
     #[must_use]
     pub fn leaf(&self) -> Option<Leaf> {

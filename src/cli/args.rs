@@ -8,8 +8,10 @@ use crate::outcome::Exit;
 use crate::report::nagios::Threshold;
 
 pub use self::ca::CaVerb;
+pub use self::scan::Scan;
 
 mod ca;
+mod scan;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -80,7 +82,7 @@ pub enum Format {
     Text,
     /// One JSON object on standard output.
     Json,
-    /// A JSON object a line, one for each subject.
+    /// A JSON object a line, one for each subject: for `check`, and for `scan` as it is found.
     Jsonl,
     /// For spreadsheets.
     Csv,
@@ -151,6 +153,8 @@ It ends with 0 when the page was written, whatever is in it.")]
         #[arg(long, value_name = "WHO")]
         trust: Vec<String>,
     },
+    /// Tell the same of every file below folders and of many servers, while they are looked at; needs no configuration
+    Scan(Scan),
     /// Bring targets to the wanted state: obtain, install, reload, prove, or undo
     #[command(after_help = "\
 Examples:
@@ -345,6 +349,7 @@ impl Verb {
         match self {
             Self::Check { .. } => "check",
             Self::Report { .. } => "report",
+            Self::Scan(_) => "scan",
             Self::Renew { .. } => "renew",
             Self::Install(_) => "install",
             Self::Restore { .. } => "restore",
@@ -386,6 +391,7 @@ impl Verb {
             },
             Self::Check { .. }
             | Self::Report { .. }
+            | Self::Scan(_)
             | Self::Backups { act: None, .. }
             | Self::History { .. }
             | Self::Status { .. }
@@ -435,6 +441,9 @@ mod tests {
             ("report --html x.html", "report"),
             ("report --html x.html a.example:443 web", "report"),
             ("report --html x.html --from scan.jsonl", "report"),
+            ("scan /etc", "scan"),
+            ("scan --list - -0 --format jsonl -q", "scan"),
+            ("scan a:443 10.1.2.0/24:443 --concurrency 64 --timeout 5 --rate 100 -x --follow", "scan"),
             ("renew --live web", "renew"),
             ("install web --cert a --key b --chain c", "install"),
             ("install web --from a b --keep-key", "install"),
@@ -473,6 +482,9 @@ mod tests {
             "report",
             "report --html",
             "report --html x --from y web",
+            "scan",
+            "scan -0 /etc",
+            "scan --timeout 0 a:443",
             "install web",
             "install web --key k",
             "install web --cert a --from b",

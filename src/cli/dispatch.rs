@@ -59,6 +59,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
         | Verb::Report { .. }
+        | Verb::Scan(_)
         | Verb::Recover { .. }
         | Verb::History { .. }
         | Verb::Init { .. }
@@ -115,7 +116,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::PostUpgrade { names, .. } => Ok(changes(post_upgrade::run(session, names)?)),
         Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
-        Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
+        Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }
 

@@ -5,6 +5,7 @@ mod dispatch;
 mod output;
 mod progress;
 mod request;
+mod scan;
 mod story;
 mod telling;
 
@@ -57,6 +58,9 @@ fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
         Ok(style) => style,
         Err((style, failure)) => return (tell(&Answer::failed(Some(command), failure), &style, false), None),
     };
+    if let Verb::Scan(words) = &cli.verb {
+        return (scan::run(words, &style), None);
+    }
     if let Some((answer, ended_by)) = self_contained(&cli, &style) {
         return (tell(&answer, &style, false), ended_by);
     }
@@ -108,6 +112,7 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         }
         Verb::Check { .. }
         | Verb::Report { .. }
+        | Verb::Scan(_)
         | Verb::Renew { .. }
         | Verb::Install(_)
         | Verb::Restore { .. }

@@ -44,6 +44,12 @@ fn write_in<S: RawStream + AsLockedWrite>(choice: ColorChoice, text: &str, mut s
     }
 }
 
+/// Whether text on standard output has colours.
+#[must_use]
+pub fn coloured(colour: Colour) -> bool {
+    choice(colour, || AutoStream::choice(&io::stdout())) != ColorChoice::Never
+}
+
 fn choice(colour: Colour, auto: impl FnOnce() -> ColorChoice) -> ColorChoice {
     match colour {
         Colour::Auto => auto(),

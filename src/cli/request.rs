@@ -117,7 +117,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
             Need::None
         }
         Verb::Check { .. } | Verb::Report { .. } | Verb::History { .. } | Verb::Ca { .. } => Need::IfThere,
-        Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
+        Verb::Scan(_) | Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
         Verb::Renew { .. }
@@ -203,6 +203,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
         Verb::Backups { .. }
         | Verb::Check { .. }
         | Verb::Report { .. }
+        | Verb::Scan(_)
         | Verb::Restore { .. }
         | Verb::Recover { .. }
         | Verb::Prune(_)

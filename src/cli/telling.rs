@@ -84,9 +84,13 @@ impl Style {
                 let hint = "both tell how much is left: `--warning 20 --critical 10`";
                 objection = Some(("`--warning` is less than `--critical`: nobody would ever be warned", hint));
             }
-        } else if matches!(format, Format::Jsonl | Format::Csv | Format::Nagios | Format::Prometheus) {
-            objection =
-                Some(("this format is for `check` alone", "`--format text` and `--format json` are for every verb"));
+        } else if matches!(format, Format::Csv | Format::Nagios | Format::Prometheus)
+            || (*format == Format::Jsonl && !matches!(cli.verb, Verb::Scan(_)))
+        {
+            objection = Some((
+                "this format is not for this verb",
+                "`--format text` and `--format json` are for every verb, `jsonl` for `check` and `scan`, the others for `check`",
+            ));
         }
         match objection {
             None => Ok(style),

@@ -10,7 +10,7 @@ use super::judge::Judge;
 use super::survey;
 use super::{Refusal, Session};
 use crate::assess::{Code, Finding, ruled, shared_keys};
-use crate::cert::installed::Leaf;
+use crate::cert::installed::{Leaf, Link};
 use crate::cert::{Certificate, Name, Signatures, TrustVerdict};
 use crate::change::Shown;
 use crate::config::{Policy, TargetConfig};
@@ -32,6 +32,9 @@ pub struct Checked {
     /// What clients make of its chain, those that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trust: Vec<TrustVerdict>,
+    /// The certificates beside it, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<Link>,
     /// What is served where.
     pub served: Vec<Seen>,
     /// What is wrong, worst first.
@@ -62,6 +65,7 @@ impl Checked {
             kind,
             leaf: None,
             trust: Vec::new(),
+            chain: Vec::new(),
             served: Vec::new(),
             findings: Vec::new(),
             problem: None,
@@ -187,6 +191,7 @@ impl Run<'_, '_> {
         }
         let first = seen.pairs.first();
         checked.leaf = first.and_then(|pair| pair.installed.leaf());
+        checked.chain = first.map(|pair| pair.installed.links()).unwrap_or_default();
         checked.served = served.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
         checked.notes.extend(seen.site.notes.clone());
         checked.notes.extend(clients.iter().flat_map(|client| client.1.clone()));

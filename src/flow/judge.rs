@@ -7,8 +7,8 @@ use time::{Duration, OffsetDateTime};
 use super::check::{Checked, Seen};
 use super::clients::Known;
 use crate::assess::{self, Code, Facts, Finding, NO_RULES, Rules, Unseen, Wire, WireVersion};
-use crate::cert::codec::{self, BlockError};
-use crate::cert::installed::{Installed, KeyFound};
+use crate::cert::codec::{self, BlockError, Contents, InputError};
+use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown};
 use crate::config::{Policy, RenewBefore};
@@ -53,14 +53,51 @@ impl<'a> Judge<'a> {
     /// The verdict over the bytes of a file.
     #[must_use]
     pub fn file(&self, subject: &str, bytes: &[u8]) -> Checked {
-        let mut checked = Checked::blank(subject, "file");
-        let found = match codec::read(bytes, None) {
-            Ok(found) => found,
-            Err(error) => {
-                checked.problem = Some(format!("cannot read {subject}: {}", explain(&error)));
-                return checked;
-            }
+        match codec::read(bytes, None) {
+            Ok(found) => self.contents(subject, found),
+            Err(error) => unreadable(subject, &error),
+        }
+    }
+
+    /// The same for a file that was come across: none where it holds neither a certificate nor what should be one.
+    #[must_use]
+    pub fn found(&self, subject: &str, bytes: &[u8]) -> Option<Checked> {
+        let mut checked = match codec::read(bytes, None) {
+            Ok(found) => self.contents(subject, found),
+            Err(InputError::Empty | InputError::Unknown) => return None,
+            Err(
+                error @ (InputError::TooLarge(_)
+                | InputError::TooManyBlocks
+                | InputError::Unsupported(_)
+                | InputError::Unreadable { .. }),
+            ) => unreadable(subject, &error),
         };
+        if checked.leaf.is_none() {
+            checked.findings.retain(|finding| finding.code != Code::NoCertificate);
+        }
+        let empty = checked.leaf.is_none()
+            && checked.chain.is_empty()
+            && checked.problem.is_none()
+            && checked.findings.is_empty();
+        (!empty).then_some(checked)
+    }
+
+    /// The moment that everything is held against, UTC.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        self.now
+    }
+
+    fn contents(&self, subject: &str, found: Contents) -> Checked {
+        let mut checked = Checked::blank(subject, "file");
+        if found.keys.is_empty() && found.bad.is_empty() && is_trust_store(&found.certificates) {
+            let ended = found.certificates.iter().filter(|root| root.not_after() < self.now).count();
+            checked
+                .notes
+                .push(format!("it holds {} root certificates, {ended} of them out of date", found.certificates.len()));
+            checked.chain = found.certificates.iter().map(Link::of).collect();
+            return checked;
+        }
         let (encrypted, bad): (Vec<_>, Vec<_>) =
             found.bad.iter().partition(|bad| bad.why == BlockError::EncryptedNoPassphrase);
         let key = match (found.certificates.first(), found.keys.as_slice()) {
@@ -168,6 +205,8 @@ impl<'a> Judge<'a> {
         };
         checked.findings = assess::findings(&facts);
         checked.leaf = installed.leaf();
+        checked.chain = installed.links();
+        checked.chain = installed.links();
     }
 }
 
@@ -232,6 +271,18 @@ fn unseen(error: &ProbeError) -> Unseen {
         }
         ProbeError::Tls { .. } | ProbeError::Malformed { .. } | ProbeError::Tls13Alone { .. } => Unseen::Other,
     }
+}
+
+/// Whether these are roots to be trusted, and not a server's chain: several, each a CA that names itself as issuer. In any order and out
+/// of date they do no harm.
+fn is_trust_store(certificates: &[Certificate]) -> bool {
+    let root = |certificate: &Certificate| certificate.is_ca() && certificate.issuer() == certificate.subject();
+    certificates.len() > 1 && certificates.iter().all(root)
+}
+
+fn unreadable(subject: &str, error: &InputError) -> Checked {
+    let problem = Some(format!("cannot read {subject}: {}", explain(error)));
+    Checked { problem, ..Checked::blank(subject, "file") }
 }
 
 #[cfg(test)]

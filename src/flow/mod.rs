@@ -18,6 +18,7 @@ pub mod recorded;
 pub mod recover;
 pub mod renew;
 pub mod restore;
+pub mod scan;
 mod shared;
 pub mod status;
 mod survey;

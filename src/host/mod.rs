@@ -18,6 +18,7 @@ pub mod signal;
 pub mod state;
 pub mod terminal;
 pub mod tls;
+pub mod tree;
 pub mod trusted_file;
 pub mod walk;
 pub mod watch;

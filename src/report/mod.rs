@@ -8,6 +8,7 @@ pub mod jsonl;
 pub mod nagios;
 mod page;
 pub mod prometheus;
+pub mod rows;
 #[cfg(test)]
 mod specimen;
 pub mod standing;

@@ -3,6 +3,7 @@
 mod authority;
 mod change;
 mod check;
+pub mod scan;
 mod scene;
 mod table;
 

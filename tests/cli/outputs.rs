@@ -30,6 +30,7 @@ fn the_pages_list_what_there_is() {
     for verb in [
         "check",
         "report",
+        "scan",
         "renew",
         "install",
         "restore",

@@ -1,0 +1,200 @@
+//! `scan`: from the words of the command line to rows on standard output, written while they come.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::args::{Format, Scan};
+use super::output::{self, coloured};
+use super::telling::{Style, tell};
+use crate::config::Policy;
+use crate::flow::check::Checked;
+use crate::flow::judge::Judge;
+use crate::flow::scan::{self, Asking, Progress, Sink, Summary, Wanted};
+use crate::host::{Host, tree};
+use crate::inventory::{self, InventoryError, Item, MAX_LIST};
+use crate::outcome::Exit;
+use crate::report::text::scan::Rows;
+use crate::report::{Answer, Failure, rows, text};
+
+/// Scans, and tells how the run ends.
+pub fn run(words: &Scan, style: &Style) -> u8 {
+    let wanted = match wanted(words, style.view.quiet) {
+        Ok(wanted) => wanted,
+        Err(failure) => return tell(&Answer::failed(Some("scan"), failure), style, false),
+    };
+    let stream = Stream::new(style);
+    let (exit, summary) = scan::run(&Judge::by_default(style.view.now), &wanted, &stream);
+    stream.end(exit, &summary).code()
+}
+
+fn wanted(words: &Scan, quiet: bool) -> Result<Wanted, Failure> {
+    let mut items = Vec::new();
+    let host = Host::new("");
+    for what in &words.what {
+        // As for `check`, a file of that name comes first.
+        let item = if host.exists(Path::new(what)) { Ok(Item::Path(what.into())) } else { inventory::word(what) };
+        let place = || what.to_string_lossy().into_owned();
+        items.push(item.map_err(|why| refused(&InventoryError { place: place(), why }))?);
+    }
+    if let Some(path) = &words.list {
+        let bytes = list(&host, path)?;
+        let read = if words.null { inventory::list_of_nul } else { inventory::list };
+        let more = read(&bytes).map_err(|error| {
+            let Failure { message, hint, .. } = refused(&error);
+            Failure::usage(format!("the list {}: {message}", path.display()), hint)
+        })?;
+        items.extend(more);
+    }
+    inventory::bounded(&items, words.max).map_err(|error| refused(&error))?;
+    let timeout = words.timeout.map_or(Policy::default().probe_timeout, |limit| Duration::from_secs(limit.into()));
+    Ok(Wanted {
+        items,
+        tree: tree::Options {
+            follow: words.follow,
+            one_file_system: words.one_file_system,
+            threads: words.readers.map(usize::from),
+        },
+        asking: Asking { concurrency: words.concurrency.into(), timeout, rate: words.rate },
+        only_findings: quiet,
+    })
+}
+
+fn refused(error: &InventoryError) -> Failure {
+    Failure::usage(error.to_string(), Some(error.why.hint().to_owned()))
+}
+
+fn list(host: &Host, path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let most = MAX_LIST as u64 + 1;
+        io::stdin().lock().take(most).read_to_end(&mut bytes).and_then(|_| {
+            if bytes.len() > MAX_LIST { Err(io::Error::other("it has more than 64 MiB")) } else { Ok(bytes) }
+        })
+    } else {
+        host.read(path, MAX_LIST as u64)
+    };
+    read.map_err(|error| {
+        let hint = "a list is a file, or `-` for standard input".to_owned();
+        Failure::usage(format!("cannot read the list {}: {error}", path.display()), Some(hint))
+    })
+}
+
+/// Standard output as rows come, and the line of progress on standard error.
+struct Stream {
+    format: Format,
+    rows: Rows,
+    quiet: bool,
+    width: Option<usize>,
+    watched: bool,
+    /// Progress is shown to a terminal alone.
+    line: Option<usize>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    begun: bool,
+    shown: bool,
+    failed: Option<io::Error>,
+}
+
+impl Stream {
+    fn new(style: &Style) -> Self {
+        let terminal = io::stderr().is_terminal() && !style.view.quiet;
+        Self {
+            format: style.format,
+            rows: Rows { now: style.view.now, colours: style.format == Format::Text && coloured(style.colour) },
+            quiet: style.view.quiet,
+            width: style.view.width,
+            watched: io::stdout().is_terminal(),
+            line: terminal.then(|| style.view.width.unwrap_or(80)),
+            state: Mutex::default(),
+        }
+    }
+
+    /// What comes before the first row.
+    fn opening(&self) -> Vec<u8> {
+        match self.format {
+            Format::Text if self.quiet => Vec::new(),
+            Format::Text => self.rows.head(),
+            Format::Json => rows::opening().into_bytes(),
+            Format::Jsonl | Format::Csv | Format::Nagios | Format::Prometheus => Vec::new(),
+        }
+    }
+
+    fn put(&self, state: &mut State, bytes: &[u8]) {
+        if std::mem::take(&mut state.shown) {
+            output::trouble("\r\u{1b}[K", super::args::Colour::Always);
+        }
+        if state.failed.is_none() {
+            let mut out = io::stdout().lock();
+            state.failed = out.write_all(bytes).and_then(|()| out.flush()).err();
+        }
+    }
+
+    /// Writes what comes last.
+    fn end(&self, exit: Exit, summary: &Summary) -> Exit {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = if state.begun { Vec::new() } else { self.opening() };
+        match self.format {
+            Format::Text if self.quiet && exit == Exit::Good => {}
+            Format::Text => last.extend_from_slice(self.rows.summary(summary, self.width).as_bytes()),
+            Format::Json => last.extend_from_slice(&rows::closing(exit, summary)),
+            Format::Jsonl => last.extend_from_slice(&rows::last_line(exit, summary)),
+            Format::Csv | Format::Nagios | Format::Prometheus => {}
+        }
+        self.put(&mut state, &last);
+        match state.failed.take() {
+            // Who no longer reads has what they wanted.
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let message = format!("cannot write the result to standard output: {error}");
+                let failure = Failure { exit: Exit::Refused, message, hint: None, problems: Vec::new() };
+                output::trouble(&text::failure(&failure), super::args::Colour::Auto);
+                exit.worst(Exit::Refused)
+            }
+            Some(_) | None => exit,
+        }
+    }
+}
+
+impl Sink for Stream {
+    fn row(&self, checked: &Checked, rows: &mut Vec<u8>) {
+        match self.format {
+            Format::Text => self.rows.add(checked, rows),
+            Format::Json => {
+                // A comma before each; the first is taken away again.
+                rows.extend_from_slice(b",\n");
+                rows::result(checked, rows);
+            }
+            Format::Jsonl | Format::Csv | Format::Nagios | Format::Prometheus => {
+                rows::result(checked, rows);
+                rows.push(b'\n');
+            }
+        }
+    }
+
+    fn write(&self, rows: &[u8]) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = rows;
+        if !std::mem::replace(&mut state.begun, true) {
+            self.put(&mut state, &self.opening());
+            rows = rows.strip_prefix(b",").filter(|_| self.format == Format::Json).unwrap_or(rows);
+        }
+        self.put(&mut state, rows);
+        state.failed.is_none()
+    }
+
+    fn at_once(&self) -> bool {
+        self.watched
+    }
+
+    fn progress(&self, progress: Progress) {
+        let Some(width) = self.line else { return };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let line: String = text::scan::progress(progress).chars().take(width.saturating_sub(1)).collect();
+        output::trouble(&format!("\r\u{1b}[K{line}"), super::args::Colour::Always);
+        state.shown = true;
+    }
+}

@@ -1,0 +1,70 @@
+//! What one reader does with what it meets.
+
+use std::io;
+use std::path::Path;
+use std::sync::PoisonError;
+
+use super::content::{self, Kind};
+use super::{Checked, Scan};
+use crate::host::tree::{Place, Visitor, Want};
+
+/// Rows that wait to be written together.
+const TOGETHER: usize = 32 * 1024;
+
+/// One reader's hands.
+pub(super) struct Looking<'a> {
+    scan: &'a Scan<'a>,
+    rows: Vec<u8>,
+}
+
+impl<'a> Looking<'a> {
+    pub(super) fn new(scan: &'a Scan<'a>) -> Self {
+        Self { scan, rows: Vec::new() }
+    }
+
+    pub(super) fn tell(&mut self, checked: &Checked) {
+        self.scan.count(checked);
+        if self.scan.is_told(checked) {
+            self.scan.sink.row(checked, &mut self.rows);
+            if self.scan.sink.at_once() || self.rows.len() >= TOGETHER {
+                self.rest();
+            }
+        }
+    }
+}
+
+impl Visitor for Looking<'_> {
+    fn wants(&self, piece: &[u8], first: bool) -> Want {
+        content::wants(piece, first)
+    }
+
+    fn file(&mut self, place: Place<'_>, bytes: &[u8]) {
+        match content::kind(bytes) {
+            Kind::Nothing => {}
+            Kind::Keys => self.scan.tally.lock().unwrap_or_else(PoisonError::into_inner).key(),
+            Kind::Certificates => {
+                let subject = place.path().display().to_string();
+                if let Some(checked) = self.scan.judge.found(&subject, bytes) {
+                    self.tell(&checked);
+                }
+            }
+        }
+    }
+
+    fn trouble(&mut self, path: &Path, why: &io::Error) {
+        let subject = path.display().to_string();
+        let problem = Some(format!("cannot read {subject}: {why}"));
+        self.tell(&Checked { problem, ..Checked::blank(&subject, "file") });
+    }
+
+    fn rest(&mut self) {
+        if !self.rows.is_empty() {
+            self.scan.write(&self.rows);
+            self.rows.clear();
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.scan.goes_on()
+    }
+}
