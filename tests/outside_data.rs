@@ -151,7 +151,7 @@ fn pem_is_read_as_openssl_reads_it() {
     let read = pem.iter().filter(|path| codec::read(&fs::read(path).unwrap(), None).is_ok()).count();
     let verdicts = expected["expect"].as_object().unwrap().len();
     println!("pem: {} cases, {verdicts} with a verdict, all as expected; {read} hold blocks", pem.len());
-    assert!(verdicts >= 51 && pem.len() >= 57, "{verdicts} of {}", pem.len());
+    assert!(verdicts >= 51 && pem.len() >= 55, "{verdicts} of {}", pem.len());
 }
 
 struct Read {
