@@ -77,7 +77,7 @@ fn residues(number: &[u8]) -> impl Iterator<Item = (u32, u32)> {
     let words: Vec<u64> = std::iter::once(word(first)).chain(rest.chunks(4).map(word)).collect();
     let mut groups: Vec<(u64, Vec<u32>)> = Vec::new();
     for prime in (3..=SMALL).step_by(2).filter(|candidate| is_prime(*candidate)) {
-        match groups.last_mut().filter(|(product, _)| product * u64::from(prime) <= u64::from(u32::MAX)) {
+        match groups.last_mut().filter(|(product, _)| u32::try_from(product * u64::from(prime)).is_ok()) {
             Some((product, primes)) => {
                 *product *= u64::from(prime);
                 primes.push(prime);
@@ -92,7 +92,10 @@ fn residues(number: &[u8]) -> impl Iterator<Item = (u32, u32)> {
 }
 
 fn is_prime(candidate: u32) -> bool {
-    (3..).step_by(2).take_while(|divisor| divisor * divisor <= candidate).all(|divisor| candidate % divisor != 0)
+    (3..)
+        .step_by(2)
+        .take_while(|divisor| divisor * divisor <= candidate)
+        .all(|divisor| !candidate.is_multiple_of(divisor))
 }
 
 /// Whether `residue` is a power of 65537 modulo `prime`.
