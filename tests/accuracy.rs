@@ -78,7 +78,44 @@ fn samples() -> Option<Vec<Sample>> {
         let (certificate, codes) = read.map_or((None, Vec::new()), |(one, codes)| (Some(one), codes));
         Sample { id, class: label["cls"].as_str().unwrap().to_owned(), label, certificate, codes }
     };
-    Some(lines(&labels).into_iter().map(one).collect())
+    let samples: Vec<Sample> = lines(&labels).into_iter().map(one).collect();
+    cost(&samples);
+    Some(samples)
+}
+
+/// Tells what reading and judging cost; how fast this machine is, is no matter of the page.
+fn cost(samples: &[Sample]) {
+    let all: Vec<&Certificate> = samples.iter().filter_map(|sample| sample.certificate.as_ref()).collect();
+    let each = |began: Instant| began.elapsed().as_micros() / u128::try_from(all.len()).unwrap();
+    let began = Instant::now();
+    let fresh: Vec<Certificate> = all.iter().map(|one| Certificate::from_der(one.der()).unwrap()).collect();
+    let read = each(began);
+    let signatures = Signatures::default();
+    let round = || {
+        let began = Instant::now();
+        for one in &fresh {
+            let installed = installed(Chain::as_given(vec![one.clone()]).unwrap());
+            let before = |lifetime: time::Duration| lifetime / 3_i32;
+            let facts = Facts::new(&installed, &before, &signatures, one.not_before());
+            assert!(assess::findings(&facts).len() < 100);
+        }
+        each(began)
+    };
+    let (first, second) = (round(), round());
+    println!(
+        "microseconds a certificate: {read} to read, {first} to judge with its signature, {second} when that is known"
+    );
+    assert!(signatures.count() <= all.len());
+}
+
+fn installed(chain: Chain) -> Installed {
+    Installed {
+        chain: Some(chain),
+        key: KeyFound::None,
+        problems: Vec::new(),
+        blank_lines: Vec::new(),
+        encrypted: Vec::new(),
+    }
 }
 
 fn judge_alone(der: &[u8]) -> Option<(Certificate, Vec<Code>)> {
@@ -93,13 +130,7 @@ fn judge_alone(der: &[u8]) -> Option<(Certificate, Vec<Code>)> {
 /// The verdicts of these clients, and what is found.
 fn judge(chain: Chain, names: &[Name], clients: &[Profile], now: OffsetDateTime) -> (Vec<TrustVerdict>, Vec<Code>) {
     let trust: Vec<TrustVerdict> = clients.iter().map(|client| client.judge(&chain, names, now)).collect();
-    let installed = Installed {
-        chain: Some(chain),
-        key: KeyFound::None,
-        problems: Vec::new(),
-        blank_lines: Vec::new(),
-        encrypted: Vec::new(),
-    };
+    let installed = installed(chain);
     let signatures = Signatures::default();
     let before = |lifetime: time::Duration| lifetime / 3_i32;
     let facts =

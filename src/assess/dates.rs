@@ -33,7 +33,8 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         end(leaf, facts, found);
     }
     cap(leaf, found);
-    for one in chain.intermediates() {
+    // Whoever replaces an expired leaf gets its chain anew.
+    for one in chain.intermediates().iter().filter(|_| facts.now <= leaf.not_after()) {
         intermediate(one, chain, facts, found);
     }
     roots(leaf, facts, found);

@@ -692,6 +692,11 @@ fn chains() -> Vec<Case> {
         ),
         ("an intermediate ends first", found(&[&direct, &soon.certificate]), vec![Code::ChainExpires]),
         ("an intermediate is over", found(&[&direct, &past.certificate]), vec![Code::ChainExpired]),
+        (
+            "an intermediate is over, and so is the leaf",
+            judged(&installed(&[&direct, &past.certificate]), |facts| facts.now = NOW + Duration::days(41)),
+            vec![Code::Expired],
+        ),
         ("over, with a valid twin", found(&[&direct, &past.certificate, middle_c]), vec![Code::CrossSignExpired]),
         ("a false signature", found(&[&bad, middle_c]), vec![Code::FalseSignature]),
         ("SHA-1 by another", weak_signature(), vec![Code::WeakSignature]),

@@ -34,7 +34,7 @@ pub enum Untrusted {
     #[error("no chain of issuers leads from it to a trusted root")]
     UnknownIssuer,
     /// A path leads to a root whose own dates are over, or not yet there. OpenSSL refuses it; some clients do not look.
-    #[error("the root {root} it leads to is valid only from {from} to {to}")]
+    #[error("the root {root} it leads to is valid only from {} to {}", from.date(), to.date())]
     RootOutOfDate {
         /// The root's title.
         root: String,
@@ -44,10 +44,10 @@ pub enum Untrusted {
         to: OffsetDateTime,
     },
     /// Over.
-    #[error("a certificate of the chain has expired on {0}")]
+    #[error("a certificate of the chain has expired on {}", .0.date())]
     Expired(OffsetDateTime),
     /// Not begun.
-    #[error("a certificate of the chain is not valid before {0}")]
+    #[error("a certificate of the chain is not valid before {}", .0.date())]
     NotYetValid(OffsetDateTime),
     /// The leaf does not name this one.
     #[error("it is not valid for {0}")]
