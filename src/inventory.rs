@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::cert::Name;
+use crate::endpoint::{Endpoint, EndpointError, Sni, Start};
 
 /// Addresses and names of one run that are asked where nobody says otherwise.
 pub const MAX_ADDRESSES: u64 = 65_536;
@@ -23,7 +24,7 @@ pub enum Item {
     /// A file or a folder.
     Path(PathBuf),
     /// A server.
-    Server(Server),
+    Server(Endpoint),
     /// Servers at consecutive addresses.
     Range(Range),
 }
@@ -35,29 +36,6 @@ impl Item {
             Self::Server(_) => 1,
             Self::Range(range) => range.count(),
         }
-    }
-}
-
-/// A server to be asked.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Server {
-    /// `host:port` or `[v6]:port`.
-    pub address: String,
-    /// The name to ask for and to hold the certificate against; none: the host of the address.
-    pub name: Option<Name>,
-}
-
-impl Server {
-    /// The name that is asked for: the one that was given, else the host of the address.
-    #[must_use]
-    pub fn asked_for(&self) -> Option<Name> {
-        self.name.clone().or_else(|| self.address.rsplit_once(':').and_then(|(host, _)| bare(host).parse().ok()))
-    }
-
-    /// Whether the address is written as a number.
-    #[must_use]
-    pub fn is_literal(&self) -> bool {
-        self.address.rsplit_once(':').is_some_and(|(host, _)| bare(host).parse::<IpAddr>().is_ok())
     }
 }
 
@@ -102,6 +80,9 @@ pub enum Refused {
     /// Addresses at which no server is.
     #[error("{0} is no address of a server")]
     NoServer(IpAddr),
+    /// A server that cannot be asked.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     /// A second word that is no name.
     #[error("`{0}` is no name to ask a server for")]
     Name(String),
@@ -124,7 +105,10 @@ impl Refused {
             Self::Prefix(_) | Self::Backwards => "a range is FIRST-LAST:PORT or NETWORK/BITS:PORT",
             Self::Mixed { .. } => "so that nobody asks private addresses by accident",
             Self::NoServer(_) => "leave it out",
-            Self::Name(_) => "a line is `HOST:PORT`, or `HOST:PORT NAME` with the name to ask for; a path stands alone",
+            Self::Endpoint(error) => error.hint(),
+            Self::Name(_) => {
+                "a line is `HOST:PORT`, or `HOST:PORT NAME` with the name to ask for (`-`: none); a path stands alone"
+            }
             Self::TooMany { .. } => "list fewer, or allow more with `--max N`",
         }
     }
@@ -136,6 +120,9 @@ impl Refused {
 /// A range that is none, or that is not asked.
 pub fn word(text: &OsStr) -> Result<Item, Refused> {
     let Some(utf8) = text.to_str() else { return Ok(Item::Path(text.into())) };
+    if utf8.contains("://") {
+        return Ok(Item::Server(utf8.parse()?));
+    }
     if let Some((network, rest)) = utf8.split_once('/')
         && let Ok(first) = bare(network).parse::<IpAddr>()
     {
@@ -154,7 +141,7 @@ pub fn word(text: &OsStr) -> Result<Item, Refused> {
     if host.is_empty() || (host.contains(':') && !(host.starts_with('[') && host.ends_with(']'))) {
         return Ok(Item::Path(text.into()));
     }
-    Ok(Item::Server(Server { address: utf8.to_owned(), name: None }))
+    Ok(Item::Server(Endpoint::tls(host, port)?))
 }
 
 /// Understands a list: one item a line, `#` begins a comment, a server may be followed by the name to ask for. A line that begins with
@@ -196,8 +183,12 @@ fn one_line(line: &[u8]) -> Result<Item, Refused> {
         (item, None) => Ok(item),
         (Item::Server(server), Some(name)) => {
             let name = String::from_utf8_lossy(name).into_owned();
-            let name = name.parse().map_err(|_| Refused::Name(name))?;
-            Ok(Item::Server(Server { name: Some(name), ..server }))
+            let sni = match name.parse::<Name>() {
+                _ if name == "-" => Sni::Nothing,
+                Ok(known) => Sni::Name(known.to_string()),
+                Err(_) => return Err(Refused::Name(name)),
+            };
+            Ok(Item::Server(server.named(sni)))
         }
         // A relative path with a space in it; nothing else it could be.
         (Item::Path(_), Some(_)) => Ok(Item::Path(OsStr::from_bytes(line).into())),
@@ -216,7 +207,7 @@ pub fn bounded(items: &[Item], most: u64) -> Result<(), InventoryError> {
         if count > most {
             let place = match item {
                 Item::Path(path) => path.display().to_string(),
-                Item::Server(server) => server.address.clone(),
+                Item::Server(server) => server.to_string(),
                 Item::Range(range) => range.to_string(),
             };
             return Err(InventoryError { place, why: Refused::TooMany { count, most } });
@@ -232,12 +223,12 @@ pub fn count(items: &[Item]) -> u64 {
 }
 
 /// The servers among the items, ranges spread out, in their order.
-pub fn servers(items: &[Item]) -> impl Iterator<Item = Server> + '_ {
-    items.iter().flat_map(|item| -> Box<dyn Iterator<Item = Server> + Send + '_> {
+pub fn servers(items: &[Item]) -> impl Iterator<Item = Endpoint> + Send + '_ {
+    items.iter().flat_map(|item| -> Box<dyn Iterator<Item = Endpoint> + Send + '_> {
         match item {
             Item::Path(_) => Box::new(std::iter::empty()),
             Item::Server(server) => Box::new(std::iter::once(server.clone())),
-            Item::Range(range) => Box::new(range.addresses().map(|address| Server { address, name: None })),
+            Item::Range(range) => Box::new(range.endpoints()),
         }
     })
 }
@@ -272,13 +263,13 @@ impl Range {
         u64::try_from(number(self.last) - number(self.first)).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    /// Each as `address:port`, but for those that tell a cloud machine its secrets: these must be written out.
-    fn addresses(self) -> impl Iterator<Item = String> + Send {
+    /// Each, but for those that tell a cloud machine its secrets: these must be written out.
+    fn endpoints(self) -> impl Iterator<Item = Endpoint> + Send {
         let (v4, port) = (self.first.is_ipv4(), self.port);
         (number(self.first)..=number(self.last))
             .map(move |number| address(number, v4))
             .filter(|address| !is_metadata(*address))
-            .map(move |address| std::net::SocketAddr::new(address, port).to_string())
+            .map(move |address| Endpoint { host: address.to_string(), port, start: Start::Tls, sni: Sni::Host })
     }
 }
 
@@ -377,7 +368,7 @@ mod tests {
 
     fn all(text: &str) -> Vec<String> {
         let item = one(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-        servers(&[item]).map(|server| server.address).collect()
+        servers(&[item]).map(|server| server.to_string()).collect()
     }
 
     #[test]
@@ -387,12 +378,11 @@ mod tests {
             assert_eq!(one(path), Ok(Item::Path(path.into())), "{path}");
         }
         for server in ["example.org:443", "10.0.0.1:443", "[2001:db8::1]:443", "my-host:443", "localhost:1"] {
-            let expected = Server { address: server.to_owned(), name: None };
-            assert_eq!(one(server), Ok(Item::Server(expected)), "{server}");
+            assert_eq!(one(server), Ok(Item::Server(server.parse().unwrap())), "{server}");
         }
-        let server = Server { address: "[2001:db8::1]:443".to_owned(), name: None };
-        assert!(server.is_literal());
-        assert_eq!(server.asked_for(), Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(one("smtp://mail.lan"), Ok(Item::Server("smtp://mail.lan:25".parse().unwrap())));
+        assert!(matches!(one("gopher://mail.lan"), Err(Refused::Endpoint(EndpointError::Scheme { .. }))));
+        assert!(matches!(one("a b:443"), Err(Refused::Endpoint(EndpointError::Host { .. }))));
     }
 
     #[test]
@@ -462,17 +452,16 @@ mod tests {
 
     #[test]
     fn lists_are_read_line_by_line() {
-        let text = b"# all of it\n\n  example.org:443\r\n127.0.0.1:8443 app.lan # ours\n10.0.0.1-2:443 # two\n/srv/my files/a #1.pem\n\
+        let text = b"# all of it\n\n  example.org:443\r\n127.0.0.1:8443 app.lan # ours\nimap://mail.lan -\n10.0.0.1-2:443 # two\n/srv/my files/a #1.pem\n\
             ./b\nplain name.pem\n\xff.pem\n";
         let items = list(text).unwrap();
-        let server = |address: &str, name: Option<&str>| {
-            Item::Server(Server { address: address.to_owned(), name: name.map(|name| name.parse().unwrap()) })
-        };
+        let server = |address: &str, sni| Item::Server(address.parse::<Endpoint>().unwrap().named(sni));
         assert_eq!(
             items,
             [
-                server("example.org:443", None),
-                server("127.0.0.1:8443", Some("app.lan")),
+                server("example.org:443", Sni::Host),
+                server("127.0.0.1:8443", Sni::Name("app.lan".to_owned())),
+                server("imap://mail.lan", Sni::Nothing),
                 one("10.0.0.1-2:443").unwrap(),
                 Item::Path("/srv/my files/a #1.pem".into()),
                 Item::Path("./b".into()),
@@ -490,7 +479,7 @@ mod tests {
         let items = list_of_nul(b"/a\nb\0# c\0\0d:1\0").unwrap();
         let paths = ["/a\nb", "# c"].map(|path| Item::Path(path.into()));
         assert_eq!(items[..2], paths);
-        assert!(matches!(&items[2], Item::Server(server) if server.address == "d:1"));
+        assert!(matches!(&items[2], Item::Server(server) if server.to_string() == "d:1"));
     }
 
     proptest::proptest! {

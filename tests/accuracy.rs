@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use data::{lines, moment, outside, untar, unzstd};
 use reseal::assess::{self, Code, Facts};
-use reseal::cert::codec::pem;
+use reseal::cert::codec;
 use reseal::cert::installed::{Installed, KeyFound};
 use reseal::cert::{Anchors, Certificate, Chain, KeyKind, Name, Profile, SelfSigned, Signatures, TrustVerdict};
 use serde_json::Value;
@@ -357,7 +357,7 @@ alone, which is the client's, or rules of the public web):
 
 fn case_of(case: &Value) -> (bool, Vec<Code>) {
     let texts = |key: &str| case[key].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect::<String>();
-    let read = |text: &str| pem::read(text.as_bytes(), None).map(|contents| contents.certificates).unwrap_or_default();
+    let read = |text: &str| codec::read(text.as_bytes(), None).map(|contents| contents.certificates).unwrap_or_default();
     let mut chain = read(case["peer_certificate"].as_str().unwrap());
     if chain.is_empty() {
         return (false, vec![Code::Unreadable]);

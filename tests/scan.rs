@@ -108,7 +108,7 @@ fn codes(row: &Value) -> Vec<&str> {
 }
 
 fn der(pem: &str) -> Vec<u8> {
-    reseal::cert::codec::pem::read(pem.as_bytes(), None).unwrap().certificates[0].der().to_vec()
+    reseal::cert::codec::read(pem.as_bytes(), None).unwrap().certificates[0].der().to_vec()
 }
 
 fn root() -> bool {

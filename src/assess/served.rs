@@ -109,10 +109,12 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
 fn one(probe: &Probe, shown: &Shown, on_disk: Option<Digest>, elsewhere: bool) -> Option<Finding> {
     match shown {
         Shown::Leaf { fingerprint, .. } if on_disk.is_some_and(|leaf| leaf != *fingerprint) => {
-            let what = format!("{probe} serves certificate {}, not the one in the files", fingerprint.short());
-            Some(match elsewhere {
-                true => Finding::new(Code::PartlyServed, format!("{what}, which others serve")),
-                false => Finding::new(Code::NotServed, what),
+            let what = format!("{probe} serves certificate {}", fingerprint.short());
+            Some(match (elsewhere, on_disk) {
+                (true, Some(leaf)) => {
+                    Finding::new(Code::PartlyServed, format!("{what}, others serve {}", leaf.short()))
+                }
+                (true | false, _) => Finding::new(Code::NotServed, format!("{what}, not the one in the files")),
             })
         }
         Shown::Leaf { proved: false, .. } => {

@@ -7,6 +7,9 @@ use super::certificate::Certificate;
 use super::trust::{self, SelfSigned, Signed};
 use crate::digest::Digest;
 
+/// Checks that are remembered, about 8 MB of them: a run over millions of files begins anew now and then.
+const MOST: usize = 65_536;
+
 /// Remembers for one run what checking a signature showed, so that each pair of a certificate and an issuer's key costs one check,
 /// however many files and servers carry it. To be shared between threads.
 #[derive(Debug, Default)]
@@ -23,7 +26,7 @@ impl Signatures {
 
     /// As [`SelfSigned::of`].
     pub fn self_signed(&self, certificate: &Certificate) -> SelfSigned {
-        SelfSigned::concluded(certificate, self.checked(certificate, certificate))
+        SelfSigned::concluded(certificate, || self.checked(certificate, certificate))
     }
 
     /// How many different checks there were.
@@ -40,7 +43,11 @@ impl Signatures {
         }
         // Not under the lock: others have other pairs to check meanwhile.
         let signed = trust::signed_with(child, issuer.spki());
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(pair, signed);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(pair, signed);
         signed
     }
 }

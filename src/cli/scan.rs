@@ -1,15 +1,19 @@
 //! `scan`: from the words of the command line to rows on standard output, written while they come.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::Path;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::args::{Format, Scan};
 use super::output::{self, coloured};
 use super::telling::{Style, tell};
+use crate::cert::Signatures;
 use crate::config::Policy;
 use crate::flow::check::Checked;
+use crate::flow::clients::{self, Clients};
 use crate::flow::judge::Judge;
 use crate::flow::scan::{self, Asking, Progress, Sink, Summary, Wanted};
 use crate::host::{Host, tree};
@@ -18,6 +22,9 @@ use crate::outcome::Exit;
 use crate::report::text::scan::Rows;
 use crate::report::{Answer, Failure, rows, text};
 
+/// A scan has no configuration, so no names for roots either.
+static NO_PROFILES: BTreeMap<String, PathBuf> = BTreeMap::new();
+
 /// Scans, and tells how the run ends.
 pub fn run(words: &Scan, style: &Style) -> u8 {
     let wanted = match wanted(words, style.view.quiet) {
@@ -25,7 +32,20 @@ pub fn run(words: &Scan, style: &Style) -> u8 {
         Err(failure) => return tell(&Answer::failed(Some("scan"), failure), style, false),
     };
     let stream = Stream::new(style);
-    let (exit, summary) = scan::run(&Judge::by_default(style.view.now), &wanted, &stream);
+    let host = Host::new("");
+    let clients = Clients::new(&host, &NO_PROFILES, &words.trust);
+    let needs = |item: &Item| matches!(item, Item::Server(_) | Item::Range(_));
+    // Reading the system's roots takes longer than a small scan of files.
+    let usual = if wanted.items.iter().any(needs) { vec![clients::SYSTEM.to_owned()] } else { Vec::new() };
+    let known = clients.or(&[]).and_then(|files| Ok((files, clients.or(&usual)?)));
+    let (for_files, for_servers) = match known {
+        Ok(known) => known,
+        Err(refusal) => return tell(&Answer::failed(Some("scan"), Failure::misnamed(refusal)), style, false),
+    };
+    let signatures = Signatures::default();
+    let judge = Judge::by_default(style.view.now).remembering(&signatures);
+    let (files, servers) = (judge.for_clients(&for_files), judge.for_clients(&for_servers));
+    let (exit, summary) = scan::run(&files, &servers, &wanted, &stream);
     stream.end(exit, &summary).code()
 }
 
@@ -56,7 +76,7 @@ fn wanted(words: &Scan, quiet: bool) -> Result<Wanted, Failure> {
             one_file_system: words.one_file_system,
             threads: words.readers.map(usize::from),
         },
-        asking: Asking { concurrency: words.concurrency.into(), timeout, rate: words.rate },
+        asking: Asking { concurrency: words.concurrency.into(), timeout, rate: words.rate.and_then(NonZeroU32::new) },
         only_findings: quiet,
     })
 }

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::clients::{self, Clients, Known};
-use super::judge::Judge;
+use super::judge::{Answers, Judge};
 use super::survey;
 use super::{Refusal, Session};
 use crate::assess::{Code, Finding, ruled, shared_keys};
 use crate::cert::installed::{Leaf, Link};
-use crate::cert::{Certificate, Name, Signatures, TrustVerdict};
+use crate::cert::{Certificate, Signatures, TrustVerdict};
 use crate::change::Shown;
 use crate::config::{Policy, TargetConfig};
+use crate::endpoint::{Endpoint, Sni};
 use crate::engine;
 use crate::host::state::{State, file_name};
-use crate::host::tls;
+use crate::host::tls::{self, Crowd, Question};
 use crate::outcome::{Exit, explain};
 use crate::sensitive::Sensitive;
 
@@ -143,15 +144,17 @@ impl Run<'_, '_> {
             return self.target(config).map(|(checked, _)| checked);
         }
         let path = Path::new(subject);
-        if subject.contains('/') || session.host.exists(path) {
+        if (subject.contains('/') && !subject.contains("://")) || session.host.exists(path) {
             return self.file(path);
         }
-        match endpoint_of(subject) {
-            Some(name) => self.endpoint(subject, name.as_ref()),
-            None => Err(session.target(subject).err().map_or_else(
+        let looks_like_one = subject.contains("://") || subject.rsplit_once(':').is_some();
+        match subject.parse::<Endpoint>() {
+            Ok(endpoint) => self.endpoint(subject, endpoint),
+            Err(error) if looks_like_one => Err(Refusal::new(error.to_string()).hint(error.hint())),
+            Err(_) => Err(session.target(subject).err().map_or_else(
                 || Refusal::new(format!("{subject} was not there a moment ago")),
                 |refusal| {
-                    let also = "a server is HOST:PORT, a file has a `/` in its path";
+                    let also = "a server is HOST:PORT or `smtp://HOST`, a file has a `/` in its path";
                     let hint = refusal.hint.as_ref().map_or(also.to_owned(), |hint| format!("{hint}; {also}"));
                     refusal.hint(hint)
                 },
@@ -219,20 +222,21 @@ impl Run<'_, '_> {
         })
     }
 
-    fn endpoint(&self, address: &str, name: Option<&Name>) -> Result<Checked, Refusal> {
+    /// Every address is asked, and one of them again by a client that names nobody: older clients do, and see something else.
+    fn endpoint(&self, subject: &str, endpoint: Endpoint) -> Result<Checked, Refusal> {
         let clients = self.clients.or(&[clients::SYSTEM.to_owned()])?;
-        let server_name = name.filter(|name| matches!(name, Name::Dns(_))).map(ToString::to_string);
-        let judge = self.judge(&clients);
-        Ok(match tls::handshake(address, server_name.as_deref(), None, Policy::default().probe_timeout) {
-            Ok(served) => judge.served(address, name, &served),
-            Err(error) => judge.failed(address, &error),
-        })
+        let mut questions = vec![Question::new(endpoint.clone())];
+        if endpoint.ip().is_none() && endpoint.sni != Sni::Nothing {
+            questions.push(Question::new(endpoint.clone().named(Sni::Nothing)));
+        }
+        let crowd = Crowd { limit: Policy::default().probe_timeout, every_address: true, ..Crowd::default() };
+        let mut answers = Answers::default();
+        tls::ask_all(questions.into_iter(), &crowd, &mut |index, answer| match (index, answer) {
+            (0, answer) => answers.named.push(answer),
+            (_, Ok(served)) => answers.unnamed = Some(served),
+            (_, Err(_)) => {}
+        });
+        answers.named.sort_by_key(|answer| answer.as_ref().ok().map(|served| served.address));
+        Ok(self.judge(&clients).answered(subject, &endpoint, &answers))
     }
-}
-
-/// The host of `host:port`, where it is a name or an address.
-fn endpoint_of(subject: &str) -> Option<Option<Name>> {
-    let (host, port) = subject.rsplit_once(':')?;
-    port.parse::<u16>().ok()?;
-    Some(host.parse().ok())
 }

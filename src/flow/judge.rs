@@ -12,6 +12,8 @@ use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown};
 use crate::config::{Policy, RenewBefore};
+use crate::digest::Digest;
+use crate::endpoint::Endpoint;
 use crate::host::tls::{PostQuantum, ProbeError, Refusal as Refused, Served, Spoken, Version};
 use crate::outcome::explain;
 
@@ -124,23 +126,66 @@ impl<'a> Judge<'a> {
         checked
     }
 
-    /// The verdict over what a server showed at `address`, asked for `name`.
+    /// The verdict over what a server showed.
     #[must_use]
-    pub fn served(&self, address: &str, name: Option<&Name>, served: &Served) -> Checked {
-        let mut checked = Checked::blank(address, "endpoint");
+    pub fn served(&self, subject: &str, endpoint: &Endpoint, served: &Served) -> Checked {
+        self.shown(subject, endpoint, served, &[], None)
+    }
+
+    /// The verdict over a server that was asked at each of its addresses, and by a client that names nobody: held against the
+    /// first address that showed a certificate.
+    #[must_use]
+    pub fn answered(&self, subject: &str, endpoint: &Endpoint, answers: &Answers) -> Checked {
+        let Some(first) = answers.named.iter().find_map(|answer| answer.as_ref().ok()) else {
+            let error = answers.named.iter().find_map(|answer| answer.as_ref().err());
+            return match error {
+                Some(error) => self.failed(subject, error),
+                None => self.unseen(subject, Unseen::NoAddress, Shown::Nobody { why: "it has no address".to_owned() }),
+            };
+        };
+        let without_name =
+            answers.unnamed.as_ref().and_then(|served| served.chain.first()).map(|leaf| Digest::of(leaf));
+        let others: Vec<&Served> = answers
+            .named
+            .iter()
+            .filter_map(|answer| answer.as_ref().ok())
+            .filter(|other| other.address != first.address)
+            .collect();
+        let mut checked = self.shown(subject, endpoint, first, &others, without_name);
+        let failed: Vec<Finding> = answers
+            .named
+            .iter()
+            .filter_map(|answer| answer.as_ref().err())
+            .filter(|error| error.code() != "local-error")
+            .map(|error| Finding::new(unseen(error).code(), explain(error)))
+            .collect();
+        let leaf = checked.leaf.as_ref().map(|leaf| leaf.subject.as_str());
+        checked.findings.extend(assess::ruled(failed, self.rules, subject, leaf, self.now));
+        checked.findings.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
+        checked
+    }
+
+    fn shown(
+        &self,
+        subject: &str,
+        endpoint: &Endpoint,
+        served: &Served,
+        others: &[&Served],
+        without_name: Option<Digest>,
+    ) -> Checked {
+        let mut checked = Checked::blank(subject, "endpoint");
         let chain: Result<Vec<Certificate>, _> =
             served.chain.iter().map(|der| Certificate::from_der(der.clone())).collect();
         let chain = match chain.map(Chain::as_given) {
             Ok(Some(chain)) => chain,
             Ok(None) => {
-                return self.not_served(address, Shown::Failing { why: "the server sent no certificate".to_owned() });
+                return self.not_served(subject, Shown::Failing { why: "the server sent no certificate".to_owned() });
             }
             Err(error) => {
                 let why = format!("the server's certificate cannot be read: {}", explain(&error));
-                return self.not_served(address, Shown::Failing { why });
+                return self.not_served(subject, Shown::Failing { why });
             }
         };
-        let shown = Shown::Leaf { fingerprint: chain.leaf().fingerprint(), proved: served.proved };
         let installed = Installed {
             chain: Some(chain),
             key: KeyFound::None,
@@ -148,14 +193,21 @@ impl<'a> Judge<'a> {
             blank_lines: Vec::new(),
             encrypted: Vec::new(),
         };
-        let wanted: Vec<Name> = name.cloned().into_iter().collect();
-        let server_name = name.filter(|name| matches!(name, Name::Dns(_))).map(ToString::to_string);
-        let probe = Probe::Tls { address: address.to_owned(), name: server_name, family: None };
-        let wire = wire(served);
-        let told = [(probe, shown.clone())];
+        let wanted: Vec<Name> = wanted(endpoint).into_iter().collect();
+        let name = endpoint.server_name().map(str::to_owned);
+        let told: Vec<(Probe, Shown)> = std::iter::once(&served)
+            .chain(others)
+            .filter_map(|served| {
+                let fingerprint = Digest::of(served.chain.first()?);
+                let address = served.address.to_string();
+                let probe = Probe::Tls { address, name: name.clone(), family: None };
+                Some((probe, Shown::Leaf { fingerprint, proved: served.proved }))
+            })
+            .collect();
+        let wire = Wire { without_name, ..wire(served) };
         let sight = Sight { wanted: &wanted, served: &told, wire: Some(&wire), whole_chain: true };
         self.judge(&mut checked, &installed, &sight);
-        checked.served.push(Seen { probe: address.to_owned(), shown });
+        checked.served = told.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
         checked
     }
 
@@ -210,6 +262,20 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// What a server answered.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// Asked for its name, at each of its addresses.
+    pub named: Vec<Result<Served, ProbeError>>,
+    /// Asked for nobody, at one of them.
+    pub unnamed: Option<Served>,
+}
+
+/// The name that its certificate must be for.
+fn wanted(endpoint: &Endpoint) -> Option<Name> {
+    endpoint.server_name().unwrap_or(&endpoint.host).parse().ok()
+}
+
 /// What was seen besides the certificates.
 #[derive(Clone, Copy, Default)]
 struct Sight<'a> {
@@ -255,7 +321,7 @@ fn wire(served: &Served) -> Wire {
 /// The one place where an error of the probe becomes a reason of the catalogue.
 fn unseen(error: &ProbeError) -> Unseen {
     match error {
-        ProbeError::Resolve { .. } | ProbeError::Name { .. } => Unseen::NoAddress,
+        ProbeError::Resolve { .. } | ProbeError::Name { .. } | ProbeError::Avoided { .. } => Unseen::NoAddress,
         ProbeError::Refused { .. } => Unseen::Refused,
         ProbeError::Connect { .. } => Unseen::Unreachable,
         ProbeError::Timeout { .. } => Unseen::Timeout,

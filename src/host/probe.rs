@@ -64,6 +64,7 @@ fn shown(result: Result<tls::Served, ProbeError>) -> Shown {
         // Somebody may be there: a filter that swallows packets must not pass for a service that is not running.
         ProbeError::Connect { .. }
         | ProbeError::Name { .. }
+        | ProbeError::Avoided { .. }
         | ProbeError::Timeout { .. }
         | ProbeError::Reset { .. }
         | ProbeError::NotTls { .. }

@@ -64,6 +64,7 @@ pub struct Progress {
 /// One scan under way, as all its threads see it.
 struct Scan<'a> {
     judge: &'a Judge<'a>,
+    servers: &'a Judge<'a>,
     sink: &'a dyn Sink,
     only_findings: bool,
     tally: Mutex<Tally>,
@@ -94,12 +95,12 @@ impl Scan<'_> {
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Looks at everything, files before servers. What may not be read is told and counted, and ends nothing.
-pub fn run(judge: &Judge<'_>, wanted: &Wanted, sink: &dyn Sink) -> (Exit, Summary) {
+/// Looks at everything, files before servers, each held against its own judge. What may not be read is told and counted, and ends nothing.
+pub fn run(judge: &Judge<'_>, servers: &Judge<'_>, wanted: &Wanted, sink: &dyn Sink) -> (Exit, Summary) {
     let began = Instant::now();
     let counts = Counts::default();
     let tally = Mutex::new(Tally::new(judge.now()));
-    let scan = Scan { judge, sink, only_findings: wanted.only_findings, tally, ended: AtomicBool::new(false) };
+    let scan = Scan { judge, servers, sink, only_findings: wanted.only_findings, tally, ended: AtomicBool::new(false) };
     let (done, all_done) = (Mutex::new(false), Condvar::new());
     thread::scope(|scope| {
         let ticker = || {

@@ -167,7 +167,7 @@ fn is_refusal(error: &ProbeError) -> bool {
 /// How much a failure says.
 fn rank(error: &ProbeError) -> u8 {
     match error {
-        ProbeError::Resolve { .. } | ProbeError::Name { .. } => 0,
+        ProbeError::Resolve { .. } | ProbeError::Name { .. } | ProbeError::Avoided { .. } => 0,
         ProbeError::Refused { .. } | ProbeError::Connect { .. } => 1,
         ProbeError::Timeout { .. } => 2,
         ProbeError::Reset { .. } => 3,

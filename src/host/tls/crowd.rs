@@ -7,7 +7,7 @@
 
 mod worker;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -45,7 +45,7 @@ impl Question {
 }
 
 /// How many are asked how fast.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Crowd {
     /// Servers under way at the same time; fewer where the limit of open files is lower and cannot be raised.
     pub in_flight: usize,
@@ -60,6 +60,8 @@ pub struct Crowd {
     pub every_address: bool,
     /// A handshake is given up once the certificates are there. Cheaper, and nothing is [proved](Served::proved).
     pub early: bool,
+    /// Addresses that a name must not lead to: such a server is not asked. Those that are written as numbers are.
+    pub avoid: Option<fn(IpAddr) -> bool>,
 }
 
 impl Default for Crowd {
@@ -71,6 +73,7 @@ impl Default for Crowd {
             threads: 0,
             every_address: false,
             early: false,
+            avoid: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why a handshake showed nothing.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::{fmt, io};
 
 use rustls::{AlertDescription, InvalidMessage, PeerMisbehaved};
@@ -22,6 +22,14 @@ pub enum ProbeError {
         address: String,
         /// What the resolver says.
         source: io::Error,
+    },
+    /// The name leads to an address that was to be avoided; it was not asked.
+    #[error("{address} leads to {leads_to}, where cloud machines keep secrets: not asked")]
+    Avoided {
+        /// `host:port`.
+        address: String,
+        /// The address.
+        leads_to: IpAddr,
     },
     /// No such name can be sent as server name (RFC 6066 section 3).
     #[error("{name:?} is not a server name")]
@@ -139,6 +147,7 @@ impl ProbeError {
         match self {
             Self::Resolve { .. } => "no-address",
             Self::Name { .. } => "bad-name",
+            Self::Avoided { .. } => "avoided",
             Self::Refused { .. } => "refused",
             Self::Connect { source, .. } if of_this_machine(source) => "local-error",
             Self::Connect { .. } => "unreachable",
@@ -163,6 +172,7 @@ impl ProbeError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Resolve { .. } | Self::Name { .. } => Some("check the probe's address and name"),
+            Self::Avoided { .. } => Some("write the address as a number if it is meant"),
             Self::Refused { .. } => Some("is the service running, and does it listen on this port?"),
             Self::Connect { .. } | Self::Timeout { .. } => Some("check routes and packet filters, or raise the limit"),
             Self::NotTls { seen: Spoken::Known { .. }, .. } => Some(
@@ -210,7 +220,7 @@ impl ProbeError {
     /// Of the failures of several addresses, which one says most about the service.
     pub(super) fn weight(&self) -> u8 {
         match self {
-            Self::Resolve { .. } | Self::Name { .. } => 0,
+            Self::Resolve { .. } | Self::Name { .. } | Self::Avoided { .. } => 0,
             // A family of addresses that this machine does not have says nothing.
             Self::Connect { source, .. }
                 if matches!(source.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::NetworkUnreachable) =>

@@ -299,7 +299,7 @@ impl<'a> Worker<'a> {
         self.inbox.bell.silence();
         let found = std::mem::take(&mut *self.inbox.found.lock().unwrap_or_else(PoisonError::into_inner));
         for (key, addresses) in found {
-            let every = self.options.every_address;
+            let (every, avoid) = (self.options.every_address, self.options.avoid);
             let Some(slot) = self.slot(key) else { continue };
             let index = slot.index;
             let addresses = match addresses {
@@ -310,6 +310,12 @@ impl<'a> Worker<'a> {
                 }
             };
             let Some(Work::Lookup { wanted, label, deadline }) = slot.work.take() else { continue };
+            let trap = avoid.and_then(|avoid| addresses.iter().find(|address| avoid(address.ip())));
+            if let Some(trap) = trap {
+                let error = ProbeError::Avoided { address: label, leads_to: trap.ip() };
+                self.finish(key, Err(error));
+                continue;
+            }
             let (here, others) = match addresses.split_first() {
                 Some((first, others)) if every => (vec![*first], others.to_vec()),
                 Some(_) | None => (addresses, Vec::new()),
