@@ -357,7 +357,8 @@ alone, which is the client's, or rules of the public web):
 
 fn case_of(case: &Value) -> (bool, Vec<Code>) {
     let texts = |key: &str| case[key].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect::<String>();
-    let read = |text: &str| codec::read(text.as_bytes(), None).map(|contents| contents.certificates).unwrap_or_default();
+    let read =
+        |text: &str| codec::read(text.as_bytes(), None).map(|contents| contents.certificates).unwrap_or_default();
     let mut chain = read(case["peer_certificate"].as_str().unwrap());
     if chain.is_empty() {
         return (false, vec![Code::Unreadable]);

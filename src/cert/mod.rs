@@ -32,5 +32,5 @@ pub use key::{Generate, KeyError, PrivateKey, UnknownKeyKind};
 pub use name::{Name, NameError};
 pub use profile::{Profile, TrustVerdict};
 pub use rsa::{PublicNumbers, Weakness};
-pub use signatures::Signatures;
+pub use signatures::{Depth, Signatures};
 pub use trust::{SelfSigned, Signed, issued_by};

@@ -14,11 +14,31 @@ const MOST: usize = 65_536;
 /// however many files and servers carry it. To be shared between threads.
 #[derive(Debug, Default)]
 pub struct Signatures {
+    depth: Depth,
     /// By the certificate and the key it was held against.
     known: Mutex<HashMap<(Digest, Digest), Signed>>,
 }
 
+/// Which signatures are checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Depth {
+    /// All.
+    #[default]
+    Full,
+    /// A certificate that names another key as its issuer's, under another issuer's name, is taken at its word that it did not sign
+    /// itself: so is nearly all that CAs issue, and each check costs more than all the rest of a scan.
+    Swift,
+    /// None: what depends on one is told as not checked.
+    None,
+}
+
 impl Signatures {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn checked_to(depth: Depth) -> Self {
+        Self { depth, ..Self::default() }
+    }
+
     /// As [`issued_by`](super::issued_by).
     pub fn issued_by(&self, child: &Certificate, issuer: &Certificate) -> Signed {
         trust::issued_by_checked(child, issuer, || self.checked(child, issuer))
@@ -26,7 +46,11 @@ impl Signatures {
 
     /// As [`SelfSigned::of`].
     pub fn self_signed(&self, certificate: &Certificate) -> SelfSigned {
-        SelfSigned::concluded(certificate, || self.checked(certificate, certificate))
+        let names_other_key = || matches!((certificate.aki(), certificate.ski()), (Some(aki), Some(ski)) if aki != ski);
+        if self.depth == Depth::Swift && names_other_key() && !certificate.is_self_issued() {
+            return SelfSigned::No;
+        }
+        SelfSigned::concluded(certificate, self.checked(certificate, certificate))
     }
 
     /// How many different checks there were.
@@ -36,6 +60,9 @@ impl Signatures {
     }
 
     fn checked(&self, child: &Certificate, issuer: &Certificate) -> Signed {
+        if self.depth == Depth::None {
+            return Signed::Unverifiable;
+        }
         let pair = (child.fingerprint(), issuer.spki_digest());
         let known = |all: &HashMap<_, _>| all.get(&pair).copied();
         if let Some(signed) = known(&self.known.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -71,5 +98,18 @@ mod tests {
             assert_eq!(known.issued_by(&root.certificate, &leaf), Signed::Failed, "the names alone tell");
         }
         assert_eq!(known.count(), 4);
+    }
+
+    #[test]
+    fn what_is_not_checked_is_told_so() {
+        let root = self_signed(&Wish::ca("Root"));
+        let leaf = root.issue(&Wish::ca("Below")).certificate;
+        let (swift, none) = (Signatures::checked_to(Depth::Swift), Signatures::checked_to(Depth::None));
+        assert_eq!(swift.self_signed(&root.certificate), SelfSigned::Yes);
+        assert_eq!((swift.self_signed(&leaf), swift.count()), (SelfSigned::No, 1));
+        assert_eq!(swift.issued_by(&leaf, &root.certificate), Signed::Verified);
+        assert_eq!(none.self_signed(&root.certificate), SelfSigned::SelfIssuedUnverifiable);
+        assert_eq!(none.self_signed(&leaf), SelfSigned::No);
+        assert_eq!((none.issued_by(&leaf, &root.certificate), none.count()), (Signed::Unverifiable, 0));
     }
 }

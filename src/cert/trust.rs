@@ -65,20 +65,12 @@ pub enum SelfSigned {
 impl SelfSigned {
     /// The verdict on one certificate. Costs one signature check.
     pub fn of(certificate: &Certificate) -> Self {
-        Self::concluded(certificate, || signed_with(certificate, certificate.spki()))
+        Self::concluded(certificate, signed_with(certificate, certificate.spki()))
     }
 
     /// What follows from how the signature stands to the certificate's own key.
-    ///
-    /// A certificate under another issuer's name that names another key as its issuer's is taken at its word: nearly all that CAs
-    /// issue are of this kind, and a check of each costs more than all the rest of a scan.
-    pub(super) fn concluded(certificate: &Certificate, signed: impl FnOnce() -> Signed) -> Self {
-        let self_issued = certificate.is_self_issued();
-        let names_other_key = matches!((certificate.aki(), certificate.ski()), (Some(aki), Some(ski)) if aki != ski);
-        if !self_issued && names_other_key {
-            return Self::No;
-        }
-        match (self_issued, signed()) {
+    pub(super) fn concluded(certificate: &Certificate, signed: Signed) -> Self {
+        match (certificate.is_self_issued(), signed) {
             (true, Signed::Verified) => Self::Yes,
             (true, Signed::Failed) => Self::SelfIssuedByOtherKey,
             (true, Signed::Unverifiable) => Self::SelfIssuedUnverifiable,

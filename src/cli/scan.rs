@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::args::{Format, Scan};
 use super::output::{self, coloured};
 use super::telling::{Style, tell};
-use crate::cert::Signatures;
+use crate::cert::{Depth, Signatures};
 use crate::config::Policy;
 use crate::flow::check::Checked;
 use crate::flow::clients::{self, Clients};
@@ -42,7 +42,8 @@ pub fn run(words: &Scan, style: &Style) -> u8 {
         Ok(known) => known,
         Err(refusal) => return tell(&Answer::failed(Some("scan"), Failure::misnamed(refusal)), style, false),
     };
-    let signatures = Signatures::default();
+    let depth = if words.no_signatures { Depth::None } else { Depth::Swift };
+    let signatures = Signatures::checked_to(depth);
     let judge = Judge::by_default(style.view.now).remembering(&signatures);
     let (files, servers) = (judge.for_clients(&for_files), judge.for_clients(&for_servers));
     let (exit, summary) = scan::run(&files, &servers, &wanted, &stream);

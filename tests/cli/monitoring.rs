@@ -35,7 +35,7 @@ fn nagios_has_its_own_exit_codes() {
     nagios(&["-w", "soon"]).ends(3).says("SSL_CERT UNKNOWN - invalid value 'soon'");
     nagios(&["-w", "5", "-c", "10"]).ends(3).says("nobody would ever be warned");
     nagios(&["wbe"]).ends(3).says("there is no target `wbe`");
-    bench.run(&["--format", "nagios", "status"]).ends(3).says("for `check` alone");
+    bench.run(&["--format", "nagios", "status"]).ends(3).says("not for this verb");
     bench.configure("colour = 1\n");
     nagios(&[]).ends(3).says("cannot use the configuration");
     bench.run(&["check", "--format=nagios", "--no-such"]).ends(3).says("SSL_CERT UNKNOWN");
@@ -46,7 +46,7 @@ fn thresholds_and_formats_are_not_passed_over() {
     let bench = Bench::new();
     bench.run(&["check", "-w", "20"]).ends(2).warns("with `--format nagios` alone");
     for format in ["csv", "jsonl", "prometheus"] {
-        let ran = bench.run(&["--format", format, "backups"]).ends(2).warns("for `check` alone");
+        let ran = bench.run(&["--format", format, "backups"]).ends(2).warns("not for this verb");
         assert_eq!(ran.out, "", "{format}");
         let ran = bench.run(&["--format", format, "check", "wbe"]).ends(2).warns("there is no target `wbe`");
         assert_eq!(ran.out, "", "{format}");
@@ -121,7 +121,7 @@ fn a_line_for_each_subject_that_a_page_is_made_of() {
 
     let saved = bench.json(&["report", "--html", "page.html", "--from", "found.jsonl"]);
     assert_eq!(saved["results"][0]["subjects"], 2);
-    assert_eq!(saved["results"][0]["standings"], serde_json::json!({"critical": 1, "good": 1}));
+    assert_eq!(saved["results"][0]["standings"], serde_json::json!({"critical": 1, "note": 1}));
     let page = fs::read_to_string(bench.path("page.html")).unwrap();
     assert_eq!(saved["results"][0]["bytes"], page.len());
     assert!(page.contains("self-signed") && page.starts_with("<!doctype html>"));
@@ -130,7 +130,7 @@ fn a_line_for_each_subject_that_a_page_is_made_of() {
         .run(&["report", "--html", "direct.html", "web", &certificate])
         .ends(0)
         .says("wrote ")
-        .says("2 looked at: 1 critical, 1 good");
+        .says("2 looked at: 1 critical, 1 note");
     assert_eq!(fs::read_to_string(bench.path("direct.html")).unwrap().len(), page.len());
     bench.run(&["report", "--html", "all.html"]).ends(0).says("1 looked at: 1 critical");
     bench.run(&["report", "--html", "dry.html", "--dry-run"]).ends(0).says("would write");
