@@ -149,7 +149,7 @@ impl Run<'_, '_> {
         }
         let looks_like_one = subject.contains("://") || subject.rsplit_once(':').is_some();
         match subject.parse::<Endpoint>() {
-            Ok(endpoint) => self.endpoint(subject, endpoint),
+            Ok(endpoint) => self.endpoint(subject, &endpoint),
             Err(error) if looks_like_one => Err(Refusal::new(error.to_string()).hint(error.hint())),
             Err(_) => Err(session.target(subject).err().map_or_else(
                 || Refusal::new(format!("{subject} was not there a moment ago")),
@@ -223,7 +223,7 @@ impl Run<'_, '_> {
     }
 
     /// Every address is asked, and one of them again by a client that names nobody: older clients do, and see something else.
-    fn endpoint(&self, subject: &str, endpoint: Endpoint) -> Result<Checked, Refusal> {
+    fn endpoint(&self, subject: &str, endpoint: &Endpoint) -> Result<Checked, Refusal> {
         let clients = self.clients.or(&[clients::SYSTEM.to_owned()])?;
         let mut questions = vec![Question::new(endpoint.clone())];
         if endpoint.ip().is_none() && endpoint.sni != Sni::Nothing {
@@ -237,6 +237,6 @@ impl Run<'_, '_> {
             (_, Err(_)) => {}
         });
         answers.named.sort_by_key(|answer| answer.as_ref().ok().map(|served| served.address));
-        Ok(self.judge(&clients).answered(subject, &endpoint, &answers))
+        Ok(self.judge(&clients).answered(subject, endpoint, &answers))
     }
 }
