@@ -1,6 +1,8 @@
 //! Certificates that products bring or make for themselves, by what is certain of them. A name proves nothing: who takes it for
 //! another reason than the product did has still chosen a bad one.
 
+use memchr::memmem;
+
 use crate::cert::{Chain, SelfSigned};
 
 /// A default certificate.
@@ -86,10 +88,11 @@ pub(super) fn of<'p>(
 
 /// Whether a name as reports write it has this attribute.
 fn has(name: &str, attribute: &str) -> bool {
-    name.match_indices(attribute).any(|(at, _)| {
+    let (name, attribute) = (name.as_bytes(), attribute.as_bytes());
+    memmem::find_iter(name, attribute).any(|at| {
         let (before, after) = (&name[..at], &name[at + attribute.len()..]);
-        let begins = before.is_empty() || before.ends_with(", ") || before.ends_with(" + ");
-        begins && (after.is_empty() || after.starts_with(", ") || after.starts_with(" + "))
+        let begins = before.is_empty() || before.ends_with(b", ") || before.ends_with(b" + ");
+        begins && (after.is_empty() || after.starts_with(b", ") || after.starts_with(b" + "))
     })
 }
 

@@ -45,6 +45,7 @@ struct Parsed {
     subject_text: OnceLock<String>,
     issuer_text: OnceLock<String>,
     common_name: OnceLock<Option<String>>,
+    self_issued: OnceLock<bool>,
     key_kind: OnceLock<KeyKind>,
     signature_algorithm: OnceLock<SignatureAlgorithm>,
 }
@@ -271,7 +272,7 @@ impl Certificate {
     /// Whether subject and issuer are the same name.
     #[must_use]
     pub fn is_self_issued(&self) -> bool {
-        distinguished::same(self.subject_der(), self.issuer_der())
+        *self.0.self_issued.get_or_init(|| distinguished::same(self.subject_der(), self.issuer_der()))
     }
 }
 
@@ -336,6 +337,7 @@ fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
         subject_text: OnceLock::new(),
         issuer_text: OnceLock::new(),
         common_name: OnceLock::new(),
+        self_issued: OnceLock::new(),
         key_kind: OnceLock::new(),
         signature_algorithm: OnceLock::new(),
     };

@@ -54,7 +54,7 @@ fn same_attribute(a: &AttributeTypeAndValue<'_>, b: &AttributeTypeAndValue<'_>) 
     }
     let (a, b) = (a.attr_value(), b.attr_value());
     match (string(a), string(b)) {
-        (Some(a), Some(b)) => folded(&a) == folded(&b),
+        (Some(a), Some(b)) => a == b || folded(&a) == folded(&b),
         (None, None) => a.tag() == b.tag() && a.data == b.data,
         (Some(_), None) | (None, Some(_)) => false,
     }

@@ -1,5 +1,7 @@
 //! RSA public keys that are weak though they are long enough.
 
+use std::sync::LazyLock;
+
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::RSAPublicKey;
 
@@ -69,12 +71,8 @@ impl PublicNumbers {
     }
 }
 
-/// Every odd prime up to [`SMALL`] with the number's residue. The number is divided by products of several primes, as large as fit.
-fn residues(number: &[u8]) -> impl Iterator<Item = (u32, u32)> {
-    let head = number.len() % 4;
-    let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
-    let (first, rest) = number.split_at(head);
-    let words: Vec<u64> = std::iter::once(word(first)).chain(rest.chunks(4).map(word)).collect();
+/// Odd primes up to [`SMALL`], in groups whose product is as large as fits.
+static GROUPS: LazyLock<Vec<(u64, Vec<u32>)>> = LazyLock::new(|| {
     let mut groups: Vec<(u64, Vec<u32>)> = Vec::new();
     for prime in (3..=SMALL).step_by(2).filter(|candidate| is_prime(*candidate)) {
         match groups.last_mut().filter(|(product, _)| u32::try_from(product * u64::from(prime)).is_ok()) {
@@ -85,9 +83,18 @@ fn residues(number: &[u8]) -> impl Iterator<Item = (u32, u32)> {
             None => groups.push((u64::from(prime), vec![prime])),
         }
     }
-    groups.into_iter().flat_map(move |(product, primes)| {
+    groups
+});
+
+/// Every odd prime up to [`SMALL`] with the number's residue. The number is divided by products of several primes.
+fn residues(number: &[u8]) -> impl Iterator<Item = (u32, u32)> {
+    let head = number.len() % 4;
+    let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
+    let (first, rest) = number.split_at(head);
+    let words: Vec<u64> = std::iter::once(word(first)).chain(rest.chunks(4).map(word)).collect();
+    GROUPS.iter().flat_map(move |(product, primes)| {
         let residue = words.iter().fold(0, |residue, word| ((residue << 32) | word) % product);
-        primes.into_iter().map(move |prime| (prime, u32::try_from(residue % u64::from(prime)).unwrap_or_default()))
+        primes.iter().map(move |prime| (*prime, u32::try_from(residue % u64::from(*prime)).unwrap_or_default()))
     })
 }
 
