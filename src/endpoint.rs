@@ -222,24 +222,6 @@ impl Endpoint {
         Self { sni, ..self }
     }
 
-    /// A line of a list: an endpoint and, after white space, the name to ask for; `-` asks for none.
-    ///
-    /// # Errors
-    /// As [`Endpoint::from_str`]; a third word is too much.
-    pub fn from_line(line: &str) -> Result<Self, EndpointError> {
-        let mut words = line.split_whitespace();
-        let endpoint: Self = words.next().unwrap_or_default().parse()?;
-        let sni = match words.next() {
-            None => Sni::Host,
-            Some("-") => Sni::Nothing,
-            Some(name) => Sni::Name(name.to_owned()),
-        };
-        match words.next() {
-            Some(extra) => Err(EndpointError::Extra { text: line.to_owned(), extra: extra.to_owned() }),
-            None => Ok(endpoint.named(sni)),
-        }
-    }
-
     /// The address, if the host is one that needs no lookup. An address with a named zone needs one.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
@@ -448,15 +430,5 @@ mod tests {
             assert!(error.to_string().contains(expected), "{text}: {error}");
             assert!(!error.hint().is_empty());
         }
-    }
-
-    #[test]
-    fn a_line_names_the_name_too() {
-        let line = |text| Endpoint::from_line(text).map(|endpoint| endpoint.sni);
-        assert_eq!(line("127.0.0.1:1"), Ok(Sni::Host));
-        assert_eq!(line(" 127.0.0.1:1\texample.org "), Ok(Sni::Name("example.org".to_owned())));
-        assert_eq!(line("127.0.0.1:1 -"), Ok(Sni::Nothing));
-        assert!(line("127.0.0.1:1 a b").is_err());
-        assert!(line("").is_err());
     }
 }

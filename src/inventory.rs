@@ -83,6 +83,9 @@ pub enum Refused {
     /// A server that cannot be asked.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// A range of nothing but an address at which a cloud machine finds its own secrets.
+    #[error("at {0} a cloud machine finds its own secrets: no range asks there")]
+    Secrets(IpAddr),
     /// A second word that is no name.
     #[error("`{0}` is no name to ask a server for")]
     Name(String),
@@ -105,6 +108,7 @@ impl Refused {
             Self::Prefix(_) | Self::Backwards => "a range is FIRST-LAST:PORT or NETWORK/BITS:PORT",
             Self::Mixed { .. } => "so that nobody asks private addresses by accident",
             Self::NoServer(_) => "leave it out",
+            Self::Secrets(_) => "write the address alone, `ADDRESS:PORT`, if it is meant",
             Self::Endpoint(error) => error.hint(),
             Self::Name(_) => {
                 "a line is `HOST:PORT`, or `HOST:PORT NAME` with the name to ask for (`-`: none); a path stands alone"
@@ -134,7 +138,11 @@ pub fn word(text: &OsStr) -> Result<Item, Refused> {
             Some(_) | None => Ok(Item::Path(text.into())),
         };
     };
-    let Ok(port) = port.parse::<u16>() else { return Ok(Item::Path(text.into())) };
+    let Ok(port) = port.parse::<u16>() else {
+        // A service in place of its number: `localhost:https`.
+        let known = if host.is_empty() { None } else { utf8.parse::<Endpoint>().ok() };
+        return Ok(known.map_or_else(|| Item::Path(text.into()), Item::Server));
+    };
     if let Some((first, last)) = host.split_once('-').and_then(|(first, last)| ends(first, last)) {
         return Range::new(first, last, port).map(Item::Range);
     }
@@ -235,6 +243,7 @@ pub fn servers(items: &[Item]) -> impl Iterator<Item = Endpoint> + Send + '_ {
 
 impl Range {
     fn new(first: IpAddr, last: IpAddr, port: u16) -> Result<Self, Refused> {
+        let (first, last) = (plain(first), plain(last));
         let same_kind = first.is_ipv4() == last.is_ipv4();
         if !same_kind || number(last) < number(first) {
             return Err(Refused::Backwards);
@@ -253,6 +262,9 @@ impl Range {
                 let (from, into) = if begins_inside { (meaning, PUBLIC) } else { (PUBLIC, meaning) };
                 return Err(Refused::Mixed { from, into });
             }
+        }
+        if first == last && is_metadata(first) {
+            return Err(Refused::Secrets(first));
         }
         Ok(Self { first, last, port })
     }
@@ -283,12 +295,38 @@ impl fmt::Display for Range {
 /// there is a trap.
 #[must_use]
 pub fn is_metadata(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4 == Ipv4Addr::new(169, 254, 169, 254),
-        IpAddr::V6(v6) => {
-            v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-                || v6.to_ipv4_mapped() == Some(Ipv4Addr::new(169, 254, 169, 254))
+    match plain(address) {
+        IpAddr::V4(v4) => SECRETS_V4.contains(&v4.octets()),
+        IpAddr::V6(v6) => SECRETS_V6.contains(&v6.segments()),
+    }
+}
+
+/// AWS, Azure, Google and most others; tasks and pods of AWS; Alibaba; Azure's agent; Oracle.
+const SECRETS_V4: [[u8; 4]; 6] = [
+    [169, 254, 169, 254],
+    [169, 254, 170, 2],
+    [169, 254, 170, 23],
+    [100, 100, 100, 200],
+    [168, 63, 129, 16],
+    [192, 0, 0, 192],
+];
+
+/// AWS, its pods, and Google.
+const SECRETS_V6: [[u16; 8]; 3] =
+    [[0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23], [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]];
+
+/// The IPv4 address that an IPv6 one stands for (RFC 4291 section 2.5.5.2, RFC 6052 section 2.1).
+fn plain(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else { return address };
+    if let Some(v4) = v6.to_ipv4_mapped() {
+        return v4.into();
+    }
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+            Ipv4Addr::new(a, b, c, d).into()
         }
+        _ => address,
     }
 }
 
@@ -380,6 +418,7 @@ mod tests {
         for server in ["example.org:443", "10.0.0.1:443", "[2001:db8::1]:443", "my-host:443", "localhost:1"] {
             assert_eq!(one(server), Ok(Item::Server(server.parse().unwrap())), "{server}");
         }
+        assert_eq!(one("localhost:https"), Ok(Item::Server("localhost:443".parse().unwrap())));
         assert_eq!(one("smtp://mail.lan"), Ok(Item::Server("smtp://mail.lan:25".parse().unwrap())));
         assert!(matches!(one("gopher://mail.lan"), Err(Refused::Endpoint(EndpointError::Scheme { .. }))));
         assert!(matches!(one("a b:443"), Err(Refused::Endpoint(EndpointError::Host { .. }))));
@@ -417,6 +456,8 @@ mod tests {
             ("9.255.255.0-10.0.0.3:443", Refused::Mixed { from: PUBLIC, into: private }),
             ("10.255.255.255-11.0.0.0:443", Refused::Mixed { from: private, into: PUBLIC }),
             ("224.0.0.0/24:443", Refused::NoServer([224, 0, 0, 0].into())),
+            ("[::ffff:224.0.0.1]/128:443", Refused::NoServer([224, 0, 0, 1].into())),
+            ("[::ffff:9.255.255.254]-[::ffff:10.0.0.1]:443", Refused::Mixed { from: PUBLIC, into: private }),
             ("0.0.0.0/0:443", Refused::NoServer([0, 0, 0, 0].into())),
             ("[ff02::]/120:443", Refused::NoServer("ff02::".parse().unwrap())),
         ] {
@@ -445,6 +486,10 @@ mod tests {
     fn the_address_with_a_clouds_secrets_is_asked_only_where_it_is_written() {
         assert_eq!(all("169.254.169.253-169.254.169.255:80"), ["169.254.169.253:80", "169.254.169.255:80"]);
         assert_eq!(all("169.254.169.254:80"), ["169.254.169.254:80"]);
+        for range in ["169.254.169.254/32:80", "100.100.100.200-100.100.100.200:80", "[::ffff:169.254.170.2]/128:80"] {
+            assert!(matches!(one(range), Err(Refused::Secrets(_))), "{range}");
+        }
+        assert!(is_metadata("64:ff9b::a9fe:a9fe".parse().unwrap()));
         assert!(is_metadata("::ffff:169.254.169.254".parse().unwrap()));
         assert!(is_metadata("fd00:ec2::254".parse().unwrap()));
         assert!(!is_metadata("169.254.169.253".parse().unwrap()));

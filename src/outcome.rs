@@ -14,7 +14,11 @@ pub fn explain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        let words = error.to_string();
+        // Some say what their cause says.
+        if !text.ends_with(&words) {
+            text.push_str(&format!(": {words}"));
+        }
         cause = error.source();
     }
     text

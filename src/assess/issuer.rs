@@ -24,6 +24,8 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
             }
             return true;
         }
+        // Clients that were asked for know this very certificate.
+        SelfSigned::Yes if !facts.trust.is_empty() && facts.trust.iter().all(|client| client.trusted) => return false,
         SelfSigned::Yes => (Code::SelfSigned, format!("{} signed itself{made_by}", leaf.title())),
         SelfSigned::SelfIssuedUnverifiable => {
             let message = format!(

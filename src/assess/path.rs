@@ -1,7 +1,9 @@
 //! How the certificates of a chain stand to one another.
 
+use std::cell::Cell;
+
 use super::{Code, Facts, Finding};
-use crate::cert::{Anchors, Certificate, Chain, SelfSigned, Signed, Untrusted};
+use crate::cert::{Anchors, Certificate, Chain, SelfSigned, Signatures, Signed, Untrusted};
 
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &mut Vec<Finding>) {
     let all: Vec<&Certificate> = chain.certificates().collect();
@@ -13,7 +15,8 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
             each.push(one);
         }
     }
-    let path = path(&each, facts, vouched);
+    let checks = Checks { signatures: facts.signatures, left: Cell::new(MOST_CHECKS) };
+    let path = path(&each, facts, &checks, vouched);
     if path.windows(2).any(|pair| pair[0] > pair[1]) {
         let right: Vec<String> = path.iter().map(|place| each[*place].title()).collect();
         let message = format!("the certificates do not follow one another; the order is {}", right.join(", "));
@@ -21,23 +24,53 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
     }
     for (place, one) in each.iter().enumerate().skip(1) {
         if !path.contains(&place) {
-            left_over(one, &each, &path, facts, found);
+            left_over(one, &each, &path, facts, &checks, found);
         }
+    }
+    if checks.left.get() == 0 {
+        let message = "more certificates of the same names than are held against one another";
+        found.push(Finding::new(Code::Stranger, message));
     }
     issuers(&path, &each, facts, found);
     constraints(&path, &each, chain, facts, found);
     incomplete(&path, &each, facts, vouched, found);
 }
 
+/// Signatures that are checked to find the order of one chain. An honest one needs a few; hundreds of CAs of one name, without
+/// identifiers that tell them apart, would need their number squared.
+const MOST_CHECKS: u32 = 100;
+
+/// Checks of signatures, until there were enough.
+struct Checks<'f> {
+    signatures: &'f Signatures,
+    left: Cell<u32>,
+}
+
+impl Checks<'_> {
+    /// Whether names, identifiers and signature say that it is the issuer; [`Signed::Failed`] once there were enough.
+    fn issued_by(&self, child: &Certificate, issuer: &Certificate) -> Signed {
+        if !child.names_as_issuer(issuer) {
+            return Signed::Failed;
+        }
+        match self.left.get().checked_sub(1) {
+            Some(left) => {
+                self.left.set(left);
+                self.signatures.issued_by(child, issuer)
+            }
+            None => Signed::Failed,
+        }
+    }
+}
+
 /// Places of the leaf and of those that lead upwards from it, by names and signatures; of several issuers the first.
-fn path(each: &[&Certificate], facts: &Facts<'_>, vouched: bool) -> Vec<usize> {
+fn path(each: &[&Certificate], facts: &Facts<'_>, checks: &Checks<'_>, vouched: bool) -> Vec<usize> {
     let mut path = vec![0];
     while let Some(last) = path.last().map(|place| each[*place])
         && (path.len() > 1 || vouched)
         && !is_root(last, facts)
     {
         let issuer = (1..each.len())
-            .find(|place| !path.contains(place) && facts.signatures.issued_by(last, each[*place]) != Signed::Failed);
+            .find(|place| !path.contains(place) && checks.issued_by(last, each[*place]) != Signed::Failed);
         match issuer {
             Some(place) => path.push(place),
             None => break,
@@ -52,13 +85,20 @@ fn is_root(certificate: &Certificate, facts: &Facts<'_>) -> bool {
 }
 
 /// A certificate that no path needs.
-fn left_over(one: &Certificate, each: &[&Certificate], path: &[usize], facts: &Facts<'_>, found: &mut Vec<Finding>) {
+fn left_over(
+    one: &Certificate,
+    each: &[&Certificate],
+    path: &[usize],
+    facts: &Facts<'_>,
+    checks: &Checks<'_>,
+    found: &mut Vec<Finding>,
+) {
     let on_path = || path.iter().map(|place| each[*place]);
     // Another certificate of the same CA, for clients that know its other issuer.
     if on_path().skip(1).any(|other| other.same_subject(one) && other.same_key(one)) {
         return;
     }
-    if on_path().any(|child| facts.signatures.issued_by(child, one) != Signed::Failed) {
+    if on_path().any(|child| checks.issued_by(child, one) != Signed::Failed) {
         return;
     }
     if let Some(child) = on_path().find(|child| child.names_as_issuer(one) && same_identifiers(child, one)) {

@@ -320,6 +320,26 @@ const REASONS: &[Unseen] = &[
 ];
 
 #[test]
+fn hundreds_of_cas_of_one_name_cost_a_bounded_number_of_checks() {
+    let mut last = own(ca("Same"));
+    let mut all = Vec::new();
+    for _ in 0..60 {
+        last = last.by(ca("Same"));
+        all.push(last.certificate.clone());
+    }
+    let leaf = last.by(|_| {});
+    // In an order in which the issuer of each is the last that is tried.
+    let chain: Vec<&Certificate> = std::iter::once(&leaf.certificate).chain(&all).collect();
+    let signatures = Signatures::default();
+    let installed = installed(&chain);
+    let mut facts = Facts::new(&installed, &|lifetime: Duration| lifetime / 3_i32, &signatures, NOW);
+    facts.whole_chain = true;
+    let found: Vec<Code> = findings(&facts).iter().map(|one| one.code).collect();
+    assert!(found.contains(&Code::Stranger), "{found:?}");
+    assert!(signatures.count() < 400, "{} checks", signatures.count());
+}
+
+#[test]
 fn every_reason_for_seeing_nothing_has_its_code() {
     let codes: BTreeSet<Code> = REASONS.iter().map(|reason| reason.code()).collect();
     assert_eq!(codes.len(), REASONS.len());

@@ -28,11 +28,8 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
     if found.iter().any(|known| known.code == code || said_by.contains(&known.code)) {
         return;
     }
-    let top = chain.intermediates().last().unwrap_or(chain.leaf());
     let message = match reason {
-        Untrusted::UnknownIssuer => {
-            format!("no path leads from {} to a root of {}", top.issuer(), names(&refused))
-        }
+        Untrusted::UnknownIssuer => unknown_issuer(chain, &names(&refused)),
         Untrusted::RootOutOfDate { root, to, .. } => {
             format!("the root {root} ({}) is valid only until {}", names(&refused), date(*to))
         }
@@ -50,6 +47,21 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         | Untrusted::Refused(_)) => format!("{}: {other}", names(&refused)),
     };
     found.push(Finding::new(code, message));
+}
+
+/// Where the path upwards ends: at a root that is not known, or for want of a certificate that was not sent.
+fn unknown_issuer(chain: &Chain, clients: &str) -> String {
+    let mut top = chain.leaf();
+    for _ in chain.intermediates() {
+        match chain.intermediates().iter().find(|one| top.names_as_issuer(one)) {
+            Some(issuer) if !top.is_self_issued() => top = issuer,
+            Some(_) | None => break,
+        }
+    }
+    if top.is_self_issued() {
+        return format!("it leads to {}, which is no root of {clients}", top.title());
+    }
+    format!("{} is issued by {}, which is neither sent nor a root of {clients}", top.title(), top.issuer())
 }
 
 /// The code for a reason, and those that tell it as well.

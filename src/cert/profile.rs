@@ -58,12 +58,6 @@ impl Profile {
         &self.name
     }
 
-    /// Its roots.
-    #[must_use]
-    pub fn anchors(&self) -> &Anchors {
-        &self.anchors
-    }
-
     /// Whether this client takes the chain for every one of `names` at `now`, as [`Anchors::verify`] has it.
     pub fn judge(&self, chain: &Chain, names: &[Name], now: OffsetDateTime) -> TrustVerdict {
         let profile = self.name.clone();

@@ -40,6 +40,8 @@ enum Need {
     None,
     /// It may be missing.
     IfThere,
+    /// The same, and others' may be unreadable: anybody may look at files and servers. What its owner accepts counts all the same.
+    IfMine,
     /// Recovery comes first, whatever the state of the configuration: only where the records are is read from it.
     IfGood,
     /// It must be there.
@@ -114,7 +116,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
             if subjects.iter().all(|subject| subject.contains(['/', ':']))
                 && trust.iter().all(|who| who.contains('/') || [SYSTEM, NONE].contains(&who.as_str())) =>
         {
-            Need::None
+            Need::IfMine
         }
         Verb::Check { .. } | Verb::Report { .. } | Verb::History { .. } | Verb::Ca { .. } => Need::IfThere,
         Verb::Scan(_) | Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
@@ -138,7 +140,10 @@ fn configuration(need: Need, path: &Path, named: bool) -> Result<(Config, Option
     }
     match (read(path), need) {
         (Ok(Some(config)), _) => Ok((config, None)),
+        (Ok(None), Need::IfMine) => Ok((empty()?, None)),
         (Ok(None), Need::IfThere | Need::IfGood) if !named => Ok((empty()?, None)),
+        // Not readable, or not to be trusted; one that is read and wrong is told.
+        (Err(failure), Need::IfMine) if failure.problems.is_empty() => Ok((empty()?, None)),
         (Ok(None), Need::IfGood) => Ok((empty()?, Some(missing(path)))),
         (Ok(None), _) => Err(missing(path)),
         (Err(failure), Need::IfGood) => Ok((empty()?, Some(failure))),

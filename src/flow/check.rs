@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
+use super::obtain;
 use super::survey;
 use super::{Refusal, Session};
 use crate::assess::{Code, Finding, ruled, shared_keys};
@@ -213,8 +214,9 @@ impl Run<'_, '_> {
     fn file(&self, path: &Path) -> Result<Checked, Refusal> {
         let clients = self.clients.or(&[])?;
         let subject = path.display().to_string();
+        let passphrase = obtain::named_passphrase(self.session.host, &self.session.options.secrets)?;
         Ok(match self.session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
-            Ok(bytes) => self.judge(&clients).file(&subject, bytes.expose()),
+            Ok(bytes) => self.judge(&clients).opened(&subject, bytes.expose(), passphrase.as_ref()),
             Err(error) => Checked {
                 problem: Some(format!("cannot read {}: {error}", path.display())),
                 ..Checked::blank(&subject, "file")

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::check::{Checked, Seen};
 use super::clients::Known;
 use crate::assess::{self, Code, Facts, Finding, NO_RULES, Rules, Unseen, Wire, WireVersion};
-use crate::cert::codec::{self, BlockError, Contents, InputError};
+use crate::cert::codec::{self, BlockError, Contents, Format, InputError};
 use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown};
@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::endpoint::Endpoint;
 use crate::host::tls::{PostQuantum, ProbeError, Refusal as Refused, Served, Spoken, Version};
 use crate::outcome::explain;
+use crate::sensitive::Sensitive;
 
 /// What files and endpoints are held against.
 #[derive(Clone, Copy)]
@@ -55,7 +56,13 @@ impl<'a> Judge<'a> {
     /// The verdict over the bytes of a file.
     #[must_use]
     pub fn file(&self, subject: &str, bytes: &[u8]) -> Checked {
-        match codec::read(bytes, None) {
+        self.opened(subject, bytes, None)
+    }
+
+    /// The same, with the passphrase that opens what is encrypted in it.
+    #[must_use]
+    pub fn opened(&self, subject: &str, bytes: &[u8], passphrase: Option<&Sensitive>) -> Checked {
+        match codec::read(bytes, passphrase) {
             Ok(found) => self.contents(subject, found),
             Err(error) => unreadable(subject, &error),
         }
@@ -93,22 +100,30 @@ impl<'a> Judge<'a> {
     fn contents(&self, subject: &str, found: Contents) -> Checked {
         let mut checked = Checked::blank(subject, "file");
         if found.keys.is_empty() && found.bad.is_empty() && is_trust_store(&found.certificates) {
-            let ended = found.certificates.iter().filter(|root| root.not_after() < self.now).count();
-            checked
-                .notes
-                .push(format!("it holds {} root certificates, {ended} of them out of date", found.certificates.len()));
-            checked.chain = found.certificates.iter().map(Link::of).collect();
+            self.store(&mut checked, &found.certificates);
             return checked;
         }
         let (encrypted, bad): (Vec<_>, Vec<_>) =
             found.bad.iter().partition(|bad| bad.why == BlockError::EncryptedNoPassphrase);
+        if found.certificates.is_empty()
+            && !encrypted.is_empty()
+            && matches!(found.format, Format::Pkcs12 | Format::Jks)
+        {
+            let why = explain(&encrypted[0].why);
+            checked.problem =
+                Some(format!("cannot look into {subject}: {}: {why}; --passphrase-file opens it", found.format));
+            return checked;
+        }
         let key = match (found.certificates.first(), found.keys.as_slice()) {
             (_, []) => KeyFound::None,
             (None, [_, ..]) => KeyFound::NoLeaf,
             (Some(leaf), keys) if keys.iter().any(|key| key.matches(leaf)) => KeyFound::Matches,
             (Some(_), [_, ..]) => KeyFound::Mismatch,
         };
-        let keys_alone = found.certificates.is_empty() && (key == KeyFound::NoLeaf || !encrypted.is_empty());
+        // A block of a kind that is not known may be the certificate, under a label that was mistyped.
+        let nothing_else = found.ignored.keys().all(|label| label.ends_with("PARAMETERS"));
+        let keys_alone =
+            found.certificates.is_empty() && nothing_else && (key == KeyFound::NoLeaf || !encrypted.is_empty());
         // A certificate alone may have its chain in another file; one with its key or its issuer is what a server sends.
         let whole_chain = key == KeyFound::Matches || found.certificates.len() > 1;
         let installed = Installed {
@@ -124,6 +139,18 @@ impl<'a> Judge<'a> {
             checked.notes.push("it holds a private key and no certificate".to_owned());
         }
         checked
+    }
+
+    /// A file of roots to be trusted has no leaf to judge; roots that are over are dead weight, or a store that nobody tends.
+    fn store(&self, checked: &mut Checked, roots: &[Certificate]) {
+        let ended = roots.iter().filter(|root| root.not_after() < self.now).count();
+        checked.notes.push(format!("it holds {} root certificates, {ended} of them out of date", roots.len()));
+        checked.chain = roots.iter().map(Link::of).collect();
+        if ended > 0 {
+            let message = format!("{ended} of the {} root certificates are out of date", roots.len());
+            let found = vec![Finding::new(Code::ChainExpired, message)];
+            checked.findings = assess::ruled(found, self.rules, &checked.subject, None, self.now);
+        }
     }
 
     /// The verdict over what a server showed.
@@ -213,7 +240,7 @@ impl<'a> Judge<'a> {
 
     /// The verdict over an address at which no certificate was seen.
     #[must_use]
-    pub fn not_served(&self, address: &str, shown: Shown) -> Checked {
+    fn not_served(&self, address: &str, shown: Shown) -> Checked {
         let unseen = if matches!(shown, Shown::Nobody { .. }) { Unseen::Unreachable } else { Unseen::Other };
         self.unseen(address, unseen, shown)
     }
@@ -257,7 +284,6 @@ impl<'a> Judge<'a> {
         };
         checked.findings = assess::findings(&facts);
         checked.leaf = installed.leaf();
-        checked.chain = installed.links();
         checked.chain = installed.links();
     }
 }
@@ -339,11 +365,13 @@ fn unseen(error: &ProbeError) -> Unseen {
     }
 }
 
-/// Whether these are roots to be trusted, and not a server's chain: several, each a CA that names itself as issuer. In any order and out
-/// of date they do no harm.
+/// Whether these are roots to be trusted, and not a server's chain: several, each a CA that names itself as issuer and no server.
 fn is_trust_store(certificates: &[Certificate]) -> bool {
-    let root = |certificate: &Certificate| certificate.is_ca() && certificate.issuer() == certificate.subject();
-    certificates.len() > 1 && certificates.iter().all(root)
+    let root = |certificate: &Certificate| {
+        certificate.is_ca() && certificate.names().is_empty() && certificate.issuer() == certificate.subject()
+    };
+    let several = || certificates.iter().any(|one| one != &certificates[0]);
+    certificates.len() > 1 && certificates.iter().all(root) && several()
 }
 
 fn unreadable(subject: &str, error: &InputError) -> Checked {
@@ -390,7 +418,10 @@ mod tests {
         let one = [Arc::clone(&other)];
         let checked = judge.for_clients(&one).file("a.pem", file.as_bytes());
         assert_eq!(codes(&checked), [Code::Untrusted]);
-        assert_eq!(checked.findings[0].message, "no path leads from CN=Root to a root of system");
+        assert_eq!(
+            checked.findings[0].message,
+            "www.example.com is issued by CN=Root, which is neither sent nor a root of system"
+        );
         assert_eq!(checked.notes, ["a note"]);
         let both = [other, knows];
         let checked = judge.for_clients(&both).file("a.pem", file.as_bytes());

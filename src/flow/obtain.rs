@@ -59,6 +59,21 @@ fn key_passphrase(host: &Host, secrets: &Secrets) -> Result<Sensitive, Option<Re
     }
 }
 
+/// The passphrase that the command line names, for whoever asks nobody.
+///
+/// # Errors
+/// It is named, and cannot be read.
+pub fn named_passphrase(host: &Host, secrets: &Secrets) -> Result<Option<Sensitive>, Refusal> {
+    if secrets.file.is_none() && secrets.descriptor.is_none() {
+        return Ok(None);
+    }
+    let query = PassphraseQuery { keyring: None, may_prompt: false, ..query("import", secrets) };
+    match passphrase::obtain(host, &query) {
+        Ok((secret, _)) => Ok(Some(secret)),
+        Err(error) => Err(Refusal::with(explain(&error), Some(error.hint().to_owned()))),
+    }
+}
+
 /// A question for a passphrase in the order of the secret sources.
 fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
     let file = secrets.file.clone().map(Explicit::File);

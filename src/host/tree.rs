@@ -95,7 +95,7 @@ pub struct Counts {
     pub large: AtomicU64,
     /// Links that were not followed, sockets, pipes, devices.
     pub special: AtomicU64,
-    /// Folders of the kernel's own or, where asked for, of other file systems.
+    /// Folders, and files that links lead to, of the kernel's own or, where asked for, of other file systems.
     pub elsewhere: AtomicU64,
 }
 
@@ -323,12 +323,22 @@ impl<V: Visitor, R: Iterator<Item = PathBuf>> Walker<'_, V, R> {
         if kind != FileType::RegularFile {
             return Counts::one(&self.counts.special);
         }
+        if linked && self.leads_elsewhere(folder, name) {
+            return Counts::one(&self.counts.elsewhere);
+        }
         let place = Place { folder: Some(&folder.path), name };
         match self.read(folder.fd.as_fd(), place, linked) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.trouble(&place.path(), &error),
         }
+    }
+
+    /// Whether a link to a file leads to where no folder would be entered; found out without opening what asks the kernel when it is read.
+    fn leads_elsewhere(&self, folder: &Folder, name: &CStr) -> bool {
+        let Ok(fd) = fs::openat(&folder.fd, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else { return false };
+        let other = fs::fstat(&fd).is_ok_and(|stat| stat.st_dev != folder.device);
+        other && (self.options.one_file_system || fs::fstatfs(&fd).is_ok_and(|found| is_the_kernels(found.f_type)))
     }
 
     fn read(&mut self, folder: BorrowedFd<'_>, place: Place<'_>, follow: bool) -> io::Result<()> {

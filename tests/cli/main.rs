@@ -3,6 +3,7 @@
 mod bench;
 mod inputs;
 mod monitoring;
+mod odd_files;
 mod outputs;
 mod prompt;
 mod verbs;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Scan;
 use super::looking::Looking;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Sni};
 use crate::host::tls::{self, Crowd, Question};
 use crate::host::tree::Visitor;
 use crate::inventory::{self, Item, is_metadata};
@@ -44,7 +44,11 @@ pub(super) fn all(scan: &Scan<'_>, items: &[Item], asking: &Asking) {
     tls::ask_all(questions, &crowd, &mut |index, answer| {
         let endpoint = under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
         let Some(endpoint) = endpoint else { return };
-        let subject = endpoint.to_string();
+        let subject = match &endpoint.sni {
+            Sni::Host => endpoint.to_string(),
+            Sni::Name(name) => format!("{endpoint} ({name})"),
+            Sni::Nothing => format!("{endpoint} (no name)"),
+        };
         looking.tell(&match answer {
             Ok(served) => scan.servers.served(&subject, &endpoint, &served),
             Err(error) => scan.servers.failed(&subject, &error),
