@@ -151,7 +151,7 @@ fn page(session: &Session<'_>, path: &Path, subjects: &[String], from: Option<&P
         None => check::run(session, subjects).map_err(Failure::misnamed)?,
     };
     let path = trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?;
-    let text = html::render(&checked, session.host.now());
+    let text = html::render(&checked, &html::Look::Now(session.host.now()));
     if !session.options.dry_run {
         publish(&path, text.as_bytes()).map_err(|error| Failure::unwritten(&error))?;
     }

@@ -4,7 +4,7 @@ use crate::report::escape::acts;
 use crate::report::specimen::{HOSTILE, NOW, endpoint, hostile};
 
 fn page(all: &[Checked]) -> String {
-    render(all, NOW)
+    render(all, &Look::Now(NOW))
 }
 
 /// The start tags of a page, each with its attributes; whoever wrote `<` or `"` as text does not show up here.
