@@ -12,11 +12,12 @@ use crate::flow::{
     self, Refusal, Report, Session, adopt, backups, ca, check, init, install, post_upgrade, recorded, recover, renew,
     restore, status,
 };
-use crate::host::publish::publish;
+use crate::host::publish::{publish, same_file};
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
+use crate::report::html::{self, Look};
 use crate::report::standing::Standing;
-use crate::report::{Answer, Body, Failure, Saved, html};
+use crate::report::{Answer, Body, Failure, Saved};
 
 /// Does what was asked.
 pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
@@ -146,12 +147,23 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
 
 /// What was found is the page's matter and not that of the run, whose work it is to write it.
 fn page(session: &Session<'_>, path: &Path, subjects: &[String], from: Option<&Path>) -> Told {
-    let checked = match from {
-        Some(from) => recorded::read(session.host, from)?,
-        None => check::run(session, subjects).map_err(Failure::misnamed)?,
+    // No page is written over what it is made of.
+    let inputs = subjects.iter().map(Path::new).chain(from);
+    if let Some(input) = inputs.into_iter().find(|input| same_file(path, input)) {
+        let message = format!("the page {} would replace {}, of which it is made", path.display(), input.display());
+        return Err(Failure::usage(message, Some("name another file".to_owned())));
+    }
+    let now = session.host.now();
+    let (checked, look) = match from {
+        Some(from) => {
+            let recorded = recorded::read(session.host, from)?;
+            let from = from.display().to_string();
+            (recorded.checked, Look::Recorded { from, written: recorded.written, now })
+        }
+        None => (check::run(session, subjects).map_err(Failure::misnamed)?, Look::Now(now)),
     };
     let path = trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?;
-    let text = html::render(&checked, session.host.now());
+    let text = html::render(&checked, &look);
     if !session.options.dry_run {
         publish(&path, text.as_bytes()).map_err(|error| Failure::unwritten(&error))?;
     }

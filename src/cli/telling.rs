@@ -1,12 +1,12 @@
 //! How an answer is written: in which form, to which place, and with which number the run ends.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{Cli, Colour, Format, Global, Verb};
 use super::{output, request};
 use crate::host::clock::Clock;
-use crate::host::publish::publish;
+use crate::host::publish::{publish, same_file};
 use crate::host::terminal;
 use crate::outcome::Exit;
 use crate::report::nagios::{self, Limits, State};
@@ -74,7 +74,7 @@ impl Style {
         };
         let mut style = Self { format: *format, colour: *color, view, limits: Limits::default(), file: None };
         let mut objection = None;
-        if let Verb::Check { output, warning, critical, .. } = &cli.verb {
+        if let Verb::Check { subjects, output, warning, critical, .. } = &cli.verb {
             style.file = output.clone().filter(|_| !dry_run);
             style.limits = Limits { warning: *warning, critical: *critical };
             if style.limits != Limits::default() && *format != Format::Nagios {
@@ -83,6 +83,11 @@ impl Style {
             } else if style.limits.contradict() {
                 let hint = "both tell how much is left: `--warning 20 --critical 10`";
                 objection = Some(("`--warning` is less than `--critical`: nobody would ever be warned", hint));
+            } else if style.file.as_ref().is_some_and(|file| subjects.iter().any(|one| same_file(Path::new(one), file)))
+            {
+                style.file = None;
+                objection =
+                    Some(("`--output` names a file that is to be checked: it would be replaced", "name another"));
             }
         } else if matches!(format, Format::Csv | Format::Nagios | Format::Prometheus)
             || (*format == Format::Jsonl && !matches!(cli.verb, Verb::Scan(_)))

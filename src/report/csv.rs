@@ -27,6 +27,7 @@ pub const HEADER: &[&str] = &[
     "codes",
     "findings",
     "problem",
+    "accepted",
 ];
 
 /// All rows, the header first; lines end with CR LF as section 2 of the RFC has it.
@@ -62,13 +63,19 @@ pub fn row(checked: &Checked, now: OffsetDateTime) -> String {
         None => cells.extend((0..10).map(|_| String::new())),
     }
     let served = checked.served.iter().map(|seen| format!("{}: {}", seen.probe, shown(&seen.shown)));
-    let codes: Vec<&str> = checked.findings.iter().map(|finding| finding.code.name()).collect();
-    let told = checked.findings.iter().map(|finding| format!("{}: {}", finding.code.name(), finding.message));
+    let counting = || checked.findings.iter().filter(|finding| finding.accepted.is_none());
+    let codes: Vec<&str> = counting().map(|finding| finding.code.name()).collect();
+    let told = counting().map(|finding| format!("{}: {}", finding.code.name(), finding.message));
+    let accepted = checked.findings.iter().filter_map(|finding| {
+        let accepted = finding.accepted.as_ref()?;
+        Some(format!("{} until {}: {}", finding.code.name(), accepted.until, accepted.reason))
+    });
     cells.extend([
         cell(&served.collect::<Vec<_>>().join("; ")),
         cell(&codes.join(" ")),
         cell(&told.collect::<Vec<_>>().join("; ")),
         cell(checked.problem.as_deref().unwrap_or_default()),
+        cell(&accepted.collect::<Vec<_>>().join("; ")),
     ]);
     cells.join(",") + "\r\n"
 }

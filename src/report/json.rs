@@ -15,7 +15,7 @@ use crate::flow::status::Status;
 use crate::outcome::Receipt;
 
 /// The number of the shape.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = crate::flow::recorded::VERSION;
 
 /// The answer as one line of JSON, with its line end.
 ///

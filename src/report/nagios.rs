@@ -1,7 +1,10 @@
 //! For Nagios, Icinga and their kin: text and performance data as `check_ssl_cert` writes them, and the plugin API's exit codes.
 //!
-//! The end of a certificate is judged by the thresholds alone and not by the finding `expiring`: that one tells when reseal renews, and an
-//! alarm belongs to the day on which renewing should long have happened.
+//! The end of a certificate is judged by the thresholds alone and not by the findings `expiring` and `ends-soon`: they tell when reseal
+//! renews, and an alarm belongs to the day on which renewing should long have happened.
+//!
+//! A server of which no address shows a certificate is down for its clients, whatever the reason: that is critical here, though the
+//! finding may be a warning, which leaves open whether the address was right.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -12,6 +15,7 @@ use super::escape::escape;
 use super::{Answer, Body};
 use crate::assess::{Code, Severity, date, span};
 use crate::cert::installed::Leaf;
+use crate::change::Shown;
 use crate::flow::check::Checked;
 
 /// What Nagios keeps of an answer is at most 8 KiB.
@@ -20,6 +24,22 @@ const MOST_BYTES: usize = 7_900;
 const FIRST_LINE: usize = 240;
 /// Values of performance data: graphs for more are no help, and the text needs room.
 const MOST_VALUES: usize = 25;
+
+/// The reasons for which an address shows no certificate.
+pub(super) const UNSEEN: [Code; 12] = [
+    Code::NoAddress,
+    Code::Unreachable,
+    Code::Refused,
+    Code::Timeout,
+    Code::Reset,
+    Code::PlainHttp,
+    Code::NotTls,
+    Code::StarttlsRefused,
+    Code::Alert,
+    Code::TlsTooOld,
+    Code::Oversized,
+    Code::HandshakeFails,
+];
 
 /// How much of its life a certificate must have left.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -60,9 +80,10 @@ impl Threshold {
 /// When the end of a certificate is an alarm.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Limits {
-    /// Less is a warning. By default 20 days, as in `check_ssl_cert`; a quarter of the lifetime where that is less.
+    /// Less is a warning. By default 20 days, as in `check_ssl_cert`; a quarter of the lifetime where that is less; never less than
+    /// what is critical.
     pub warning: Option<Threshold>,
-    /// Less is critical. By default 15 days; an eighth of the lifetime where that is less.
+    /// Less is critical. By default 15 days; an eighth of the lifetime where that is less; never more than what is a warning.
     pub critical: Option<Threshold>,
 }
 
@@ -80,11 +101,14 @@ impl Limits {
     /// Days for a warning and for an alarm.
     fn days(&self, lifetime: f64) -> (f64, f64) {
         let least = |days: f64, share: f64| days.min(lifetime.max(0.0) / share);
-        let warning = self.warning.map_or_else(|| least(20.0, 4.0), |it| it.days(lifetime));
-        let critical = self.critical.map_or_else(|| least(15.0, 8.0), |it| it.days(lifetime));
-        // A warning alone that is set below the alarm's default moves that one too.
-        let critical = if self.critical.is_none() { critical.min(warning) } else { critical };
-        (warning, critical)
+        let set = |it: Threshold| it.days(lifetime);
+        // One that is set alone, beyond the default of the other, moves that one too.
+        match (self.warning.map(set), self.critical.map(set)) {
+            (Some(warning), Some(critical)) => (warning, critical),
+            (Some(warning), None) => (warning, least(15.0, 8.0).min(warning)),
+            (None, Some(critical)) => (least(20.0, 4.0).max(critical), critical),
+            (None, None) => (least(20.0, 4.0), least(15.0, 8.0)),
+        }
     }
 }
 
@@ -213,14 +237,24 @@ fn judge<'a>(checked: &'a Checked, limits: &Limits, now: OffsetDateTime) -> Judg
     if let Some(problem) = &checked.problem {
         told.push((State::Unknown, shown(problem)));
     }
-    for finding in checked.findings.iter().filter(|finding| finding.code != Code::Expiring) {
+    let down = nothing_shown(checked);
+    let near = |code| matches!(code, Code::Expiring | Code::EndsSoon);
+    for finding in checked.findings.iter().filter(|finding| finding.accepted.is_none() && !near(finding.code)) {
         let state = match finding.severity {
+            _ if down && unseen(finding.code) => State::Critical,
             Severity::Critical => State::Critical,
             Severity::Warning => State::Warning,
             Severity::Note => continue,
         };
         let message = format!("{}: {} ({})", finding.code.name(), finding.message, finding.remedy);
         told.push((state, shown(&message)));
+    }
+    if down && !checked.findings.iter().any(|finding| unseen(finding.code)) {
+        told.push((State::Critical, "no address showed a certificate".to_owned()));
+    } else if checked.leaf.is_none() && checked.served.is_empty() && checked.problem.is_none() {
+        let notes = checked.notes.join("; ");
+        let why = if notes.is_empty() { "there is no certificate to judge" } else { &notes };
+        told.push((State::Unknown, shown(why)));
     }
     let value = checked.leaf.as_ref().map(|leaf| value(leaf, limits, now));
     if let Some(value) = &value {
@@ -236,6 +270,20 @@ fn judge<'a>(checked: &'a Checked, limits: &Limits, now: OffsetDateTime) -> Judg
     told.sort_by_key(|(state, _)| std::cmp::Reverse(*state));
     let state = told.first().map_or(State::Ok, |(state, _)| *state);
     Judged { checked, state, reasons: told.into_iter().map(|(_, text)| text).collect(), value }
+}
+
+/// Whether it was asked for, and no address showed a certificate.
+fn nothing_shown(checked: &Checked) -> bool {
+    let shows = |shown: &Shown| match shown {
+        Shown::Leaf { .. } | Shown::Well => true,
+        Shown::Nobody { .. } | Shown::Failing { .. } => false,
+    };
+    !checked.served.is_empty() && !checked.served.iter().any(|seen| shows(&seen.shown))
+}
+
+/// Whether the finding says why an address showed no certificate.
+fn unseen(code: Code) -> bool {
+    UNSEEN.contains(&code)
 }
 
 fn value(leaf: &Leaf, limits: &Limits, now: OffsetDateTime) -> Value {
@@ -351,6 +399,7 @@ fn cut_to_lines(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assess::{Acceptance, Finding};
     use crate::outcome::Exit;
     use crate::report::Failure;
     use crate::report::escape::acts;
@@ -393,6 +442,77 @@ mod tests {
         assert_eq!(of(3, &limits("2", "")), State::Ok, "a warning alone moves the alarm's default");
         let text = told(vec![endpoint("a", 4, &[])], &limits("10%", "5%")).text;
         assert!(text.starts_with("SSL_CERT CRITICAL - a:443: ends in 4 days, which is less than 4.5|days=4;9;4.5;;\n"));
+    }
+
+    #[test]
+    fn a_threshold_alone_moves_the_default_of_the_other() {
+        for (limits, values) in [
+            (limits("", "100"), "days=60;100;100;;"),
+            (limits("", "12"), "days=60;20;12;;"),
+            (limits("", "50%"), "days=60;45;45;;"),
+            (limits("5", ""), "days=60;5;5;;"),
+            (limits("70", ""), "days=60;70;11.25;;"),
+        ] {
+            let text = told(vec![endpoint("a", 60, &[])], &limits).text;
+            assert!(text.lines().next().unwrap().ends_with(&format!("|{values}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn neither_finding_on_the_end_is_an_alarm() {
+        for code in [Code::Expiring, Code::EndsSoon] {
+            let told = told(vec![endpoint("a", 11, &[code])], &limits("10", "5"));
+            assert_eq!(told.state, State::Ok, "{}", told.text);
+        }
+    }
+
+    #[test]
+    fn a_server_that_shows_no_certificate_is_critical() {
+        let dead = |shown: Shown, codes: &[Code]| {
+            let mut one = endpoint("a", 60, codes);
+            one.leaf = None;
+            one.served[0].shown = shown;
+            one
+        };
+        let nobody = || Shown::Nobody { why: "refused".to_owned() };
+        for code in UNSEEN {
+            let told = told(vec![dead(nobody(), &[code])], &Limits::default());
+            assert_eq!(told.state, State::Critical, "{}", told.text);
+            assert!(told.text.contains(code.name()), "{}", told.text);
+        }
+        let unexplained = told(vec![dead(Shown::Failing { why: String::new() }, &[])], &Limits::default());
+        assert_eq!(
+            unexplained.text,
+            "SSL_CERT CRITICAL - a:443: no address showed a certificate\nCRITICAL a:443: no address showed a certificate\n"
+        );
+        // The files of a target are good, and nobody answers.
+        let target =
+            Checked { kind: "target", leaf: endpoint("a", 60, &[]).leaf, ..dead(nobody(), &[Code::Unreachable]) };
+        assert_eq!(told(vec![target], &Limits::default()).state, State::Critical);
+        // One of two addresses shows it.
+        let mut half = dead(nobody(), &[Code::Refused]);
+        half.served.extend(endpoint("a", 60, &[]).served);
+        assert_eq!(told(vec![half], &Limits::default()).state, State::Warning);
+        let mut accepted = dead(nobody(), &[Code::Refused]);
+        let until = time::macros::date!(2027 - 01 - 31);
+        accepted.findings[0].accepted = Some(Acceptance { reason: "off".to_owned(), until });
+        assert_eq!(told(vec![accepted], &Limits::default()).state, State::Ok);
+    }
+
+    #[test]
+    fn what_holds_nothing_to_judge_is_unknown() {
+        let key = Checked { notes: vec!["it holds a key alone".to_owned()], ..Checked::blank("a.key", "file") };
+        let encrypted = Checked {
+            findings: vec![Finding::new(Code::KeyEncrypted, "it is encrypted")],
+            ..Checked::blank("a.p12", "file")
+        };
+        for one in [key, encrypted, Checked::blank("a", "target")] {
+            let told = told(vec![one], &Limits::default());
+            assert_eq!(told.state.code(), 3, "{}", told.text);
+        }
+        let none =
+            Checked { findings: vec![Finding::new(Code::NoCertificate, "none")], ..Checked::blank("a", "target") };
+        assert_eq!(told(vec![none], &Limits::default()).state, State::Critical);
     }
 
     #[test]

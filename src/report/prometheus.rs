@@ -3,11 +3,12 @@
 //! Names and labels that the x509-certificate-exporter made known, so that dashboards and alerts for it work; `reseal_*` for what it
 //! does not know. Times are constant and the query subtracts; no label holds a message, a date or a digest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
 use super::escape::escape;
+use crate::assess::Finding;
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::{Checked, Seen};
@@ -41,13 +42,13 @@ pub fn render(all: &[Checked], now: OffsetDateTime) -> String {
     let unread = all.iter().filter(|one| one.problem.is_some()).count();
     single(&mut text, "x509_read_errors", "Subjects that could not be looked at.", count(unread));
     let findings = all.iter().flat_map(|one| {
-        let mut codes: Vec<_> = one.findings.iter().map(|it| (it.code.name(), it.severity)).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        codes.into_iter().map(|(code, severity)| {
-            let times = one.findings.iter().filter(|it| it.code.name() == code && it.severity == severity).count();
+        let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for finding in &one.findings {
+            *kinds.entry((finding.code.name(), severity(finding))).or_default() += 1;
+        }
+        kinds.into_iter().map(|((code, severity), times)| {
             let mut labels = of_subject(one);
-            labels.extend([("code", code.to_owned()), ("severity", super::text::severity(severity).to_owned())]);
+            labels.extend([("code", code.to_owned()), ("severity", severity.to_owned())]);
             (labels, count(times))
         })
     });
@@ -72,6 +73,11 @@ pub fn render(all: &[Checked], now: OffsetDateTime) -> String {
 
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// What its owner has accepted is of no severity: no alert is for it.
+fn severity(finding: &Finding) -> &'static str {
+    if finding.accepted.is_some() { "accepted" } else { super::text::severity(finding.severity) }
 }
 
 fn serves(one: &Checked, seen: &Seen) -> bool {
@@ -165,8 +171,6 @@ fn decimal(hex: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
     use super::*;
     use crate::assess::Code;
     use crate::report::escape::acts;
@@ -284,6 +288,22 @@ mod tests {
             one.served[0].shown = shown;
             assert_eq!(serves(&one, &one.served[0]), good, "{:?}", one.served[0]);
         }
+    }
+
+    /// The alert of docs/monitoring.md, held against samples as its expression says.
+    #[test]
+    fn the_documented_alert_is_for_every_server_that_shows_nothing() {
+        let page = include_str!("../../docs/monitoring.md");
+        let rule = page.split("alert: NoCertificateShown\n").nth(1).unwrap().split("- alert").next().unwrap();
+        let codes = rule.split("code=~\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(rule.contains("severity!=\"accepted\""), "{rule}");
+        let codes: BTreeSet<&str> = codes.split('|').collect();
+        for code in crate::report::nagios::UNSEEN {
+            let samples = read(&render(&[endpoint("a.example", 60, &[code])], NOW));
+            assert_eq!(value(&samples, "reseal_findings", ("code", code.name())), Some(1.0));
+            assert!(codes.contains(code.name()), "{}", code.name());
+        }
+        assert_eq!(codes.len(), crate::report::nagios::UNSEEN.len());
     }
 
     #[test]

@@ -131,7 +131,9 @@ fn a_line_for_each_subject_that_a_page_is_made_of() {
         .ends(0)
         .says("wrote ")
         .says("2 looked at: 1 critical, 1 note");
-    assert_eq!(fs::read_to_string(bench.path("direct.html")).unwrap().len(), page.len());
+    let rest = |page: &str| page.split("</header>").nth(1).unwrap().to_owned();
+    assert_eq!(rest(&fs::read_to_string(bench.path("direct.html")).unwrap()), rest(&page));
+    assert!(page.contains("<p>2 from <strong>found<wbr>.jsonl</strong>, written <time"), "{page}");
     bench.run(&["report", "--html", "all.html"]).ends(0).says("1 looked at: 1 critical");
     bench.run(&["report", "--html", "dry.html", "--dry-run"]).ends(0).says("would write");
     assert!(!bench.path("dry.html").exists());
@@ -139,6 +141,39 @@ fn a_line_for_each_subject_that_a_page_is_made_of() {
     bench.run(&["report", "--html", "x.html", "--from", "web.pem"]).ends(4).warns("line 1 is no result of `check`");
     bench.run(&["report", "--html", "x.html", "wbe"]).ends(2).warns("there is no target `wbe`");
     bench.run(&["report", "--html", "/dev/null"]).ends(4).warns("no regular file");
+}
+
+#[test]
+fn no_report_replaces_what_it_is_made_of() {
+    let bench = Bench::new();
+    let (certificate, _) = bench.bring("good", &Leaf::default());
+    let before = fs::read(&certificate).unwrap();
+    let refused = "it holds a certificate or a key";
+    bench.run(&["check", &certificate, "-o", &certificate]).ends(2).warns("is to be checked");
+    bench.run(&["check", "web", "--format", "csv", "-o", &certificate]).ends(4).warns(refused);
+    bench.run(&["report", "--html", &certificate]).ends(4).warns(refused);
+    bench.run(&["report", "--html", &certificate, &certificate]).ends(2).warns("of which it is made");
+    assert_eq!(fs::read(&certificate).unwrap(), before);
+    bench.run(&["check", "--format", "jsonl", &certificate, "-o", "found.jsonl"]);
+    let found = fs::read(bench.path("found.jsonl")).unwrap();
+    fs::hard_link(bench.path("found.jsonl"), bench.path("again.jsonl")).unwrap();
+    for page in ["found.jsonl", "./found.jsonl", "again.jsonl"] {
+        bench.run(&["report", "--html", page, "--from", "found.jsonl"]).ends(2).warns("of which it is made");
+    }
+    assert_eq!(fs::read(bench.path("found.jsonl")).unwrap(), found);
+}
+
+#[test]
+fn a_run_that_failed_makes_no_page() {
+    let bench = Bench::new();
+    let failed = bench.run(&["check", "--format", "json", "wbe"]).ends(2).out.clone();
+    fs::write(bench.path("failed.json"), failed).unwrap();
+    bench
+        .run(&["report", "--html", "x.html", "--from", "failed.json"])
+        .ends(4)
+        .warns("tells of a run that failed")
+        .warns("there is no target `wbe`");
+    assert!(!bench.path("x.html").exists());
 }
 
 #[test]

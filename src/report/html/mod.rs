@@ -18,14 +18,47 @@ use crate::flow::check::Checked;
 
 const STYLE: &str = include_str!("report.css");
 
+/// Where the verdicts of a page come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// From a look at this moment.
+    Now(OffsetDateTime),
+    /// From what an earlier run has written.
+    Recorded {
+        /// The file.
+        from: String,
+        /// When it was written, by its modification time.
+        written: OffsetDateTime,
+        /// The present, against which dates are held.
+        now: OffsetDateTime,
+    },
+}
+
+impl Look {
+    /// The present.
+    fn now(&self) -> OffsetDateTime {
+        match self {
+            Self::Now(now) | Self::Recorded { now, .. } => *now,
+        }
+    }
+}
+
 /// The page.
 #[must_use]
-pub fn render(all: &[Checked], now: OffsetDateTime) -> String {
+pub fn render(all: &[Checked], look: &Look) -> String {
+    let now = look.now();
     let mut page = Markup::default();
     head(all, now, &mut page);
     page.raw("<body>\n<a class=\"skip\" href=\"#subjects\">To the list</a>\n<header><h1>TLS certificates</h1>\n<p>");
-    page.value(all.len()).raw(" looked at on ").add(&moment(now)).raw(" by reseal ").text(env!("CARGO_PKG_VERSION"));
-    page.raw(".</p>\n");
+    page.value(all.len());
+    match look {
+        Look::Now(now) => page.raw(" looked at on ").add(&moment(*now)).raw(" by"),
+        Look::Recorded { from, written, now } => {
+            page.raw(" from <strong>").parts(from).raw("</strong>, written ").add(&moment(*written));
+            page.raw(", with the dates as of ").add(&moment(*now)).raw("; page by")
+        }
+    };
+    page.raw(" reseal ").text(env!("CARGO_PKG_VERSION")).raw(".</p>\n");
     next(all, now, &mut page);
     page.raw("</header>\n<main>\n");
     tiles(all, &mut page);

@@ -10,7 +10,8 @@ use crate::report::text::severity;
 
 pub fn list(all: &[Checked], page: &mut Markup) {
     let mut kinds: BTreeMap<(Severity, &'static str), (usize, &Finding)> = BTreeMap::new();
-    for finding in all.iter().flat_map(|one| &one.findings) {
+    let counting = all.iter().flat_map(|one| &one.findings).filter(|finding| finding.accepted.is_none());
+    for finding in counting {
         kinds.entry((finding.severity, finding.code.name())).or_insert((0, finding)).0 += 1;
     }
     if kinds.is_empty() {

@@ -54,7 +54,7 @@ pub fn list(all: &[Checked], now: OffsetDateTime, page: &mut Markup) {
 
 /// What is wrong with it, or when it ends.
 fn part_of(one: &Checked) -> String {
-    match (one.findings.first(), &one.leaf) {
+    match (one.findings.iter().find(|finding| finding.accepted.is_none()), &one.leaf) {
         (Some(finding), _) => finding.code.name().to_owned(),
         (None, Some(leaf)) => format!("ends in {:04}-{:02}", leaf.not_after.year(), u8::from(leaf.not_after.month())),
         (None, None) => "no certificate".to_owned(),
@@ -168,9 +168,16 @@ fn findings(one: &Checked, detailed: bool, page: &mut Markup) {
 }
 
 fn told_finding(finding: &Finding, detailed: bool, page: &mut Markup) {
-    page.raw("<li>").add(&badge(finding.severity)).raw(" <code>").raw(finding.code.name()).raw("</code>: ");
-    page.prose(&finding.message);
-    if detailed {
+    page.raw("<li>");
+    match &finding.accepted {
+        Some(_) => page.raw("<b class=\"badge good\">accepted</b>"),
+        None => page.add(&badge(finding.severity)),
+    };
+    page.raw(" <code>").raw(finding.code.name()).raw("</code>: ").prose(&finding.message);
+    if let Some(accepted) = &finding.accepted {
+        let told = format!("accepted until {}: {}", accepted.until, accepted.reason);
+        page.raw("<small>").text(&told).raw("</small>");
+    } else if detailed {
         page.raw("<small>").prose(finding.remedy).raw("</small>");
     }
     page.raw("</li>");

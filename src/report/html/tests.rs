@@ -4,7 +4,7 @@ use crate::report::escape::acts;
 use crate::report::specimen::{HOSTILE, NOW, endpoint, hostile};
 
 fn page(all: &[Checked]) -> String {
-    render(all, NOW)
+    render(all, &Look::Now(NOW))
 }
 
 /// The start tags of a page, each with its attributes; whoever wrote `<` or `"` as text does not show up here.
@@ -75,6 +75,13 @@ fn what_is_told() {
     assert!(at("<section class=\"group critical\">") < at("<section class=\"group unknown\">"));
     assert!(at("<section class=\"group unknown\">") < at("<section class=\"group good\">"));
     assert!(page(&[]).contains("Nothing was looked at."));
+    let from = "/x/<found>.jsonl".to_owned();
+    let look = Look::Recorded { from, written: NOW - time::Duration::days(40), now: NOW };
+    let html = render(&all, &look);
+    assert!(!html.contains("looked at on"), "{html}");
+    assert!(html.contains(
+        "<p>3 from <strong>/x<wbr>/&lt;found&gt;<wbr>.jsonl</strong>, written <time datetime=\"2026-10-12T12:00Z\">2026-10-12 12:00</time>, with"
+    ), "{html}");
 }
 
 #[test]
