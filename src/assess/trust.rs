@@ -31,7 +31,12 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
     let top = chain.intermediates().last().unwrap_or(chain.leaf());
     let message = match reason {
         Untrusted::UnknownIssuer => {
-            format!("no path leads from {} to a root of {}", top.issuer(), names(&refused))
+            let alone = if facts.whole_chain && chain.intermediates().is_empty() {
+                "; no intermediate came with it"
+            } else {
+                ""
+            };
+            format!("no path leads from {} to a root of {}{alone}", top.issuer(), names(&refused))
         }
         Untrusted::RootOutOfDate { root, to, .. } => {
             format!("the root {root} ({}) is valid only until {}", names(&refused), date(*to))
