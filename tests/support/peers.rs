@@ -303,8 +303,13 @@ fn postfix(program: &Path, place: &Place) -> Start {
          proxymap unix - - n - - proxymap\ncleanup unix n - n - 0 cleanup\npostlog unix-dgram n - n - 1 postlogd\n",
     );
     place.write("conf/master.cf", &master);
-    let mut command = tied(program);
-    command.arg("-c").arg(conf).arg("start-fg");
+    // Makes what its queue consists of.
+    run(Command::new(program).arg("-c").arg(&conf).arg("check"));
+    let daemons = Command::new("postconf").arg("-c").arg(&conf).args(["-h", "daemon_directory"]).output().unwrap();
+    let master = Path::new(String::from_utf8(daemons.stdout).unwrap().trim()).join("master");
+    // It changes its user for a moment, which unties it; so a shell is tied, and ends it. With -d it stays in the shell's group.
+    let mut command = tied(Path::new("/bin/sh"));
+    command.args(["-c", "trap 'kill $!' TERM; \"$@\" & wait; wait", "sh"]).arg(master).args(["-d", "-c"]).arg(conf);
     Start { command, doors }
 }
 
