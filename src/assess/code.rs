@@ -117,7 +117,7 @@ codes! {
     /// A certificate that the product's own CA made at installation.
     VendorDefault = "vendor-default", Warning, Tell, "the product made it for itself: replace it by one that clients know, or give them the product's CA";
     /// No path leads from it to a root of the client's.
-    Untrusted = "untrusted", Warning, Tell, "give the CA's root to the clients, or order it from a CA that they know";
+    Untrusted = "untrusted", Warning, Tell, "give the CA's root to the clients and its intermediates to the server, or order it from a CA that they know";
     /// Some clients trust it and others do not.
     TrustDiffers = "trust-differs", Warning, Tell, "give the CA's root to the clients that lack it, or send the intermediate that leads to one of theirs";
     /// The root it leads to is out of date.
@@ -275,7 +275,7 @@ codes! {
     /// Something other than TLS is spoken.
     NotTls = "not-tls", Critical, Tell, "check the port, and whether the service begins in plain text (STARTTLS)";
     /// The service does not go over to TLS.
-    StarttlsRefused = "starttls-refused", Critical, Tell, "switch STARTTLS on in the service";
+    StarttlsRefused = "starttls-refused", Critical, Tell, "switch STARTTLS on in the service; where it is on, its log tells why TLS fails";
     /// The server sends more than a handshake can need.
     Oversized = "oversized", Critical, Tell, "fewer names or certificates: clients stop reading too";
     /// Somebody answers, and the handshake comes to no certificate.

@@ -29,7 +29,11 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         return;
     }
     let message = match reason {
-        Untrusted::UnknownIssuer => unknown_issuer(chain, &names(&refused)),
+        Untrusted::UnknownIssuer => {
+            let alone = facts.whole_chain && chain.intermediates().is_empty() && !chain.leaf().is_self_issued();
+            let alone = if alone { "; no intermediate came with it" } else { "" };
+            format!("{}{alone}", unknown_issuer(chain, &names(&refused)))
+        }
         Untrusted::RootOutOfDate { root, to, .. } => {
             format!("the root {root} ({}) is valid only until {}", names(&refused), date(*to))
         }

@@ -358,9 +358,10 @@ fn unseen(error: &ProbeError) -> Unseen {
         ProbeError::Alert { .. } => Unseen::Alert,
         ProbeError::TooOld { .. } => Unseen::TooOld,
         ProbeError::Oversized { .. } | ProbeError::StartTls { why: Refused::TooMuch, .. } => Unseen::Oversized,
-        ProbeError::StartTls { why: Refused::NotOffered | Refused::Refused(_) | Refused::Broken(_), .. } => {
-            Unseen::StarttlsRefused
-        }
+        ProbeError::StartTls {
+            why: Refused::NotOffered | Refused::Refused(_) | Refused::TakenBack(_) | Refused::Broken(_),
+            ..
+        } => Unseen::StarttlsRefused,
         ProbeError::Tls { .. } | ProbeError::Malformed { .. } | ProbeError::Tls13Alone { .. } => Unseen::Other,
     }
 }

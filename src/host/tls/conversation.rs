@@ -11,7 +11,7 @@ use super::failure::{ProbeError, Stage};
 use super::modern::Modern;
 use super::raw::{self, Fault, Offer, Reader};
 use super::spoken::{Spoken, begins_tls, is_ssl2};
-use super::starttls::{Opening, Refusal};
+use super::starttls::{Opening, Refusal, quote};
 use super::witness::Way;
 use super::{PostQuantum, Served};
 use crate::change::KeyFamily;
@@ -129,6 +129,10 @@ impl Conversation {
         if self.meter.bytes == 0 && !begins_tls(bytes) {
             let error = if is_ssl2(bytes) {
                 ProbeError::TooOld { address, version: "SSL 2.0" }
+            } else if self.wanted.start != Start::Tls {
+                // The protocol is known: only TLS is missing, and the server says why.
+                let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+                self.no_tls(Refusal::TakenBack(quote(line)))
             } else {
                 ProbeError::NotTls { address, seen: Spoken::of(bytes) }
             };

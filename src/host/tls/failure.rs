@@ -135,6 +135,7 @@ fn refusal_words(why: &Refusal) -> String {
     match why {
         Refusal::NotOffered => "the server does not offer it".to_owned(),
         Refusal::Refused(words) => format!("the server refuses: \"{words}\""),
+        Refusal::TakenBack(words) => format!("the server agrees, and then says \"{words}\""),
         Refusal::Broken(what) => what.clone(),
         Refusal::TooMuch => "it talks without end".to_owned(),
     }
@@ -161,7 +162,7 @@ impl ProbeError {
             Self::TooOld { .. } => "protocol-too-old",
             Self::Tls13Alone { .. } => "tls13-unsupported",
             Self::StartTls { why: Refusal::NotOffered, .. } => "starttls-not-offered",
-            Self::StartTls { why: Refusal::Refused(_), .. } => "starttls-refused",
+            Self::StartTls { why: Refusal::Refused(_) | Refusal::TakenBack(_), .. } => "starttls-refused",
             Self::StartTls { why: Refusal::Broken(_), .. } => "starttls-broken",
             Self::StartTls { why: Refusal::TooMuch, .. } => "oversized",
         }
@@ -182,6 +183,9 @@ impl ProbeError {
             Self::TooOld { .. } => Some("no client of today connects: the server must be updated"),
             Self::StartTls { why: Refusal::NotOffered, .. } => {
                 Some("the server must be configured for it, or TLS has a port of its own")
+            }
+            Self::StartTls { why: Refusal::TakenBack(_), .. } => {
+                Some("the server's own log tells why its TLS fails: often the key is not the certificate's")
             }
             Self::StartTls { why: Refusal::Broken(_), .. } => Some("check the port and the protocol"),
             Self::Alert { alert, .. } => match alert.as_str() {

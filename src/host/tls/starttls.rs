@@ -23,6 +23,8 @@ pub enum Refusal {
     NotOffered,
     /// The server said no; its words, escaped.
     Refused(String),
+    /// The server agreed, and then said this in plain text where TLS was to begin; escaped.
+    TakenBack(String),
     /// The server does not speak the protocol, or breaks it; what was seen.
     Broken(String),
     /// It talks without end.

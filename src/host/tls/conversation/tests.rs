@@ -197,6 +197,23 @@ fn an_ssl2_server_is_too_old() {
     }
 }
 
+/// What comes after the go-ahead of STARTTLS is not taken for the greeting of another protocol.
+#[test]
+fn plain_text_after_the_go_ahead_is_the_servers_reason() {
+    let said = b"-ERR [SYS/TEMP] TLS initialization failed.\r\n";
+    for manner in MANNERS {
+        let mut pop3 = Conversation::new(Wanted { start: Start::Pop3, ..wanted() }, manner, address()).unwrap();
+        assert!(pop3.hear(b"+OK ready\r\n").is_none() && pop3.hear(b"+OK begin\r\n").is_none());
+        let error = pop3.hear(said).unwrap().unwrap_err();
+        assert_eq!(error.code(), "starttls-refused");
+        let words = "192.0.2.1:443 does not begin TLS within POP3: the server agrees, and then says \"-ERR [SYS/TEMP] TLS \
+                     initialization failed.\"";
+        assert_eq!(error.to_string(), words);
+        let error = Conversation::new(wanted(), manner, address()).unwrap().hear(said).unwrap().unwrap_err();
+        assert_eq!(error.code(), "not-tls");
+    }
+}
+
 proptest! {
     /// Whatever a server says: no panic, no proof, and an end when it hangs up.
     #[test]

@@ -272,7 +272,7 @@ const PLAIN: &[(&str, &str, Talk, &str)] = &[
             let _ = stream.write_all(b"530 log in first\r\n");
             let _ = stream.read(&mut [0; 1024]);
         },
-        "not-tls",
+        "starttls-refused",
     ),
     ("trickling banner", "smtp", |stream| one_a_tenth(stream, b"220-x\r\n"), "timeout"),
 ];
