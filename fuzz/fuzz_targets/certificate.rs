@@ -22,7 +22,13 @@ fuzz_target!(|data: &[u8]| {
     black_box((one.serves_tls(), one.signs_handshakes(), one.signature_algorithm().to_string(), one.version()));
     black_box((one.odd_serial(), one.purposes(), one.serves_clients(), one.enciphers_keys(), one.signs_certificates()));
     black_box((one.unknown_critical(), one.repeated_extensions(), one.unreadable_extensions(), one.breaches()));
-    black_box((one.algorithms_differ(), one.odd_dates(), one.constrains_names(), one.claims_public(), one.must_staple()));
+    black_box((
+        one.algorithms_differ(),
+        one.odd_dates(),
+        one.constrains_names(),
+        one.claims_public(),
+        one.must_staple(),
+    ));
     black_box((one.has_control_characters(), one.common_names(), one.strict_refusal()));
     black_box(one.rsa().map(|numbers| (numbers.exponent(), numbers.weakness())));
     black_box((Leaf::of(&one, false), Link::of(&one)));
@@ -43,7 +49,8 @@ fuzz_target!(|data: &[u8]| {
     let pem = one.to_pem();
     let installed = installed::read(&[(Role::FullChain, pem.as_bytes())]);
     let renew_before = |lifetime: time::Duration| lifetime / 3;
-    for now in [datetime!(1969-12-31 23:59:59 UTC), datetime!(2026-06-01 0:00 UTC), datetime!(9999-12-31 23:59:59 UTC)] {
+    for now in [datetime!(1969-12-31 23:59:59 UTC), datetime!(2026-06-01 0:00 UTC), datetime!(9999-12-31 23:59:59 UTC)]
+    {
         let mut facts = Facts::new(&installed, &renew_before, &signatures, now);
         let chain = Chain::as_given(vec![one.clone()]).expect("one certificate is a chain");
         let names = one.names().to_vec();
