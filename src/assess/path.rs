@@ -1,7 +1,35 @@
 //! How the certificates of a chain stand to one another.
 
+use std::cell::Cell;
+
 use super::{Code, Facts, Finding};
-use crate::cert::{Anchors, Certificate, Chain, SelfSigned, Signed, Untrusted};
+use crate::cert::{Anchors, Certificate, Chain, SelfSigned, Signatures, Signed, Untrusted};
+
+/// Signatures that may turn out not to be made by a key of the right name, for one chain. A CA that changed its key causes a few; a
+/// file with a thousand certificates of one name would cause half a million. The rest are then told as not checked.
+const MOST_FAILED: usize = 200;
+
+/// Who issued whom in one chain, with a bound on what that may cost.
+struct Issuers<'a> {
+    signatures: &'a Signatures,
+    failed: Cell<usize>,
+}
+
+impl Issuers<'_> {
+    fn issued_by(&self, child: &Certificate, issuer: &Certificate) -> Signed {
+        if !child.names_as_issuer(issuer) {
+            return Signed::Failed;
+        }
+        if self.failed.get() >= MOST_FAILED {
+            return Signed::Unverifiable;
+        }
+        let signed = self.signatures.issued_by(child, issuer);
+        if signed == Signed::Failed {
+            self.failed.set(self.failed.get() + 1);
+        }
+        signed
+    }
+}
 
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &mut Vec<Finding>) {
     let all: Vec<&Certificate> = chain.certificates().collect();
@@ -13,7 +41,8 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
             each.push(one);
         }
     }
-    let path = path(&each, facts, vouched);
+    let known = Issuers { signatures: facts.signatures, failed: Cell::new(0) };
+    let path = path(&each, facts, &known, vouched);
     if path.windows(2).any(|pair| pair[0] > pair[1]) {
         let right: Vec<String> = path.iter().map(|place| each[*place].title()).collect();
         let message = format!("the certificates do not follow one another; the order is {}", right.join(", "));
@@ -21,7 +50,7 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
     }
     for (place, one) in each.iter().enumerate().skip(1) {
         if !path.contains(&place) {
-            left_over(one, &each, &path, facts, found);
+            left_over(one, &each, &path, facts, &known, found);
         }
     }
     issuers(&path, &each, facts, found);
@@ -30,14 +59,14 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
 }
 
 /// Places of the leaf and of those that lead upwards from it, by names and signatures; of several issuers the first.
-fn path(each: &[&Certificate], facts: &Facts<'_>, vouched: bool) -> Vec<usize> {
+fn path(each: &[&Certificate], facts: &Facts<'_>, known: &Issuers<'_>, vouched: bool) -> Vec<usize> {
     let mut path = vec![0];
     while let Some(last) = path.last().map(|place| each[*place])
         && (path.len() > 1 || vouched)
         && !is_root(last, facts)
     {
         let issuer = (1..each.len())
-            .find(|place| !path.contains(place) && facts.signatures.issued_by(last, each[*place]) != Signed::Failed);
+            .find(|place| !path.contains(place) && known.issued_by(last, each[*place]) != Signed::Failed);
         match issuer {
             Some(place) => path.push(place),
             None => break,
@@ -52,13 +81,20 @@ fn is_root(certificate: &Certificate, facts: &Facts<'_>) -> bool {
 }
 
 /// A certificate that no path needs.
-fn left_over(one: &Certificate, each: &[&Certificate], path: &[usize], facts: &Facts<'_>, found: &mut Vec<Finding>) {
+fn left_over(
+    one: &Certificate,
+    each: &[&Certificate],
+    path: &[usize],
+    facts: &Facts<'_>,
+    known: &Issuers<'_>,
+    found: &mut Vec<Finding>,
+) {
     let on_path = || path.iter().map(|place| each[*place]);
     // Another certificate of the same CA, for clients that know its other issuer.
     if on_path().skip(1).any(|other| other.same_subject(one) && other.same_key(one)) {
         return;
     }
-    if on_path().any(|child| facts.signatures.issued_by(child, one) != Signed::Failed) {
+    if on_path().any(|child| known.issued_by(child, one) != Signed::Failed) {
         return;
     }
     if let Some(child) = on_path().find(|child| child.names_as_issuer(one) && same_identifiers(child, one)) {

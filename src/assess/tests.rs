@@ -831,3 +831,20 @@ fn a_key_that_several_have_is_told_once() {
     let names = vec!["a".to_owned(), "b".to_owned()];
     assert_eq!(told(&[("a", &one), ("b", &same_key), ("c", &other)]), [(names, Code::SharedKey)]);
 }
+
+/// A hostile file: every certificate has the same names, and each was signed by the one that comes last of those left.
+#[test]
+fn a_chain_cannot_ask_for_endless_signatures() {
+    let mut made = vec![own(ca("x"))];
+    for _ in 0..60 {
+        made.push(made.last().unwrap().by(ca("x")));
+    }
+    made.push(made.last().unwrap().by(|_| {}));
+    let mut certificates: Vec<&Certificate> = made.iter().map(|one| &one.certificate).collect();
+    certificates.rotate_right(1);
+    let (installed, signatures) = (installed(&certificates), Signatures::default());
+    let _ = findings(&Facts::new(&installed, &|lifetime| lifetime / 3, &signatures, NOW));
+    // Each one's own and each one's issuer's; what failed on the way is bounded, and not half of all pairs (1,800).
+    assert!(signatures.count() <= 200 + 2 * made.len(), "{} signatures were checked", signatures.count());
+    assert!(signatures.count() > 200, "the path was not sought: {}", signatures.count());
+}
