@@ -270,7 +270,7 @@ pub(super) fn discard(state: &State, name: &OsString) -> Result<(), DiskError> {
     remove(&state.area(AREA)?, name)
 }
 
-fn replay(bytes: &[u8]) -> Replay {
+pub(super) fn replay(bytes: &[u8]) -> Replay {
     let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
     let mut values = Vec::new();
     // Whatever is broken at the very end was being written when the machine stopped, and was not yet acted upon.

@@ -5,6 +5,9 @@
 //! and the backups. The engine knows no adapter: it is handed [`Change`]s made of plain words.
 
 mod failure;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzed;
 mod journal;
 mod ledger;
 mod recover;

@@ -19,6 +19,9 @@ mod course;
 mod crowd;
 mod failure;
 mod feed;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzed;
 mod lookup;
 mod modern;
 mod quest;

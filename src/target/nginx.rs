@@ -142,6 +142,18 @@ fn learn(host: &Host, settings: &NginxConfig, target: &str) -> Result<Learned, T
     Ok(Learned { servers: server::read(&directives, parent(&main)), notes })
 }
 
+/// A door for the fuzzer, which no program has: what is found in the output of `nginx -T`.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[must_use]
+pub fn understood(output: &str) -> Vec<Discovered> {
+    let Some(dump) = Dump::read(output) else { return Vec::new() };
+    let Ok((directives, notes)) = include::expand(&dump.main, &dump) else { return Vec::new() };
+    let servers = server::read(&directives, parent(&dump.main));
+    let binary = PathBuf::from(NginxConfig::BINARY);
+    Pairs::of(&servers).discovered(&NginxConfig { binary, conf: None, prefix: None, certificate: None }, &notes)
+}
+
 /// The main configuration file, for when nginx does not write it out: as configured, as nginx names it when it refuses it
 /// (`nginx: configuration file /etc/nginx/nginx.conf test failed`), or where it usually is.
 fn main_file(host: &Host, settings: &NginxConfig, refusal: &str) -> Option<PathBuf> {
