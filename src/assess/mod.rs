@@ -3,6 +3,7 @@
 mod code;
 mod dates;
 mod defaults;
+mod elsewhere;
 mod encoding;
 mod finding;
 mod issuer;
@@ -18,6 +19,7 @@ mod usage;
 
 pub use code::{Code, Severity};
 pub use dates::{date, span};
+pub use elsewhere::remedy_elsewhere;
 pub use finding::{Accept, Acceptance, Finding, NO_RULES, Rules};
 pub use served::{Unseen, Wire, WireVersion};
 pub use storage::{Stored, keeper};

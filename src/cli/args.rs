@@ -1,5 +1,6 @@
 //! What was typed. Nothing is looked up here.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -117,7 +118,7 @@ Examples:
   reseal check --format prometheus --output /var/lib/prometheus/node-exporter/reseal.prom")]
     Check {
         /// Target, file (with a `/` in its path, or existing) or HOST:PORT; none: every target
-        subjects: Vec<String>,
+        subjects: Vec<OsString>,
         /// Write the result to this file, whole or not at all, instead of to standard output
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -144,7 +145,7 @@ It ends with 0 when the page was written, whatever is in it.")]
         #[arg(long, value_name = "FILE")]
         html: PathBuf,
         /// Target, file or HOST:PORT, as for `check`; none: every target
-        subjects: Vec<String>,
+        subjects: Vec<OsString>,
         /// Look at nothing: take what an earlier run wrote with `--format jsonl` or `--format json`
         #[arg(long, value_name = "FILE", conflicts_with = "subjects")]
         from: Option<PathBuf>,

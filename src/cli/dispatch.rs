@@ -1,6 +1,7 @@
 //! Each verb, handed to its flow.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::args::{BackupsVerb, CaVerb, Verb};
@@ -146,7 +147,7 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
 }
 
 /// What was found is the page's matter and not that of the run, whose work it is to write it.
-fn page(session: &Session<'_>, path: &Path, subjects: &[String], from: Option<&Path>) -> Told {
+fn page(session: &Session<'_>, path: &Path, subjects: &[OsString], from: Option<&Path>) -> Told {
     // No page is written over what it is made of.
     let inputs = subjects.iter().map(Path::new).chain(from);
     if let Some(input) = inputs.into_iter().find(|input| same_file(path, input)) {

@@ -113,7 +113,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         Verb::Check { subjects, .. } | Verb::Report { subjects, .. } if subjects.is_empty() => Need::Must,
         // No target's name has one of these characters.
         Verb::Check { subjects, trust, .. } | Verb::Report { subjects, trust, .. }
-            if subjects.iter().all(|subject| subject.contains(['/', ':']))
+            if subjects.iter().all(|subject| subject.as_encoded_bytes().iter().any(|byte| b"/:".contains(byte)))
                 && trust.iter().all(|who| who.contains('/') || [SYSTEM, NONE].contains(&who.as_str())) =>
         {
             Need::IfMine

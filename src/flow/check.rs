@@ -1,5 +1,6 @@
 //! `check [NAME|FILE|HOST:PORT]...`: what is wrong. Changes nothing, asks for no passphrase.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -96,7 +97,7 @@ pub fn exit(checked: &[Checked]) -> Exit {
 ///
 /// # Errors
 /// A subject that is neither a target nor a file nor an endpoint.
-pub fn run(session: &Session<'_>, subjects: &[String]) -> Result<Vec<Checked>, Refusal> {
+pub fn run(session: &Session<'_>, subjects: &[OsString]) -> Result<Vec<Checked>, Refusal> {
     let clients = Clients::new(session.host, &session.config.trust, &session.options.trust);
     let signatures = Signatures::default();
     let run = Run { session, clients: &clients, signatures: &signatures };
@@ -139,8 +140,10 @@ struct Run<'a, 's> {
 }
 
 impl Run<'_, '_> {
-    fn one(&self, subject: &str) -> Result<Checked, Refusal> {
+    fn one(&self, subject: &OsStr) -> Result<Checked, Refusal> {
         let session = self.session;
+        // A name that is no UTF-8 is a file's.
+        let Some(subject) = subject.to_str() else { return self.file(Path::new(subject)) };
         if let Some(config) = session.config.target(subject) {
             return self.target(config).map(|(checked, _)| checked);
         }

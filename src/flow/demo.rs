@@ -175,7 +175,7 @@ impl Play<'_> {
             "A vendor's server came with a self-signed certificate. No client trusts it.",
             Some("reseal check web"),
             |scene| scene.checked.iter().any(|checked| !checked.findings.is_empty()),
-            |session| Ok(Shown::checked(check::run(session, &[target()])?)),
+            |session| Ok(Shown::checked(check::run(session, &[target().into()])?)),
         )?;
 
         self.scene(

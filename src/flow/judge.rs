@@ -259,7 +259,7 @@ impl<'a> Judge<'a> {
         let mut checked = Checked::blank(address, "endpoint");
         if let Shown::Nobody { why } | Shown::Failing { why } = &shown {
             let found = vec![Finding::new(unseen.code(), format!("{address}: {why}"))];
-            checked.findings = assess::ruled(found, self.rules, address, None, self.now);
+            checked.findings = elsewhere(assess::ruled(found, self.rules, address, None, self.now));
         }
         checked.served.push(Seen { probe: address.to_owned(), shown });
         checked
@@ -282,7 +282,7 @@ impl<'a> Judge<'a> {
             subject: &checked.subject,
             ..Facts::new(installed, &before, self.signatures.unwrap_or(&none), self.now)
         };
-        checked.findings = assess::findings(&facts);
+        checked.findings = elsewhere(assess::findings(&facts));
         checked.leaf = installed.leaf();
         checked.chain = installed.links();
     }
@@ -300,6 +300,14 @@ pub struct Answers {
 /// The name that its certificate must be for.
 fn wanted(endpoint: &Endpoint) -> Option<Name> {
     endpoint.server_name().unwrap_or(&endpoint.host).parse().ok()
+}
+
+/// With remedies for what is no target.
+pub(super) fn elsewhere(mut findings: Vec<Finding>) -> Vec<Finding> {
+    for finding in &mut findings {
+        finding.remedy = assess::remedy_elsewhere(finding.code).unwrap_or(finding.remedy);
+    }
+    findings
 }
 
 /// What was seen besides the certificates.

@@ -14,6 +14,7 @@ use time::{Date, OffsetDateTime};
 
 use super::Refusal;
 use super::check::{Checked, Seen};
+use super::judge::elsewhere;
 use crate::assess::{Acceptance, Code, Finding, Severity, date};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
@@ -354,7 +355,7 @@ fn checked(record: Record, now: OffsetDateTime) -> Checked {
     Checked {
         leaf: record.leaf,
         served: record.served.0.into_iter().map(|sight| sight.0).collect(),
-        findings,
+        findings: if kind == "target" { findings } else { elsewhere(findings) },
         problem: record.problem.or(unknown),
         notes: record.notes.0,
         ..Checked::blank(&record.subject, kind)

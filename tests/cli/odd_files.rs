@@ -65,3 +65,24 @@ fn what_its_owner_accepts_counts_for_files_too() {
     bench.write("reseal.toml", "garbage = ", 0o644);
     bench.run(&["check", "./own.pem"]).ends(2);
 }
+
+#[test]
+fn a_name_that_is_no_utf8_is_a_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new();
+    let (certificate, _) = Leaf::default().make();
+    let path = bench.path("").join(std::ffi::OsStr::from_bytes(b"bad\xff.pem"));
+    std::fs::write(&path, certificate).unwrap();
+    let ran = bench.command(&["check"]).arg(&path).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+#[test]
+fn remedies_for_what_is_no_target_name_no_verb_for_targets() {
+    let bench = Bench::new();
+    let own = Leaf { self_signed: true, ..Leaf::default() }.make().0;
+    bench.write("own.pem", &own, 0o644);
+    let ran = bench.run(&["check", "./own.pem"]).ends(3).says("get one from a CA that the clients know");
+    assert!(!ran.out.contains("renew"), "{}", ran.out);
+    bench.run(&["check", "web"]).ends(3).says("renew` replaces it");
+}
