@@ -109,9 +109,12 @@ impl Opening {
                     self.pending.drain(..count.min(self.pending.len()));
                 }
                 Step::Go(count) if count < self.pending.len() => {
-                    return Err(Refusal::Broken(
-                        "more bytes came with the go-ahead, which TLS must not take over".to_owned(),
-                    ));
+                    // A server that fails only then says why, and both may come as one.
+                    let rest = self.pending.get(count..).unwrap_or_default();
+                    let words = rest.split(|byte| matches!(byte, b'\r' | b'\n')).next().map(quote).unwrap_or_default();
+                    return Err(Refusal::Broken(format!(
+                        "more bytes came with the go-ahead, which TLS must not take over: \"{words}\""
+                    )));
                 }
                 Step::Go(_) => return Ok(true),
             }

@@ -133,6 +133,14 @@ fn what_comes_with_the_go_ahead_is_refused() {
 }
 
 #[test]
+fn words_that_come_with_the_go_ahead_are_told() {
+    let mut script = script(Start::Sieve);
+    script.last_mut().unwrap().1.extend_from_slice(b"BYE \"TLS initialization failed.\"\r\n");
+    let error = perform(Start::Sieve, &script, 10_000).unwrap_err();
+    assert!(matches!(&error, Refusal::Broken(what) if what.contains("BYE \\\"TLS initialization failed")), "{error:?}");
+}
+
+#[test]
 fn every_refusal_is_told_apart() {
     let refused = |words: &str| Refusal::Refused(words.to_owned());
     let ldap = |code: u8, words: &[u8]| {
