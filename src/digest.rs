@@ -34,10 +34,21 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        nibbles.map(|nibble| DIGITS[usize::from(nibble)]).try_for_each(|digit| fmt::Write::write_char(out, digit))
+        digits(&self.0).try_for_each(|digit| fmt::Write::write_char(out, digit))
     }
+}
+
+/// The bytes in lower-case hexadecimal, without separators.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    text.extend(digits(bytes));
+    text
+}
+
+fn digits(bytes: &[u8]) -> impl Iterator<Item = char> {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| DIGITS[usize::from(nibble)])
 }
 
 fn nibble(digit: u8) -> Option<u8> {

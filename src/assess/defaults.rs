@@ -1,8 +1,6 @@
 //! Certificates that products bring or make for themselves, by what is certain of them. A name proves nothing: who takes it for
 //! another reason than the product did has still chosen a bad one.
 
-use memchr::memmem;
-
 use crate::cert::{Chain, SelfSigned};
 
 /// A default certificate.
@@ -76,24 +74,30 @@ pub(super) fn of<'p>(
     verdict: SelfSigned,
 ) -> Option<&'static Default> {
     let leaf = chain.leaf();
-    let (subject, issuer) = (leaf.subject(), leaf.issuer());
+    let (subject, issuer) = (Attributes::of(leaf.subject()), Attributes::of(leaf.issuer()));
     let names: Vec<&str> = paths.filter_map(|path| path.rsplit('/').next()).collect();
     KNOWN.iter().find(|known| match known.sign {
-        Subject(parts) => parts.iter().all(|part| has(subject, part)),
+        Subject(parts) => parts.iter().all(|part| subject.have(part)),
         // Of a root, too.
-        Issuer(parts) => parts.iter().all(|part| has(issuer, part)),
+        Issuer(parts) => parts.iter().all(|part| issuer.have(part)),
         File(name) => verdict == SelfSigned::Yes && names.contains(&name),
     })
 }
 
-/// Whether a name as reports write it has this attribute.
-fn has(name: &str, attribute: &str) -> bool {
-    let (name, attribute) = (name.as_bytes(), attribute.as_bytes());
-    memmem::find_iter(name, attribute).any(|at| {
-        let (before, after) = (&name[..at], &name[at + attribute.len()..]);
-        let begins = before.is_empty() || before.ends_with(b", ") || before.ends_with(b" + ");
-        begins && (after.is_empty() || after.starts_with(b", ") || after.starts_with(b" + "))
-    })
+/// What follows each place in a name, as reports write it, at which an attribute may begin.
+struct Attributes<'n>(Vec<&'n str>);
+
+impl<'n> Attributes<'n> {
+    fn of(name: &'n str) -> Self {
+        let after =
+            |mark: &'static str| name.match_indices(mark).filter_map(move |(at, _)| name.get(at + mark.len()..));
+        Self(std::iter::once(name).chain(after(", ")).chain(after(" + ")).collect())
+    }
+
+    fn have(&self, attribute: &str) -> bool {
+        let ends = |rest: &str| rest.is_empty() || rest.starts_with(", ") || rest.starts_with(" + ");
+        self.0.iter().any(|name| name.strip_prefix(attribute).is_some_and(ends))
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +106,7 @@ mod tests {
 
     #[test]
     fn attributes_are_whole() {
+        let has = |name, attribute| Attributes::of(name).have(attribute);
         assert!(has("C=US, CN=UniFi", "CN=UniFi") && has("CN=UniFi, OU=UniFi", "CN=UniFi"));
         assert!(!has("CN=UniFi 2", "CN=UniFi") && !has("OCN=UniFi", "CN=UniFi") && !has("", "CN=UniFi"));
         assert!(has("O=Superfish, Inc., L=SF", "O=Superfish, Inc."));

@@ -3,12 +3,24 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use x509_parser::asn1_rs::{Any, Oid, Tag};
+use x509_parser::asn1_rs::{Any, Oid, Tag, oid};
 use x509_parser::prelude::FromDer;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 use crate::change::KeyFamily;
+
+// What nearly all certificates have is known by its bytes, all else by its text, which takes longer to make than the certificate to read.
+const RSA: &[u8] = &oid!(raw 1.2.840.113549.1.1.1);
+const EC: &[u8] = &oid!(raw 1.2.840.10045.2.1);
+const ED25519: &[u8] = &oid!(raw 1.3.101.112);
+const P256: &[u8] = &oid!(raw 1.2.840.10045.3.1.7);
+const P384: &[u8] = &oid!(raw 1.3.132.0.34);
+const P521: &[u8] = &oid!(raw 1.3.132.0.35);
+const RSA_SHA256: &[u8] = &oid!(raw 1.2.840.113549.1.1.11);
+const RSA_SHA384: &[u8] = &oid!(raw 1.2.840.113549.1.1.12);
+const ECDSA_SHA256: &[u8] = &oid!(raw 1.2.840.10045.4.3.2);
+const ECDSA_SHA384: &[u8] = &oid!(raw 1.2.840.10045.4.3.3);
 
 /// What kind of key a certificate or a private key has.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -59,11 +71,14 @@ impl KeyKind {
 
     /// The kind an algorithm identifier names, of a public key or of a PKCS#8 private key. An RSA identifier has no size: 0 bits.
     pub(super) fn of(algorithm: &AlgorithmIdentifier<'_>) -> Self {
+        match algorithm.algorithm.as_bytes() {
+            RSA => return Self::Rsa(0),
+            EC => return Self::of_curve(algorithm.parameters.as_ref()),
+            ED25519 => return Self::Ed25519,
+            _ => {}
+        }
         let oid = algorithm.algorithm.to_id_string();
         let other = match oid.as_str() {
-            "1.2.840.113549.1.1.1" => return Self::Rsa(0),
-            "1.3.101.112" => return Self::Ed25519,
-            "1.2.840.10045.2.1" => return Self::of_curve(algorithm.parameters.as_ref()),
             "1.2.840.113549.1.1.10" => "RSASSA-PSS",
             "1.2.840.10040.4.1" => "DSA",
             "1.2.840.113549.1.3.1" => "Diffie-Hellman",
@@ -86,11 +101,14 @@ impl KeyKind {
         let Some(Ok(curve)) = named.map(|any| any.as_oid()) else {
             return Self::Other("an elliptic curve with explicit parameters".to_owned());
         };
+        match curve.as_bytes() {
+            P256 => return Self::P256,
+            P384 => return Self::P384,
+            P521 => return Self::P521,
+            _ => {}
+        }
         let curve = curve.to_id_string();
         let other = match curve.as_str() {
-            "1.2.840.10045.3.1.7" => return Self::P256,
-            "1.3.132.0.34" => return Self::P384,
-            "1.3.132.0.35" => return Self::P521,
             "1.3.132.0.10" => "secp256k1",
             "1.3.132.0.33" => "P-224",
             "1.2.840.10045.3.1.1" => "P-192",
@@ -218,21 +236,24 @@ impl SignatureAlgorithm {
     }
 
     pub(super) fn of(algorithm: &AlgorithmIdentifier<'_>) -> Self {
+        match algorithm.algorithm.as_bytes() {
+            RSA_SHA256 => return Self::RsaPkcs1(Hash::Sha256),
+            RSA_SHA384 => return Self::RsaPkcs1(Hash::Sha384),
+            ECDSA_SHA256 => return Self::Ecdsa(Hash::Sha256),
+            ECDSA_SHA384 => return Self::Ecdsa(Hash::Sha384),
+            ED25519 => return Self::Ed25519,
+            _ => {}
+        }
         let oid = algorithm.algorithm.to_id_string();
         match oid.as_str() {
             "1.2.840.113549.1.1.4" => Self::RsaPkcs1(Hash::Md5),
             // The second is the OIW's, which old Windows tools wrote.
             "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => Self::RsaPkcs1(Hash::Sha1),
             "1.2.840.113549.1.1.14" => Self::RsaPkcs1(Hash::Sha224),
-            "1.2.840.113549.1.1.11" => Self::RsaPkcs1(Hash::Sha256),
-            "1.2.840.113549.1.1.12" => Self::RsaPkcs1(Hash::Sha384),
             "1.2.840.113549.1.1.13" => Self::RsaPkcs1(Hash::Sha512),
             "1.2.840.10045.4.1" => Self::Ecdsa(Hash::Sha1),
             "1.2.840.10045.4.3.1" => Self::Ecdsa(Hash::Sha224),
-            "1.2.840.10045.4.3.2" => Self::Ecdsa(Hash::Sha256),
-            "1.2.840.10045.4.3.3" => Self::Ecdsa(Hash::Sha384),
             "1.2.840.10045.4.3.4" => Self::Ecdsa(Hash::Sha512),
-            "1.3.101.112" => Self::Ed25519,
             "1.2.840.113549.1.1.10" => pss(algorithm).unwrap_or(Self::Other(oid)),
             _ => Self::Other(oid),
         }

@@ -14,7 +14,7 @@ use super::algorithm::{KeyKind, SignatureAlgorithm};
 use super::details::{self, Details};
 use super::name::Name;
 use super::{codec, distinguished};
-use crate::digest::Digest;
+use crate::digest::{Digest, hex};
 
 /// An X.509 certificate (RFC 5280). Reads whatever can be read, however odd: what a strict client makes of it is judged
 /// elsewhere. Cloning shares it. Two are equal when their bytes are.
@@ -127,7 +127,7 @@ impl Certificate {
             [0, rest @ ..] if !rest.is_empty() => rest,
             _ => bytes,
         };
-        bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        hex(bytes)
     }
 
     /// First second of validity, UTC.

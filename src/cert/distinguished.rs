@@ -1,33 +1,47 @@
 //! Distinguished names (RFC 5280 section 4.1.2.4): as text for people, and compared as path building compares them.
 
-use x509_parser::asn1_rs::{Any, Tag};
-use x509_parser::prelude::FromDer;
-use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+use std::borrow::Cow;
+
+use super::codec::tlv::{Element, OBJECT, SEQUENCE, SET, dotted};
+use crate::digest::hex;
+
+/// One attribute of a name.
+struct Attribute<'a> {
+    /// Which relative name it belongs to, counted from the first.
+    relative: usize,
+    oid: &'a [u8],
+    tag: u8,
+    data: &'a [u8],
+}
 
 /// The name as people read it: `C=DE, O=Example, CN=Example Root`, in the order of the certificate; a relative name of several
 /// attributes joined by ` + `. Not escaped, and not meant to be read back.
 pub(super) fn text(der: &[u8]) -> String {
-    let Ok((_, name)) = X509Name::from_der(der) else {
-        return String::new();
-    };
-    let relative = name.iter_rdn().map(|relative| {
-        let attributes: Vec<String> =
-            relative.iter().map(|attribute| format!("{}={}", key(attribute), value(attribute.attr_value()))).collect();
-        attributes.join(" + ")
-    });
-    relative.collect::<Vec<_>>().join(", ")
+    let mut text = String::with_capacity(der.len());
+    let mut last = 0;
+    for attribute in attributes(der).unwrap_or_default() {
+        if !text.is_empty() {
+            text.push_str(if attribute.relative == last { " + " } else { ", " });
+        }
+        last = attribute.relative;
+        text.push_str(&attribute.key());
+        text.push('=');
+        text.push_str(&attribute.value());
+    }
+    text
 }
 
 /// The last, most specific common name.
 pub(super) fn common_name(der: &[u8]) -> Option<String> {
-    let (_, name) = X509Name::from_der(der).ok()?;
-    name.iter_common_name().last().map(|attribute| value(attribute.attr_value()))
+    let all = attributes(der)?;
+    all.iter().rfind(|attribute| attribute.oid == COMMON_NAME).map(|attribute| attribute.value().into_owned())
 }
 
 /// All common names, in their order.
 pub(super) fn common_names(der: &[u8]) -> Vec<String> {
-    let Ok((_, name)) = X509Name::from_der(der) else { return Vec::new() };
-    name.iter_common_name().map(|attribute| value(attribute.attr_value())).collect()
+    let all = attributes(der).unwrap_or_default();
+    let names = all.iter().filter(|attribute| attribute.oid == COMMON_NAME);
+    names.map(|attribute| attribute.value().into_owned()).collect()
 }
 
 /// Whether both are the same name: equal bytes, or equal after RFC 5280 section 7.1, which folds case and white space and does
@@ -36,26 +50,25 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     if a == b {
         return true;
     }
-    let (Ok((_, a)), Ok((_, b))) = (X509Name::from_der(a), X509Name::from_der(b)) else {
+    let (Some(a), Some(b)) = (attributes(a), attributes(b)) else {
         return false;
     };
-    let (a, b): (Vec<_>, Vec<_>) = (a.iter_rdn().collect(), b.iter_rdn().collect());
+    let by_relative = |one: &Attribute<'_>, other: &Attribute<'_>| one.relative == other.relative;
+    let (a, b): (Vec<_>, Vec<_>) = (a.chunk_by(by_relative).collect(), b.chunk_by(by_relative).collect());
     a.len() == b.len()
         && a.iter().zip(&b).all(|(a, b)| {
             // A relative name is a set, and DER sorts it by bytes that folding may change.
-            let (a, b): (Vec<_>, Vec<_>) = (a.iter().collect(), b.iter().collect());
             a.len() == b.len() && a.iter().all(|one| b.iter().any(|other| same_attribute(one, other)))
         })
 }
 
-fn same_attribute(a: &AttributeTypeAndValue<'_>, b: &AttributeTypeAndValue<'_>) -> bool {
-    if a.attr_type() != b.attr_type() {
+fn same_attribute(a: &Attribute<'_>, b: &Attribute<'_>) -> bool {
+    if a.oid != b.oid {
         return false;
     }
-    let (a, b) = (a.attr_value(), b.attr_value());
-    match (string(a), string(b)) {
+    match (a.string(), b.string()) {
         (Some(a), Some(b)) => a == b || folded(&a) == folded(&b),
-        (None, None) => a.tag() == b.tag() && a.data == b.data,
+        (None, None) => a.tag == b.tag && a.data == b.data,
         (Some(_), None) | (None, Some(_)) => false,
     }
 }
@@ -64,58 +77,83 @@ fn folded(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-fn key(attribute: &AttributeTypeAndValue<'_>) -> String {
-    let oid = attribute.attr_type().to_id_string();
-    let short = match oid.as_str() {
-        "2.5.4.3" => "CN",
-        "2.5.4.4" => "SN",
-        "2.5.4.5" => "serialNumber",
-        "2.5.4.6" => "C",
-        "2.5.4.7" => "L",
-        "2.5.4.8" => "ST",
-        "2.5.4.9" => "street",
-        "2.5.4.10" => "O",
-        "2.5.4.11" => "OU",
-        "2.5.4.12" => "title",
-        "2.5.4.15" => "businessCategory",
-        "2.5.4.17" => "postalCode",
-        "2.5.4.42" => "GN",
-        "2.5.4.46" => "dnQualifier",
-        "2.5.4.97" => "organizationIdentifier",
-        "0.9.2342.19200300.100.1.1" => "UID",
-        "0.9.2342.19200300.100.1.25" => "DC",
-        "1.2.840.113549.1.9.1" => "emailAddress",
-        "1.3.6.1.4.1.311.60.2.1.1" => "jurisdictionL",
-        "1.3.6.1.4.1.311.60.2.1.2" => "jurisdictionST",
-        "1.3.6.1.4.1.311.60.2.1.3" => "jurisdictionC",
-        _ => return oid,
-    };
-    short.to_owned()
+/// All attributes, none where the bytes are no name.
+fn attributes(der: &[u8]) -> Option<Vec<Attribute<'_>>> {
+    let mut found = Vec::with_capacity(8);
+    let mut relatives = Element::filling(der)?.tagged(SEQUENCE)?.inside();
+    let mut relative = 0;
+    while !relatives.is_done() {
+        let mut set = relatives.expect(SET)?.inside();
+        while !set.is_done() {
+            let mut pair = set.expect(SEQUENCE)?.inside();
+            let (oid, value) = (pair.expect(OBJECT)?.content, pair.next()?);
+            found.push(Attribute { relative, oid, tag: value.tag, data: value.content });
+        }
+        relative += 1;
+    }
+    Some(found)
 }
 
-/// The text of an attribute, or its bytes as RFC 4514 section 2.4 writes what is no text.
-fn value(any: &Any<'_>) -> String {
-    string(any).unwrap_or_else(|| any.data.iter().fold("#".to_owned(), |text, byte| text + &format!("{byte:02x}")))
-}
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 
-/// The text of a string type. Wrong encodings are common, so what cannot be read becomes U+FFFD instead of an error.
-fn string(any: &Any<'_>) -> Option<String> {
-    match any.tag() {
-        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => {
-            Some(String::from_utf8_lossy(any.data).into_owned())
+impl Attribute<'_> {
+    fn key(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self.oid {
+            COMMON_NAME => "CN",
+            // Below 2.5.4.
+            [0x55, 4, 4] => "SN",
+            [0x55, 4, 5] => "serialNumber",
+            [0x55, 4, 6] => "C",
+            [0x55, 4, 7] => "L",
+            [0x55, 4, 8] => "ST",
+            [0x55, 4, 9] => "street",
+            [0x55, 4, 10] => "O",
+            [0x55, 4, 11] => "OU",
+            [0x55, 4, 12] => "title",
+            [0x55, 4, 15] => "businessCategory",
+            [0x55, 4, 17] => "postalCode",
+            [0x55, 4, 42] => "GN",
+            [0x55, 4, 46] => "dnQualifier",
+            [0x55, 4, 97] => "organizationIdentifier",
+            // 0.9.2342.19200300.100.1
+            [0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1] => "UID",
+            [0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25] => "DC",
+            // 1.2.840.113549.1.9.1
+            [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1] => "emailAddress",
+            // 1.3.6.1.4.1.311.60.2.1
+            [0x2b, 6, 1, 4, 1, 0x82, 0x37, 60, 2, 1, 1] => "jurisdictionL",
+            [0x2b, 6, 1, 4, 1, 0x82, 0x37, 60, 2, 1, 2] => "jurisdictionST",
+            [0x2b, 6, 1, 4, 1, 0x82, 0x37, 60, 2, 1, 3] => "jurisdictionC",
+            other => return Cow::Owned(dotted(other)),
+        })
+    }
+
+    /// Its text, or its bytes as RFC 4514 section 2.4 writes what is no text.
+    fn value(&self) -> Cow<'_, str> {
+        self.string().unwrap_or_else(|| Cow::Owned(format!("#{}", hex(self.data))))
+    }
+
+    /// The text of a string type. Wrong encodings are common, so what cannot be read becomes U+FFFD instead of an error.
+    fn string(&self) -> Option<Cow<'_, str>> {
+        match self.tag {
+            // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
+            0x0c | 0x12 | 0x13 | 0x16 | 0x1a => Some(String::from_utf8_lossy(self.data)),
+            // Everybody who uses T61String means Latin-1.
+            0x14 => Some(self.data.iter().map(|byte| char::from(*byte)).collect()),
+            // BMPString.
+            0x1e => {
+                let unit = |pair: &[u8]| pair.iter().fold(0, |unit, byte| (unit << 8) | u16::from(*byte));
+                let read = char::decode_utf16(self.data.chunks(2).map(unit));
+                Some(read.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+            }
+            // UniversalString.
+            0x1c => {
+                let point = |four: &[u8]| four.iter().fold(0, |point, byte| (point << 8) | u32::from(*byte));
+                let read = self.data.chunks(4).map(|four| char::from_u32(point(four)));
+                Some(read.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+            }
+            _ => None,
         }
-        // Everybody who uses T61String means Latin-1.
-        Tag::T61String => Some(any.data.iter().map(|byte| char::from(*byte)).collect()),
-        Tag::BmpString => {
-            let units = any.data.chunks(2).map(|pair| pair.iter().fold(0, |unit, byte| (unit << 8) | u16::from(*byte)));
-            Some(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
-        }
-        Tag::UniversalString => {
-            let points =
-                any.data.chunks(4).map(|four| four.iter().fold(0, |point, byte| (point << 8) | u32::from(*byte)));
-            Some(points.map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
-        }
-        _ => None,
     }
 }
 

@@ -15,7 +15,7 @@ use x509_parser::x509::AlgorithmIdentifier;
 
 use super::algorithm::KeyKind;
 use super::certificate::Certificate;
-use super::{codec, spki};
+use super::{codec, rsa, spki};
 use crate::sensitive::Sensitive;
 
 /// A private key that is whole: its public half was computed from it. Wiped on drop.
@@ -83,6 +83,9 @@ impl PrivateKey {
     /// # Errors
     /// No key, a key of a kind that is not supported, or one whose parts do not belong together.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        if let Some(rsa::private::Halves { pkcs8, spki }) = rsa::private::read(der) {
+            return Ok(Self { pkcs8, kind: KeyKind::of_spki(&spki), spki });
+        }
         match pkcs8_kind(der) {
             Some(KeyKind::Rsa(_)) => Self::from_rsa(RsaKeyPair::from_pkcs8(der)),
             Some(KeyKind::Ed25519) => Self::from_ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)),

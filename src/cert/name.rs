@@ -146,7 +146,9 @@ fn address(text: &str) -> Result<Option<IpAddr>, NameError> {
             Err(_) => Err(NameError::NotAnAddress(text.to_owned())),
         };
     }
-    Ok(text.parse().ok())
+    // Names by far outnumber addresses, and what must fail takes the parser longest.
+    let like_one = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'.' || byte == b':');
+    Ok(if like_one { text.parse().ok() } else { None })
 }
 
 /// Letters, digits and hyphens (RFC 952, RFC 1123 section 2.1), and the underscore that Active Directory names carry.

@@ -1,4 +1,7 @@
-//! RSA public keys that are weak though they are long enough.
+//! RSA keys: public ones that are weak though they are long enough, and private ones whose parts belong together.
+
+mod natural;
+pub(super) mod private;
 
 use std::sync::LazyLock;
 
@@ -71,11 +74,25 @@ impl PublicNumbers {
     }
 }
 
+/// Words of a number that are summed up before the sum is divided: each adds less than 2^122 to it.
+const TOGETHER: usize = 32;
+
+/// The products of groups are smaller.
+const LARGEST: u128 = 1 << 58;
+
+/// Some primes and their product.
+struct Group {
+    primes: Vec<u32>,
+    product: u64,
+    /// What the words of a number are worth modulo the product, the least significant first, and what a whole number of so many is.
+    worth: [u64; TOGETHER + 1],
+}
+
 /// Odd primes up to [`SMALL`], in groups whose product is as large as fits.
-static GROUPS: LazyLock<Vec<(u64, Vec<u32>)>> = LazyLock::new(|| {
+static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
     let mut groups: Vec<(u64, Vec<u32>)> = Vec::new();
     for prime in (3..=SMALL).step_by(2).filter(|candidate| is_prime(*candidate)) {
-        match groups.last_mut().filter(|(product, _)| u32::try_from(product * u64::from(prime)).is_ok()) {
+        match groups.last_mut().filter(|(product, _)| u128::from(*product) * u128::from(prime) < LARGEST) {
             Some((product, primes)) => {
                 *product *= u64::from(prime);
                 primes.push(prime);
@@ -83,19 +100,33 @@ static GROUPS: LazyLock<Vec<(u64, Vec<u32>)>> = LazyLock::new(|| {
             None => groups.push((u64::from(prime), vec![prime])),
         }
     }
-    groups
+    let weighed = |(product, primes)| {
+        let mut worth = [1; TOGETHER + 1];
+        for place in 1..=TOGETHER {
+            worth[place] = remainder(u128::from(worth[place - 1]) << 64, product);
+        }
+        Group { primes, product, worth }
+    };
+    groups.into_iter().map(weighed).collect()
 });
 
-/// Every odd prime up to [`SMALL`] with the number's residue. The number is divided by products of several primes.
+/// Every odd prime up to [`SMALL`] with the number's residue. Words are weighed and summed, which needs no division for each of them.
 fn residues(number: &[u8]) -> impl Iterator<Item = (u32, u32)> {
-    let head = number.len() % 4;
     let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
-    let (first, rest) = number.split_at(head);
-    let words: Vec<u64> = std::iter::once(word(first)).chain(rest.chunks(4).map(word)).collect();
-    GROUPS.iter().flat_map(move |(product, primes)| {
-        let residue = words.iter().fold(0, |residue, word| ((residue << 32) | word) % product);
+    // Least significant first.
+    let words: Vec<u64> = number.rchunks(8).map(word).collect();
+    GROUPS.iter().flat_map(move |Group { primes, product, worth }| {
+        let times = |a: u64, b: u64| u128::from(a) * u128::from(b);
+        let sum = |words: &[u64]| words.iter().zip(worth).map(|(word, worth)| times(*word, *worth)).sum::<u128>();
+        let higher_first = words.chunks(TOGETHER).rev();
+        let residue =
+            higher_first.fold(0, |above, words| remainder(times(above, worth[TOGETHER]) + sum(words), *product));
         primes.iter().map(move |prime| (*prime, u32::try_from(residue % u64::from(*prime)).unwrap_or_default()))
     })
+}
+
+fn remainder(number: u128, divisor: u64) -> u64 {
+    u64::try_from(number % u128::from(divisor)).unwrap_or_default()
 }
 
 fn is_prime(candidate: u32) -> bool {

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use xattr::FileExt;
 
 use crate::change::Attributes;
+use crate::digest::hex;
 
 /// Our own user and group with this mode: for files of our own, and where there is no old file to take them from.
 #[must_use]
@@ -101,10 +102,6 @@ fn carried(file: &File) -> io::Result<Vec<(String, String)>> {
 
 fn unsupported(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::NOSYS))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -1,5 +1,7 @@
 //! Finding PEM blocks in text as it is found, and decoding one.
 
+use std::sync::LazyLock;
+
 use memchr::{memchr, memchr_iter, memmem};
 use zeroize::Zeroizing;
 
@@ -148,8 +150,10 @@ pub(super) struct Blocks<'a> {
     at: usize,
     /// Lines counted up to here, for a single pass over the input.
     counted: (usize, usize),
-    begin: memmem::Finder<'static>,
 }
+
+/// Made once: for a small file that costs as much as the search.
+static MARK: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(BEGIN));
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
@@ -157,7 +161,7 @@ const DASHES: &[u8] = b"-----";
 
 impl<'a> Blocks<'a> {
     pub(super) fn new(input: &'a [u8]) -> Self {
-        Self { input, at: 0, counted: (0, 1), begin: memmem::Finder::new(BEGIN) }
+        Self { input, at: 0, counted: (0, 1) }
     }
 
     fn line_of(&mut self, position: usize) -> usize {
@@ -175,7 +179,7 @@ impl<'a> Blocks<'a> {
     fn body(&self, start: usize, label: &str) -> Option<(&'a [u8], usize)> {
         let mut at = start;
         loop {
-            at += memmem::find(self.input.get(at..)?, DASHES)?;
+            at += dashes(self.input.get(at..)?)?;
             // Of a longer run the last five count.
             let run = self.input.get(at..)?.iter().take_while(|byte| **byte == b'-').count();
             at += run - DASHES.len();
@@ -198,7 +202,7 @@ impl<'a> Iterator for Blocks<'a> {
 
     fn next(&mut self) -> Option<Block<'a>> {
         loop {
-            let begin = self.at + self.begin.find(&self.input[self.at..])?;
+            let begin = self.at + MARK.find(&self.input[self.at..])?;
             let after = begin + BEGIN.len();
             self.at = after;
             // A label ends on its line; a BEGIN in the middle of a sentence begins nothing.
@@ -218,6 +222,11 @@ impl<'a> Iterator for Blocks<'a> {
     }
 }
 
+/// Where five dashes begin. Base64 has none, so the first is nearly always of them; a searcher made for the purpose costs more to make.
+fn dashes(text: &[u8]) -> Option<usize> {
+    memchr_iter(b'-', text).find(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(DASHES)))
+}
+
 /// Whether nothing but white space stands before on the line, or the end of another block.
 fn starts_a_line(before: &[u8]) -> bool {
     let blanks = before.iter().rev().take_while(|byte| **byte == b' ' || **byte == b'\t').count();
@@ -226,7 +235,7 @@ fn starts_a_line(before: &[u8]) -> bool {
 }
 
 fn label(after: &[u8]) -> Option<&str> {
-    let length = memmem::find(&after[..after.len().min(80)], DASHES)?;
+    let length = dashes(&after[..after.len().min(80)])?;
     let label = std::str::from_utf8(&after[..length]).ok()?;
     let printable = label.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     (printable && !label.is_empty()).then_some(label)

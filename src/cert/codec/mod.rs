@@ -15,7 +15,7 @@ pub mod pem;
 mod pkcs12;
 mod pkcs7;
 pub mod pkcs8;
-mod tlv;
+pub(in crate::cert) mod tlv;
 mod traditional;
 mod work;
 

@@ -7,49 +7,59 @@ use std::borrow::Cow;
 
 use x509_parser::asn1_rs::Oid;
 
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const OCTETS: u8 = 0x04;
-pub(super) const OBJECT: u8 = 0x06;
-pub(super) const BMP: u8 = 0x1e;
-pub(super) const SEQUENCE: u8 = 0x30;
-pub(super) const SET: u8 = 0x31;
+pub(in crate::cert) const INTEGER: u8 = 0x02;
+pub(in crate::cert) const BITS: u8 = 0x03;
+pub(in crate::cert) const OCTETS: u8 = 0x04;
+pub(in crate::cert) const NULL: u8 = 0x05;
+pub(in crate::cert) const OBJECT: u8 = 0x06;
+pub(in crate::cert) const BMP: u8 = 0x1e;
+pub(in crate::cert) const SEQUENCE: u8 = 0x30;
+pub(in crate::cert) const SET: u8 = 0x31;
 /// `[0]`, primitive.
-pub(super) const ZERO_PRIMITIVE: u8 = 0x80;
+pub(in crate::cert) const ZERO_PRIMITIVE: u8 = 0x80;
 /// `[0]`, constructed.
-pub(super) const ZERO: u8 = 0xa0;
+pub(in crate::cert) const ZERO: u8 = 0xa0;
 /// `[1]`, constructed.
-pub(super) const ONE: u8 = 0xa1;
+pub(in crate::cert) const ONE: u8 = 0xa1;
 
 /// One element.
 #[derive(Clone, Copy)]
-pub(super) struct Element<'a> {
+pub(in crate::cert) struct Element<'a> {
     /// Class, form and number; all that are met here have numbers below 31.
-    pub(super) tag: u8,
+    pub(in crate::cert) tag: u8,
     /// Header and content.
-    pub(super) whole: &'a [u8],
+    pub(in crate::cert) whole: &'a [u8],
     /// The content.
-    pub(super) content: &'a [u8],
+    pub(in crate::cert) content: &'a [u8],
 }
 
 /// Elements one after the other; `None` at the end and at what is none.
 #[derive(Clone)]
-pub(super) struct Elements<'a>(pub(super) &'a [u8]);
+pub(in crate::cert) struct Elements<'a>(pub(in crate::cert) &'a [u8]);
 
 impl<'a> Element<'a> {
     /// The one element that fills `der`.
-    pub(super) fn filling(der: &'a [u8]) -> Option<Self> {
+    pub(in crate::cert) fn filling(der: &'a [u8]) -> Option<Self> {
         let mut elements = Elements(der);
         elements.next().filter(|_| elements.is_done())
     }
 
     /// One element of this content.
-    pub(super) fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(content.len() + 10);
+    pub(in crate::cert) fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
+        let mut out = Self::header(tag, content.len());
+        out.reserve_exact(content.len());
+        out.extend_from_slice(content);
+        out
+    }
+
+    /// Tag and length of an element with so many bytes of content.
+    pub(in crate::cert) fn header(tag: u8, length: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(10);
         out.push(tag);
-        match u8::try_from(content.len()) {
+        match u8::try_from(length) {
             Ok(short @ 0..0x80) => out.push(short),
             _ => {
-                let length = content.len().to_be_bytes();
+                let length = length.to_be_bytes();
                 let zeros = length.iter().take_while(|byte| **byte == 0).count();
                 let bytes = length.get(zeros..).unwrap_or_default();
                 // At most eight.
@@ -57,27 +67,26 @@ impl<'a> Element<'a> {
                 out.extend_from_slice(bytes);
             }
         }
-        out.extend_from_slice(content);
         out
     }
 
     /// The one element inside.
-    pub(super) fn only(self) -> Option<Self> {
+    pub(in crate::cert) fn only(self) -> Option<Self> {
         Self::filling(self.content)
     }
 
     /// What is inside.
-    pub(super) fn inside(self) -> Elements<'a> {
+    pub(in crate::cert) fn inside(self) -> Elements<'a> {
         Elements(self.content)
     }
 
     /// The element if it has this tag.
-    pub(super) fn tagged(self, tag: u8) -> Option<Self> {
+    pub(in crate::cert) fn tagged(self, tag: u8) -> Option<Self> {
         (self.tag == tag).then_some(self)
     }
 
     /// A small non-negative INTEGER.
-    pub(super) fn number(self) -> Option<u64> {
+    pub(in crate::cert) fn number(self) -> Option<u64> {
         let (first, _) = self.tagged(INTEGER)?.content.split_first()?;
         if *first >= 0x80 || self.content.len() > 8 {
             return None;
@@ -88,17 +97,17 @@ impl<'a> Element<'a> {
 
 impl<'a> Elements<'a> {
     /// The next element, which must have this tag.
-    pub(super) fn expect(&mut self, tag: u8) -> Option<Element<'a>> {
+    pub(in crate::cert) fn expect(&mut self, tag: u8) -> Option<Element<'a>> {
         self.next()?.tagged(tag)
     }
 
     /// The next element, where it has this tag; else nothing is taken.
-    pub(super) fn optional(&mut self, tag: u8) -> Option<Element<'a>> {
+    pub(in crate::cert) fn optional(&mut self, tag: u8) -> Option<Element<'a>> {
         if self.0.first() == Some(&tag) { self.next() } else { None }
     }
 
     /// Whether nothing is left.
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::cert) fn is_done(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -116,17 +125,17 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// Tag and definite length.
-pub(super) struct Header {
-    pub(super) tag: u8,
+pub(in crate::cert) struct Header {
+    pub(in crate::cert) tag: u8,
     /// Bytes of the header itself.
-    pub(super) size: usize,
+    pub(in crate::cert) size: usize,
     /// Bytes of the content.
-    pub(super) length: usize,
+    pub(in crate::cert) length: usize,
 }
 
 impl Header {
     /// Reads a header with a definite length. Lengths that DER would write shorter are taken.
-    pub(super) fn read(der: &[u8]) -> Option<Self> {
+    pub(in crate::cert) fn read(der: &[u8]) -> Option<Self> {
         let (tag, first) = (*der.first()?, *der.get(1)?);
         // Numbers from 31 on take further bytes; none of the structures read here has one.
         if tag & 0x1f == 0x1f {
@@ -146,7 +155,7 @@ impl Header {
 }
 
 /// An object identifier for people: 1.2.840.113549.1.5.13.
-pub(super) fn dotted(content: &[u8]) -> String {
+pub(in crate::cert) fn dotted(content: &[u8]) -> String {
     Oid::new(Cow::Borrowed(content)).to_id_string()
 }
 

@@ -1,0 +1,251 @@
+//! Natural numbers of a few thousand bits, as much arithmetic as it takes to see that the parts of an RSA key belong together.
+
+use std::cmp::Ordering;
+
+use zeroize::Zeroizing;
+
+/// A natural number, least significant word first, without zeros in front. Wiped on drop.
+///
+/// Its arithmetic takes a time that depends on the numbers.
+pub(super) struct Natural(Zeroizing<Vec<u64>>);
+
+impl Natural {
+    /// From its bytes, the most significant first.
+    pub(super) fn from_be(bytes: &[u8]) -> Self {
+        let mut words = Zeroizing::new(Vec::with_capacity(bytes.len() / 8 + 1));
+        let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
+        words.extend(bytes.rchunks(8).map(word));
+        Self::trimmed(words)
+    }
+
+    /// Without the word's worth of one; zero stays zero.
+    pub(super) fn less_one(&self) -> Self {
+        let mut words = Zeroizing::new(self.0.to_vec());
+        for word in words.iter_mut() {
+            let (less, borrowed) = word.overflowing_sub(1);
+            *word = less;
+            if !borrowed {
+                return Self::trimmed(words);
+            }
+        }
+        Self(Zeroizing::new(Vec::new()))
+    }
+
+    pub(super) fn times(&self, other: &Self) -> Self {
+        let mut product = Zeroizing::new(vec![0_u64; self.0.len() + other.0.len()]);
+        for (at, left) in self.0.iter().enumerate() {
+            let mut carry = 0;
+            let (mid, rest) = product[at..].split_at_mut(other.0.len());
+            for (sum, right) in mid.iter_mut().zip(other.0.iter()) {
+                let all = u128::from(*left) * u128::from(*right) + u128::from(*sum) + u128::from(carry);
+                (*sum, carry) = halves(all);
+            }
+            if let Some(next) = rest.first_mut() {
+                *next = carry;
+            }
+        }
+        Self::trimmed(product)
+    }
+
+    /// What is left of it when it is divided; none for a division by zero. Knuth, The Art of Computer Programming, volume 2,
+    /// section 4.3.1, algorithm D.
+    pub(super) fn modulo(&self, divisor: &Self) -> Option<Self> {
+        let highest = *divisor.0.last()?;
+        if self.cmp(divisor) == Ordering::Less {
+            return Some(Self(Zeroizing::new(self.0.to_vec())));
+        }
+        let shift = highest.leading_zeros();
+        let divisor = divisor.shifted(shift, 0);
+        let mut rest = self.shifted(shift, 1);
+        let count = divisor.len();
+        let (top, below) = (divisor[count - 1], count.checked_sub(2).map_or(0, |at| divisor[at]));
+        for at in (0..rest.len() - count).rev() {
+            let window = &mut rest[at..=at + count];
+            let (head, next) = (window[count], window[count - 1]);
+            let after = if count > 1 { window[count - 2] } else { 0 };
+            let quotient = guess((head, next, after), (top, below));
+            if take(window, quotient, &divisor) {
+                // One too many, which happens about twice in 2^64 times.
+                put(window, &divisor);
+            }
+        }
+        rest.truncate(count);
+        let last = rest.len();
+        for at in 0..last {
+            let above = if at + 1 < last { rest[at + 1] } else { 0 };
+            rest[at] = (rest[at] >> shift) | above.checked_shl(64 - shift).unwrap_or(0);
+        }
+        Some(Self::trimmed(rest))
+    }
+
+    pub(super) fn is_one(&self) -> bool {
+        self.0[..] == [1]
+    }
+
+    pub(super) fn is_odd(&self) -> bool {
+        self.0.first().is_some_and(|word| word & 1 == 1)
+    }
+
+    /// How many bits it has.
+    pub(super) fn bits(&self) -> usize {
+        self.0.last().map_or(0, |highest| self.0.len() * 64 - highest.leading_zeros() as usize)
+    }
+
+    /// Its words, moved up by fewer than 64 bits, with so many zero words for what is moved beyond.
+    fn shifted(&self, bits: u32, more: usize) -> Zeroizing<Vec<u64>> {
+        let mut words = Zeroizing::new(Vec::with_capacity(self.0.len() + more));
+        let mut carry = 0;
+        for word in self.0.iter() {
+            words.push((word << bits) | carry);
+            carry = word.checked_shr(64 - bits).unwrap_or(0);
+        }
+        words.extend(std::iter::repeat_n(carry, more));
+        words
+    }
+
+    fn trimmed(mut words: Zeroizing<Vec<u64>>) -> Self {
+        let zeros = words.iter().rev().take_while(|word| **word == 0).count();
+        let used = words.len() - zeros;
+        words.truncate(used);
+        Self(words)
+    }
+}
+
+impl PartialEq for Natural {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Natural {}
+
+impl PartialOrd for Natural {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Natural {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))
+    }
+}
+
+/// A word of the quotient, or one more than it, by the highest words of what is left and of the divisor.
+fn guess((head, next, after): (u64, u64, u64), (top, below): (u64, u64)) -> u64 {
+    let over = (u128::from(head) << 64) | u128::from(next);
+    let mut quotient = over / u128::from(top);
+    let mut left = over % u128::from(top);
+    while quotient >> 64 != 0 || quotient * u128::from(below) > ((left << 64) | u128::from(after)) {
+        quotient -= 1;
+        left += u128::from(top);
+        if left >> 64 != 0 {
+            break;
+        }
+    }
+    u64::try_from(quotient).unwrap_or(u64::MAX)
+}
+
+/// Takes the divisor so many times; whether that was once too often.
+fn take(window: &mut [u64], times: u64, divisor: &[u64]) -> bool {
+    let (mut carry, mut borrow) = (0, false);
+    for (word, part) in window.iter_mut().zip(divisor.iter().chain(&[0])) {
+        let (low, high) = halves(u128::from(times) * u128::from(*part) + u128::from(carry));
+        carry = high;
+        let (less, first) = word.overflowing_sub(low);
+        let (less, second) = less.overflowing_sub(u64::from(borrow));
+        (*word, borrow) = (less, first || second);
+    }
+    borrow
+}
+
+/// Puts the divisor back once.
+fn put(window: &mut [u64], divisor: &[u64]) {
+    let mut carry = 0;
+    for (word, part) in window.iter_mut().zip(divisor.iter().chain(&[0])) {
+        (*word, carry) = halves(u128::from(*word) + u128::from(*part) + u128::from(carry));
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+fn halves(both: u128) -> (u64, u64) {
+    (both as u64, (both >> 64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn natural(words: &[u64]) -> Natural {
+        Natural::trimmed(Zeroizing::new(words.to_vec()))
+    }
+
+    fn plus(a: &Natural, b: &Natural) -> Natural {
+        let mut words = a.0.to_vec();
+        words.resize(a.0.len().max(b.0.len()) + 1, 0);
+        let end = words.len();
+        let mut part = b.0.to_vec();
+        part.resize(end - 1, 0);
+        put(&mut words, &part);
+        natural(&words)
+    }
+
+    #[test]
+    fn small_numbers_are_what_they_are() {
+        let of = |number: u128| Natural::from_be(&number.to_be_bytes());
+        assert!(of(12).times(&of(11)) == of(132));
+        assert!(of(0).times(&of(11)) == of(0) && of(0).bits() == 0);
+        assert!(of(1 << 64).less_one() == of(u128::from(u64::MAX)) && of(0).less_one() == of(0));
+        assert!(of(1).is_one() && !of(257).is_one() && of(7).is_odd() && !of(8).is_odd() && !of(0).is_odd());
+        assert!(of(u128::MAX).bits() == 128 && of(1 << 64).bits() == 65);
+        assert!(of(5).modulo(&of(0)).is_none() && of(5).modulo(&of(5)).unwrap() == of(0));
+        assert!(of(2) < of(1 << 64) && of(3) > of(2));
+        assert!(Natural::from_be(&[0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) == natural(&[0x0203_0405_0607_0809, 1]));
+    }
+
+    /// Words at which carries and wrong guesses happen.
+    fn word() -> impl proptest::strategy::Strategy<Value = u64> {
+        use proptest::prelude::*;
+        prop_oneof![
+            Just(0),
+            Just(1),
+            Just(u64::MAX),
+            Just(u64::MAX - 1),
+            Just(1 << 63),
+            Just((1 << 63) - 1),
+            any::<u64>()
+        ]
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(4000))]
+        #[test]
+        fn division_undoes_multiplication(
+            quotient in proptest::collection::vec(word(), 0..6),
+            divisor in proptest::collection::vec(word(), 1..6),
+            rest in proptest::collection::vec(word(), 0..6),
+        ) {
+            let (quotient, divisor) = (natural(&quotient), natural(&divisor));
+            // Any number below the divisor.
+            let rest = natural(&rest);
+            let rest = if rest < divisor { rest } else { divisor.less_one() };
+            let whole = plus(&quotient.times(&divisor), &rest);
+            match whole.modulo(&divisor) {
+                Some(left) => proptest::prop_assert!(left == rest),
+                None => proptest::prop_assert!(divisor.bits() == 0),
+            }
+            proptest::prop_assert!(quotient.times(&divisor) == divisor.times(&quotient));
+        }
+
+        #[test]
+        fn two_words_are_as_the_machine_counts(a in proptest::num::u128::ANY, b in word(), c in word()) {
+            let of = |number: u128| Natural::from_be(&number.to_be_bytes());
+            proptest::prop_assert!(of(u128::from(b)).times(&of(u128::from(c))) == of(u128::from(b) * u128::from(c)));
+            for divisor in [u128::from(b), u128::from(c), (u128::from(b) << 64) | u128::from(c)] {
+                if divisor > 0 {
+                    proptest::prop_assert!(of(a).modulo(&of(divisor)).unwrap() == of(a % divisor));
+                }
+            }
+        }
+    }
+}
