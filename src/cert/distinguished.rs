@@ -67,10 +67,22 @@ fn same_attribute(a: &Attribute<'_>, b: &Attribute<'_>) -> bool {
         return false;
     }
     match (a.string(), b.string()) {
-        (Some(a), Some(b)) => a == b || folded(&a) == folded(&b),
+        (Some(a), Some(b)) if a == b => true,
+        // Most differ, and are plain enough to see that without folding them.
+        (Some(a), Some(b)) if is_plain(&a) && is_plain(&b) => a.eq_ignore_ascii_case(&b),
+        (Some(a), Some(b)) => folded(&a) == folded(&b),
         (None, None) => a.tag == b.tag && a.data == b.data,
         (Some(_), None) | (None, Some(_)) => false,
     }
+}
+
+/// Whether folding it changes nothing but the case of ASCII letters.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic())
+        && !bytes.starts_with(b" ")
+        && !bytes.ends_with(b" ")
+        && !bytes.windows(2).any(|pair| pair == b"  ")
 }
 
 fn folded(text: &str) -> String {

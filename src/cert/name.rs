@@ -93,7 +93,7 @@ impl FromStr for Name {
         } else {
             Cow::Owned(idna::domain_to_ascii(host).map_err(|_| NameError::Idna(text.to_owned()))?)
         };
-        let host = host.strip_suffix('.').unwrap_or(&host).to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
         if host.is_empty() {
             return Err(NameError::Empty);
         }
@@ -101,12 +101,16 @@ impl FromStr for Name {
             return Err(NameError::TooLong(text.to_owned()));
         }
         if let Some(label) = host.split('.').find(|label| !is_label(label)) {
-            return Err(NameError::Label { name: text.to_owned(), label: label.to_owned() });
+            return Err(NameError::Label { name: text.to_owned(), label: label.to_ascii_lowercase() });
         }
         if host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
             return Err(NameError::NotAnAddress(text.to_owned()));
         }
-        Ok(Self::Dns(format!("{wildcard}{host}")))
+        let mut name = String::with_capacity(wildcard.len() + host.len());
+        name.push_str(wildcard);
+        name.push_str(host);
+        name.make_ascii_lowercase();
+        Ok(Self::Dns(name))
     }
 }
 
