@@ -465,3 +465,44 @@ fn memory_does_not_grow_with_the_tree() {
     }
     assert!(peaks.iter().all(|peak| *peak < 24 * 1024), "{peaks:?} KiB");
 }
+
+/// A PKCS#12 store of a pair, made by OpenSSL.
+fn store(pair: &support::Pair, passphrase: &str) -> Vec<u8> {
+    let mut openssl = Command::new("openssl")
+        .args(["pkcs12", "-export", "-passout", &format!("pass:{passphrase}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    openssl.stdin.take().unwrap().write_all(format!("{}{}", pair.key, pair.certificate).as_bytes()).unwrap();
+    openssl.wait_with_output().unwrap().stdout
+}
+
+#[test]
+fn a_passphrase_opens_every_store_that_it_fits() {
+    let tree = Tree::new();
+    let (one, two) = (self_signed(90), self_signed(90));
+    tree.put("stores/one.p12", store(&one, "changeit"));
+    tree.put("stores/two.p12", store(&two, "changeit"));
+    tree.put("stores/other.p12", store(&two, "another"));
+    tree.put("passphrase", "changeit\n");
+    fs::set_permissions(tree.path("passphrase"), Permissions::from_mode(0o600)).unwrap();
+
+    let (rows, _) = tree.lines(&["stores", "--passphrase-file", "passphrase"]);
+    let [first, other, second] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((codes(first), codes(second)), (vec!["self-signed"], vec!["self-signed"]));
+    assert!(other["problem"].as_str().unwrap().ends_with("PKCS#12: the passphrase does not open it"), "{other}");
+    let (rows, _) = tree.lines(&["stores"]);
+    assert!(rows.iter().all(|row| row["problem"].as_str().is_some_and(|why| why.contains("no passphrase was given"))));
+
+    // A descriptor can be read once, and is good for all files.
+    let check = "exec 3<passphrase; exec \"$0\" check stores/one.p12 stores/two.p12 --passphrase-fd 3";
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", check, env!("CARGO_BIN_EXE_reseal")]).current_dir(tree.0.path()).stdin(Stdio::null());
+    let ran = Ran::of(&shell.env("RESEAL_CONFIG", tree.path("none")).output().unwrap());
+    assert_eq!(ran.out.matches("self-signed").count(), 2, "{}\n{}", ran.out, ran.err);
+
+    fs::set_permissions(tree.path("passphrase"), Permissions::from_mode(0o644)).unwrap();
+    let ran = tree.scan(&["stores", "--passphrase-file", "passphrase"]).ends(4);
+    assert!(ran.err.contains("others can read or change it"), "{}", ran.err);
+}

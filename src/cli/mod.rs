@@ -59,7 +59,7 @@ fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
         Err((style, failure)) => return (tell(&Answer::failed(Some(command), failure), &style, false), None),
     };
     if let Verb::Scan(words) = &cli.verb {
-        return (scan::run(words, &style), None);
+        return (scan::run(words, &request::secrets(&cli.global), &style), None);
     }
     if let Some((answer, ended_by)) = self_contained(&cli, &style) {
         return (tell(&answer, &style, false), ended_by);

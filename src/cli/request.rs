@@ -221,13 +221,18 @@ fn options(global: &Global, verb: &Verb) -> Options {
         | Verb::Demo
         | Verb::DemoServer { .. } => (false, false),
     };
-    let secrets = Secrets {
-        file: global.passphrase_file.clone(),
-        descriptor: global.passphrase_fd,
-        may_prompt: !global.non_interactive,
-    };
+    let secrets = secrets(global);
     let wait = Duration::from_secs(u64::from(global.wait));
     let trust =
         if let Verb::Check { trust, .. } | Verb::Report { trust, .. } = verb { trust.clone() } else { Vec::new() };
     Options { dry_run: global.dry_run, force: global.force, live, keep_key, wait, secrets, trust }
+}
+
+/// Where a passphrase may come from.
+pub fn secrets(global: &Global) -> Secrets {
+    Secrets {
+        file: global.passphrase_file.clone(),
+        descriptor: global.passphrase_fd,
+        may_prompt: !global.non_interactive,
+    }
 }

@@ -12,9 +12,11 @@ use super::output::{self, coloured};
 use super::telling::{Style, tell};
 use crate::cert::{Depth, Signatures};
 use crate::config::Policy;
+use crate::flow::Secrets;
 use crate::flow::check::Checked;
 use crate::flow::clients::{self, Clients};
 use crate::flow::judge::Judge;
+use crate::flow::obtain;
 use crate::flow::scan::{self, Asking, Progress, Sink, Summary, Wanted};
 use crate::host::{Host, tree};
 use crate::inventory::{self, InventoryError, Item, MAX_LIST};
@@ -26,7 +28,7 @@ use crate::report::{Answer, Failure, rows, text};
 static NO_PROFILES: BTreeMap<String, PathBuf> = BTreeMap::new();
 
 /// Scans, and tells how the run ends.
-pub fn run(words: &Scan, style: &Style) -> u8 {
+pub fn run(words: &Scan, secrets: &Secrets, style: &Style) -> u8 {
     let wanted = match wanted(words, style.view.quiet) {
         Ok(wanted) => wanted,
         Err(failure) => return tell(&Answer::failed(Some("scan"), failure), style, false),
@@ -42,10 +44,15 @@ pub fn run(words: &Scan, style: &Style) -> u8 {
         Ok(known) => known,
         Err(refusal) => return tell(&Answer::failed(Some("scan"), Failure::misnamed(refusal)), style, false),
     };
+    let passphrase = match obtain::named_passphrase(&host, secrets) {
+        Ok(passphrase) => passphrase,
+        Err(refusal) => return tell(&Answer::failed(Some("scan"), Failure::from(refusal)), style, false),
+    };
     let depth = if words.no_signatures { Depth::None } else { Depth::Swift };
     let signatures = Signatures::checked_to(depth);
     let judge = Judge::by_default(style.view.now).remembering(&signatures);
-    let (files, servers) = (judge.for_clients(&for_files), judge.for_clients(&for_servers));
+    let (files, servers) =
+        (judge.for_clients(&for_files).opening_with(passphrase.as_ref()), judge.for_clients(&for_servers));
     let (exit, summary) = scan::run(&files, &servers, &wanted, &stream);
     stream.end(exit, &summary).code()
 }

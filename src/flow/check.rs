@@ -100,8 +100,10 @@ pub fn exit(checked: &[Checked]) -> Exit {
 pub fn run(session: &Session<'_>, subjects: &[OsString]) -> Result<Vec<Checked>, Refusal> {
     let clients = Clients::new(session.host, &session.config.trust, &session.options.trust);
     let signatures = Signatures::default();
-    let run = Run { session, clients: &clients, signatures: &signatures };
+    let mut run = Run { session, clients: &clients, signatures: &signatures, passphrase: None };
     if !subjects.is_empty() {
+        // Once for all: a descriptor can be read no second time.
+        run.passphrase = obtain::named_passphrase(session.host, &session.options.secrets)?;
         return subjects.iter().map(|subject| run.one(subject)).collect();
     }
     let seen = session.config.targets.iter().map(|config| run.target(config));
@@ -137,6 +139,7 @@ struct Run<'a, 's> {
     session: &'a Session<'s>,
     clients: &'a Clients<'a>,
     signatures: &'a Signatures,
+    passphrase: Option<Sensitive>,
 }
 
 impl Run<'_, '_> {
@@ -211,15 +214,15 @@ impl Run<'_, '_> {
             .for_clients(clients)
             .ruled_by(&self.session.config.rules)
             .remembering(self.signatures)
+            .opening_with(self.passphrase.as_ref())
     }
 
     /// Nobody's trust is asked for unless somebody says whose: reading the roots takes longer than all the rest.
     fn file(&self, path: &Path) -> Result<Checked, Refusal> {
         let clients = self.clients.or(&[])?;
         let subject = path.display().to_string();
-        let passphrase = obtain::named_passphrase(self.session.host, &self.session.options.secrets)?;
         Ok(match self.session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
-            Ok(bytes) => self.judge(&clients).opened(&subject, bytes.expose(), passphrase.as_ref()),
+            Ok(bytes) => self.judge(&clients).file(&subject, bytes.expose()),
             Err(error) => Checked {
                 problem: Some(format!("cannot read {}: {error}", path.display())),
                 ..Checked::blank(&subject, "file")

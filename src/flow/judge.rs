@@ -26,13 +26,15 @@ pub struct Judge<'a> {
     clients: &'a [Arc<Known>],
     rules: &'a Rules,
     signatures: Option<&'a Signatures>,
+    passphrase: Option<&'a Sensitive>,
 }
 
 impl<'a> Judge<'a> {
     /// By the rules that hold where no configuration says otherwise, at `now`, UTC. Nobody's trust is asked for.
     #[must_use]
     pub fn by_default(now: OffsetDateTime) -> Self {
-        Self { now, renew_before: Policy::default().renew_before, clients: &[], rules: &NO_RULES, signatures: None }
+        let renew_before = Policy::default().renew_before;
+        Self { now, renew_before, clients: &[], rules: &NO_RULES, signatures: None, passphrase: None }
     }
 
     /// And what these clients make of it.
@@ -53,16 +55,16 @@ impl<'a> Judge<'a> {
         Self { signatures: Some(signatures), ..self }
     }
 
+    /// With the passphrase that opens what is encrypted in files.
+    #[must_use]
+    pub fn opening_with(self, passphrase: Option<&'a Sensitive>) -> Self {
+        Self { passphrase, ..self }
+    }
+
     /// The verdict over the bytes of a file.
     #[must_use]
     pub fn file(&self, subject: &str, bytes: &[u8]) -> Checked {
-        self.opened(subject, bytes, None)
-    }
-
-    /// The same, with the passphrase that opens what is encrypted in it.
-    #[must_use]
-    pub fn opened(&self, subject: &str, bytes: &[u8], passphrase: Option<&Sensitive>) -> Checked {
-        match codec::read(bytes, passphrase) {
+        match codec::read(bytes, self.passphrase) {
             Ok(found) => self.contents(subject, found),
             Err(error) => unreadable(subject, &error),
         }
@@ -71,7 +73,7 @@ impl<'a> Judge<'a> {
     /// The same for a file that was come across: none where it holds neither a certificate nor what should be one.
     #[must_use]
     pub fn found(&self, subject: &str, bytes: &[u8]) -> Option<Checked> {
-        let mut checked = match codec::read(bytes, None) {
+        let mut checked = match codec::read(bytes, self.passphrase) {
             Ok(found) => self.contents(subject, found),
             Err(InputError::Empty | InputError::Unknown) => return None,
             Err(
@@ -103,17 +105,21 @@ impl<'a> Judge<'a> {
             self.store(&mut checked, &found.certificates);
             return checked;
         }
-        let (encrypted, bad): (Vec<_>, Vec<_>) =
-            found.bad.iter().partition(|bad| bad.why == BlockError::EncryptedNoPassphrase);
+        let (encrypted, bad): (Vec<_>, Vec<_>) = found
+            .bad
+            .iter()
+            .partition(|bad| matches!(bad.why, BlockError::EncryptedNoPassphrase | BlockError::WrongPassphrase));
         if found.certificates.is_empty()
             && !encrypted.is_empty()
             && matches!(found.format, Format::Pkcs12 | Format::Jks)
         {
+            let way = if self.passphrase.is_none() { "; --passphrase-file opens it" } else { "" };
             let why = explain(&encrypted[0].why);
-            checked.problem =
-                Some(format!("cannot look into {subject}: {}: {why}; --passphrase-file opens it", found.format));
+            checked.problem = Some(format!("cannot look into {subject}: {}: {why}{way}", found.format));
             return checked;
         }
+        let unopened = encrypted.iter().filter(|bad| bad.why == BlockError::WrongPassphrase);
+        checked.notes.extend(unopened.map(|bad| format!("{}: {}", bad.place, explain(&bad.why))));
         let key = match (found.certificates.first(), found.keys.as_slice()) {
             (_, []) => KeyFound::None,
             (None, [_, ..]) => KeyFound::NoLeaf,
@@ -460,7 +466,17 @@ mod tests {
         let own = self_signed(&Wish::server("a").named(&["a.example"]));
         let der = crate::cert::codec::pkcs8::encrypt(&own.key, &"secret".to_owned().into()).unwrap();
         let checked = Judge::by_default(NOW).file("a.key", der.expose());
-        let codes: Vec<Code> = checked.findings.iter().map(|one| one.code).collect();
-        assert_eq!(codes, [Code::KeyEncrypted]);
+        let codes = |checked: &Checked| checked.findings.iter().map(|one| one.code).collect::<Vec<_>>();
+        assert_eq!(codes(&checked), [Code::KeyEncrypted]);
+        assert_eq!(checked.notes, ["it holds a private key and no certificate"]);
+        // Neither damaged nor gone: another passphrase opens it.
+        let other = "other".to_owned().into();
+        let checked = Judge::by_default(NOW).opening_with(Some(&other)).file("a.key", der.expose());
+        assert_eq!(codes(&checked), [Code::KeyEncrypted]);
+        assert!(
+            checked.notes.iter().any(|note| note.ends_with("the passphrase does not open it")),
+            "{:?}",
+            checked.notes
+        );
     }
 }
