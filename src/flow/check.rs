@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::asked;
 use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
 use super::obtain;
@@ -184,7 +185,7 @@ impl Run<'_, '_> {
         }
         let state = state.ok().flatten();
         let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
-        let served = survey::ask(session.host, &seen.probes(), config.policy.probe_timeout);
+        let served = asked::closely(session.host, &seen.probes(), config.policy.probe_timeout);
         let against = survey::Against {
             committed: committed.as_ref().map(|(_, manifest)| manifest),
             served: &served,
@@ -199,7 +200,8 @@ impl Run<'_, '_> {
         let first = seen.pairs.first();
         checked.leaf = first.and_then(|pair| pair.installed.leaf());
         checked.chain = first.map(|pair| pair.installed.links()).unwrap_or_default();
-        checked.served = served.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
+        checked.served =
+            served.into_iter().map(|asked| Seen { probe: asked.probe.to_string(), shown: asked.shown }).collect();
         checked.notes.extend(seen.site.notes.clone());
         checked.notes.extend(clients.iter().flat_map(|client| client.1.clone()));
         let leaf = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().clone()));

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
+use super::asked::{failed, leaf, unseen, wire};
 use super::check::{Checked, Seen};
 use super::clients::Known;
-use crate::assess::{self, Code, Facts, Finding, NO_RULES, Rules, Unseen, Wire, WireVersion};
+use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, Wire};
 use crate::cert::codec::{self, BlockError, Contents, Format, InputError};
 use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
@@ -14,7 +15,7 @@ use crate::change::{Probe, Shown};
 use crate::config::{Policy, RenewBefore};
 use crate::digest::Digest;
 use crate::endpoint::Endpoint;
-use crate::host::tls::{PostQuantum, ProbeError, Refusal as Refused, Served, Spoken, Version};
+use crate::host::tls::{ProbeError, Served};
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 
@@ -170,8 +171,7 @@ impl<'a> Judge<'a> {
                 None => self.unseen(subject, Unseen::NoAddress, Shown::Nobody { why: "it has no address".to_owned() }),
             };
         };
-        let without_name =
-            answers.unnamed.as_ref().and_then(|served| served.chain.first()).map(|leaf| Digest::of(leaf));
+        let without_name = answers.unnamed.as_ref().and_then(leaf);
         let others: Vec<&Served> = answers
             .named
             .iter()
@@ -222,19 +222,18 @@ impl<'a> Judge<'a> {
         };
         let wanted: Vec<Name> = wanted(endpoint).into_iter().collect();
         let name = endpoint.server_name().map(str::to_owned);
-        let told: Vec<(Probe, Shown)> = std::iter::once(&served)
+        let start = endpoint.start;
+        let told: Vec<Look> = std::iter::once(&served)
             .chain(others)
             .filter_map(|served| {
-                let fingerprint = Digest::of(served.chain.first()?);
+                let shown = Shown::Leaf { fingerprint: leaf(served)?, proved: served.proved };
                 let address = served.address.to_string();
-                let probe = Probe::Tls { address, name: name.clone(), family: None };
-                Some((probe, Shown::Leaf { fingerprint, proved: served.proved }))
+                let at = Probe::Tls { address, start, name: name.clone(), family: None }.to_string();
+                Some(Look { at, shown, unseen: None, wire: Wire { without_name, ..wire(served) } })
             })
             .collect();
-        let wire = Wire { without_name, ..wire(served) };
-        let sight = Sight { wanted: &wanted, served: &told, wire: Some(&wire), whole_chain: true };
-        self.judge(&mut checked, &installed, &sight);
-        checked.served = told.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
+        self.judge(&mut checked, &installed, &Sight { wanted: &wanted, served: &told, whole_chain: true });
+        checked.served = told.into_iter().map(|look| Seen { probe: look.at, shown: look.shown }).collect();
         checked
     }
 
@@ -248,11 +247,7 @@ impl<'a> Judge<'a> {
     /// The verdict over an address at which a handshake failed with this error.
     #[must_use]
     pub fn failed(&self, address: &str, error: &ProbeError) -> Checked {
-        let why = explain(error);
-        let unseen = unseen(error);
-        let nobody = matches!(unseen, Unseen::NoAddress | Unseen::Refused);
-        let shown = if nobody { Shown::Nobody { why } } else { Shown::Failing { why } };
-        self.unseen(address, unseen, shown)
+        self.unseen(address, unseen(error), failed(error))
     }
 
     fn unseen(&self, address: &str, unseen: Unseen, shown: Shown) -> Checked {
@@ -276,7 +271,6 @@ impl<'a> Judge<'a> {
             whole_chain: sight.whole_chain,
             wanted: sight.wanted,
             served: sight.served,
-            wire: sight.wire,
             trust: &checked.trust,
             rules: self.rules,
             subject: &checked.subject,
@@ -314,8 +308,7 @@ pub(super) fn elsewhere(mut findings: Vec<Finding>) -> Vec<Finding> {
 #[derive(Clone, Copy, Default)]
 struct Sight<'a> {
     wanted: &'a [Name],
-    served: &'a [(Probe, Shown)],
-    wire: Option<&'a Wire>,
+    served: &'a [Look],
     whole_chain: bool,
 }
 
@@ -334,44 +327,6 @@ pub(super) fn verdicts(
 fn usual(renew_before: RenewBefore, lifetime: Duration) -> Duration {
     let least = Duration::DAY.min(lifetime / 3_i32);
     renew_before.left_of(lifetime).clamp(least, Duration::days(30).max(least))
-}
-
-/// What a handshake told, in the judge's words.
-fn wire(served: &Served) -> Wire {
-    let version = match served.version {
-        Version::Tls10 => WireVersion::Tls10,
-        Version::Tls11 => WireVersion::Tls11,
-        Version::Tls12 => WireVersion::Tls12,
-        Version::Tls13 => WireVersion::Tls13,
-    };
-    Wire {
-        version: Some(version),
-        rsa_key_exchange: served.suite.is_some_and(|suite| suite.starts_with("TLS_RSA_")),
-        post_quantum_refused: served.post_quantum == PostQuantum::Refused,
-        without_name: None,
-    }
-}
-
-/// The one place where an error of the probe becomes a reason of the catalogue.
-fn unseen(error: &ProbeError) -> Unseen {
-    match error {
-        ProbeError::Resolve { .. } | ProbeError::Name { .. } | ProbeError::Avoided { .. } => Unseen::NoAddress,
-        ProbeError::Refused { .. } => Unseen::Refused,
-        ProbeError::Connect { .. } => Unseen::Unreachable,
-        ProbeError::Timeout { .. } => Unseen::Timeout,
-        ProbeError::Reset { .. } => Unseen::Reset,
-        ProbeError::NotTls { seen: Spoken::Http, .. } => Unseen::PlainHttp,
-        ProbeError::NotTls { seen: Spoken::Known { .. } | Spoken::Other(_), .. } => Unseen::NotTls,
-        ProbeError::Alert { alert, .. } if alert == "protocol_version" => Unseen::TooOld,
-        ProbeError::Alert { .. } => Unseen::Alert,
-        ProbeError::TooOld { .. } => Unseen::TooOld,
-        ProbeError::Oversized { .. } | ProbeError::StartTls { why: Refused::TooMuch, .. } => Unseen::Oversized,
-        ProbeError::StartTls {
-            why: Refused::NotOffered | Refused::Refused(_) | Refused::TakenBack(_) | Refused::Broken(_),
-            ..
-        } => Unseen::StarttlsRefused,
-        ProbeError::Tls { .. } | ProbeError::Malformed { .. } | ProbeError::Tls13Alone { .. } => Unseen::Other,
-    }
 }
 
 /// Whether these are roots to be trusted, and not a server's chain: several, each a CA that names itself as issuer and no server.

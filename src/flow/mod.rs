@@ -1,6 +1,7 @@
 //! One file a verb. Each introduces adapters to the engine and reads like the drawing in the crate's documentation.
 
 pub mod adopt;
+mod asked;
 pub mod backups;
 pub mod ca;
 mod change;
@@ -19,6 +20,7 @@ pub mod recover;
 pub mod renew;
 pub mod restore;
 pub mod scan;
+mod sent;
 mod shared;
 pub mod status;
 mod survey;
