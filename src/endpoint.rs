@@ -210,7 +210,9 @@ impl EndpointError {
             }
             Self::Extra { .. } => "leave it out: a certificate belongs to a host and a port",
             Self::Host { .. } => "check the spelling; wildcards and ranges name no single host",
-            Self::Brackets { .. } => "brackets tell the address from the port: `[2001:db8::1]:443`",
+            Self::Brackets { .. } => {
+                "nobody can tell the port from the address without; a file of this name is written with `./`"
+            }
         }
     }
 }
@@ -336,7 +338,7 @@ fn split_port<'a>(text: &str, rest: &'a str) -> Result<(&'a str, Option<&'a str>
 
 /// Of a text with several colons and no brackets: what was meant, where that is an IPv6 address.
 fn without_brackets(text: &str, rest: &str) -> EndpointError {
-    let is_v6 = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
+    let is_v6 = |host: &str| parse_host(text, host).is_ok_and(|host| host.contains(':'));
     let scheme = text.trim().split_once("://").map_or("", |(scheme, _)| scheme);
     let before = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
     let parted = rest.rsplit_once(':').filter(|(host, port)| is_v6(host) && parse_port(text, port, None).is_ok());

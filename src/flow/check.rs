@@ -103,7 +103,8 @@ pub fn run(session: &Session<'_>, subjects: &[OsString]) -> Result<Vec<Checked>,
     let signatures = Signatures::default();
     let run = Run { session, clients: &clients, signatures: &signatures };
     if !subjects.is_empty() {
-        return subjects.iter().map(|subject| run.one(subject)).collect();
+        let all: Result<Vec<Vec<Checked>>, Refusal> = subjects.iter().map(|subject| run.one(subject)).collect();
+        return all.map(|all| all.into_iter().flatten().collect());
     }
     let seen = session.config.targets.iter().map(|config| run.target(config));
     let (mut all, leaves): (Vec<Checked>, Vec<Option<Certificate>>) =
@@ -141,12 +142,13 @@ struct Run<'a, 's> {
 }
 
 impl Run<'_, '_> {
-    fn one(&self, subject: &OsStr) -> Result<Checked, Refusal> {
+    /// One verdict; several of a file with several leaves.
+    fn one(&self, subject: &OsStr) -> Result<Vec<Checked>, Refusal> {
         let session = self.session;
         // A name that is no UTF-8 is a file's.
         let Some(subject) = subject.to_str() else { return self.file(Path::new(subject)) };
         if let Some(config) = session.config.target(subject) {
-            return self.target(config).map(|(checked, _)| checked);
+            return self.target(config).map(|(checked, _)| vec![checked]);
         }
         let path = Path::new(subject);
         if (subject.contains('/') && !subject.contains("://")) || session.host.exists(path) {
@@ -154,7 +156,7 @@ impl Run<'_, '_> {
         }
         let looks_like_one = subject.contains("://") || subject.rsplit_once(':').is_some();
         match subject.parse::<Endpoint>() {
-            Ok(endpoint) => self.endpoint(subject, &endpoint),
+            Ok(endpoint) => self.endpoint(subject, &endpoint).map(|checked| vec![checked]),
             Err(error) if looks_like_one => Err(Refusal::new(error.to_string()).hint(error.hint())),
             Err(_) => Err(session.target(subject).err().map_or_else(
                 || Refusal::new(format!("{subject} was not there a moment ago")),
@@ -216,16 +218,16 @@ impl Run<'_, '_> {
     }
 
     /// Nobody's trust is asked for unless somebody says whose: reading the roots takes longer than all the rest.
-    fn file(&self, path: &Path) -> Result<Checked, Refusal> {
+    fn file(&self, path: &Path) -> Result<Vec<Checked>, Refusal> {
         let clients = self.clients.or(&[])?;
         let subject = path.display().to_string();
         let passphrase = obtain::named_passphrase(self.session.host, &self.session.options.secrets)?;
         Ok(match self.session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
             Ok(bytes) => self.judge(&clients).opened(&subject, bytes.expose(), passphrase.as_ref()),
-            Err(error) => Checked {
+            Err(error) => vec![Checked {
                 problem: Some(format!("cannot read {}: {error}", path.display())),
                 ..Checked::blank(&subject, "file")
-            },
+            }],
         })
     }
 

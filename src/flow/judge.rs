@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::asked::{failed, leaf, unseen, wire};
 use super::check::{Checked, Seen};
 use super::clients::Known;
+use super::leaves::{self, Part};
 use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, Wire};
 use crate::cert::codec::{self, BlockError, Contents, Format, InputError};
 use crate::cert::installed::{Installed, KeyFound, Link};
@@ -54,42 +55,42 @@ impl<'a> Judge<'a> {
         Self { signatures: Some(signatures), ..self }
     }
 
-    /// The verdict over the bytes of a file.
+    /// The verdict over the bytes of a file: one, or one for each leaf where there are several.
     #[must_use]
-    pub fn file(&self, subject: &str, bytes: &[u8]) -> Checked {
+    pub fn file(&self, subject: &str, bytes: &[u8]) -> Vec<Checked> {
         self.opened(subject, bytes, None)
     }
 
     /// The same, with the passphrase that opens what is encrypted in it.
     #[must_use]
-    pub fn opened(&self, subject: &str, bytes: &[u8], passphrase: Option<&Sensitive>) -> Checked {
+    pub fn opened(&self, subject: &str, bytes: &[u8], passphrase: Option<&Sensitive>) -> Vec<Checked> {
         match codec::read(bytes, passphrase) {
             Ok(found) => self.contents(subject, found),
-            Err(error) => unreadable(subject, &error),
+            Err(error) => vec![unreadable(subject, &error)],
         }
     }
 
     /// The same for a file that was come across: none where it holds neither a certificate nor what should be one.
     #[must_use]
-    pub fn found(&self, subject: &str, bytes: &[u8]) -> Option<Checked> {
-        let mut checked = match codec::read(bytes, None) {
+    pub fn found(&self, subject: &str, bytes: &[u8]) -> Vec<Checked> {
+        let mut all = match codec::read(bytes, None) {
             Ok(found) => self.contents(subject, found),
-            Err(InputError::Empty | InputError::Unknown) => return None,
+            Err(InputError::Empty | InputError::Unknown) => return Vec::new(),
             Err(
                 error @ (InputError::TooLarge(_)
                 | InputError::TooManyBlocks
                 | InputError::Unsupported(_)
                 | InputError::Unreadable { .. }),
-            ) => unreadable(subject, &error),
+            ) => vec![unreadable(subject, &error)],
         };
-        if checked.leaf.is_none() {
+        for checked in all.iter_mut().filter(|checked| checked.leaf.is_none()) {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
         }
-        let empty = checked.leaf.is_none()
-            && checked.chain.is_empty()
-            && checked.problem.is_none()
-            && checked.findings.is_empty();
-        (!empty).then_some(checked)
+        let empty = |one: &Checked| {
+            one.leaf.is_none() && one.chain.is_empty() && one.problem.is_none() && one.findings.is_empty()
+        };
+        all.retain(|checked| !empty(checked));
+        all
     }
 
     /// The moment that everything is held against, UTC.
@@ -98,7 +99,41 @@ impl<'a> Judge<'a> {
         self.now
     }
 
-    fn contents(&self, subject: &str, found: Contents) -> Checked {
+    fn contents(&self, subject: &str, found: Contents) -> Vec<Checked> {
+        let parts = leaves::parts(&found);
+        if parts.is_empty() { vec![self.whole(subject, found)] } else { self.parts(subject, &found, parts) }
+    }
+
+    /// Each of several leaves. What is wrong with the file itself is told with the first.
+    fn parts(&self, subject: &str, found: &Contents, parts: Vec<Part>) -> Vec<Checked> {
+        let count = parts.len();
+        let (mut encrypted, mut bad): (Vec<_>, Vec<_>) =
+            found.bad.iter().partition(|bad| bad.why == BlockError::EncryptedNoPassphrase);
+        let mut blank_lines: Vec<String> = found.broken.iter().map(ToString::to_string).collect();
+        let mut all = Vec::with_capacity(count);
+        for (place, part) in parts.into_iter().enumerate() {
+            let mut checked = Checked::blank(subject, "file");
+            let whole_chain = part.key == KeyFound::Matches || part.chain.len() > 1;
+            let installed = Installed {
+                key: part.key,
+                problems: std::mem::take(&mut bad).into_iter().map(|bad| explain(bad)).collect(),
+                blank_lines: std::mem::take(&mut blank_lines),
+                encrypted: std::mem::take(&mut encrypted).into_iter().map(|bad| bad.place.to_string()).collect(),
+                chain: Chain::as_given(part.chain),
+            };
+            self.judge(&mut checked, &installed, &Sight { whole_chain, ..Sight::default() });
+            if let Some(several) = part.several {
+                let leaf = checked.leaf.as_ref().map(|leaf| leaf.subject.as_str());
+                checked.findings.extend(assess::ruled(vec![several], self.rules, subject, leaf, self.now));
+                checked.findings.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
+            }
+            checked.subject = format!("{subject} ({} of {count})", place + 1);
+            all.push(checked);
+        }
+        all
+    }
+
+    fn whole(&self, subject: &str, found: Contents) -> Checked {
         let mut checked = Checked::blank(subject, "file");
         if found.keys.is_empty() && found.bad.is_empty() && is_trust_store(&found.certificates) {
             self.store(&mut checked, &found.certificates);
@@ -123,6 +158,8 @@ impl<'a> Judge<'a> {
         };
         // A block of a kind that is not known may be the certificate, under a label that was mistyped.
         let nothing_else = found.ignored.keys().all(|label| label.ends_with("PARAMETERS"));
+        // What should be one and is damaged is told; it is not missing as well.
+        let damaged = found.certificates.is_empty() && !bad.is_empty();
         let keys_alone =
             found.certificates.is_empty() && nothing_else && (key == KeyFound::NoLeaf || !encrypted.is_empty());
         // A certificate alone may have its chain in another file; one with its key or its issuer is what a server sends.
@@ -135,8 +172,10 @@ impl<'a> Judge<'a> {
             chain: Chain::as_given(found.certificates),
         };
         self.judge(&mut checked, &installed, &Sight { whole_chain, ..Sight::default() });
-        if keys_alone {
+        if keys_alone || damaged {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
+        }
+        if keys_alone {
             checked.notes.push("it holds a private key and no certificate".to_owned());
         }
         checked
@@ -354,6 +393,54 @@ mod tests {
     use crate::cert::fixture::{NOW, Wish, self_signed};
     use crate::cert::{Anchors, Profile};
 
+    fn only(all: Vec<Checked>) -> Checked {
+        let [one] = <[Checked; 1]>::try_from(all).unwrap();
+        one
+    }
+
+    #[test]
+    fn each_of_several_leaves_is_judged_by_itself_and_by_the_rules_for_the_file() {
+        let root = self_signed(&Wish::ca("Root"));
+        let valid = (datetime!(2030-05-30 0:00 UTC), datetime!(2030-08-28 0:00 UTC));
+        let good = root.issue(&Wish { valid, ..Wish::server("a.example.com").named(&["a.example.com"]) });
+        let own = self_signed(&Wish { valid, ..Wish::server("b.example.com").named(&["b.example.com"]) });
+        let file =
+            format!("{}{}-----BEGIN X509 CRL-----\n-----END X", good.certificate.to_pem(), own.certificate.to_pem());
+        let acceptance = Acceptance { reason: "lab".to_owned(), until: NOW.date() };
+        let target = Some("*.pem".to_owned());
+        let accept = Accept { code: Code::SelfSigned, target, subject: None, acceptance };
+        let rules = Rules { severity: BTreeMap::new(), accepted: vec![accept] };
+        let all = Judge::by_default(NOW).ruled_by(&rules).file("x.pem", file.as_bytes());
+        let told: Vec<(&str, &str, Vec<Code>)> = all
+            .iter()
+            .map(|one| {
+                let codes = one.findings.iter().map(|finding| finding.code).collect();
+                (one.subject.as_str(), one.leaf.as_ref().unwrap().subject.as_str(), codes)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("x.pem (1 of 2)", "CN=a.example.com", vec![Code::Unreadable]),
+                ("x.pem (2 of 2)", "CN=b.example.com", vec![Code::SelfSigned]),
+            ]
+        );
+        assert!(all[1].findings[0].accepted.is_some());
+    }
+
+    /// One damaged block is one finding, and not a missing certificate as well.
+    #[test]
+    fn what_is_damaged_is_told_once() {
+        let own = self_signed(&Wish::server("a").named(&["a.example"])).certificate.to_pem();
+        let cut = &own[..own.len() / 2];
+        let codes = |text: &str| {
+            let checked = only(Judge::by_default(NOW).file("a.pem", text.as_bytes()));
+            checked.findings.iter().map(|one| one.code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(cut), [Code::Unreadable]);
+        assert_eq!(codes(&format!("{cut}\n{own}")), [Code::Unreadable, Code::SelfSigned]);
+    }
+
     #[test]
     fn what_nobody_has_set_is_a_third_with_limits() {
         let before = |days: i64| usual(RenewBefore::Fraction { of: 3, left: 1 }, Duration::days(days));
@@ -375,12 +462,12 @@ mod tests {
         };
         let codes = |checked: &Checked| checked.findings.iter().map(|one| one.code).collect::<Vec<_>>();
         let judge = Judge::by_default(NOW);
-        let plain = judge.file("a.pem", file.as_bytes());
+        let plain = only(judge.file("a.pem", file.as_bytes()));
         assert_eq!((codes(&plain), plain.trust.len()), (vec![], 0));
 
         let (knows, other) = (client("java", vec![root.certificate]), client("system", vec![]));
         let one = [Arc::clone(&other)];
-        let checked = judge.for_clients(&one).file("a.pem", file.as_bytes());
+        let checked = only(judge.for_clients(&one).file("a.pem", file.as_bytes()));
         assert_eq!(codes(&checked), [Code::Untrusted]);
         assert_eq!(
             checked.findings[0].message,
@@ -388,7 +475,7 @@ mod tests {
         );
         assert_eq!(checked.notes, ["a note"]);
         let both = [other, knows];
-        let checked = judge.for_clients(&both).file("a.pem", file.as_bytes());
+        let checked = only(judge.for_clients(&both).file("a.pem", file.as_bytes()));
         assert_eq!(codes(&checked), [Code::TrustDiffers]);
         assert!(checked.findings[0].message.starts_with("trusted by java, not by system: "));
 
@@ -403,18 +490,18 @@ mod tests {
                 acceptance,
             }],
         };
-        let checked = judge.for_clients(&both).ruled_by(&rules).file("a.pem", file.as_bytes());
+        let checked = only(judge.for_clients(&both).ruled_by(&rules).file("a.pem", file.as_bytes()));
         assert_eq!(checked.findings[0].accepted.as_ref().unwrap().reason, "intranet");
         assert_eq!(checked.findings[0].severity, Severity::Critical);
         let late = Judge::by_default(NOW + Duration::DAY).for_clients(&both).ruled_by(&rules);
-        assert!(late.file("a.pem", file.as_bytes()).findings[0].lapsed.is_some());
+        assert!(only(late.file("a.pem", file.as_bytes())).findings[0].lapsed.is_some());
     }
 
     #[test]
     fn an_encrypted_key_is_a_note() {
         let own = self_signed(&Wish::server("a").named(&["a.example"]));
         let der = crate::cert::codec::pkcs8::encrypt(&own.key, &"secret".to_owned().into()).unwrap();
-        let checked = Judge::by_default(NOW).file("a.key", der.expose());
+        let checked = only(Judge::by_default(NOW).file("a.key", der.expose()));
         let codes: Vec<Code> = checked.findings.iter().map(|one| one.code).collect();
         assert_eq!(codes, [Code::KeyEncrypted]);
     }

@@ -12,6 +12,7 @@ pub mod init;
 pub mod install;
 pub mod judge;
 mod keepers;
+mod leaves;
 pub mod obtain;
 pub mod post_upgrade;
 pub mod preview;

@@ -83,6 +83,7 @@ fn codes(answer: &Value, beginning: &str) -> BTreeSet<String> {
 fn a_listener_that_shows_nothing_is_told_by_its_reason() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endless: &[u8] = Box::leak(b"220-mail\r\n".repeat(10_000).into_boxed_slice());
     let doors = [
         ("", says(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"), "plain-http"),
         ("", says(b"SSH-2.0-x\r\n", b""), "not-tls"),
@@ -92,6 +93,7 @@ fn a_listener_that_shows_nothing_is_told_by_its_reason() {
         ("", says(b"", b"\x15\x03\x03\x00\x02\x02\x46"), "protocol-too-old"),
         ("", says(b"", b"\x16\x03\x03\x00\x04\x0b\xff\xff\xff"), "oversized"),
         ("smtp://", says(b"220 mail\r\n", b"250 mail\r\n"), "starttls-refused"),
+        ("smtp://", says(endless, b""), "oversized"),
         ("", silent.local_addr().unwrap(), "timeout"),
     ];
     let bench = Bench::new();
@@ -104,6 +106,7 @@ fn a_listener_that_shows_nothing_is_told_by_its_reason() {
         assert_eq!(codes(&bench.json(&["check", &server]), ""), expected, "{server}");
         assert_eq!(codes(&target, &format!("{server} (www.example.org): ")), expected, "{server}: {target}");
     }
+    assert!(target.to_string().contains("where it is plain text before TLS, check the port"), "{target}");
     // What the files are is told as well, and once.
     assert_eq!(codes(&target, "www.example.org signed itself"), BTreeSet::from(["self-signed".to_owned()]));
 }
