@@ -285,9 +285,9 @@ impl<'a> Mail<'a> {
         let text = format!(
             "[defaults]\nstate_dir = \"{root}/state\"\nlive_dir = \"{root}/live\"\nverify_timeout = 5\n\
              [[target]]\nname = \"mail\"\nkind = \"files\"\nnames = [\"localhost\"]\n\
-             certificate = {:?}\nkey = {:?}\nlisten = {doors:?}\nreload = {:?}\n",
-            peer.folder().join("chain.pem"),
-            peer.folder().join("key.pem"),
+             certificate = \"{}\"\nkey = \"{}\"\nlisten = {doors:?}\nreload = {:?}\n",
+            peer.folder().join("chain.pem").display(),
+            peer.folder().join("key.pem").display(),
             reload(&dir.path().join("new.pem")),
         );
         fs::write(dir.path().join("reseal.toml"), text).unwrap();

@@ -36,7 +36,7 @@ fn says(greeting: &'static [u8], answer: &'static [u8]) -> SocketAddr {
 }
 
 /// A TLS server with these pairs: the first for whoever names nobody, the second for whoever names www.example.org.
-fn tls(by_default: Option<(String, String)>, named: (String, String)) -> SocketAddr {
+fn tls(by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certified = |(chain, key): &(String, String)| {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).map(Result::unwrap).collect();
@@ -44,8 +44,8 @@ fn tls(by_default: Option<(String, String)>, named: (String, String)) -> SocketA
         rustls::sign::CertifiedKey::from_der(chain, key, &provider).unwrap()
     };
     let mut by_name = ResolvesServerCertUsingSni::new();
-    by_name.add("www.example.org", certified(&named)).unwrap();
-    let resolver = Arc::new(Resolver { by_name, other: by_default.as_ref().map(|pair| Arc::new(certified(pair))) });
+    by_name.add("www.example.org", certified(named)).unwrap();
+    let resolver = Arc::new(Resolver { by_name, other: by_default.map(|pair| Arc::new(certified(pair))) });
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = Arc::new(config.with_no_client_auth().with_cert_resolver(resolver));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -118,7 +118,7 @@ fn what_a_listener_sends_is_held_against_the_files() {
     let old = Leaf { self_signed: true, common_name: "appliance", ..Leaf::default() }.make();
     bench.write("web.pem", &good.0, 0o644);
     bench.write("web.key", &good.1, 0o600);
-    let (fresh, behind) = (tls(Some(old.clone()), good.clone()), tls(None, old));
+    let (fresh, behind) = (tls(Some(&old), &good), tls(None, &old));
     let check = |listen: &[SocketAddr]| {
         let listen: Vec<String> = listen.iter().map(|at| format!("\"{at}\"")).collect();
         bench.configure(&format!("listen = [{}]\n", listen.join(", ")));
