@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
@@ -37,6 +38,10 @@ fn says(greeting: &'static [u8], answer: &'static [u8]) -> SocketAddr {
 
 /// A TLS server with these pairs: the first for whoever names nobody, the second for whoever names www.example.org.
 fn tls(by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
+    tls_at(TcpListener::bind("127.0.0.1:0").unwrap(), by_default, named)
+}
+
+fn tls_at(listener: TcpListener, by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certified = |(chain, key): &(String, String)| {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).map(Result::unwrap).collect();
@@ -48,7 +53,6 @@ fn tls(by_default: Option<&(String, String)>, named: &(String, String)) -> Socke
     let resolver = Arc::new(Resolver { by_name, other: by_default.map(|pair| Arc::new(certified(pair))) });
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = Arc::new(config.with_no_client_auth().with_cert_resolver(resolver));
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -144,4 +148,67 @@ fn what_a_listener_sends_is_held_against_the_files() {
     let answer = check(&[fresh, behind]);
     assert_eq!(all(&answer), set(&["other-by-default", "partly-served", "self-signed"]), "{answer}");
     assert!(fs::read_dir(bench.path("state")).is_err(), "it changes nothing");
+}
+
+/// The outage that begins on some machines: one address of a name is behind.
+#[test]
+fn an_address_that_is_behind_is_told_by_itself() {
+    let addresses: Vec<SocketAddr> = ("localhost", 0).to_socket_addrs().unwrap().collect();
+    let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = v4.local_addr().unwrap().port();
+    let (Ok(v6), true) = (TcpListener::bind(("::1", port)), addresses.iter().any(SocketAddr::is_ipv6)) else {
+        println!("skipped: localhost has one address");
+        return;
+    };
+    let bench = Bench::new();
+    let (good, old) = (Leaf::default().make(), Leaf { days: 3, ..Leaf::default() }.make());
+    bench.write("web.pem", &good.0, 0o644);
+    bench.write("web.key", &good.1, 0o600);
+    tls_at(v4, None, &good);
+    let behind = tls_at(v6, None, &old);
+    bench.configure(&format!("listen = [\"localhost:{port}\"]\n"));
+    let answer = bench.json(&["check", "web"]);
+    assert_eq!(
+        codes(&answer, &format!("{behind} (www.example.org) serves certificate ")),
+        BTreeSet::from(["partly-served".to_owned()])
+    );
+    let instead = codes(&answer, &format!("{behind} (www.example.org): what is served instead: "));
+    assert!(instead.contains("expiring") || instead.contains("ends-soon"), "{answer}");
+    assert_eq!(codes(&answer, &format!("127.0.0.1:{port}")), BTreeSet::new(), "the other is good: {answer}");
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_old_protocol_is_told_of_a_listener_as_of_a_server() {
+    let bench = Bench::new();
+    let (certificate, key) = Leaf::default().make();
+    let paths = (bench.write("web.pem", &certificate, 0o644), bench.write("web.key", &key, 0o600));
+    let conf = bench.write(
+        "openssl.cnf",
+        "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = ALL:@SECLEVEL=0\nMinProtocol = TLSv1\n",
+        0o644,
+    );
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut server = Command::new("openssl");
+    server.args(["s_server", "-quiet", "-tls1_1", "-accept", &free.to_string(), "-cert", &paths.0, "-key", &paths.1]);
+    server.env("OPENSSL_CONF", conf).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Running(server.spawn().unwrap());
+    while std::net::TcpStream::connect(free).is_err() {
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    bench.configure(&format!("listen = [\"{free}\"]\n"));
+    for subject in ["web", &free.to_string()] {
+        let answer = bench.json(&["check", subject, "--trust", "none"]);
+        let told = codes(&answer, "the newest protocol it speaks is TLS 1.1");
+        assert_eq!(told, BTreeSet::from(["protocol-too-old".to_owned()]), "{answer}");
+        assert!(codes(&answer, &format!("{free} (")).contains("key-not-proved"), "{answer}");
+    }
 }
