@@ -79,14 +79,20 @@ fn is_leaf(one: &Certificate, each: &[&Certificate]) -> bool {
     !one.is_ca() && !old_root && !each.iter().any(|child| *child != one && child.names_as_issuer(one))
 }
 
-/// Of these, by their names, all that lead upwards from a leaf, as they stand in the file.
+/// CAs that are taken for those above one leaf. An honest one has a few; hundreds of one name above each of hundreds of leaves would
+/// need as many signatures checked as the product of both.
+const MOST_ABOVE: usize = 16;
+
+/// Of these, by their names, those that lead upwards from a leaf, as they stand in the file.
 fn above<'a>(leaf: &Certificate, others: &[&'a Certificate]) -> Vec<&'a Certificate> {
     let mut chosen: Vec<bool> = vec![false; others.len()];
     let mut lowest: Vec<&Certificate> = vec![leaf];
+    let mut left = MOST_ABOVE;
     while let Some(child) = lowest.pop() {
         for (chosen, issuer) in chosen.iter_mut().zip(others) {
-            if !*chosen && child.names_as_issuer(issuer) {
+            if left > 0 && !*chosen && child.names_as_issuer(issuer) {
                 *chosen = true;
+                left -= 1;
                 lowest.push(issuer);
             }
         }
@@ -173,6 +179,16 @@ mod tests {
         found.format = Format::Jks;
         assert_eq!(lengths(&found), [2, 2]);
         assert!(parts(&found)[0].several.is_none());
+    }
+
+    #[test]
+    fn hundreds_of_cas_of_one_name_do_not_stand_above_each_leaf() {
+        let cas: Vec<crate::cert::fixture::Issued> = (0..20).map(|_| self_signed(&Wish::ca("Root"))).collect();
+        let leaf = |name: &str| cas[0].issue(&Wish::server(name).named(&[name])).certificate.to_pem();
+        let mut all = vec![leaf("a.lan"), leaf("b.lan")];
+        all.extend(cas.iter().map(|ca| ca.certificate.to_pem()));
+        let above: Vec<usize> = told(&all).iter().map(|one| one.1).collect();
+        assert_eq!(above, [MOST_ABOVE + 4, MOST_ABOVE], "the rest are strangers to the first");
     }
 
     #[test]
