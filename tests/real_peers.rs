@@ -9,8 +9,9 @@ use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use peers::Peer;
 use rcgen::{
@@ -307,14 +308,27 @@ impl<'a> Mail<'a> {
 
     /// Installs a pair that somebody brought.
     fn install(&self, chain: &str, key: &str) -> (Option<i32>, Value) {
+        let (chain, key) = self.bring(chain, key);
+        self.run(&["install", "mail", "--cert", &chain, "--key", &key])
+    }
+
+    /// The same of a run that does not come to its end.
+    fn started_install(&self, chain: &str, key: &str) -> ExitStatus {
+        let (chain, key) = self.bring(chain, key);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reseal"));
+        command.env_clear().arg("--config").arg(self.dir.path().join("reseal.toml")).stdout(Stdio::null());
+        command.args(["--non-interactive", "install", "mail", "--cert", &chain, "--key", &key]).status().unwrap()
+    }
+
+    /// Writes a pair where an administrator would have it.
+    fn bring(&self, chain: &str, key: &str) -> (String, String) {
         let write = |name: &str, text: &str| {
             let path = self.dir.path().join(name);
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
             path.display().to_string()
         };
-        let (chain, key) = (write("new.pem", chain), write("new.key", key));
-        self.run(&["install", "mail", "--cert", &chain, "--key", &key])
+        (write("new.pem", chain), write("new.key", key))
     }
 
     /// Every door shows this leaf, and proves its key.
@@ -369,6 +383,31 @@ fn a_pair_without_which_starttls_is_gone_is_taken_back() {
         for (name, text) in [("chain.pem", &old), ("key.pem", &old_key.serialize_pem())] {
             assert_eq!(&fs::read_to_string(peer.folder().join(name)).unwrap(), text, "{}", peer.name);
         }
+        mail.serves(&old);
+    }
+}
+
+/// The journal tells how TLS begins: what is recovered is proved over STARTTLS too, without the configuration.
+#[test]
+fn a_killed_install_is_recovered_and_proved_over_starttls() {
+    let authority = Authority::new();
+    let chain = |key: &KeyPair| format!("{}{}", authority.leaf(key), authority.intermediate);
+    let (old_key, new_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let (old, new) = (chain(&old_key), chain(&new_key));
+    for peer in &mail_servers(&old, &old_key) {
+        let doors = peer.doors.iter().filter(|door| door.scheme.is_some()).map(peers::Door::endpoint).collect();
+        let mail = Mail::new(peer, doors, |new| {
+            let chain = peer.folder().join("chain.pem");
+            let kill = format!("cmp -s {} {} && kill -9 $PPID", chain.display(), new.display());
+            vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{kill}; {}", reload(peer).0.join(" "))]
+        });
+        let killed = mail.started_install(&new, &new_key.serialize_pem());
+        assert_eq!(killed.signal(), Some(9), "{}: {killed}", peer.name);
+        assert_eq!(fs::read_to_string(peer.folder().join("chain.pem")).unwrap(), new, "{}", peer.name);
+
+        let (exit, answer) = mail.run(&["recover"]);
+        assert_eq!(exit, Some(0), "{}: {answer}", peer.name);
+        assert_eq!(fs::read_to_string(peer.folder().join("chain.pem")).unwrap(), old, "{}", peer.name);
         mail.serves(&old);
     }
 }
