@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::endpoint::Start;
 use crate::sensitive::Sensitive;
 
 /// What a file holds, for the service that reads it.
@@ -261,6 +262,9 @@ pub enum Probe {
     Tls {
         /// `host:port`, `[v6]:port`.
         address: String,
+        /// How TLS begins there.
+        #[serde(default, skip_serializing_if = "at_once")]
+        start: Start,
         /// Server name to ask for (RFC 6066 section 3); none for an IP address.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
@@ -272,10 +276,26 @@ pub enum Probe {
     Command(Command),
 }
 
+impl Probe {
+    /// A handshake with `address` that begins at once and asks for `name`, whatever the kind of the key.
+    #[must_use]
+    pub fn tls(address: impl Into<String>, name: Option<String>) -> Self {
+        Self::Tls { address: address.into(), start: Start::Tls, name, family: None }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn at_once(start: &Start) -> bool {
+    *start == Start::Tls
+}
+
 impl fmt::Display for Probe {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tls { address, name, family } => {
+            Self::Tls { address, start, name, family } => {
+                if !at_once(start) {
+                    write!(out, "{}://", start.scheme())?;
+                }
                 out.write_str(address)?;
                 if let Some(name) = name {
                     write!(out, " ({name})")?;
@@ -326,5 +346,25 @@ impl fmt::Display for Shown {
             Self::Well => out.write_str("success"),
             Self::Nobody { why } | Self::Failing { why } => out.write_str(why),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Journals of before probes knew protocols stay readable, and those without one are still written as they were.
+    #[test]
+    fn a_probe_without_a_protocol_is_written_as_ever() {
+        let old = r#"{"tls":{"address":"a:1","name":"a.example","family":"rsa"}}"#;
+        let probe: Probe = serde_json::from_str(old).unwrap();
+        assert!(matches!(&probe, Probe::Tls { start: Start::Tls, .. }), "{probe}");
+        assert_eq!(serde_json::to_string(&probe).unwrap(), old);
+
+        let mail = Probe::Tls { address: "a:25".to_owned(), start: Start::Smtp, name: None, family: None };
+        let written = serde_json::to_string(&mail).unwrap();
+        assert_eq!(written, r#"{"tls":{"address":"a:25","start":"smtp"}}"#);
+        assert_eq!(serde_json::from_str::<Probe>(&written).unwrap(), mail);
+        assert_eq!(mail.to_string(), "smtp://a:25");
     }
 }

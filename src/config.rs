@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::assess::Rules;
 use crate::cert::{Generate, Name};
 use crate::change::{Apply, Command, Probe, Role, Slot};
+use crate::endpoint::Start;
 
 pub use places::{NoHome, Places};
 pub use problem::{ConfigError, Problem};
@@ -113,6 +114,8 @@ impl TargetConfig {
 pub struct Listen {
     /// `host:port` or `[v6]:port`.
     pub address: String,
+    /// How TLS begins there.
+    pub start: Start,
     /// Server name to ask for (RFC 6066 section 3).
     pub name: Option<String>,
 }
@@ -121,7 +124,7 @@ impl Listen {
     /// As a probe.
     #[must_use]
     pub fn probe(&self) -> Probe {
-        Probe::Tls { address: self.address.clone(), name: self.name.clone(), family: None }
+        Probe::Tls { address: self.address.clone(), start: self.start, name: self.name.clone(), family: None }
     }
 }
 

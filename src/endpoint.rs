@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// One server to ask.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint {
@@ -30,7 +32,8 @@ pub enum Sni {
 }
 
 /// How TLS begins on a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// At once.
     #[default]
@@ -186,8 +189,13 @@ pub enum EndpointError {
         host: String,
     },
     /// An IPv6 address whose end cannot be told from the port.
-    #[error("the IPv6 address in {0:?} needs brackets")]
-    Brackets(String),
+    #[error("the IPv6 address in {text:?} needs brackets: {meant:?}")]
+    Brackets {
+        /// The whole text.
+        text: String,
+        /// With brackets, as it was probably meant.
+        meant: String,
+    },
 }
 
 impl EndpointError {
@@ -202,7 +210,9 @@ impl EndpointError {
             }
             Self::Extra { .. } => "leave it out: a certificate belongs to a host and a port",
             Self::Host { .. } => "check the spelling; wildcards and ranges name no single host",
-            Self::Brackets(_) => "write `[::1]:443`",
+            Self::Brackets { .. } => {
+                "nobody can tell the port from the address without; a file of this name is written with `./`"
+            }
         }
     }
 }
@@ -282,12 +292,13 @@ impl FromStr for Endpoint {
             return Err(EndpointError::Extra { text: text.to_owned(), extra: format!("{user}@") });
         }
         let (host, port) = split_port(text, rest)?;
-        let host = parse_host(text, host)?;
-        let (start, port) = match (port, of_scheme) {
-            (None, None | Some((_, None))) => return Err(EndpointError::NoPort(text.to_owned())),
-            (None, Some((start, Some(port)))) => (start, port),
-            (Some(port), of_scheme) => parse_port(text, port, of_scheme.map(|(start, _)| start))?,
+        let port = match (port, of_scheme) {
+            (None, None | Some((_, None))) if !host.is_empty() => return Err(EndpointError::NoPort(text.to_owned())),
+            (None, of_scheme) => of_scheme.and_then(|(start, port)| Some((start, port?))),
+            (Some(port), of_scheme) => Some(parse_port(text, port, of_scheme.map(|(start, _)| start))?),
         };
+        let host = parse_host(text, host)?;
+        let (start, port) = port.ok_or_else(|| EndpointError::NoPort(text.to_owned()))?;
         Ok(Self { host, port, start, sni: Sni::Host })
     }
 }
@@ -319,10 +330,25 @@ fn split_port<'a>(text: &str, rest: &'a str) -> Result<(&'a str, Option<&'a str>
         };
     }
     match rest.split_once(':') {
-        Some((_, port)) if port.contains(':') => Err(EndpointError::Brackets(text.to_owned())),
+        Some((_, port)) if port.contains(':') => Err(without_brackets(text, rest)),
         Some((host, port)) => Ok((host, Some(port))),
         None => Ok((rest, None)),
     }
+}
+
+/// Of a text with several colons and no brackets: what was meant, where that is an IPv6 address.
+fn without_brackets(text: &str, rest: &str) -> EndpointError {
+    let is_v6 = |host: &str| parse_host(text, host).is_ok_and(|host| host.contains(':'));
+    let scheme = text.trim().split_once("://").map_or("", |(scheme, _)| scheme);
+    let before = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
+    let parted = rest.rsplit_once(':').filter(|(host, port)| is_v6(host) && parse_port(text, port, None).is_ok());
+    let meant = match parted {
+        Some((host, port)) => format!("{before}[{host}]:{port}"),
+        None if !is_v6(rest) => return EndpointError::Host { text: text.to_owned(), host: rest.to_owned() },
+        None if service(scheme).is_some_and(|(_, port)| port.is_some()) => format!("{before}[{rest}]"),
+        None => format!("{before}[{rest}]:443"),
+    };
+    EndpointError::Brackets { text: text.to_owned(), meant }
 }
 
 fn parse_host(text: &str, host: &str) -> Result<String, EndpointError> {
@@ -410,7 +436,13 @@ mod tests {
             ("gopher://example.org", "not a protocol"),
             ("https://example.org/index.html", "\"/index.html\""),
             ("https://me:secret@example.org", "\"me:secret@\""),
-            ("::1:443", "needs brackets"),
+            ("::1:443", "the IPv6 address in \"::1:443\" needs brackets: \"[::1]:443\""),
+            ("2001:db8::7", "needs brackets: \"[2001:db8::7]:443\""),
+            ("2001:db8::7:imap", "needs brackets: \"[2001:db8::7]:imap\""),
+            ("ldap://2001:db8::7", "needs brackets: \"ldap://[2001:db8::7]\""),
+            ("smtp://2001:db8::7:25", "needs brackets: \"smtp://[2001:db8::7]:25\""),
+            ("a.example:443:1", "\"a.example:443:1\" in \"a.example:443:1\" is neither a host name"),
+            ("443", "names no port"),
             ("[::1", "neither a host name"),
             ("[::1]443", "neither a host name"),
             ("[example.org]:443", "neither a host name"),

@@ -138,11 +138,12 @@ pub fn word(text: &OsStr) -> Result<Item, Refused> {
             Some(_) | None => Ok(Item::Path(text.into())),
         };
     };
-    let Ok(port) = port.parse::<u16>() else {
-        // A service in place of its number: `localhost:https`.
-        let known = if host.is_empty() { None } else { utf8.parse::<Endpoint>().ok() };
-        return Ok(known.map_or_else(|| Item::Path(text.into()), Item::Server));
-    };
+    let known = utf8.parse::<Endpoint>();
+    if let Err(error @ EndpointError::Brackets { .. }) = known {
+        return Err(error.into());
+    }
+    // Perhaps a service in place of its number: `localhost:https`.
+    let Ok(port) = port.parse::<u16>() else { return Ok(known.map_or_else(|_| Item::Path(text.into()), Item::Server)) };
     if let Some((first, last)) = host.split_once('-').and_then(|(first, last)| ends(first, last)) {
         return Range::new(first, last, port).map(Item::Range);
     }
@@ -411,8 +412,19 @@ mod tests {
 
     #[test]
     fn paths_and_servers_are_told_apart() {
-        for path in ["/etc/ssl", "a.pem", "./a:443", "dir/a:443", "a:b", ":443", "::1:443", "a:70000", "C:", "my-file"]
-        {
+        for path in [
+            "/etc/ssl",
+            "a.pem",
+            "./a:443",
+            "./::1:443",
+            "dir/a:443",
+            "a:b",
+            ":443",
+            "a:b:443",
+            "a:70000",
+            "C:",
+            "my-file",
+        ] {
             assert_eq!(one(path), Ok(Item::Path(path.into())), "{path}");
         }
         for server in ["example.org:443", "10.0.0.1:443", "[2001:db8::1]:443", "my-host:443", "localhost:1"] {
@@ -421,6 +433,10 @@ mod tests {
         assert_eq!(one("localhost:https"), Ok(Item::Server("localhost:443".parse().unwrap())));
         assert_eq!(one("smtp://mail.lan"), Ok(Item::Server("smtp://mail.lan:25".parse().unwrap())));
         assert!(matches!(one("gopher://mail.lan"), Err(Refused::Endpoint(EndpointError::Scheme { .. }))));
+        for bare in ["::1:443", "2001:db8::1", "fe80::1:443"] {
+            let Err(Refused::Endpoint(EndpointError::Brackets { meant, .. })) = one(bare) else { panic!("{bare}") };
+            assert!(matches!(one(&meant), Ok(Item::Server(_))), "{meant}");
+        }
         assert!(matches!(one("a b:443"), Err(Refused::Endpoint(EndpointError::Host { .. }))));
     }
 

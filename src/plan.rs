@@ -63,11 +63,16 @@ pub fn decide(findings: &[Finding], means: Means) -> Decision {
         (true, Means { newer: true, .. }) => {
             Decision::Replace { why: "the source holds a newer certificate".to_owned() }
         }
-        (true, _) => match findings.iter().find(|finding| finding.code == Code::NotServed) {
+        (true, _) => match findings.iter().find(|finding| is_not_taken_up(finding)) {
             Some(finding) => Decision::Apply { why: finding.message.clone() },
             None => Decision::Leave { why: "the certificate is good".to_owned() },
         },
     }
+}
+
+/// Whether a listener shows something else than the files hold, and nobody lives with it.
+fn is_not_taken_up(finding: &Finding) -> bool {
+    finding.accepted.is_none() && matches!(finding.code, Code::NotServed | Code::PartlyServed)
 }
 
 #[cfg(test)]
@@ -105,7 +110,13 @@ mod tests {
 
     #[test]
     fn a_service_that_serves_something_else_is_told() {
-        assert!(matches!(decide(&found(Code::NotServed), NO_MEANS), Decision::Apply { .. }));
+        for code in [Code::NotServed, Code::PartlyServed] {
+            assert!(matches!(decide(&found(code), NO_MEANS), Decision::Apply { .. }), "{}", code.name());
+            let until = time::macros::date!(2030 - 01 - 01);
+            let accepted = Some(crate::assess::Acceptance { reason: "x".to_owned(), until });
+            let known = vec![Finding { accepted, ..Finding::new(code, "x") }];
+            assert!(matches!(decide(&known, NO_MEANS), Decision::Leave { .. }), "{}", code.name());
+        }
     }
 
     #[test]

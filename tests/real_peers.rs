@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 
 use peers::Peer;
 use rcgen::{
@@ -240,5 +242,172 @@ fn a_key_of_another_certificate_is_no_good_at_mail_servers() {
             code == "reset" || said.contains("TLS not available") || said.contains("TLS initialization failed"),
             "{said}"
         );
+    }
+}
+
+/// What makes a mail server read its files again, and where the line stands that switches its TLS on.
+fn reload(peer: &Peer) -> (Vec<String>, PathBuf, &'static str) {
+    let at = |name: &str| peer.folder().join(name);
+    let words = |program: &str, conf: &str| {
+        [program, "-c", &at(conf).display().to_string(), "reload"].map(str::to_owned).to_vec()
+    };
+    match peer.name {
+        "postfix" => (words("/usr/sbin/postfix", "conf"), at("conf/main.cf"), "smtpd_tls_security_level = "),
+        "dovecot" => (words("/usr/bin/doveadm", "dovecot.conf"), at("dovecot.conf"), "ssl = "),
+        other => panic!("{other} is no mail server"),
+    }
+}
+
+/// The same, with TLS switched off while the pair is the one in `new.pem`: as a server does that cannot use it.
+fn reload_without_tls(peer: &Peer, new: &Path) -> Vec<String> {
+    let (reload, conf, key) = reload(peer);
+    let (on, off) = if peer.name == "postfix" { ("may", "none") } else { ("yes", "no") };
+    let script = format!(
+        "if cmp -s {chain} {new}; then tls={off}; else tls={on}; fi; sed -i \"s/^{key}.*/{key}$tls/\" {conf}; {reload}",
+        chain = peer.folder().join("chain.pem").display(),
+        new = new.display(),
+        conf = conf.display(),
+        reload = reload.join(" "),
+    );
+    vec!["/bin/sh".to_owned(), "-c".to_owned(), script]
+}
+
+/// A target for the pair of a mail server, proved at these doors of it.
+struct Mail<'a> {
+    peer: &'a Peer,
+    doors: Vec<String>,
+    dir: TempDir,
+}
+
+impl<'a> Mail<'a> {
+    fn new(peer: &'a Peer, doors: Vec<String>, reload: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        let dir = TempDir::new().unwrap();
+        let root = dir.path().display();
+        let text = format!(
+            "[defaults]\nstate_dir = \"{root}/state\"\nlive_dir = \"{root}/live\"\nverify_timeout = 5\n\
+             [[target]]\nname = \"mail\"\nkind = \"files\"\nnames = [\"localhost\"]\n\
+             certificate = \"{}\"\nkey = \"{}\"\nlisten = {doors:?}\nreload = {:?}\n",
+            peer.folder().join("chain.pem").display(),
+            peer.folder().join("key.pem").display(),
+            reload(&dir.path().join("new.pem")),
+        );
+        fs::write(dir.path().join("reseal.toml"), text).unwrap();
+        Self { peer, doors, dir }
+    }
+
+    /// Runs the program; its exit code and its JSON.
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reseal"));
+        command.env_clear().args(["--format", "json", "--non-interactive", "--config"]);
+        let output = command.arg(self.dir.path().join("reseal.toml")).args(arguments).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let answer = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.code(), answer)
+    }
+
+    /// Installs a pair that somebody brought.
+    fn install(&self, chain: &str, key: &str) -> (Option<i32>, Value) {
+        let (chain, key) = self.bring(chain, key);
+        self.run(&["install", "mail", "--cert", &chain, "--key", &key])
+    }
+
+    /// The same of a run that does not come to its end.
+    fn started_install(&self, chain: &str, key: &str) -> ExitStatus {
+        let (chain, key) = self.bring(chain, key);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reseal"));
+        command.env_clear().arg("--config").arg(self.dir.path().join("reseal.toml")).stdout(Stdio::null());
+        command.args(["--non-interactive", "install", "mail", "--cert", &chain, "--key", &key]).status().unwrap()
+    }
+
+    /// Writes a pair where an administrator would have it.
+    fn bring(&self, chain: &str, key: &str) -> (String, String) {
+        let write = |name: &str, text: &str| {
+            let path = self.dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            path.display().to_string()
+        };
+        (write("new.pem", chain), write("new.key", key))
+    }
+
+    /// Every door shows this leaf, and proves its key.
+    fn serves(&self, leaf: &str) {
+        let (_, answer) = self.run(&["check", "mail"]);
+        let row = &answer["results"][0];
+        shows(self.peer.name, row, leaf);
+        assert_eq!(row["served"].as_array().unwrap().len(), self.doors.len(), "{row}");
+    }
+}
+
+fn mail_servers(chain: &str, key: &KeyPair) -> Vec<Peer> {
+    peers::start(Some((chain, &key.serialize_pem())), |name| matches!(name, "postfix" | "dovecot"))
+}
+
+#[test]
+fn a_new_pair_is_proved_over_starttls() {
+    let authority = Authority::new();
+    let chain = |key: &KeyPair| format!("{}{}", authority.leaf(key), authority.intermediate);
+    let (old_key, new_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let (old, new) = (chain(&old_key), chain(&new_key));
+    for peer in &mail_servers(&old, &old_key) {
+        let doors = peer.doors.iter().map(peers::Door::endpoint).collect();
+        let mail = Mail::new(peer, doors, |_| reload(peer).0);
+        mail.serves(&old);
+        let (exit, answer) = mail.install(&new, &new_key.serialize_pem());
+        assert_eq!(exit, Some(0), "{}: {answer}", peer.name);
+        let proof = answer["results"][0].to_string();
+        assert!(proof.contains("committed") && !proof.contains("not_served\":[{"), "{}: {proof}", peer.name);
+        assert_eq!(fs::read_to_string(peer.folder().join("chain.pem")).unwrap(), new, "{}", peer.name);
+        mail.serves(&new);
+        // And back, by the number of what was found there.
+        let (exit, answer) = mail.run(&["restore", "mail", "1"]);
+        assert_eq!(exit, Some(0), "{}: {answer}", peer.name);
+        mail.serves(&old);
+    }
+}
+
+#[test]
+fn a_pair_without_which_starttls_is_gone_is_taken_back() {
+    let authority = Authority::new();
+    let chain = |key: &KeyPair| format!("{}{}", authority.leaf(key), authority.intermediate);
+    let (old_key, new_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let (old, new) = (chain(&old_key), chain(&new_key));
+    for peer in &mail_servers(&old, &old_key) {
+        let doors = peer.doors.iter().filter(|door| door.scheme.is_some()).map(peers::Door::endpoint).collect();
+        let mail = Mail::new(peer, doors, |new| reload_without_tls(peer, new));
+        let (exit, answer) = mail.install(&new, &new_key.serialize_pem());
+        let told = answer["results"][0].to_string();
+        assert_eq!((exit, &answer["results"][0]["outcome"]), (Some(5), &"rolled-back".into()), "{}: {told}", peer.name);
+        assert!(told.contains("does not begin TLS within"), "{}: {told}", peer.name);
+        for (name, text) in [("chain.pem", &old), ("key.pem", &old_key.serialize_pem())] {
+            assert_eq!(&fs::read_to_string(peer.folder().join(name)).unwrap(), text, "{}", peer.name);
+        }
+        mail.serves(&old);
+    }
+}
+
+/// The journal tells how TLS begins: what is recovered is proved over STARTTLS too, without the configuration.
+#[test]
+fn a_killed_install_is_recovered_and_proved_over_starttls() {
+    let authority = Authority::new();
+    let chain = |key: &KeyPair| format!("{}{}", authority.leaf(key), authority.intermediate);
+    let (old_key, new_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let (old, new) = (chain(&old_key), chain(&new_key));
+    for peer in &mail_servers(&old, &old_key) {
+        let doors = peer.doors.iter().filter(|door| door.scheme.is_some()).map(peers::Door::endpoint).collect();
+        let mail = Mail::new(peer, doors, |new| {
+            let chain = peer.folder().join("chain.pem");
+            let kill = format!("cmp -s {} {} && kill -9 $PPID", chain.display(), new.display());
+            vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{kill}; {}", reload(peer).0.join(" "))]
+        });
+        let killed = mail.started_install(&new, &new_key.serialize_pem());
+        assert_eq!(killed.signal(), Some(9), "{}: {killed}", peer.name);
+        assert_eq!(fs::read_to_string(peer.folder().join("chain.pem")).unwrap(), new, "{}", peer.name);
+
+        let (exit, answer) = mail.run(&["recover"]);
+        assert_eq!(exit, Some(0), "{}: {answer}", peer.name);
+        assert_eq!(fs::read_to_string(peer.folder().join("chain.pem")).unwrap(), old, "{}", peer.name);
+        mail.serves(&old);
     }
 }

@@ -138,13 +138,14 @@ fn certificates_are_found_by_what_is_in_the_files() {
 
     let (rows, last) = tree.lines(&["."]);
     let found: Vec<String> = rows.iter().map(subject).collect();
-    let expected = ["./.hidden/own.txt", "./a/b/c/no-extension", "./a/bundle", "./a/good.pem", "./a/with-key.conf"];
-    assert_eq!(found, [&expected[..], &["./across.log", "./cut.pem", "./late.log"]].concat());
-    for (row, code) in [(0, "self-signed"), (4, "self-signed"), (2, "several-leaves"), (6, "unreadable")] {
+    let expected = ["./.hidden/own.txt", "./a/b/c/no-extension", "./a/bundle (1 of 2)", "./a/bundle (2 of 2)"];
+    let further = ["./a/good.pem", "./a/with-key.conf", "./across.log", "./cut.pem", "./late.log"];
+    assert_eq!(found, [&expected[..], &further].concat());
+    for (row, code) in [(0, "self-signed"), (5, "self-signed"), (7, "unreadable")] {
         assert!(codes(&rows[row]).contains(&code), "{code}: {}", rows[row]);
     }
     assert!(
-        [1, 3, 5, 7].iter().all(|row| !rows[*row]["leaf"].is_null() && codes(&rows[*row]) == ["rfc5280-profile"]),
+        [1, 2, 3, 4, 6, 8].iter().all(|row| !rows[*row]["leaf"].is_null() && codes(&rows[*row]) == ["rfc5280-profile"]),
         "{rows:?}"
     );
     let summary = &last["summary"];
@@ -162,7 +163,7 @@ fn certificates_are_found_by_what_is_in_the_files() {
         .output()
         .unwrap();
     let check: Value = serde_json::from_slice(&check.stdout).unwrap();
-    assert_eq!(check["results"][0], rows[4]);
+    assert_eq!(check["results"][0], rows[5]);
 }
 
 #[test]

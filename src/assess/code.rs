@@ -277,7 +277,7 @@ codes! {
     /// The service does not go over to TLS.
     StarttlsRefused = "starttls-refused", Critical, Tell, "switch STARTTLS on in the service; where it is on, its log tells why TLS fails";
     /// The server sends more than a handshake can need.
-    Oversized = "oversized", Critical, Tell, "fewer names or certificates: clients stop reading too";
+    Oversized = "oversized", Critical, Tell, "clients stop reading too: fewer names or certificates; where it is plain text before TLS, check the port";
     /// Somebody answers, and the handshake comes to no certificate.
     HandshakeFails = "handshake-fails", Critical, Tell, "look at the service's own log";
 }

@@ -21,7 +21,7 @@ pub use code::{Code, Severity};
 pub use dates::{date, span};
 pub use elsewhere::remedy_elsewhere;
 pub use finding::{Accept, Acceptance, Finding, NO_RULES, Rules};
-pub use served::{Unseen, Wire, WireVersion};
+pub use served::{Look, Unseen, Wire, WireVersion};
 pub use storage::{Stored, keeper};
 
 use std::collections::BTreeMap;
@@ -30,7 +30,6 @@ use time::{Duration, OffsetDateTime};
 
 use crate::cert::installed::Installed;
 use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
-use crate::change::{Probe, Shown};
 use crate::digest::Digest;
 
 /// What is known about one target, or about files or an endpoint that somebody named.
@@ -47,10 +46,8 @@ pub struct Facts<'a> {
     pub wanted: &'a [Name],
     /// Whether the product is a TLS client with this certificate as well.
     pub needs_client_auth: bool,
-    /// What the probes showed, where they were asked.
-    pub served: &'a [(Probe, Shown)],
-    /// What the handshake told besides the certificate.
-    pub wire: Option<&'a Wire>,
+    /// What is served where, where that was looked at.
+    pub served: &'a [Look],
     /// What clients make of the chain, where they were asked.
     pub trust: &'a [TrustVerdict],
     /// The leaf that was committed last, and what stands in the files now, where the two differ.
@@ -93,7 +90,6 @@ impl<'a> Facts<'a> {
             wanted: &[],
             needs_client_auth: false,
             served: &[],
-            wire: None,
             trust: &[],
             regression: None,
             renew_before,

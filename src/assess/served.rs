@@ -3,8 +3,29 @@
 use std::fmt;
 
 use super::{Code, Facts, Finding};
-use crate::change::{Probe, Shown};
+use crate::change::Shown;
 use crate::digest::Digest;
+
+/// What one look at a server came to: at a listener, or at one of its addresses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Look {
+    /// Where, as people know it.
+    pub at: String,
+    /// What was seen.
+    pub shown: Shown,
+    /// Why no certificate was, where that is known.
+    pub unseen: Option<Unseen>,
+    /// What the handshake told besides the certificate.
+    pub wire: Wire,
+}
+
+impl Look {
+    /// Whether it showed this leaf.
+    #[must_use]
+    pub fn shows(&self, leaf: Digest) -> bool {
+        matches!(self.shown, Shown::Leaf { fingerprint, .. } if fingerprint == leaf)
+    }
+}
 
 /// What a handshake told besides the certificate.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -98,18 +119,36 @@ impl Unseen {
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let on_disk = facts.installed.chain.as_ref().map(|chain| chain.leaf().fingerprint());
-    let shows = |wanted: Digest| move |(_, shown): &&(Probe, Shown)| matches!(shown, Shown::Leaf { fingerprint, .. } if *fingerprint == wanted);
-    let current = on_disk.map_or(0, |leaf| facts.served.iter().filter(shows(leaf)).count());
-    let mut found: Vec<Finding> =
-        facts.served.iter().filter_map(|(probe, shown)| one(probe, shown, on_disk, current > 0)).collect();
-    found.extend(facts.wire.iter().flat_map(|wire| handshake(wire, on_disk)));
+    let current = on_disk.is_some_and(|leaf| facts.served.iter().any(|look| look.shows(leaf)));
+    let mut found: Vec<Finding> = facts.served.iter().filter_map(|look| one(look, on_disk, current)).collect();
+    let told: Vec<(&Look, Vec<(Code, String)>)> = facts
+        .served
+        .iter()
+        .filter(|look| matches!(look.shown, Shown::Leaf { .. }))
+        .map(|look| (look, handshake(&look.wire, on_disk)))
+        .collect();
+    for (look, each) in &told {
+        for (code, message) in each {
+            let everywhere = told.iter().all(|(_, other)| other.contains(&(*code, message.clone())));
+            let message = if everywhere { message.clone() } else { format!("{}: {message}", look.at) };
+            let finding = Finding::new(*code, message);
+            if !found.contains(&finding) {
+                found.push(finding);
+            }
+        }
+    }
     found
 }
 
-fn one(probe: &Probe, shown: &Shown, on_disk: Option<Digest>, elsewhere: bool) -> Option<Finding> {
-    match shown {
+fn one(look: &Look, on_disk: Option<Digest>, elsewhere: bool) -> Option<Finding> {
+    let at = &look.at;
+    let unseen = |usual: Code, why: &str| {
+        let code = look.unseen.map_or(usual, Unseen::code);
+        Some(Finding::new(code, format!("{at}: {why}")))
+    };
+    match &look.shown {
         Shown::Leaf { fingerprint, .. } if on_disk.is_some_and(|leaf| leaf != *fingerprint) => {
-            let what = format!("{probe} serves certificate {}", fingerprint.short());
+            let what = format!("{at} serves certificate {}", fingerprint.short());
             Some(match (elsewhere, on_disk) {
                 (true, Some(leaf)) => {
                     Finding::new(Code::PartlyServed, format!("{what}, others serve {}", leaf.short()))
@@ -118,28 +157,29 @@ fn one(probe: &Probe, shown: &Shown, on_disk: Option<Digest>, elsewhere: bool) -
             })
         }
         Shown::Leaf { proved: false, .. } => {
-            Some(Finding::new(Code::KeyNotProved, format!("{probe} did not prove that it holds the key")))
+            Some(Finding::new(Code::KeyNotProved, format!("{at} did not prove that it holds the key")))
         }
         Shown::Leaf { .. } | Shown::Well => None,
-        Shown::Nobody { why } => Some(Finding::new(Code::Unreachable, format!("{probe}: {why}"))),
-        Shown::Failing { why } => Some(Finding::new(Code::HandshakeFails, format!("{probe}: {why}"))),
+        Shown::Nobody { why } => unseen(Code::Unreachable, why),
+        Shown::Failing { why } => unseen(Code::HandshakeFails, why),
     }
 }
 
-fn handshake(wire: &Wire, leaf: Option<Digest>) -> Vec<Finding> {
+fn handshake(wire: &Wire, leaf: Option<Digest>) -> Vec<(Code, String)> {
     let mut found = Vec::new();
     if let Some(version) = wire.version.filter(|version| *version < WireVersion::Tls12) {
-        found.push(Finding::new(Code::TlsTooOld, format!("the newest protocol it speaks is {version}")));
+        found.push((Code::TlsTooOld, format!("the newest protocol it speaks is {version}")));
     }
     if wire.post_quantum_refused {
-        let message = "a hello with X25519MLKEM768 gets no answer, one without it does";
-        found.push(Finding::new(Code::PostQuantumRefused, message));
+        found.push((
+            Code::PostQuantumRefused,
+            "a hello with X25519MLKEM768 gets no answer, one without it does".to_owned(),
+        ));
     }
     if let (Some(other), Some(leaf)) = (wire.without_name, leaf)
         && other != leaf
     {
-        let message = format!("without a server name it serves certificate {}", other.short());
-        found.push(Finding::new(Code::OtherByDefault, message));
+        found.push((Code::OtherByDefault, format!("without a server name it serves certificate {}", other.short())));
     }
     found
 }

@@ -12,7 +12,7 @@ use super::*;
 use crate::cert::fixture::NOW;
 use crate::cert::installed::KeyFound;
 use crate::cert::{Anchors, Profile};
-use crate::change::{Attributes, Role};
+use crate::change::{Attributes, Role, Shown};
 
 /// Made by hand, with whatever is wrong.
 struct Made {
@@ -164,19 +164,25 @@ fn mode(mode: u32) -> impl FnOnce(&mut Stored) {
 /// A good chain, and a handshake that told this.
 fn wired(wire: &Wire) -> Vec<Code> {
     let Family { middle, .. } = family();
-    judged(&installed(&[&middle.by(|_| {}).certificate, &middle.certificate]), |facts| {
-        // The borrow is shorter than the facts could be.
-        let wire = Box::leak(Box::new(wire.clone()));
-        facts.wire = Some(wire);
-    })
+    let leaf = middle.by(|_| {}).certificate;
+    judged(&installed(&[&leaf, &middle.certificate]), |facts| facts.served = showing(&leaf, wire))
+}
+
+/// A handshake that showed this leaf and told this.
+fn showing(leaf: &Certificate, wire: &Wire) -> &'static [Look] {
+    let shown = Shown::Leaf { fingerprint: leaf.fingerprint(), proved: true };
+    // The borrow is shorter than the facts could be.
+    Box::leak(Box::new([Look { at: "192.0.2.1:443".to_owned(), shown, unseen: None, wire: wire.clone() }]))
 }
 
 fn shown(make: impl FnOnce(Digest) -> Vec<Shown>) -> Vec<Code> {
     let Family { middle, .. } = family();
     let leaf = middle.by(|_| {}).certificate;
-    let probe = |index: usize| Probe::Tls { address: format!("192.0.2.{index}:443"), name: None, family: None };
-    let served: Vec<(Probe, Shown)> =
-        make(leaf.fingerprint()).into_iter().enumerate().map(|(index, shown)| (probe(index), shown)).collect();
+    let look = |(index, shown)| {
+        let at = format!("192.0.2.{index}:443");
+        Look { at, shown, unseen: None, wire: Wire::default() }
+    };
+    let served: Vec<Look> = make(leaf.fingerprint()).into_iter().enumerate().map(look).collect();
     let good = installed(&[&leaf, &middle.certificate]);
     let signatures = Signatures::default();
     let before = |lifetime: Duration| lifetime / 3_i32;
@@ -589,8 +595,10 @@ fn keys_and_uses() -> Vec<Case> {
             |params| params.key_usages = usages.to_vec(),
             KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap(),
         );
-        let wire = Box::leak(Box::new(Wire { rsa_key_exchange: true, ..Wire::default() }));
-        judged(&installed(&[&one.certificate, &middle.certificate]), |facts| facts.wire = Some(wire))
+        let wire = Wire { rsa_key_exchange: true, ..Wire::default() };
+        judged(&installed(&[&one.certificate, &middle.certificate]), |facts| {
+            facts.served = showing(&one.certificate, &wire);
+        })
     };
     let rsa = |words: &str| with_key_of(&openssl(words));
     // The last octet of the modulus stands before the exponent.

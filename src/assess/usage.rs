@@ -18,7 +18,7 @@ pub(super) fn findings(leaf: &Certificate, facts: &Facts<'_>, found: &mut Vec<Fi
     if !leaf.signs_handshakes() {
         found.push(Finding::new(Code::KeyUsage, "its key usage does not include digitalSignature"));
     }
-    let exchanged = facts.wire.is_some_and(|wire| wire.rsa_key_exchange);
+    let exchanged = facts.served.iter().any(|look| look.wire.rsa_key_exchange && look.shows(leaf.fingerprint()));
     if exchanged && matches!(leaf.key_kind(), KeyKind::Rsa(_)) && !leaf.enciphers_keys() {
         let message = "the server exchanges keys with RSA, and its key usage does not include keyEncipherment";
         found.push(Finding::new(Code::NoKeyEncipherment, message));

@@ -14,6 +14,7 @@ use super::{FilesConfig, Listen, NginxConfig, Policy, SourceConfig, TargetConfig
 use crate::assess::Rules;
 use crate::cert::{Generate, Name};
 use crate::change::Apply;
+use crate::endpoint::Endpoint;
 
 /// Lifetime of what a local CA issues where nothing is said, and the most it may be: the cap of the CA/Browser Forum's Baseline
 /// Requirements section 6.3.2 from March 2026 on, which clients hold against private CAs too sooner or later.
@@ -183,7 +184,7 @@ fn listen(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) ->
     for item in table.array("listen", problems).into_iter().flatten() {
         let listener = match item.get_ref() {
             DeValue::String(text) => {
-                address(text, &item.span(), table, problems).map(|address| Listen { address, name: usual.clone() })
+                endpoint(text, &item.span(), table, problems).map(|endpoint| listener_at(&endpoint, usual.clone()))
             }
             DeValue::Table(entries) => {
                 let mut inner = Table::new(table.named("listen"), entries, item.span());
@@ -204,7 +205,8 @@ fn listen(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) ->
                     },
                 };
                 inner.finish(problems);
-                text.and_then(|(text, at)| address(text, &at, table, problems)).map(|address| Listen { address, name })
+                text.and_then(|(text, at)| endpoint(text, &at, table, problems))
+                    .map(|endpoint| listener_at(&endpoint, name))
             }
             DeValue::Integer(_)
             | DeValue::Float(_)
@@ -214,7 +216,7 @@ fn listen(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) ->
                 problems.add_with_hint(
                     &item.span(),
                     format!("{} holds something that is no address", table.named("listen")),
-                    "\"host:port\" or { address = \"host:port\", name = \"server.name\" }",
+                    "\"host:port\", \"smtp://host:port\" or { address = \"host:port\", name = \"server.name\" }",
                 );
                 None
             }
@@ -235,11 +237,16 @@ fn server_name(name: &Name) -> Option<String> {
     }
 }
 
-fn address(text: &str, at: &Range<usize>, table: &Table<'_>, problems: &mut Problems<'_>) -> Option<String> {
-    match words::address(text) {
-        Ok(()) => Some(text.to_owned()),
-        Err(hint) => {
-            problems.add_with_hint(at, format!("{} is no address: {text:?}", table.named("listen")), hint);
+fn listener_at(endpoint: &Endpoint, name: Option<String>) -> Listen {
+    Listen { address: endpoint.address(), start: endpoint.start, name }
+}
+
+/// As `check` and `scan` take it.
+fn endpoint(text: &str, at: &Range<usize>, table: &Table<'_>, problems: &mut Problems<'_>) -> Option<Endpoint> {
+    match text.parse::<Endpoint>() {
+        Ok(endpoint) => Some(endpoint),
+        Err(error) => {
+            problems.add_with_hint(at, format!("{} is no address: {error}", table.named("listen")), error.hint());
             None
         }
     }

@@ -77,11 +77,7 @@ fn every_key_has_its_meaning() {
     let web = config.target("web").unwrap();
     let names: Vec<String> = web.names.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["*.example.org", "www.example.org", "192.0.2.7"]);
-    let tls = |address: &str, name: &str| Probe::Tls {
-        address: address.to_owned(),
-        name: Some(name.to_owned()),
-        family: None,
-    };
+    let tls = |address: &str, name: &str| Probe::tls(address, Some(name.to_owned()));
     assert_eq!(
         web.probes(),
         [
@@ -153,6 +149,25 @@ fn an_empty_file_is_a_configuration_of_nothing() {
 }
 
 #[test]
+fn listeners_are_written_as_endpoints_are() {
+    let text = "[[target]]\nname='a'\nkind='files'\nnames=['mail.example']\ncombined='/c'\n\
+                listen=['smtp://MAIL.example', 'mail.example:imap', 'ldap://[::1]:390', 'https://mail.example', '[::1]:443',\n\
+                { address = 'imap://192.0.2.1', name = 'other.example' }]\n";
+    let probes: Vec<String> = parse(text).unwrap().targets[0].probes().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        probes,
+        [
+            "smtp://mail.example:25 (mail.example)",
+            "imap://mail.example:143 (mail.example)",
+            "ldap://[::1]:390 (mail.example)",
+            "mail.example:443 (mail.example)",
+            "[::1]:443 (mail.example)",
+            "imap://192.0.2.1:143 (other.example)",
+        ]
+    );
+}
+
+#[test]
 fn every_problem_of_a_file_is_told_in_its_order() {
     let text = r#"[defaults]
 verfy_timeout = 30
@@ -183,7 +198,7 @@ passwort = "x"
             "3:8: `keep` in [defaults] must be a whole number; this is a string",
             "4:10: `settle` in [defaults] is 70000, not 0 to 60000",
             "9:29: `names` in target \"web\": \"two words\" cannot stand between the dots of the name \"two words\"",
-            "10:11: `listen` in target \"web\" is no address: \"443\" (write host:port)",
+            "10:11: `listen` in target \"web\" is no address: \"443\" names no port (an endpoint is `host:port`, `[v6]:port` or `smtp://host`)",
             "11:15: `certificate` in target \"web\" must be an absolute path",
             "13:10: `reload` in target \"web\" must be a list of the program and its arguments; this is a string",
             "15:1: `names` in target \"../web\" is empty",
@@ -231,7 +246,29 @@ const WRONG_TARGET: &[(&str, &str)] = &[
         "combined = \"/c\"\nlisten = [{ address = \"h:1\", name = \"192.0.2.1\" }]",
         "6:37: a client cannot ask for \"192.0.2.1\"",
     ),
-    ("combined = \"/c\"\nlisten = [\"https://h:443\"]", "6:11: `listen` in target \"a\" is no address"),
+    (
+        "combined = \"/c\"\nlisten = [\"h:1\", \"gopher://h:70\"]",
+        "6:18: `listen` in target \"a\" is no address: \"gopher\" in \"gopher://h:70\" is not a protocol that can be asked \
+         for its certificate (known are https, smtp, lmtp, imap, ",
+    ),
+    (
+        "combined = \"/c\"\nlisten = [{ address = \"smtp:/h:25\" }]",
+        "6:23: `listen` in target \"a\" is no address: \"/h:25\" in \"smtp:/h:25\" is not part of an endpoint (",
+    ),
+    (
+        "combined = \"/c\"\nlisten = [\"smtp://h:0\"]",
+        "6:11: `listen` in target \"a\" is no address: \"0\" in \"smtp://h:0\" is neither a port nor a known service (",
+    ),
+    (
+        "combined = \"/c\"\nlisten = [\"imap://::1:143\"]",
+        "6:11: `listen` in target \"a\" is no address: the IPv6 address in \"imap://::1:143\" needs brackets: \
+         \"imap://[::1]:143\"",
+    ),
+    (
+        "combined = \"/c\"\nlisten = [\"300.1.2.3:443\"]",
+        "6:11: `listen` in target \"a\" is no address: \"300.1.2.3\" in",
+    ),
+    ("combined = \"/c\"\nlisten = [\"\"]", "6:11: `listen` in target \"a\" is no address: \"\" names no host"),
     ("combined = \"/c\"\nreload = []", "6:10: `reload` in target \"a\" is empty"),
     ("combined = \"/c\"\nreload = [\"/x\", 1]", "6:17: `reload` in target \"a\" must be a list of strings"),
     ("combined = \"/c\"\nreload = { timeout = 1 }", "6:10: `reload` in target \"a\" has no `argv`"),

@@ -1,6 +1,5 @@
 //! Single words of the configuration: what each may be, and what a mistyped one was meant to be.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -48,36 +47,6 @@ pub(super) fn label(text: &str) -> Result<String, String> {
     }
 }
 
-/// `host:port` or `[v6]:port`.
-pub(super) fn address(text: &str) -> Result<(), &'static str> {
-    if text.contains("://") {
-        return Err("write host:port, without a scheme");
-    }
-    if text.parse::<Ipv6Addr>().is_ok() {
-        return Err("write an IPv6 address in brackets and its port: [2001:db8::1]:443");
-    }
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return Err("write host:port");
-    };
-    if !port.bytes().all(|byte| byte.is_ascii_digit()) || !matches!(port.parse::<u16>(), Ok(1..)) {
-        return Err("the port is a number from 1 to 65535");
-    }
-    if let Some(v6) = host.strip_prefix('[') {
-        let v6 = v6.strip_suffix(']').and_then(|v6| v6.parse::<Ipv6Addr>().ok());
-        return v6.map(|_| ()).ok_or("what is in the brackets is no IPv6 address");
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if host.contains(':') {
-        Err("write an IPv6 address in brackets: [2001:db8::1]:443")
-    } else if host.is_empty() || !host.chars().all(plain) {
-        Err("the host is a name or an IP address")
-    } else if host.chars().all(|c| c.is_ascii_digit() || c == '.') && host.parse::<Ipv4Addr>().is_err() {
-        Err("the host looks like an IPv4 address, but is none")
-    } else {
-        Ok(())
-    }
-}
-
 /// The name of an account of the system.
 pub(super) fn user(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-$".contains(c);
@@ -112,35 +81,6 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses() {
-        for good in ["127.0.0.1:443", "[::1]:8443", "mail.example.org:993", "localhost:1", "my_host:65535"] {
-            assert_eq!(address(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "",
-            "443",
-            ":443",
-            "host",
-            "host:",
-            "host:0",
-            "host:65536",
-            "host:+1",
-            "::1",
-            "::1:443",
-            "[::1]",
-            "[::1:443",
-            "[x]:443",
-            "https://host:443",
-            "ho st:443",
-            "300.1.2.3:443",
-            "1.2.3:443",
-            "host:443/path",
-        ] {
-            assert!(address(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn labels_are_safe_as_file_names() {

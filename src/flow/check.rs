@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::asked;
 use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
 use super::obtain;
@@ -104,7 +105,8 @@ pub fn run(session: &Session<'_>, subjects: &[OsString]) -> Result<Vec<Checked>,
     if !subjects.is_empty() {
         // Once for all: a descriptor can be read no second time.
         run.passphrase = obtain::named_passphrase(session.host, &session.options.secrets)?;
-        return subjects.iter().map(|subject| run.one(subject)).collect();
+        let all: Result<Vec<Vec<Checked>>, Refusal> = subjects.iter().map(|subject| run.one(subject)).collect();
+        return all.map(|all| all.into_iter().flatten().collect());
     }
     let seen = session.config.targets.iter().map(|config| run.target(config));
     let (mut all, leaves): (Vec<Checked>, Vec<Option<Certificate>>) =
@@ -143,12 +145,13 @@ struct Run<'a, 's> {
 }
 
 impl Run<'_, '_> {
-    fn one(&self, subject: &OsStr) -> Result<Checked, Refusal> {
+    /// One verdict; several of a file with several leaves.
+    fn one(&self, subject: &OsStr) -> Result<Vec<Checked>, Refusal> {
         let session = self.session;
         // A name that is no UTF-8 is a file's.
         let Some(subject) = subject.to_str() else { return self.file(Path::new(subject)) };
         if let Some(config) = session.config.target(subject) {
-            return self.target(config).map(|(checked, _)| checked);
+            return self.target(config).map(|(checked, _)| vec![checked]);
         }
         let path = Path::new(subject);
         if (subject.contains('/') && !subject.contains("://")) || session.host.exists(path) {
@@ -156,7 +159,7 @@ impl Run<'_, '_> {
         }
         let looks_like_one = subject.contains("://") || subject.rsplit_once(':').is_some();
         match subject.parse::<Endpoint>() {
-            Ok(endpoint) => self.endpoint(subject, &endpoint),
+            Ok(endpoint) => self.endpoint(subject, &endpoint).map(|checked| vec![checked]),
             Err(error) if looks_like_one => Err(Refusal::new(error.to_string()).hint(error.hint())),
             Err(_) => Err(session.target(subject).err().map_or_else(
                 || Refusal::new(format!("{subject} was not there a moment ago")),
@@ -187,7 +190,7 @@ impl Run<'_, '_> {
         }
         let state = state.ok().flatten();
         let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
-        let served = survey::ask(session.host, &seen.probes(), config.policy.probe_timeout);
+        let served = asked::closely(session.host, &seen.probes(), config.policy.probe_timeout);
         let against = survey::Against {
             committed: committed.as_ref().map(|(_, manifest)| manifest),
             served: &served,
@@ -202,7 +205,8 @@ impl Run<'_, '_> {
         let first = seen.pairs.first();
         checked.leaf = first.and_then(|pair| pair.installed.leaf());
         checked.chain = first.map(|pair| pair.installed.links()).unwrap_or_default();
-        checked.served = served.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
+        checked.served =
+            served.into_iter().map(|asked| Seen { probe: asked.probe.to_string(), shown: asked.shown }).collect();
         checked.notes.extend(seen.site.notes.clone());
         checked.notes.extend(clients.iter().flat_map(|client| client.1.clone()));
         let leaf = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().clone()));
@@ -218,15 +222,15 @@ impl Run<'_, '_> {
     }
 
     /// Nobody's trust is asked for unless somebody says whose: reading the roots takes longer than all the rest.
-    fn file(&self, path: &Path) -> Result<Checked, Refusal> {
+    fn file(&self, path: &Path) -> Result<Vec<Checked>, Refusal> {
         let clients = self.clients.or(&[])?;
         let subject = path.display().to_string();
         Ok(match self.session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
             Ok(bytes) => self.judge(&clients).file(&subject, bytes.expose()),
-            Err(error) => Checked {
+            Err(error) => vec![Checked {
                 problem: Some(format!("cannot read {}: {error}", path.display())),
                 ..Checked::blank(&subject, "file")
-            },
+            }],
         })
     }
 

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
+use super::asked::{failed, leaf, unseen, wire};
 use super::check::{Checked, Seen};
 use super::clients::Known;
-use crate::assess::{self, Code, Facts, Finding, NO_RULES, Rules, Unseen, Wire, WireVersion};
-use crate::cert::codec::{self, BlockError, Contents, Format, InputError};
+use super::leaves::{self, Part};
+use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, Wire};
+use crate::cert::codec::{self, BadBlock, BlockError, Contents, Format, InputError};
 use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown};
 use crate::config::{Policy, RenewBefore};
 use crate::digest::Digest;
 use crate::endpoint::Endpoint;
-use crate::host::tls::{PostQuantum, ProbeError, Refusal as Refused, Served, Spoken, Version};
+use crate::host::tls::{ProbeError, Served};
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 
@@ -61,36 +63,36 @@ impl<'a> Judge<'a> {
         Self { passphrase, ..self }
     }
 
-    /// The verdict over the bytes of a file.
+    /// The verdict over the bytes of a file: one, or one for each leaf where there are several.
     #[must_use]
-    pub fn file(&self, subject: &str, bytes: &[u8]) -> Checked {
+    pub fn file(&self, subject: &str, bytes: &[u8]) -> Vec<Checked> {
         match codec::read(bytes, self.passphrase) {
             Ok(found) => self.contents(subject, found),
-            Err(error) => unreadable(subject, &error),
+            Err(error) => vec![unreadable(subject, &error)],
         }
     }
 
     /// The same for a file that was come across: none where it holds neither a certificate nor what should be one.
     #[must_use]
-    pub fn found(&self, subject: &str, bytes: &[u8]) -> Option<Checked> {
-        let mut checked = match codec::read(bytes, self.passphrase) {
+    pub fn found(&self, subject: &str, bytes: &[u8]) -> Vec<Checked> {
+        let mut all = match codec::read(bytes, self.passphrase) {
             Ok(found) => self.contents(subject, found),
-            Err(InputError::Empty | InputError::Unknown) => return None,
+            Err(InputError::Empty | InputError::Unknown) => return Vec::new(),
             Err(
                 error @ (InputError::TooLarge(_)
                 | InputError::TooManyBlocks
                 | InputError::Unsupported(_)
                 | InputError::Unreadable { .. }),
-            ) => unreadable(subject, &error),
+            ) => vec![unreadable(subject, &error)],
         };
-        if checked.leaf.is_none() {
+        for checked in all.iter_mut().filter(|checked| checked.leaf.is_none()) {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
         }
-        let empty = checked.leaf.is_none()
-            && checked.chain.is_empty()
-            && checked.problem.is_none()
-            && checked.findings.is_empty();
-        (!empty).then_some(checked)
+        let empty = |one: &Checked| {
+            one.leaf.is_none() && one.chain.is_empty() && one.problem.is_none() && one.findings.is_empty()
+        };
+        all.retain(|checked| !empty(checked));
+        all
     }
 
     /// The moment that everything is held against, UTC.
@@ -99,16 +101,47 @@ impl<'a> Judge<'a> {
         self.now
     }
 
-    fn contents(&self, subject: &str, found: Contents) -> Checked {
+    fn contents(&self, subject: &str, found: Contents) -> Vec<Checked> {
+        let parts = leaves::parts(&found);
+        if parts.is_empty() { vec![self.whole(subject, found)] } else { self.parts(subject, &found, parts) }
+    }
+
+    /// Each of several leaves. What is wrong with the file itself is told with the first.
+    fn parts(&self, subject: &str, found: &Contents, parts: Vec<Part>) -> Vec<Checked> {
+        let count = parts.len();
+        let (mut encrypted, mut bad): (Vec<_>, Vec<_>) = found.bad.iter().partition(|bad| is_locked(bad));
+        let mut notes = unopened(&encrypted);
+        let mut blank_lines: Vec<String> = found.broken.iter().map(ToString::to_string).collect();
+        let mut all = Vec::with_capacity(count);
+        for (place, part) in parts.into_iter().enumerate() {
+            let mut checked = Checked { notes: std::mem::take(&mut notes), ..Checked::blank(subject, "file") };
+            let whole_chain = part.key == KeyFound::Matches || part.chain.len() > 1;
+            let installed = Installed {
+                key: part.key,
+                problems: std::mem::take(&mut bad).into_iter().map(|bad| explain(bad)).collect(),
+                blank_lines: std::mem::take(&mut blank_lines),
+                encrypted: std::mem::take(&mut encrypted).into_iter().map(|bad| bad.place.to_string()).collect(),
+                chain: Chain::as_given(part.chain),
+            };
+            self.judge(&mut checked, &installed, &Sight { whole_chain, ..Sight::default() });
+            if let Some(several) = part.several {
+                let leaf = checked.leaf.as_ref().map(|leaf| leaf.subject.as_str());
+                checked.findings.extend(assess::ruled(vec![several], self.rules, subject, leaf, self.now));
+                checked.findings.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
+            }
+            checked.subject = format!("{subject} ({} of {count})", place + 1);
+            all.push(checked);
+        }
+        all
+    }
+
+    fn whole(&self, subject: &str, found: Contents) -> Checked {
         let mut checked = Checked::blank(subject, "file");
         if found.keys.is_empty() && found.bad.is_empty() && is_trust_store(&found.certificates) {
             self.store(&mut checked, &found.certificates);
             return checked;
         }
-        let (encrypted, bad): (Vec<_>, Vec<_>) = found
-            .bad
-            .iter()
-            .partition(|bad| matches!(bad.why, BlockError::EncryptedNoPassphrase | BlockError::WrongPassphrase));
+        let (encrypted, bad): (Vec<_>, Vec<_>) = found.bad.iter().partition(|bad| is_locked(bad));
         if found.certificates.is_empty()
             && !encrypted.is_empty()
             && matches!(found.format, Format::Pkcs12 | Format::Jks)
@@ -118,8 +151,7 @@ impl<'a> Judge<'a> {
             checked.problem = Some(format!("cannot look into {subject}: {}: {why}{way}", found.format));
             return checked;
         }
-        let unopened = encrypted.iter().filter(|bad| bad.why == BlockError::WrongPassphrase);
-        checked.notes.extend(unopened.map(|bad| format!("{}: {}", bad.place, explain(&bad.why))));
+        checked.notes.extend(unopened(&encrypted));
         let key = match (found.certificates.first(), found.keys.as_slice()) {
             (_, []) => KeyFound::None,
             (None, [_, ..]) => KeyFound::NoLeaf,
@@ -128,6 +160,8 @@ impl<'a> Judge<'a> {
         };
         // A block of a kind that is not known may be the certificate, under a label that was mistyped.
         let nothing_else = found.ignored.keys().all(|label| label.ends_with("PARAMETERS"));
+        // What should be one and is damaged is told; it is not missing as well.
+        let damaged = found.certificates.is_empty() && !bad.is_empty();
         let keys_alone =
             found.certificates.is_empty() && nothing_else && (key == KeyFound::NoLeaf || !encrypted.is_empty());
         // A certificate alone may have its chain in another file; one with its key or its issuer is what a server sends.
@@ -140,8 +174,10 @@ impl<'a> Judge<'a> {
             chain: Chain::as_given(found.certificates),
         };
         self.judge(&mut checked, &installed, &Sight { whole_chain, ..Sight::default() });
-        if keys_alone {
+        if keys_alone || damaged {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
+        }
+        if keys_alone {
             checked.notes.push("it holds a private key and no certificate".to_owned());
         }
         checked
@@ -176,8 +212,7 @@ impl<'a> Judge<'a> {
                 None => self.unseen(subject, Unseen::NoAddress, Shown::Nobody { why: "it has no address".to_owned() }),
             };
         };
-        let without_name =
-            answers.unnamed.as_ref().and_then(|served| served.chain.first()).map(|leaf| Digest::of(leaf));
+        let without_name = answers.unnamed.as_ref().and_then(leaf);
         let others: Vec<&Served> = answers
             .named
             .iter()
@@ -228,19 +263,18 @@ impl<'a> Judge<'a> {
         };
         let wanted: Vec<Name> = wanted(endpoint).into_iter().collect();
         let name = endpoint.server_name().map(str::to_owned);
-        let told: Vec<(Probe, Shown)> = std::iter::once(&served)
+        let start = endpoint.start;
+        let told: Vec<Look> = std::iter::once(&served)
             .chain(others)
             .filter_map(|served| {
-                let fingerprint = Digest::of(served.chain.first()?);
+                let shown = Shown::Leaf { fingerprint: leaf(served)?, proved: served.proved };
                 let address = served.address.to_string();
-                let probe = Probe::Tls { address, name: name.clone(), family: None };
-                Some((probe, Shown::Leaf { fingerprint, proved: served.proved }))
+                let at = Probe::Tls { address, start, name: name.clone(), family: None }.to_string();
+                Some(Look { at, shown, unseen: None, wire: Wire { without_name, ..wire(served) } })
             })
             .collect();
-        let wire = Wire { without_name, ..wire(served) };
-        let sight = Sight { wanted: &wanted, served: &told, wire: Some(&wire), whole_chain: true };
-        self.judge(&mut checked, &installed, &sight);
-        checked.served = told.into_iter().map(|(probe, shown)| Seen { probe: probe.to_string(), shown }).collect();
+        self.judge(&mut checked, &installed, &Sight { wanted: &wanted, served: &told, whole_chain: true });
+        checked.served = told.into_iter().map(|look| Seen { probe: look.at, shown: look.shown }).collect();
         checked
     }
 
@@ -254,11 +288,7 @@ impl<'a> Judge<'a> {
     /// The verdict over an address at which a handshake failed with this error.
     #[must_use]
     pub fn failed(&self, address: &str, error: &ProbeError) -> Checked {
-        let why = explain(error);
-        let unseen = unseen(error);
-        let nobody = matches!(unseen, Unseen::NoAddress | Unseen::Refused);
-        let shown = if nobody { Shown::Nobody { why } } else { Shown::Failing { why } };
-        self.unseen(address, unseen, shown)
+        self.unseen(address, unseen(error), failed(error))
     }
 
     fn unseen(&self, address: &str, unseen: Unseen, shown: Shown) -> Checked {
@@ -282,7 +312,6 @@ impl<'a> Judge<'a> {
             whole_chain: sight.whole_chain,
             wanted: sight.wanted,
             served: sight.served,
-            wire: sight.wire,
             trust: &checked.trust,
             rules: self.rules,
             subject: &checked.subject,
@@ -320,8 +349,7 @@ pub(super) fn elsewhere(mut findings: Vec<Finding>) -> Vec<Finding> {
 #[derive(Clone, Copy, Default)]
 struct Sight<'a> {
     wanted: &'a [Name],
-    served: &'a [(Probe, Shown)],
-    wire: Option<&'a Wire>,
+    served: &'a [Look],
     whole_chain: bool,
 }
 
@@ -342,42 +370,15 @@ fn usual(renew_before: RenewBefore, lifetime: Duration) -> Duration {
     renew_before.left_of(lifetime).clamp(least, Duration::days(30).max(least))
 }
 
-/// What a handshake told, in the judge's words.
-fn wire(served: &Served) -> Wire {
-    let version = match served.version {
-        Version::Tls10 => WireVersion::Tls10,
-        Version::Tls11 => WireVersion::Tls11,
-        Version::Tls12 => WireVersion::Tls12,
-        Version::Tls13 => WireVersion::Tls13,
-    };
-    Wire {
-        version: Some(version),
-        rsa_key_exchange: served.suite.is_some_and(|suite| suite.starts_with("TLS_RSA_")),
-        post_quantum_refused: served.post_quantum == PostQuantum::Refused,
-        without_name: None,
-    }
+/// Whether a passphrase, or another one, opens it.
+fn is_locked(bad: &BadBlock) -> bool {
+    matches!(bad.why, BlockError::EncryptedNoPassphrase | BlockError::WrongPassphrase)
 }
 
-/// The one place where an error of the probe becomes a reason of the catalogue.
-fn unseen(error: &ProbeError) -> Unseen {
-    match error {
-        ProbeError::Resolve { .. } | ProbeError::Name { .. } | ProbeError::Avoided { .. } => Unseen::NoAddress,
-        ProbeError::Refused { .. } => Unseen::Refused,
-        ProbeError::Connect { .. } => Unseen::Unreachable,
-        ProbeError::Timeout { .. } => Unseen::Timeout,
-        ProbeError::Reset { .. } => Unseen::Reset,
-        ProbeError::NotTls { seen: Spoken::Http, .. } => Unseen::PlainHttp,
-        ProbeError::NotTls { seen: Spoken::Known { .. } | Spoken::Other(_), .. } => Unseen::NotTls,
-        ProbeError::Alert { alert, .. } if alert == "protocol_version" => Unseen::TooOld,
-        ProbeError::Alert { .. } => Unseen::Alert,
-        ProbeError::TooOld { .. } => Unseen::TooOld,
-        ProbeError::Oversized { .. } | ProbeError::StartTls { why: Refused::TooMuch, .. } => Unseen::Oversized,
-        ProbeError::StartTls {
-            why: Refused::NotOffered | Refused::Refused(_) | Refused::TakenBack(_) | Refused::Broken(_),
-            ..
-        } => Unseen::StarttlsRefused,
-        ProbeError::Tls { .. } | ProbeError::Malformed { .. } | ProbeError::Tls13Alone { .. } => Unseen::Other,
-    }
+/// What the passphrase that was given does not open, a line each.
+fn unopened(locked: &[&BadBlock]) -> Vec<String> {
+    let wrong = locked.iter().filter(|bad| bad.why == BlockError::WrongPassphrase);
+    wrong.map(|bad| format!("{}: {}", bad.place, explain(&bad.why))).collect()
 }
 
 /// Whether these are roots to be trusted, and not a server's chain: several, each a CA that names itself as issuer and no server.
@@ -405,6 +406,54 @@ mod tests {
     use crate::cert::fixture::{NOW, Wish, self_signed};
     use crate::cert::{Anchors, Profile};
 
+    fn only(all: Vec<Checked>) -> Checked {
+        let [one] = <[Checked; 1]>::try_from(all).unwrap();
+        one
+    }
+
+    #[test]
+    fn each_of_several_leaves_is_judged_by_itself_and_by_the_rules_for_the_file() {
+        let root = self_signed(&Wish::ca("Root"));
+        let valid = (datetime!(2030-05-30 0:00 UTC), datetime!(2030-08-28 0:00 UTC));
+        let good = root.issue(&Wish { valid, ..Wish::server("a.example.com").named(&["a.example.com"]) });
+        let own = self_signed(&Wish { valid, ..Wish::server("b.example.com").named(&["b.example.com"]) });
+        let file =
+            format!("{}{}-----BEGIN X509 CRL-----\n-----END X", good.certificate.to_pem(), own.certificate.to_pem());
+        let acceptance = Acceptance { reason: "lab".to_owned(), until: NOW.date() };
+        let target = Some("*.pem".to_owned());
+        let accept = Accept { code: Code::SelfSigned, target, subject: None, acceptance };
+        let rules = Rules { severity: BTreeMap::new(), accepted: vec![accept] };
+        let all = Judge::by_default(NOW).ruled_by(&rules).file("x.pem", file.as_bytes());
+        let told: Vec<(&str, &str, Vec<Code>)> = all
+            .iter()
+            .map(|one| {
+                let codes = one.findings.iter().map(|finding| finding.code).collect();
+                (one.subject.as_str(), one.leaf.as_ref().unwrap().subject.as_str(), codes)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("x.pem (1 of 2)", "CN=a.example.com", vec![Code::Unreadable]),
+                ("x.pem (2 of 2)", "CN=b.example.com", vec![Code::SelfSigned]),
+            ]
+        );
+        assert!(all[1].findings[0].accepted.is_some());
+    }
+
+    /// One damaged block is one finding, and not a missing certificate as well.
+    #[test]
+    fn what_is_damaged_is_told_once() {
+        let own = self_signed(&Wish::server("a").named(&["a.example"])).certificate.to_pem();
+        let cut = &own[..own.len() / 2];
+        let codes = |text: &str| {
+            let checked = only(Judge::by_default(NOW).file("a.pem", text.as_bytes()));
+            checked.findings.iter().map(|one| one.code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(cut), [Code::Unreadable]);
+        assert_eq!(codes(&format!("{cut}\n{own}")), [Code::Unreadable, Code::SelfSigned]);
+    }
+
     #[test]
     fn what_nobody_has_set_is_a_third_with_limits() {
         let before = |days: i64| usual(RenewBefore::Fraction { of: 3, left: 1 }, Duration::days(days));
@@ -426,12 +475,12 @@ mod tests {
         };
         let codes = |checked: &Checked| checked.findings.iter().map(|one| one.code).collect::<Vec<_>>();
         let judge = Judge::by_default(NOW);
-        let plain = judge.file("a.pem", file.as_bytes());
+        let plain = only(judge.file("a.pem", file.as_bytes()));
         assert_eq!((codes(&plain), plain.trust.len()), (vec![], 0));
 
         let (knows, other) = (client("java", vec![root.certificate]), client("system", vec![]));
         let one = [Arc::clone(&other)];
-        let checked = judge.for_clients(&one).file("a.pem", file.as_bytes());
+        let checked = only(judge.for_clients(&one).file("a.pem", file.as_bytes()));
         assert_eq!(codes(&checked), [Code::Untrusted]);
         assert_eq!(
             checked.findings[0].message,
@@ -439,7 +488,7 @@ mod tests {
         );
         assert_eq!(checked.notes, ["a note"]);
         let both = [other, knows];
-        let checked = judge.for_clients(&both).file("a.pem", file.as_bytes());
+        let checked = only(judge.for_clients(&both).file("a.pem", file.as_bytes()));
         assert_eq!(codes(&checked), [Code::TrustDiffers]);
         assert!(checked.findings[0].message.starts_with("trusted by java, not by system: "));
 
@@ -454,24 +503,24 @@ mod tests {
                 acceptance,
             }],
         };
-        let checked = judge.for_clients(&both).ruled_by(&rules).file("a.pem", file.as_bytes());
+        let checked = only(judge.for_clients(&both).ruled_by(&rules).file("a.pem", file.as_bytes()));
         assert_eq!(checked.findings[0].accepted.as_ref().unwrap().reason, "intranet");
         assert_eq!(checked.findings[0].severity, Severity::Critical);
         let late = Judge::by_default(NOW + Duration::DAY).for_clients(&both).ruled_by(&rules);
-        assert!(late.file("a.pem", file.as_bytes()).findings[0].lapsed.is_some());
+        assert!(only(late.file("a.pem", file.as_bytes())).findings[0].lapsed.is_some());
     }
 
     #[test]
     fn an_encrypted_key_is_a_note() {
         let own = self_signed(&Wish::server("a").named(&["a.example"]));
         let der = crate::cert::codec::pkcs8::encrypt(&own.key, &"secret".to_owned().into()).unwrap();
-        let checked = Judge::by_default(NOW).file("a.key", der.expose());
+        let checked = only(Judge::by_default(NOW).file("a.key", der.expose()));
         let codes = |checked: &Checked| checked.findings.iter().map(|one| one.code).collect::<Vec<_>>();
         assert_eq!(codes(&checked), [Code::KeyEncrypted]);
         assert_eq!(checked.notes, ["it holds a private key and no certificate"]);
         // Neither damaged nor gone: another passphrase opens it.
         let other = "other".to_owned().into();
-        let checked = Judge::by_default(NOW).opening_with(Some(&other)).file("a.key", der.expose());
+        let checked = only(Judge::by_default(NOW).opening_with(Some(&other)).file("a.key", der.expose()));
         assert_eq!(codes(&checked), [Code::KeyEncrypted]);
         assert!(
             checked.notes.iter().any(|note| note.ends_with("the passphrase does not open it")),

@@ -1,6 +1,7 @@
 //! One file a verb. Each introduces adapters to the engine and reads like the drawing in the crate's documentation.
 
 pub mod adopt;
+mod asked;
 pub mod backups;
 pub mod ca;
 mod change;
@@ -11,6 +12,7 @@ pub mod init;
 pub mod install;
 pub mod judge;
 mod keepers;
+mod leaves;
 pub mod obtain;
 pub mod post_upgrade;
 pub mod preview;
@@ -19,6 +21,7 @@ pub mod recover;
 pub mod renew;
 pub mod restore;
 pub mod scan;
+mod sent;
 mod shared;
 pub mod status;
 mod survey;

@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn what_was_written_reads_back() {
         let certificate = crate::cert::fixture::self_signed(&crate::cert::fixture::Wish::server("a.example"));
-        let mut one = Judge::by_default(NOW).file("/x/a.pem", certificate.certificate.to_pem().as_bytes());
+        let mut one = Judge::by_default(NOW).file("/x/a.pem", certificate.certificate.to_pem().as_bytes()).remove(0);
         let shown = Shown::Leaf { fingerprint: Digest::of(b"x"), proved: true };
         one.served.push(Seen { probe: "a:443".to_owned(), shown });
         one.served.push(Seen { probe: "b:443".to_owned(), shown: Shown::Nobody { why: "refused".to_owned() } });

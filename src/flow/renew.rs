@@ -6,7 +6,7 @@ use super::change::{self, Intent};
 use super::install::{acceptable, holds, nothing, pairs_for};
 use super::preview::Plan;
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, obtain, restore};
+use super::{Refusal, Report, Session, asked, obtain, restore};
 use crate::assess::Finding;
 use crate::cert::codec;
 use crate::cert::installed::Leaf;
@@ -130,7 +130,7 @@ fn decide(session: &mut Session<'_>, config: &TargetConfig) -> Result<(Decision,
     let state = State::open(session.host)?;
     let committed = survey::committed(state.as_ref(), &config.name)?;
     let manifest = committed.as_ref().map(|(_, manifest)| manifest);
-    let served = survey::ask(session.host, &survey.probes(), config.policy.probe_timeout);
+    let served = asked::ask(session.host, &survey.probes(), config.policy.probe_timeout);
     let findings = survey::findings(&survey, config, manifest, &served, session.host.now());
     let mut notes = Vec::new();
     let newer = match survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref()) {

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::asked::Asked;
 use super::clients::Known;
-use super::{Refusal, judge, keepers};
-use crate::assess::{self, Facts, Finding, Regression, Stored};
+use super::{Refusal, judge, keepers, sent};
+use crate::assess::{self, Facts, Finding, Look as Sight, Regression, Stored};
 use crate::cert::installed::{self, Installed};
 use crate::cert::{Signatures, TrustVerdict};
-use crate::change::{Image, Probe, Role, Shown, Slot};
+use crate::change::{Image, Probe, Role, Slot};
 use crate::config::{TargetConfig, TargetKind};
 use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
@@ -177,15 +177,6 @@ fn locate(
     Ok((Place::of(&real, &held, &dir), look))
 }
 
-/// What every probe shows now, asked at the same time.
-pub(super) fn ask(host: &Host, probes: &[Probe], limit: Duration) -> Vec<(Probe, Shown)> {
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = probes.iter().map(|probe| (probe, scope.spawn(move || host.probe(probe, limit)))).collect();
-        let lost = || Shown::Failing { why: "the probe itself failed".to_owned() };
-        asked.into_iter().map(|(probe, thread)| (probe.clone(), thread.join().unwrap_or_else(|_| lost()))).collect()
-    })
-}
-
 /// What was committed last for a target, if its backup is whole.
 pub(super) fn committed(state: Option<&State>, target: &str) -> Result<Option<(Vault, Manifest)>, Refusal> {
     let Some(vault) = state.map(|state| Vault::open(state, target)).transpose()?.flatten() else { return Ok(None) };
@@ -212,7 +203,7 @@ pub(super) struct Against<'a> {
     /// The generation that was committed last.
     pub committed: Option<&'a Manifest>,
     /// What the probes showed.
-    pub served: &'a [(Probe, Shown)],
+    pub served: &'a [Asked],
     /// Whose trust is asked for.
     pub clients: &'a [Arc<Known>],
     /// Signatures that were checked before in this run.
@@ -224,7 +215,7 @@ pub(super) fn findings(
     survey: &Survey,
     config: &TargetConfig,
     committed: Option<&Manifest>,
-    served: &[(Probe, Shown)],
+    served: &[Asked],
     now: time::OffsetDateTime,
 ) -> Vec<Finding> {
     let signatures = Signatures::default();
@@ -250,8 +241,9 @@ pub(super) fn judged(
     let (mut found, mut first): (Vec<Finding>, Option<Vec<TrustVerdict>>) = (Vec::new(), None);
     for (index, pair) in survey.pairs.iter().enumerate() {
         let files = stored(pair, config, survey.owner);
-        let served: Vec<(Probe, Shown)> =
-            against.served.iter().filter(|(probe, _)| pair.pair.probes.contains(probe)).cloned().collect();
+        let asked: Vec<&Asked> =
+            against.served.iter().filter(|asked| pair.pair.probes.contains(&asked.probe)).collect();
+        let served: Vec<Sight> = asked.iter().flat_map(|asked| asked.looks.clone()).collect();
         let chain = pair.installed.chain.as_ref();
         let trust = chain.map(|chain| judge::verdicts(against.clients, chain, &config.names, now)).unwrap_or_default();
         let facts = Facts {
@@ -269,6 +261,11 @@ pub(super) fn judged(
         };
         for finding in assess::findings(&facts) {
             if !found.contains(&finding) {
+                found.push(finding);
+            }
+        }
+        for finding in sent::findings(pair.installed.chain.as_ref(), &asked, config, against, now) {
+            if !found.iter().any(|known| known.code == finding.code && finding.message.ends_with(&known.message)) {
                 found.push(finding);
             }
         }

@@ -32,6 +32,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::change::{Command, Probe, Shown};
+use crate::host::probe::Sight;
 use crate::outcome::explain;
 use clock::Clock;
 use dir::{Dir, Look};
@@ -230,5 +231,17 @@ impl Host {
     #[must_use]
     pub fn probe(&self, probe: &Probe, limit: Duration) -> Shown {
         probe::probe(probe, limit)
+    }
+
+    /// The same with all that was seen.
+    #[must_use]
+    pub fn look_by(&self, probe: &Probe, limit: Duration) -> Sight {
+        probe::look(probe, limit)
+    }
+
+    /// What a client sees that names nobody, where the probe names somebody.
+    #[must_use]
+    pub fn probe_without_name(&self, probe: &Probe, limit: Duration) -> Option<tls::Served> {
+        probe::without_name(probe, limit)
     }
 }

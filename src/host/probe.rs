@@ -1,55 +1,124 @@
 //! What a probe shows at this moment.
 
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::change::{Command, KeyFamily, Probe, Shown};
 use crate::digest::Digest;
+use crate::endpoint::{Endpoint, Sni, Start};
 use crate::host::exec;
-use crate::host::tls::{self, ProbeError};
+use crate::host::tls::{self, ProbeError, Served};
 use crate::outcome::explain;
+
+/// What a probe came to.
+#[derive(Debug)]
+pub struct Sight {
+    /// In a word.
+    pub shown: Shown,
+    /// What each address said; none from a command.
+    pub answers: Vec<Answer>,
+}
+
+/// What one address said.
+#[derive(Debug)]
+pub struct Answer {
+    /// Which; none where the lookup failed.
+    pub address: Option<SocketAddr>,
+    /// What came of it.
+    pub outcome: Result<Served, ProbeError>,
+}
+
+/// Asks once, for the answer in a word; see [`look`].
+#[must_use]
+pub fn probe(probe: &Probe, limit: Duration) -> Shown {
+    look(probe, limit).shown
+}
 
 /// Asks once. A command is killed after `limit`, or after its own limit if that is shorter.
 #[must_use]
-pub fn probe(probe: &Probe, limit: Duration) -> Shown {
+pub fn look(probe: &Probe, limit: Duration) -> Sight {
     match probe {
-        Probe::Tls { address, name, family } => every_address(address, name.as_deref(), *family, limit),
+        Probe::Tls { address, start, name, family } => {
+            let answers = every_address(address, *start, name.as_deref(), *family, limit);
+            Sight { shown: together(address, &answers), answers }
+        }
         Probe::Command(command) => {
             let ran = exec::run(&within(command, limit), &[]);
-            if ran.ok() { Shown::Well } else { Shown::Failing { why: ran.to_string() } }
+            let shown = if ran.ok() { Shown::Well } else { Shown::Failing { why: ran.to_string() } };
+            Sight { shown, answers: Vec::new() }
         }
     }
 }
 
-/// Asks every address a name has: behind one of them may be a server that was not reached by the change. Addresses
-/// at which nobody listens do not count as long as somebody does at another.
-fn every_address(address: &str, name: Option<&str>, family: Option<KeyFamily>, limit: Duration) -> Shown {
+/// What a client sees that names nobody, where the probe names somebody.
+#[must_use]
+pub fn without_name(probe: &Probe, limit: Duration) -> Option<Served> {
+    let Probe::Tls { address, start, name: Some(_), family } = probe else { return None };
+    let endpoint = Endpoint { start: *start, ..address.parse().ok()? };
+    tls::ask(&endpoint.named(Sni::Nothing), *family, limit).ok()
+}
+
+/// Asks every address a name has, at the same time: behind one of them may be a server that was not reached by the change.
+fn every_address(
+    address: &str,
+    start: Start,
+    name: Option<&str>,
+    family: Option<KeyFamily>,
+    limit: Duration,
+) -> Vec<Answer> {
     let began = Instant::now();
     let addresses = match tls::resolve(address, limit) {
         Ok(addresses) => addresses,
-        Err(error) => return shown(Err(error)),
+        Err(error) => return vec![Answer { address: None, outcome: Err(error) }],
     };
-    let mut answers: Vec<(SocketAddr, Shown)> = Vec::new();
-    for address in addresses {
-        let left = limit.saturating_sub(began.elapsed());
-        answers.push((address, shown(tls::handshake_at(address, name, family, left))));
+    let left = limit.saturating_sub(began.elapsed());
+    let ask = |at: SocketAddr| {
+        let sni = name.map_or(Sni::Nothing, |name| Sni::Name(name.to_owned()));
+        let endpoint = Endpoint { host: at.ip().to_string(), port: at.port(), start, sni };
+        Answer { address: Some(at), outcome: tls::ask_at(at, &endpoint, family, left) }
+    };
+    if let [one] = addresses.as_slice() {
+        return vec![ask(*one)];
     }
-    if answers.iter().any(|(_, shown)| !matches!(shown, Shown::Nobody { .. })) {
-        answers.retain(|(_, shown)| !matches!(shown, Shown::Nobody { .. }));
+    thread::scope(|scope| {
+        let asked: Vec<_> = addresses.iter().map(|at| (*at, scope.spawn(|| ask(*at)))).collect();
+        asked.into_iter().map(|(at, thread)| thread.join().unwrap_or_else(|_| lost(at))).collect()
+    })
+}
+
+fn lost(address: SocketAddr) -> Answer {
+    Answer { address: Some(address), outcome: Err(ProbeError::Malformed { address, what: "the probe itself failed" }) }
+}
+
+/// All answers as one. Addresses at which nobody listens do not count as long as somebody does at another.
+fn together(address: &str, answers: &[Answer]) -> Shown {
+    let mut each: Vec<(Option<SocketAddr>, Shown)> =
+        answers.iter().map(|answer| (answer.address, shown(&answer.outcome))).collect();
+    let nobody = |shown: &Shown| matches!(shown, Shown::Nobody { .. });
+    let deserted = each.iter().all(|(_, shown)| nobody(shown));
+    if !deserted {
+        each.retain(|(_, shown)| !nobody(shown));
     }
-    let all_same = answers.windows(2).all(|pair| pair[0].1 == pair[1].1);
-    match answers.len() {
+    let all_same = each.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    match each.len() {
         0 => Shown::Nobody { why: format!("{address} has no address") },
-        _ if all_same => answers.swap_remove(0).1,
+        _ if all_same => each.swap_remove(0).1,
+        _ if deserted => {
+            let each = each.iter().map(|(_, shown)| shown.to_string()).collect::<Vec<_>>();
+            Shown::Nobody { why: each.join("; ") }
+        }
         _ => {
-            let each = answers.iter().map(|(address, shown)| format!("{address}: {shown}")).collect::<Vec<_>>();
+            let place = |address: &Option<SocketAddr>| address.map_or(String::new(), |at| format!("{at}: "));
+            let each = each.iter().map(|(at, shown)| format!("{}{shown}", place(at))).collect::<Vec<_>>();
             Shown::Failing { why: format!("its addresses differ ({})", each.join("; ")) }
         }
     }
 }
 
-fn shown(result: Result<tls::Served, ProbeError>) -> Shown {
-    let error = match result {
+/// One answer as people are told of it.
+fn shown(outcome: &Result<Served, ProbeError>) -> Shown {
+    let error = match outcome {
         Ok(served) => {
             let Some(leaf) = served.chain.first() else {
                 return Shown::Failing { why: format!("{} shows no certificate", served.address) };
@@ -58,7 +127,7 @@ fn shown(result: Result<tls::Served, ProbeError>) -> Shown {
         }
         Err(error) => error,
     };
-    let why = explain(&error);
+    let why = explain(error);
     match error {
         ProbeError::Refused { .. } | ProbeError::Resolve { .. } => Shown::Nobody { why },
         // Somebody may be there: a filter that swallows packets must not pass for a service that is not running.
@@ -94,7 +163,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(5);
 
     fn tls(address: String) -> Probe {
-        Probe::Tls { address, name: Some("localhost".to_owned()), family: None }
+        Probe::tls(address, Some("localhost".to_owned()))
     }
 
     #[test]
@@ -119,6 +188,23 @@ mod tests {
         thread::spawn(move || silent.accept());
         let why = format!("{at} hung up during the TLS handshake");
         assert_eq!(probe(&tls(at.to_string()), LIMIT), Shown::Failing { why });
+    }
+
+    #[test]
+    fn addresses_at_which_nobody_listens_are_nobody() {
+        let closed: SocketAddr = TcpListener::bind("127.0.0.78:0").unwrap().local_addr().unwrap();
+        let refused =
+            |address: SocketAddr| Answer { address: Some(address), outcome: Err(ProbeError::Refused { address }) };
+        let other = SocketAddr::new([127, 0, 0, 79].into(), closed.port());
+        let Shown::Nobody { why } = together("a:1", &[refused(closed), refused(other)]) else { panic!() };
+        assert_eq!(why, format!("{closed} refuses the connection; {other} refuses the connection"));
+        let (at, leaf) = crate::host::tls::tests::a_server();
+        let good = || Answer { address: Some(at), outcome: tls::handshake_at(at, None, None, LIMIT) };
+        let fingerprint = Digest::of(&leaf);
+        assert_eq!(together("a:1", &[refused(other), good()]), Shown::Leaf { fingerprint, proved: true });
+        let reset = Answer { address: Some(other), outcome: Err(ProbeError::Reset { address: other }) };
+        let Shown::Failing { why } = together("a:1", &[good(), reset]) else { panic!() };
+        assert!(why.starts_with(&format!("its addresses differ ({at}: certificate ")), "{why}");
     }
 
     #[test]

@@ -64,7 +64,12 @@ pub fn row(checked: &Checked, now: OffsetDateTime) -> String {
     }
     let served = checked.served.iter().map(|seen| format!("{}: {}", seen.probe, shown(&seen.shown)));
     let counting = || checked.findings.iter().filter(|finding| finding.accepted.is_none());
-    let codes: Vec<&str> = counting().map(|finding| finding.code.name()).collect();
+    let mut codes: Vec<&str> = Vec::new();
+    for name in counting().map(|finding| finding.code.name()) {
+        if !codes.contains(&name) {
+            codes.push(name);
+        }
+    }
     let told = counting().map(|finding| format!("{}: {}", finding.code.name(), finding.message));
     let accepted = checked.findings.iter().filter_map(|finding| {
         let accepted = finding.accepted.as_ref()?;

@@ -63,14 +63,7 @@ mod tests {
         let site = |index: usize| target::open(&config.targets[index]).unwrap().observe(&Host::new("/nonexistent"));
         let a = site(0).unwrap();
         assert_eq!(a.pairs[0].slots.iter().map(|slot| slot.role).collect::<Vec<_>>(), [Role::FullChain, Role::Key]);
-        assert_eq!(
-            a.pairs[0].probes,
-            [Probe::Tls {
-                address: "[::1]:443".to_owned(),
-                name: Some("reseal-probe.a.example".to_owned()),
-                family: None
-            }]
-        );
+        assert_eq!(a.pairs[0].probes, [Probe::tls("[::1]:443", Some("reseal-probe.a.example".to_owned()))]);
         assert!(a.apply.reload.is_some());
         assert!(a.notes.is_empty());
         let b = site(1).unwrap();

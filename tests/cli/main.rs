@@ -5,5 +5,6 @@ mod inputs;
 mod monitoring;
 mod odd_files;
 mod outputs;
+mod probes;
 mod prompt;
 mod verbs;

@@ -123,6 +123,12 @@ impl Kind {
 }
 
 impl Peer {
+    /// Where its configuration, `chain.pem` and `key.pem` are.
+    #[allow(dead_code, reason = "each test program uses its own part")]
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     fn comes_up(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {

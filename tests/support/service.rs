@@ -90,7 +90,7 @@ impl Service {
 
     /// The leaf that is served now.
     pub fn leaf(&self) -> Option<Digest> {
-        let probe = Probe::Tls { address: self.address.to_string(), name: Some("localhost".to_owned()), family: None };
+        let probe = Probe::tls(self.address.to_string(), Some("localhost".to_owned()));
         match reseal::host::probe::probe(&probe, Duration::from_secs(2)) {
             Shown::Leaf { fingerprint, proved: true } => Some(fingerprint),
             Shown::Leaf { .. } | Shown::Well | Shown::Nobody { .. } | Shown::Failing { .. } => None,

@@ -23,7 +23,12 @@ impl<'a> Looking<'a> {
     }
 
     pub(super) fn tell(&mut self, checked: &Checked) {
-        self.scan.count(checked);
+        self.tell_part(checked, false);
+    }
+
+    /// `further`: another leaf of a file that was told of already.
+    fn tell_part(&mut self, checked: &Checked, further: bool) {
+        self.scan.count(checked, further);
         if self.scan.is_told(checked) {
             self.scan.sink.row(checked, &mut self.rows);
             if self.scan.sink.at_once() || self.rows.len() >= TOGETHER {
@@ -44,8 +49,8 @@ impl Visitor for Looking<'_> {
             Kind::Keys => self.scan.tally.lock().unwrap_or_else(PoisonError::into_inner).key(),
             Kind::Certificates => {
                 let subject = place.path().display().to_string();
-                if let Some(checked) = self.scan.judge.found(&subject, bytes) {
-                    self.tell(&checked);
+                for (place, checked) in self.scan.judge.found(&subject, bytes).iter().enumerate() {
+                    self.tell_part(checked, place > 0);
                 }
             }
         }

@@ -72,8 +72,8 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn count(&self, checked: &Checked) {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).take(checked);
+    fn count(&self, checked: &Checked, further: bool) {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).take(checked, further);
     }
 
     fn is_told(&self, checked: &Checked) -> bool {

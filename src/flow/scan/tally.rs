@@ -133,13 +133,14 @@ impl Tally {
         self.keys += 1;
     }
 
-    pub(super) fn take(&mut self, checked: &Checked) {
+    /// `further`: another leaf of a file that was counted already.
+    pub(super) fn take(&mut self, checked: &Checked, further: bool) {
         self.exit = self.exit.worst(check::exit(std::slice::from_ref(checked)));
         self.rows += 1;
         match (&checked.problem, checked.kind) {
             (Some(_), _) => self.problems += 1,
             (None, "endpoint") => self.servers += 1,
-            (None, _) => self.files += 1,
+            (None, _) => self.files += u64::from(!further),
         }
         for finding in &checked.findings {
             *self.findings.entry(finding.code.name()).or_default() += 1;
@@ -240,9 +241,9 @@ mod tests {
         let mut tally = Tally::new(NOW);
         let second = Duration::SECOND;
         for left in [-second, Duration::ZERO, Duration::WEEK - second, Duration::WEEK, Duration::weeks(13) - second] {
-            tally.take(&leaf("CN=CA", left));
+            tally.take(&leaf("CN=CA", left), false);
         }
-        tally.take(&leaf("CN=CA", Duration::weeks(13)));
+        tally.take(&leaf("CN=CA", Duration::weeks(13)), false);
         let (exit, summary) = tally.summary(Seen::default(), std::time::Duration::ZERO);
         let mut weeks = [0; WEEKS];
         (weeks[0], weeks[1], weeks[12]) = (2, 1, 1);
@@ -254,11 +255,11 @@ mod tests {
     fn issuers_are_few_however_many_there_are() {
         let mut tally = Tally::new(NOW);
         for number in 0..MOST_ISSUERS + 50 {
-            tally.take(&leaf(&format!("CN=CA {number:05}"), Duration::WEEK));
+            tally.take(&leaf(&format!("CN=CA {number:05}"), Duration::WEEK), false);
         }
         for _ in 0..3 {
-            tally.take(&leaf("CN=leaf", Duration::WEEK));
-            tally.take(&leaf("CN=CA 00007", Duration::WEEK));
+            tally.take(&leaf("CN=leaf", Duration::WEEK), false);
+            tally.take(&leaf("CN=CA 00007", Duration::WEEK), false);
         }
         assert_eq!(tally.issuers.len(), MOST_ISSUERS);
         let (_, summary) = tally.summary(Seen::default(), std::time::Duration::ZERO);

@@ -6,7 +6,7 @@ use std::io::Write;
 use time::OffsetDateTime;
 
 use super::severity;
-use crate::assess::{Severity, date};
+use crate::assess::date;
 use crate::flow::check::Checked;
 use crate::flow::scan::{ITSELF, Progress, Summary};
 use crate::report::escape::escape;
@@ -230,15 +230,19 @@ impl Line {
         self.out.push(b'\n');
     }
 
-    /// The names of what was found, worst first, as many as fit.
+    /// The names of what was found, worst first, each once, as many as fit.
     fn codes(&mut self, paint: Paint, checked: &Checked) {
         let mut length = 0;
-        let all = checked.findings.iter().filter(|finding| finding.severity <= Severity::Note);
-        for (index, finding) in all.enumerate() {
-            let name = finding.code.name();
+        let mut names: Vec<&str> = Vec::new();
+        for name in checked.findings.iter().map(|finding| finding.code.name()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        for (index, name) in names.iter().enumerate() {
             // Room for what tells how many more there are.
             if index > 0 && length + 2 + name.len() > WHAT - 4 {
-                let more = format!(" +{}", checked.findings.len() - index);
+                let more = format!(" +{}", names.len() - index);
                 length += more.len();
                 self.painted(Paint::Faint, &more);
                 break;

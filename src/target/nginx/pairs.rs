@@ -245,7 +245,7 @@ impl<'s> Pairs<'s> {
 /// A probe that sees only pairs of this kind of key.
 pub(super) fn of_family(probe: Probe, family: Option<KeyFamily>) -> Probe {
     match probe {
-        Probe::Tls { address, name, .. } => Probe::Tls { address, name, family },
+        Probe::Tls { address, start, name, .. } => Probe::Tls { address, start, name, family },
         Probe::Command(command) => Probe::Command(command),
     }
 }

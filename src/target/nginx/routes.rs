@@ -82,7 +82,7 @@ impl<'s> Routes<'s> {
                 }
             };
             match self.name_for(server, address, wanted) {
-                Some(name) => probes.push(Probe::Tls { address: reached, name, family: None }),
+                Some(name) => probes.push(Probe::tls(reached, name)),
                 None => notes.push(unseen("no name is known by which it alone is asked")),
             }
         }

@@ -1,0 +1,114 @@
+//! The chains that a target's servers send, where they are not the ones that its files hold: what clients get is judged too.
+
+use super::asked::Asked;
+use super::judge;
+use super::survey::Against;
+use crate::assess::{self, Code, Facts, Finding};
+use crate::cert::installed::{Installed, KeyFound};
+use crate::cert::{Certificate, Chain};
+use crate::config::TargetConfig;
+
+/// What is wrong with them, each chain judged once and told with the place where it was seen.
+pub(super) fn findings(
+    in_files: Option<&Chain>,
+    asked: &[&Asked],
+    config: &TargetConfig,
+    against: &Against<'_>,
+    now: time::OffsetDateTime,
+) -> Vec<Finding> {
+    let mut judged: Vec<Chain> = in_files.cloned().into_iter().collect();
+    let mut found: Vec<Finding> = Vec::new();
+    for (at, sent) in asked.iter().flat_map(|asked| &asked.chains) {
+        let certificates: Result<Vec<Certificate>, _> =
+            sent.iter().map(|der| Certificate::from_der(der.clone())).collect();
+        let certificates = match certificates {
+            Ok(certificates) => certificates,
+            Err(error) => {
+                let why = format!("{at}: the server's certificate cannot be read: {}", crate::outcome::explain(&error));
+                let told = vec![Finding::new(Code::HandshakeFails, why)];
+                found.extend(assess::ruled(told, &config.rules, &config.name, None, now));
+                continue;
+            }
+        };
+        let Some(chain) = Chain::as_given(certificates).filter(|chain| !judged.contains(chain)) else { continue };
+        judged.push(chain.clone());
+        let stale = in_files.is_some_and(|own| own.leaf() != chain.leaf());
+        let trust = judge::verdicts(against.clients, &chain, &config.names, now);
+        let installed = Installed {
+            chain: Some(chain),
+            key: KeyFound::None,
+            problems: Vec::new(),
+            blank_lines: Vec::new(),
+            encrypted: Vec::new(),
+        };
+        let before = |lifetime| config.policy.renew_before.left_of(lifetime);
+        let facts = Facts {
+            whole_chain: true,
+            wanted: &config.names,
+            needs_client_auth: config.needs_client_auth,
+            trust: &trust,
+            rules: &config.rules,
+            subject: &config.name,
+            ..Facts::new(&installed, &before, against.signatures, now)
+        };
+        found.extend(assess::findings(&facts).into_iter().map(|finding| {
+            // The files are judged by themselves: what is served in their place goes with a reload.
+            let remedy = if stale { Code::NotServed.remedy() } else { finding.remedy };
+            let what = if stale { "what is served instead" } else { "the chain that is sent" };
+            Finding { message: format!("{at}: {what}: {}", finding.message), remedy, ..finding }
+        }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cert::Signatures;
+    use crate::cert::fixture::{NOW, Wish, self_signed};
+    use crate::change::{Probe, Shown};
+    use crate::config::Config;
+    use crate::flow::clients::Known;
+
+    #[test]
+    fn a_chain_that_the_files_do_not_hold_is_judged_as_it_is_sent() {
+        let root = self_signed(&Wish::ca("Root"));
+        let middle = root.issue(&Wish::ca("Middle"));
+        let leaf = middle.issue(&Wish::server("www.example.com").named(&["www.example.com"])).certificate;
+        let old = self_signed(&Wish::server("appliance").named(&["www.example.com"])).certificate;
+        let text = "[[target]]\nname='a'\nkind='files'\nnames=['www.example.com']\ncombined='/c'\n";
+        let config = &Config::parse(text, Path::new("/x")).unwrap().targets[0];
+        let knows = crate::cert::Profile::new("all", crate::cert::Anchors::new([root.certificate]));
+        let clients = [std::sync::Arc::<Known>::new((knows, Vec::new()))];
+        let signatures = Signatures::default();
+        let against = Against { committed: None, served: &[], clients: &clients, signatures: &signatures };
+        let in_files = Chain::as_given(vec![leaf.clone(), middle.certificate.clone()]).unwrap();
+        let found = |chains: &[&[&Certificate]]| {
+            let der = |chain: &[&Certificate]| chain.iter().map(|one| one.der().to_vec()).collect();
+            let asked = Asked {
+                probe: Probe::tls("a:1", None),
+                shown: Shown::Well,
+                looks: Vec::new(),
+                chains: chains.iter().map(|chain| ("a:1".to_owned(), der(chain))).collect(),
+            };
+            let found = findings(Some(&in_files), &[&asked], config, &against, NOW);
+            found.into_iter().map(|one| (one.code, one.message, one.remedy)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&[&[&leaf, &middle.certificate]]), []);
+
+        let short = found(&[&[&leaf], &[&leaf]]);
+        assert_eq!(short.len(), 1, "{short:?}");
+        assert_eq!(short[0].0, Code::Untrusted);
+        assert!(short[0].1.starts_with("a:1: the chain that is sent: "), "{short:?}");
+        assert_eq!(short[0].2, Code::Untrusted.remedy());
+
+        let stale = found(&[&[&old]]);
+        assert_eq!(stale[0].0, Code::SelfSigned);
+        assert_eq!(
+            (&*stale[0].1, stale[0].2),
+            ("a:1: what is served instead: appliance signed itself", Code::NotServed.remedy())
+        );
+    }
+}

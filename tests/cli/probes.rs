@@ -1,0 +1,214 @@
+//! What the listeners of a target show is told by the codes that the same servers get when they are named one by one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ResolvesServerCertUsingSni;
+use rustls::{ServerConfig, ServerConnection};
+use serde_json::Value;
+
+use crate::bench::{Bench, Leaf};
+
+/// A server that says this as soon as it hears something, or at once, and hangs up; until the test ends.
+fn says(greeting: &'static [u8], answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut heard = [0; 4096];
+            let _ = stream.write_all(greeting);
+            if !matches!(stream.read(&mut heard), Ok(0) | Err(_)) {
+                let _ = stream.write_all(answer);
+                // Unread bytes would turn the end into a reset before the answer is read.
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                while matches!(stream.read(&mut heard), Ok(1..)) {}
+            }
+        }
+    });
+    address
+}
+
+/// A TLS server with these pairs: the first for whoever names nobody, the second for whoever names www.example.org.
+fn tls(by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
+    tls_at(TcpListener::bind("127.0.0.1:0").unwrap(), by_default, named)
+}
+
+fn tls_at(listener: TcpListener, by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certified = |(chain, key): &(String, String)| {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        rustls::sign::CertifiedKey::from_der(chain, key, &provider).unwrap()
+    };
+    let mut by_name = ResolvesServerCertUsingSni::new();
+    by_name.add("www.example.org", certified(named)).unwrap();
+    let resolver = Arc::new(Resolver { by_name, other: by_default.map(|pair| Arc::new(certified(pair))) });
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_cert_resolver(resolver));
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = stream.unwrap();
+            thread::spawn(move || while matches!(connection.complete_io(&mut stream), Ok((1.., _))) {});
+        }
+    });
+    address
+}
+
+#[derive(Debug)]
+struct Resolver {
+    by_name: ResolvesServerCertUsingSni,
+    other: Option<Arc<rustls::sign::CertifiedKey>>,
+}
+
+impl rustls::server::ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        if hello.server_name().is_some() { self.by_name.resolve(hello) } else { self.other.clone() }
+    }
+}
+
+/// The codes of the findings whose message begins with this.
+fn codes(answer: &Value, beginning: &str) -> BTreeSet<String> {
+    let findings = answer["results"][0]["findings"].as_array().unwrap();
+    let about = findings.iter().filter(|finding| finding["message"].as_str().unwrap().starts_with(beginning));
+    about.map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_listener_that_shows_nothing_is_told_by_its_reason() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endless: &[u8] = Box::leak(b"220-mail\r\n".repeat(10_000).into_boxed_slice());
+    let doors = [
+        ("", says(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"), "plain-http"),
+        ("", says(b"SSH-2.0-x\r\n", b""), "not-tls"),
+        ("", free, "refused"),
+        ("", says(b"", b""), "reset"),
+        ("", says(b"", b"\x15\x03\x03\x00\x02\x02\x28"), "alert"),
+        ("", says(b"", b"\x15\x03\x03\x00\x02\x02\x46"), "protocol-too-old"),
+        ("", says(b"", b"\x16\x03\x03\x00\x04\x0b\xff\xff\xff"), "oversized"),
+        ("smtp://", says(b"220 mail\r\n", b"250 mail\r\n"), "starttls-refused"),
+        ("smtp://", says(endless, b""), "oversized"),
+        ("", silent.local_addr().unwrap(), "timeout"),
+    ];
+    let bench = Bench::new();
+    let listen: Vec<String> = doors.iter().map(|(scheme, at, _)| format!("\"{scheme}{at}\"")).collect();
+    bench.configure(&format!("listen = [{}]\n[target.policy]\nprobe_timeout = 2\n", listen.join(", ")));
+    let target = bench.json(&["check", "web"]);
+    for (scheme, at, code) in doors {
+        let server = format!("{scheme}{at}");
+        let expected = BTreeSet::from([code.to_owned()]);
+        assert_eq!(codes(&bench.json(&["check", &server]), ""), expected, "{server}");
+        assert_eq!(codes(&target, &format!("{server} (www.example.org): ")), expected, "{server}: {target}");
+    }
+    assert!(target.to_string().contains("where it is plain text before TLS, check the port"), "{target}");
+    // What the files are is told as well, and once.
+    assert_eq!(codes(&target, "www.example.org signed itself"), BTreeSet::from(["self-signed".to_owned()]));
+}
+
+#[test]
+fn what_a_listener_sends_is_held_against_the_files() {
+    let bench = Bench::new();
+    let good = Leaf::default().make();
+    let old = Leaf { self_signed: true, common_name: "appliance", ..Leaf::default() }.make();
+    bench.write("web.pem", &good.0, 0o644);
+    bench.write("web.key", &good.1, 0o600);
+    let (fresh, behind) = (tls(Some(&old), &good), tls(None, &old));
+    let check = |listen: &[SocketAddr]| {
+        let listen: Vec<String> = listen.iter().map(|at| format!("\"{at}\"")).collect();
+        bench.configure(&format!("listen = [{}]\n", listen.join(", ")));
+        bench.json(&["check", "web"])
+    };
+    let all = |answer: &Value| {
+        let mut codes = codes(answer, "");
+        codes.remove("rfc5280-profile");
+        codes
+    };
+    let set = |codes: &[&str]| codes.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+
+    let answer = check(&[fresh]);
+    assert_eq!(all(&answer), set(&["other-by-default"]), "{answer}");
+    assert_eq!(answer["exit"], 0, "it is a note: {answer}");
+
+    let answer = check(&[behind]);
+    assert_eq!(all(&answer), set(&["not-served", "self-signed"]), "{answer}");
+    let place = format!("{behind} (www.example.org): what is served instead: appliance signed itself");
+    assert_eq!(codes(&answer, &place), set(&["self-signed"]), "{answer}");
+    assert!(answer.to_string().contains("or `reseal renew --live`") && !answer.to_string().contains("replaces it"));
+
+    let answer = check(&[fresh, behind]);
+    assert_eq!(all(&answer), set(&["other-by-default", "partly-served", "self-signed"]), "{answer}");
+    assert!(fs::read_dir(bench.path("state")).is_err(), "it changes nothing");
+}
+
+/// The outage that begins on some machines: one address of a name is behind.
+#[test]
+fn an_address_that_is_behind_is_told_by_itself() {
+    let addresses: Vec<SocketAddr> = ("localhost", 0).to_socket_addrs().unwrap().collect();
+    let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = v4.local_addr().unwrap().port();
+    let (Ok(v6), true) = (TcpListener::bind(("::1", port)), addresses.iter().any(SocketAddr::is_ipv6)) else {
+        println!("skipped: localhost has one address");
+        return;
+    };
+    let bench = Bench::new();
+    let (good, old) = (Leaf::default().make(), Leaf { days: 3, ..Leaf::default() }.make());
+    bench.write("web.pem", &good.0, 0o644);
+    bench.write("web.key", &good.1, 0o600);
+    tls_at(v4, None, &good);
+    let behind = tls_at(v6, None, &old);
+    bench.configure(&format!("listen = [\"localhost:{port}\"]\n"));
+    let answer = bench.json(&["check", "web"]);
+    assert_eq!(
+        codes(&answer, &format!("{behind} (www.example.org) serves certificate ")),
+        BTreeSet::from(["partly-served".to_owned()])
+    );
+    let instead = codes(&answer, &format!("{behind} (www.example.org): what is served instead: "));
+    assert!(instead.contains("expiring") || instead.contains("ends-soon"), "{answer}");
+    assert_eq!(codes(&answer, &format!("127.0.0.1:{port}")), BTreeSet::new(), "the other is good: {answer}");
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_old_protocol_is_told_of_a_listener_as_of_a_server() {
+    let bench = Bench::new();
+    let (certificate, key) = Leaf::default().make();
+    let paths = (bench.write("web.pem", &certificate, 0o644), bench.write("web.key", &key, 0o600));
+    let conf = bench.write(
+        "openssl.cnf",
+        "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = ALL:@SECLEVEL=0\nMinProtocol = TLSv1\n",
+        0o644,
+    );
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut server = Command::new("openssl");
+    server.args(["s_server", "-quiet", "-tls1_1", "-accept", &free.to_string(), "-cert", &paths.0, "-key", &paths.1]);
+    server.env("OPENSSL_CONF", conf).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Running(server.spawn().unwrap());
+    while std::net::TcpStream::connect(free).is_err() {
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    bench.configure(&format!("listen = [\"{free}\"]\n"));
+    for subject in ["web", &free.to_string()] {
+        let answer = bench.json(&["check", subject, "--trust", "none"]);
+        let told = codes(&answer, "the newest protocol it speaks is TLS 1.1");
+        assert_eq!(told, BTreeSet::from(["protocol-too-old".to_owned()]), "{answer}");
+        assert!(codes(&answer, &format!("{free} (")).contains("key-not-proved"), "{answer}");
+    }
+}
