@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::assess::Rules;
-use crate::cert::{Generate, Name};
+use crate::cert::{Generate, Name, SubjectPart};
 use crate::change::{Apply, Command, Probe, Role, Slot};
 use crate::endpoint::Start;
 
@@ -212,6 +212,13 @@ pub enum SourceConfig {
         days: u32,
         /// The kind of key to make.
         key: Generate,
+    },
+    /// A CA elsewhere, to which a person carries requests.
+    Csr {
+        /// The kind of key to make.
+        key: Generate,
+        /// What the request asks for besides the names.
+        subject: Vec<SubjectPart>,
     },
     /// Files that somebody else keeps fresh.
     Import {

@@ -58,7 +58,7 @@ impl Exit {
         (Self::Refused, "refused or failed; nothing was changed"),
         (Self::RolledBack, "failed and rolled back; everything is as it was before"),
         (Self::Stuck, "stuck: a person is needed"),
-        (Self::Waiting, "waiting for an answer from elsewhere (reserved: nothing ends with it yet)"),
+        (Self::Waiting, "a certificate request waits for its answer"),
         (Self::Busy, "another reseal is at work; try again"),
     ];
 
@@ -213,6 +213,16 @@ pub enum Outcome {
         /// What to do.
         hint: Option<String>,
     },
+    /// A request to a CA elsewhere waits for its answer.
+    Waiting {
+        /// Since when, UTC.
+        #[serde(with = "time::serde::rfc3339")]
+        since: OffsetDateTime,
+        /// Where the request lies.
+        request: PathBuf,
+        /// Why a certificate is wanted.
+        why: String,
+    },
     /// Another reseal holds the lock.
     Busy {
         /// Who: process, verb, since when.
@@ -231,6 +241,7 @@ impl Outcome {
             Self::Refused { .. } => Exit::Refused,
             Self::RolledBack { .. } => Exit::RolledBack,
             Self::Stuck { .. } => Exit::Stuck,
+            Self::Waiting { .. } => Exit::Waiting,
             Self::Busy { .. } => Exit::Busy,
         }
     }

@@ -190,6 +190,18 @@ impl PrivateKey {
 impl Generate {
     /// All of them, for help and completion.
     pub const ALL: &'static [Self] = &[Self::P256, Self::P384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+
+    /// The kind that comes of it.
+    #[must_use]
+    pub fn kind(self) -> KeyKind {
+        match self {
+            Self::P256 => KeyKind::P256,
+            Self::P384 => KeyKind::P384,
+            Self::Rsa2048 => KeyKind::Rsa(2048),
+            Self::Rsa3072 => KeyKind::Rsa(3072),
+            Self::Rsa4096 => KeyKind::Rsa(4096),
+        }
+    }
 }
 
 impl fmt::Display for Generate {

@@ -20,6 +20,7 @@ mod profile;
 mod rsa;
 mod signatures;
 mod spki;
+mod subject;
 mod trust;
 
 pub use algorithm::{Hash, KeyKind, SignatureAlgorithm};
@@ -33,4 +34,5 @@ pub use name::{Name, NameError};
 pub use profile::{Profile, TrustVerdict};
 pub use rsa::{PublicNumbers, Weakness};
 pub use signatures::{Depth, Signatures};
+pub use subject::{SubjectError, SubjectKey, SubjectPart};
 pub use trust::{SelfSigned, Signed, issued_by};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cert::{Generate, SubjectPart};
 use crate::outcome::Exit;
 use crate::report::nagios::Threshold;
 
@@ -177,8 +178,17 @@ Examples:
 Examples:
   reseal install web --cert new.pem --key new.key --chain ca.pem
   reseal install web --from fullchain.pem --from privkey.pem     any packing; reseal sorts the chain
-  reseal install web --cert new.pem --keep-key                   the key in place stays")]
+  reseal install web --cert new.pem --keep-key                   the key in place stays
+  reseal install web --signed answer.p7b                         the answer to `reseal csr web`")]
     Install(Install),
+    /// Ask a CA elsewhere: a key that stays here, and the request to be signed
+    #[command(after_help = "\
+Examples:
+  reseal csr web                       print the request, or the same one that waits already
+  reseal csr web --out web.csr
+  reseal install web --signed FILE     what the CA sent back: PEM, DER, p7b, with or without its chain
+  reseal csr web --forget 2            drop a request that nobody will answer")]
+    Csr(Csr),
     /// Put an earlier generation back, guarded like an install
     #[command(after_help = "\
 Examples:
@@ -275,7 +285,7 @@ Examples:
 
 /// `install`.
 #[derive(Args, Debug)]
-#[command(group = clap::ArgGroup::new("input").args(["cert", "from"]).required(true))]
+#[command(group = clap::ArgGroup::new("input").args(["cert", "from", "signed"]).required(true))]
 pub struct Install {
     /// The target
     pub name: String,
@@ -291,18 +301,46 @@ pub struct Install {
     /// Files that hold certificate, key and chain in any packing
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub from: Vec<PathBuf>,
+    /// What a CA answered to `reseal csr NAME`: its key waits here
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["cert", "from", "keep_key"])]
+    pub signed: Vec<PathBuf>,
     /// The key in place stays
     #[arg(long, conflicts_with = "key")]
     pub keep_key: bool,
 }
 
 impl Install {
-    /// The files, in the order leaf, key, chain.
+    /// The files that hold the key too, in the order leaf, key, chain.
     #[must_use]
     pub fn inputs(&self) -> Vec<PathBuf> {
         let parts = [&self.cert, &self.key, &self.chain];
         parts.into_iter().flatten().chain(&self.from).cloned().collect()
     }
+}
+
+/// `csr`.
+#[derive(Args, Debug)]
+pub struct Csr {
+    /// The target
+    pub name: String,
+    /// Kind of key to make [default: `key_type` of the target's source, or p256]
+    #[arg(long, value_name = "KIND")]
+    pub key_type: Option<Generate>,
+    /// Part of the subject, as in `O=Example GmbH`: C, ST, L, O, OU or CN; over those of the target's source
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub subject: Vec<SubjectPart>,
+    /// Ask for the key that is in place, for clients that pin it
+    #[arg(long, conflicts_with = "key_type")]
+    pub reuse_key: bool,
+    /// Make another one although the same waits already
+    #[arg(long)]
+    pub another: bool,
+    /// Write a copy of the request to this file
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Drop the waiting request with this number, and its key
+    #[arg(long, value_name = "N", conflicts_with_all = ["key_type", "subject", "reuse_key", "another", "out"])]
+    pub forget: Option<u32>,
 }
 
 /// What to do with kept generations.
@@ -353,6 +391,7 @@ impl Verb {
             Self::Scan(_) => "scan",
             Self::Renew { .. } => "renew",
             Self::Install(_) => "install",
+            Self::Csr(_) => "csr",
             Self::Restore { .. } => "restore",
             Self::Recover { .. } => "recover",
             Self::Backups { act: None, .. } => "backups",
@@ -379,6 +418,7 @@ impl Verb {
         match self {
             Self::Renew { .. }
             | Self::Install(_)
+            | Self::Csr(_)
             | Self::Restore { .. }
             | Self::Recover { .. }
             | Self::Prune(_)
@@ -448,6 +488,10 @@ mod tests {
             ("renew --live web", "renew"),
             ("install web --cert a --key b --chain c", "install"),
             ("install web --from a b --keep-key", "install"),
+            ("install web --signed a.p7b b.pem", "install"),
+            ("csr web", "csr"),
+            ("csr web --key-type rsa2048 --subject C=DE --subject O=X --another -o x", "csr"),
+            ("csr web --forget 2", "csr"),
             ("restore web 3", "restore"),
             ("recover --accept web", "recover"),
             ("recover --boot", "recover"),

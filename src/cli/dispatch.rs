@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::args::{BackupsVerb, CaVerb, Verb};
+use super::args::{BackupsVerb, CaVerb, Csr, Verb};
 use super::request::Request;
 use crate::assess::Finding;
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, ca, check, init, install, post_upgrade, recorded, recover, renew,
-    restore, status,
+    self, Refusal, Report, Session, adopt, backups, ca, check, csr, init, install, post_upgrade, recorded, recover,
+    renew, restore, status,
 };
 use crate::host::publish::{publish, same_file};
 use crate::host::trusted_file;
@@ -50,6 +50,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
     match verb {
         Verb::Renew { names, .. } | Verb::Status { names } | Verb::PostUpgrade { names, .. } => all(names),
         Verb::Install(install) => one(&install.name),
+        Verb::Csr(csr) => one(&csr.name),
         Verb::Restore { name, .. } | Verb::Adopt { name, .. } => one(name),
         Verb::Backups { names, act: None } => all(names),
         Verb::Backups { act: Some(act), .. } => match act {
@@ -81,7 +82,11 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         }
         Verb::Report { html, subjects, from, .. } => page(session, html, subjects, from.as_deref()),
         Verb::Renew { names, .. } => Ok(changes(renew::run(session, names)?)),
-        Verb::Install(install) => Ok(changes(vec![install::run(session, &install.name, &install.inputs())])),
+        Verb::Install(words) if words.signed.is_empty() => {
+            Ok(changes(vec![install::run(session, &words.name, &words.inputs())]))
+        }
+        Verb::Install(words) => Ok(changes(vec![install::answer(session, &words.name, &words.signed)])),
+        Verb::Csr(csr) => request_of(session, csr),
         Verb::Restore { name, generation } => Ok(changes(vec![restore::run(session, name, *generation)])),
         Verb::Recover { accept: Some(name), .. } => Ok(changes(vec![recover::accept(session, name)])),
         Verb::Recover { name, boot, accept: None } => {
@@ -120,6 +125,23 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Ca { act } => authority(session, act),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
+}
+
+fn request_of(session: &mut Session<'_>, words: &Csr) -> Told {
+    if let Some(number) = words.forget {
+        return Ok(changes(vec![csr::forget(session, &words.name, number)]));
+    }
+    let output = words.out.as_deref().map(trusted_file::absolute).transpose();
+    let wanted = csr::Wanted {
+        key: words.key_type,
+        subject: words.subject.clone(),
+        reuse_key: words.reuse_key,
+        another: words.another,
+        output: output.map_err(|error| Failure::usage(explain(&error), None))?,
+    };
+    let requested = csr::run(session, &words.name, &wanted)?;
+    let exit = if requested.number.is_some() { Exit::Waiting } else { Exit::Good };
+    Ok((exit, Body::Requested(Box::new(requested))))
 }
 
 fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
@@ -191,6 +213,7 @@ fn generations(session: &Session<'_>, names: &[String], verified: bool) -> Told 
 fn standing(status: &status::Status) -> Exit {
     match (&status.problem, status.interrupted || status.findings.iter().any(Finding::counts)) {
         (Some(_), _) => Exit::Refused,
+        (None, _) if !status.waiting.is_empty() => Exit::Waiting,
         (None, true) => Exit::Findings,
         (None, false) => Exit::Good,
     }

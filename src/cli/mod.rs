@@ -115,6 +115,7 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::Scan(_)
         | Verb::Renew { .. }
         | Verb::Install(_)
+        | Verb::Csr(_)
         | Verb::Restore { .. }
         | Verb::Recover { .. }
         | Verb::Backups { .. }

@@ -124,6 +124,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         Verb::Recover { .. } => Need::IfGood,
         Verb::Renew { .. }
         | Verb::Install(_)
+        | Verb::Csr(_)
         | Verb::Restore { .. }
         | Verb::Backups { .. }
         | Verb::Prune(_)
@@ -209,6 +210,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
         | Verb::Check { .. }
         | Verb::Report { .. }
         | Verb::Scan(_)
+        | Verb::Csr(_)
         | Verb::Restore { .. }
         | Verb::Recover { .. }
         | Verb::Prune(_)

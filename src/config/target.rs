@@ -12,7 +12,7 @@ use super::schema;
 use super::table::Table;
 use super::{FilesConfig, Listen, NginxConfig, Policy, SourceConfig, TargetConfig, TargetKind, WILDCARD_LABEL, words};
 use crate::assess::Rules;
-use crate::cert::{Generate, Name};
+use crate::cert::{Generate, Name, SubjectKey, SubjectPart};
 use crate::change::Apply;
 use crate::endpoint::Endpoint;
 
@@ -259,15 +259,16 @@ fn source(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceCo
         return Some(SourceConfig::None);
     }
     let mut inner = table.table("source", place, problems)?;
-    inner.require("kind", "kind = \"local-ca\" or kind = \"import\"", problems);
+    inner.require("kind", "kind = \"local-ca\", kind = \"import\" or kind = \"csr\"", problems);
     let (word, at) = inner.text("kind", problems)?;
     let source = match word {
         "local-ca" => local_ca(&mut inner, problems),
         "import" => Some(import(&mut inner, problems)),
+        "csr" => csr(&mut inner, problems),
         other => {
-            let hint = match words::nearest(other, &["local-ca", "import"]) {
+            let hint = match words::nearest(other, &["local-ca", "import", "csr"]) {
                 Some(near) => format!("did you mean {near:?}?"),
-                None => "local-ca or import".to_owned(),
+                None => "local-ca, import or csr".to_owned(),
             };
             problems.add_with_hint(&at, format!("unknown kind {other:?} of {}", inner.place()), hint);
             return None;
@@ -289,18 +290,35 @@ fn local_ca(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Source
         },
     };
     let days = table.number("days", &(1..=DAYS_MOST), problems).unwrap_or(DAYS);
-    let key = match table.text("key_type", problems) {
-        None => Some(Generate::P256),
-        Some((word, at)) => {
-            let key = KEY_TYPES.iter().find(|(known, _)| *known == word).map(|(_, key)| *key);
-            if key.is_none() {
-                let known: Vec<&str> = KEY_TYPES.iter().map(|(known, _)| *known).collect();
-                problems.add_with_hint(&at, format!("unknown kind of key {word:?}"), known.join(", "));
-            }
-            key
-        }
-    };
+    let key = key_type(table, problems);
     Some(SourceConfig::LocalCa { ca: ca?, days, key: key? })
+}
+
+fn key_type(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Generate> {
+    let Some((word, at)) = table.text("key_type", problems) else { return Some(Generate::P256) };
+    let key = KEY_TYPES.iter().find(|(known, _)| *known == word).map(|(_, key)| *key);
+    if key.is_none() {
+        let known: Vec<&str> = KEY_TYPES.iter().map(|(known, _)| *known).collect();
+        problems.add_with_hint(&at, format!("unknown kind of key {word:?}"), known.join(", "));
+    }
+    key
+}
+
+fn csr(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
+    let key = key_type(table, problems);
+    let mut subject = Vec::new();
+    let place = format!("subject of {}", table.place());
+    if let Some(mut inner) = table.table("subject", place, problems) {
+        for key in SubjectKey::ALL {
+            let Some((value, at)) = inner.text(key.word(), problems) else { continue };
+            match SubjectPart::new(key, value) {
+                Ok(part) => subject.push(part),
+                Err(why) => problems.add(&at, why.to_string()),
+            }
+        }
+        inner.finish(problems);
+    }
+    Some(SourceConfig::Csr { key: key?, subject })
 }
 
 fn import(table: &mut Table<'_>, problems: &mut Problems<'_>) -> SourceConfig {

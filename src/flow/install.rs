@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::change::{self, Intent};
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, obtain};
+use super::{Refusal, Report, Session, csr, obtain};
 use crate::assess::date;
 use crate::cert::{Bundle, SelfSigned};
 use crate::config::TargetConfig;
@@ -19,31 +19,67 @@ const VERB: &str = "install";
 
 /// Installs what the files at `inputs` hold.
 pub fn run(session: &mut Session<'_>, name: &str, inputs: &[PathBuf]) -> Report {
+    bring(session, name, &Inputs::Whole(inputs))
+}
+
+/// Installs what a CA answered to a request that waits here.
+pub fn answer(session: &mut Session<'_>, name: &str, files: &[PathBuf]) -> Report {
+    bring(session, name, &Inputs::Answer(files))
+}
+
+/// What is installed.
+enum Inputs<'a> {
+    /// Certificate, key and chain, in any packing.
+    Whole(&'a [PathBuf]),
+    /// Certificates for a key that waits here.
+    Answer(&'a [PathBuf]),
+}
+
+fn bring(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Report {
     if let Err(outcome) = session.begin(VERB, name) {
         return Report::new(name, outcome);
     }
     match prepare(session, name, inputs) {
-        Ok((config, bundle, notes)) => {
+        Ok(Prepared { config, bundle, notes, answers }) => {
             let mut report = install(session, &config, &bundle);
             report.notes.splice(0..0, notes);
+            let in_place = matches!(report.outcome, Outcome::Committed { .. } | Outcome::Nothing { .. });
+            if let Some(number) = answers.filter(|_| in_place && !session.options.dry_run)
+                && let Err(refusal) = csr::done(session, name, number)
+            {
+                report.notes.push(format!("request {number} is answered and still listed: {}", refusal.why));
+            }
             report
         }
         Err(refusal) => Report::new(name, refusal.outcome()),
     }
 }
 
-fn prepare(
-    session: &Session<'_>,
-    name: &str,
-    inputs: &[PathBuf],
-) -> Result<(TargetConfig, Bundle, Vec<String>), Refusal> {
+struct Prepared {
+    config: TargetConfig,
+    bundle: Bundle,
+    notes: Vec<String>,
+    /// The number of the request that is answered.
+    answers: Option<u32>,
+}
+
+fn prepare(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Prepared, Refusal> {
     let config = session.target(name)?.clone();
     let survey = survey::survey(session.host, &config, &session.live_dir)?;
-    let kept = if session.options.keep_key { keys_in_place(&survey) } else { Vec::new() };
-    let imported = obtain::from_files(session.host, inputs, kept, &session.options.secrets)?;
+    let (imported, answers) = match inputs {
+        Inputs::Whole(files) => {
+            let kept = if session.options.keep_key { keys_in_place(&survey) } else { Vec::new() };
+            (obtain::from_files(session.host, files, kept, &session.options.secrets)?, None)
+        }
+        Inputs::Answer(files) => {
+            let parts = files.iter().map(|path| obtain::read(session.host, path)).collect::<Result<_, _>>()?;
+            let (imported, number) = csr::answered(session, name, &survey, parts)?;
+            (imported, Some(number))
+        }
+    };
     let notes = imported.notes.iter().map(ToString::to_string).collect();
     acceptable(&imported.bundle, &config, &survey, session.host.now(), session.options.force)?;
-    Ok((config, imported.bundle, notes))
+    Ok(Prepared { config, bundle: imported.bundle, notes, answers })
 }
 
 /// The keys that stand in the target's files, for a certificate that came without one.

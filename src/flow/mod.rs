@@ -7,6 +7,7 @@ pub mod ca;
 mod change;
 pub mod check;
 pub mod clients;
+pub mod csr;
 pub mod demo;
 pub mod init;
 pub mod install;
@@ -166,6 +167,8 @@ refusal_from!(
     crate::host::dir::DiskError,
     crate::host::state::StateError,
     crate::engine::vault::VaultError,
+    crate::source::import::ImportError,
+    crate::source::request::RequestError,
 );
 
 impl<'a> Session<'a> {

@@ -12,7 +12,7 @@ use crate::host::dir::MAX_FILE;
 use crate::host::passphrase::{self, Explicit, PassphraseQuery};
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
-use crate::source::import::{self, ImportError, Imported, Part};
+use crate::source::import::{self, Imported, Part};
 
 /// Reads a bundle out of files in any packing; `extra` are bytes that are at hand already, such as the key that stays.
 ///
@@ -24,21 +24,15 @@ pub fn from_files(host: &Host, paths: &[PathBuf], extra: Vec<Part>, secrets: &Se
     match import::bundle_from(&parts, None) {
         // Only a key that turns out to be encrypted is worth a search for its passphrase.
         Err(error) if error.wants_passphrase() => {
-            let passphrase = key_passphrase(host, secrets).map_err(|missing| match missing {
-                Some(refusal) => refusal,
-                None => refusal_of(&error),
-            })?;
-            import::bundle_from(&parts, Some(&passphrase)).map_err(|error| refusal_of(&error))
+            let passphrase =
+                key_passphrase(host, secrets).map_err(|missing| missing.unwrap_or_else(|| Refusal::from(error)))?;
+            import::bundle_from(&parts, Some(&passphrase)).map_err(Refusal::from)
         }
-        other => other.map_err(|error| refusal_of(&error)),
+        other => other.map_err(Refusal::from),
     }
 }
 
-fn refusal_of(error: &ImportError) -> Refusal {
-    Refusal::with(explain(&error), error.hint().map(str::to_owned))
-}
-
-fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
+pub(super) fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
     match host.read(path, MAX_FILE) {
         Ok(bytes) => Ok(Part { label: path.display().to_string(), bytes: Sensitive::from(bytes) }),
         Err(error) => Err(Refusal::new(format!("cannot read {}: {error}", path.display()))
@@ -101,6 +95,10 @@ pub fn from_source(
             let obtained = authorities.obtain(session, ca, wanted);
             session.authorities = authorities;
             obtained
+        }
+        SourceConfig::Csr { .. } => {
+            Err(Refusal::new(format!("the certificates of {} come from a person", config.name))
+                .hint("`reseal csr NAME` makes the request; `reseal install NAME --signed FILE` takes the answer"))
         }
         SourceConfig::Import { from, passphrase_file } => {
             session.listener.hear(&Event::Obtaining { source: "import".to_owned() });

@@ -92,6 +92,7 @@ fn report(recovered: Recovered) -> Report {
         | Outcome::Pruned { .. }
         | Outcome::Refused { .. }
         | Outcome::Stuck { .. }
+        | Outcome::Waiting { .. }
         | Outcome::Busy { .. }) => other,
     };
     Report::new(&recovered.target, outcome)

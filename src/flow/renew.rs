@@ -6,7 +6,7 @@ use super::change::{self, Intent};
 use super::install::{acceptable, holds, nothing, pairs_for};
 use super::preview::Plan;
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, asked, obtain, restore};
+use super::{Refusal, Report, Session, asked, csr, obtain, restore};
 use crate::assess::Finding;
 use crate::cert::codec;
 use crate::cert::installed::Leaf;
@@ -195,6 +195,9 @@ fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, ve
 
 /// Obtains what each pair needs, and installs it.
 fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'static str) -> Report {
+    if let SourceConfig::Csr { .. } = &config.source {
+        return csr::ensure(session, config, why);
+    }
     if session.options.dry_run
         && let SourceConfig::LocalCa { ca, days, key } = &config.source
     {
@@ -252,7 +255,7 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bu
     Ok(bundles)
 }
 
-fn key_in_place(pair: &survey::PairState) -> Option<PrivateKey> {
+pub(super) fn key_in_place(pair: &survey::PairState) -> Option<PrivateKey> {
     let slots = pair.pair.slots.iter().zip(&pair.looks);
     let contents = slots.filter(|(slot, _)| slot.role.holds_key()).filter_map(|(_, look)| look.content.as_ref());
     contents.filter_map(|content| codec::read(content.expose(), None).ok()).flat_map(|found| found.keys).next()

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::survey;
-use super::{Refusal, Session};
+use super::{Refusal, Session, csr};
 use crate::assess::Finding;
 use crate::cert::installed::Leaf;
 use crate::engine::vault::Vault;
@@ -28,6 +28,9 @@ pub struct Status {
     pub generations: usize,
     /// The last thing that was done.
     pub last: Option<Receipt>,
+    /// Requests to a CA elsewhere that wait for an answer, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<csr::Brief>,
     /// An interrupted transaction waits for `recover`.
     pub interrupted: bool,
     /// Why the target could not be looked at.
@@ -57,11 +60,18 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             findings: Vec::new(),
             generations: 0,
             last: receipts.find(|receipt| receipt.target == config.name).cloned(),
+            waiting: Vec::new(),
             interrupted: pending.iter().any(|name| **name == *file_name(&config.name)),
             problem: None,
         };
         if let Some(vault) = state.as_ref().map(|state| Vault::open(state, &config.name)).transpose()?.flatten() {
             status.generations = vault.numbers()?.len();
+        }
+        if let Some(state) = &state {
+            match csr::waiting(state, &config.name) {
+                Ok(waiting) => status.waiting = waiting,
+                Err(refusal) => status.problem = Some(refusal.why),
+            }
         }
         match survey::survey(session.host, config, &session.live_dir) {
             Ok(seen) => {

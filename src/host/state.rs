@@ -7,6 +7,7 @@
 //! STATE/vault/TARGET/current       link to the generation that was committed last
 //! STATE/ledger                     receipts
 //! STATE/ca/NAME/                   a local certificate authority
+//! STATE/requests/TARGET/N/         a request to a CA elsewhere, and the key that waits for its answer
 //! ```
 
 use std::ffi::{OsStr, OsString};

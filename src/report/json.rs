@@ -9,6 +9,7 @@ use crate::flow::Report;
 use crate::flow::backups::Generation;
 use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
+use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
@@ -76,6 +77,7 @@ enum Results<'a> {
     Written([&'a Written; 1]),
     Authorities(&'a [AuthorityView]),
     Issued([&'a ca::Written; 1]),
+    Requested([&'a Requested; 1]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -92,6 +94,7 @@ impl<'a> Envelope<'a> {
             Body::Written(written) => (Results::Written([written]), None),
             Body::Authorities(views) => (Results::Authorities(views), None),
             Body::Issued(issued) => (Results::Issued([issued]), None),
+            Body::Requested(requested) => (Results::Requested([requested]), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

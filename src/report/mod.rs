@@ -24,6 +24,7 @@ use crate::config::Problem;
 use crate::flow::backups::Generation;
 use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
+use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
@@ -82,6 +83,8 @@ pub enum Body {
     Authorities(Vec<AuthorityView>),
     /// A certificate that was issued by hand.
     Issued(ca::Written),
+    /// A request to a CA elsewhere.
+    Requested(Box<Requested>),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.

@@ -3,6 +3,7 @@
 mod authority;
 mod change;
 mod check;
+mod request;
 pub mod scan;
 mod scene;
 mod table;
@@ -40,6 +41,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Written(written) => wrote(written, view, &mut out),
         Body::Authorities(views) => authority::shown(views, answer.command, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, &mut out),
+        Body::Requested(requested) => request::requested(requested, view, &mut out, &mut err),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }

@@ -170,6 +170,21 @@ pub fn bundle_from(parts: &[Part], passphrase: Option<&Sensitive>) -> Result<Imp
     Ok(Imported { bundle: Bundle::pair(assembled.chain, key)?, notes })
 }
 
+/// All certificates of the parts, in their order.
+///
+/// # Errors
+/// A part or a block that cannot be read, or no certificate.
+pub fn certificates(parts: &[Part]) -> Result<Vec<Certificate>, ImportError> {
+    let mut found = Found::default();
+    for part in parts {
+        found.take(part, None)?;
+    }
+    if found.certificates.is_empty() {
+        return Err(ImportError::NoCertificate(parts.iter().map(|part| part.label.clone()).collect()));
+    }
+    Ok(found.certificates.into_iter().map(|(_, certificate)| certificate).collect())
+}
+
 /// What the parts hold, each with the label of its part.
 #[derive(Default)]
 struct Found {

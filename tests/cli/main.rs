@@ -1,6 +1,7 @@
 //! The real program, run as an administrator runs it.
 
 mod bench;
+mod csr;
 mod inputs;
 mod monitoring;
 mod odd_files;

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{hint, leaf_line, names, notes};
+use crate::assess::date;
 use crate::cert::installed::Leaf;
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
@@ -35,6 +36,13 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
             }
             Outcome::Stuck { slot, why, hint } => {
                 bad(report, "STUCK", &format!("{}: {why}", slot.display()), hint.as_deref(), err);
+            }
+            Outcome::Waiting { since, request, why } => {
+                let text = format!("waits since {} for the answer to {}: {why}", date(*since), request.display());
+                let next = format!("have it signed, then: `reseal install {} --signed FILE`", report.target);
+                head(report, out).prose(Paint::Warn, &text, 2).end();
+                notes(&report.notes, out);
+                hint(Some(&next), out);
             }
             Outcome::Busy { holder } => {
                 let hint = "try again, or let it wait: `--wait 60`";

@@ -101,6 +101,19 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         if let Some(problem) = &one.problem {
             page.put(Paint::Bad, "problem: ").say(&format!("{}: {problem}", one.target)).end();
         }
+        for waiting in &one.waiting {
+            let text = format!(
+                "{}: request {} ({}) waits since {}: `{} install {} --signed FILE`; it lies in {}",
+                one.target,
+                waiting.number,
+                waiting.key,
+                date(waiting.since),
+                view.program,
+                one.target,
+                waiting.path.display()
+            );
+            notes(&[text], page);
+        }
         if one.interrupted {
             let next = format!("{}: a transaction was interrupted: `{} recover`", one.target, view.program);
             notes(&[next], page);

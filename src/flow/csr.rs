@@ -1,0 +1,390 @@
+//! `csr NAME`: a request to a CA elsewhere, and its answer. The key is made here and stays here.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::install::nothing;
+use super::survey::{self, PairState, Survey};
+use super::{Refusal, Report, Session, renew};
+use crate::cert::{Certificate, Generate, Name, PrivateKey, Signed, SubjectPart, issued_by};
+use crate::config::{SourceConfig, TargetConfig};
+use crate::digest::Digest;
+use crate::host::publish::publish;
+use crate::host::state::State;
+use crate::outcome::Outcome;
+use crate::sensitive::Sensitive;
+use crate::source::import::{self, Imported, Part};
+use crate::source::request::{About, Order, Request, Requests, Waiting};
+
+const VERB: &str = "csr";
+
+/// What the command line says of a request, beside the target.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The kind of key to make; none: what the target's source says, else P-256.
+    pub key: Option<Generate>,
+    /// Parts of the subject, over those of the target's source.
+    pub subject: Vec<SubjectPart>,
+    /// Ask for the key that is in place.
+    pub reuse_key: bool,
+    /// Make another one although the same waits already.
+    pub another: bool,
+    /// A copy of the request, an absolute path.
+    pub output: Option<PathBuf>,
+}
+
+/// A request, as people and programs are told of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Requested {
+    /// The target.
+    pub target: String,
+    /// Its number; none in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
+    /// Whether it was made now; else it waits since an earlier run.
+    pub made: bool,
+    /// When it was made, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    /// The names it is for.
+    pub names: Vec<Name>,
+    /// The subject: `C=DE, O=Example GmbH, CN=www.example.org`.
+    pub subject: String,
+    /// The kind of key.
+    pub key: String,
+    /// SHA-256 of the public key; none in a dry run that would make one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_sha256: Option<Digest>,
+    /// Where the request lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// The copy that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<PathBuf>,
+    /// The request itself, PEM (RFC 7468 section 7).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+}
+
+impl Requested {
+    fn of(target: &str, waiting: &Waiting, made: bool) -> Result<Self, Refusal> {
+        Ok(Self {
+            number: Some(waiting.number),
+            key_sha256: Some(waiting.about.key),
+            path: Some(waiting.path()),
+            request: Some(waiting.pem()?),
+            ..Self::planned(target, &waiting.about, made)
+        })
+    }
+
+    fn planned(target: &str, about: &About, made: bool) -> Self {
+        Self {
+            target: target.to_owned(),
+            number: None,
+            made,
+            since: about.at,
+            names: about.names.clone(),
+            subject: listed(&about.subject),
+            key: about.kind.clone(),
+            key_sha256: None,
+            path: None,
+            output: None,
+            request: None,
+        }
+    }
+}
+
+/// A request that waits, in brief.
+#[derive(Clone, Debug, Serialize)]
+pub struct Brief {
+    /// Its number.
+    pub number: u32,
+    /// When it was made, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    /// The names it is for.
+    pub names: Vec<Name>,
+    /// The kind of key.
+    pub key: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Makes a request, or finds the same one that waits already.
+///
+/// # Errors
+/// Another reseal is at work, the key cannot be made or kept, the copy cannot be written.
+pub fn run(session: &mut Session<'_>, name: &str, wanted: &Wanted) -> Result<Requested, Refusal> {
+    let config = session.target(name)?.clone();
+    let mut requested = requested(session, &config, wanted)?;
+    if let (Some(output), Some(pem)) = (&wanted.output, &requested.request) {
+        publish(output, pem.as_bytes())?;
+        requested.output = Some(output.clone());
+    }
+    Ok(requested)
+}
+
+/// Drops a request that waits.
+pub fn forget(session: &mut Session<'_>, name: &str, number: u32) -> Report {
+    if session.options.dry_run {
+        return Report::new(name, Outcome::Planned);
+    }
+    let forgotten = |session: &mut Session<'_>| -> Result<(), Refusal> {
+        session.target(name)?;
+        match of(session, name)? {
+            Some(requests) => Ok(requests.forget(number)?),
+            None => Err(Refusal::new(format!("no request of {name} waits here"))),
+        }
+    };
+    if let Err(outcome) = session.engine(VERB) {
+        return Report::new(name, outcome);
+    }
+    match forgotten(session) {
+        Ok(()) => Report::new(name, nothing(&format!("request {number} and its key are gone"))),
+        Err(refusal) => Report::new(name, refusal.outcome()),
+    }
+}
+
+/// The requests that wait, in brief.
+///
+/// # Errors
+/// One of them is damaged.
+pub fn waiting(state: &State, target: &str) -> Result<Vec<Brief>, Refusal> {
+    let Some(requests) = Requests::of(state, target)? else { return Ok(Vec::new()) };
+    let all = requests.waiting()?;
+    let brief = |one: Waiting| Brief {
+        number: one.number,
+        since: one.about.at,
+        path: one.path(),
+        names: one.about.names,
+        key: one.about.kind,
+    };
+    Ok(all.into_iter().map(brief).collect())
+}
+
+/// What a renewal comes to whose certificates a person fetches: a request waits, made now where none did.
+pub(super) fn ensure(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Report {
+    match requested(session, config, &Wanted::default()) {
+        Ok(requested) if requested.number.is_none() => {
+            let mut report = Report::new(&config.name, Outcome::Planned);
+            report.notes.push(format!("a request for {} would be made ({why})", listed_names(&requested.names)));
+            report
+        }
+        Ok(Requested { since, path: Some(request), .. }) => {
+            Report::new(&config.name, Outcome::Waiting { since, request, why: why.to_owned() })
+        }
+        Ok(_) => Report::new(&config.name, Refusal::new("the request has no place").outcome()),
+        Err(refusal) => Report::new(&config.name, refusal.outcome()),
+    }
+}
+
+fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) -> Result<Requested, Refusal> {
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let in_place = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
+    let reused = if reuses(session, config, wanted) { Some(key_in_place(config, &survey)?) } else { None };
+    let kind = match (&reused, wanted.key) {
+        (Some(key), _) => key.kind().to_string(),
+        (None, Some(kind)) => kind.kind().to_string(),
+        (None, None) => usual(config).kind().to_string(),
+    };
+    let about = About {
+        at: session.host.now(),
+        names: config.names.clone(),
+        subject: subject(config, wanted),
+        kind,
+        key: Digest::of(reused.as_ref().map(PrivateKey::spki).unwrap_or_default()),
+        for_clients: config.needs_client_auth,
+    };
+    if about.names.is_empty() {
+        return Err(Refusal::new(format!("cannot make a request for {}: it has no names", config.name))
+            .hint("write them into the configuration: names = [\"www.example.org\"]"));
+    }
+    if !session.options.dry_run
+        && let Err(outcome) = session.engine_for(VERB, &config.name)
+    {
+        return Err(refused(outcome));
+    }
+    if !wanted.another
+        && let Some(same) = waits_already(session, &config.name, &about, reused.as_ref(), in_place.map(|it| it.leaf()))?
+    {
+        return Requested::of(&config.name, &same, false);
+    }
+    if session.options.dry_run {
+        return Ok(Requested::planned(&config.name, &about, true));
+    }
+    let key = match reused {
+        Some(key) => key,
+        None => PrivateKey::generate(wanted.key.unwrap_or_else(|| usual(config)))
+            .map_err(|error| Refusal::new(error.to_string()))?,
+    };
+    let order = Order { names: about.names, subject: about.subject, key, for_clients: about.for_clients };
+    let request = Request::make(order)?;
+    let state = State::open_or_make(session.host)?;
+    let kept = request.keep(&state, &config.name, session.host.now())?;
+    Requested::of(&config.name, &kept, true)
+}
+
+/// The same request, where it waits. What was answered is none any more: its key is in place.
+fn waits_already(
+    session: &Session<'_>,
+    target: &str,
+    about: &About,
+    reused: Option<&PrivateKey>,
+    in_place: Option<&Certificate>,
+) -> Result<Option<Waiting>, Refusal> {
+    let Some(requests) = of(session, target)? else { return Ok(None) };
+    let same = |one: &Waiting| {
+        let key = match reused {
+            Some(_) => one.about.key == about.key,
+            None => one.about.kind == about.kind && in_place.is_none_or(|leaf| leaf.spki_digest() != one.about.key),
+        };
+        key && one.about.names == about.names
+            && one.about.for_clients == about.for_clients
+            && about.subject.iter().all(|part| part.value.is_empty() || one.about.subject.contains(part))
+    };
+    Ok(requests.waiting()?.into_iter().rev().find(same))
+}
+
+/// What the CA has sent, put together with the key that waits for it and with what is known of its chain.
+///
+/// # Errors
+/// No request waits, or the certificate is for none of those that do; or what was sent makes no bundle.
+pub(super) fn answered(
+    session: &Session<'_>,
+    target: &str,
+    survey: &Survey,
+    mut parts: Vec<Part>,
+) -> Result<(Imported, u32), Refusal> {
+    let waiting = match of(session, target)? {
+        Some(requests) => requests.waiting()?,
+        None => Vec::new(),
+    };
+    if waiting.is_empty() {
+        return Err(Refusal::new(format!("no request of {target} waits for an answer"))
+            .hint("`reseal csr NAME` makes one; with a key at hand, bring both: `reseal install NAME --from FILE`"));
+    }
+    let sent = import::certificates(&parts)?;
+    let mut found = None;
+    for one in waiting.iter().rev() {
+        let key = one.key()?;
+        if sent.iter().any(|certificate| key.matches(certificate)) {
+            found = Some((one.number, key));
+            break;
+        }
+    }
+    let Some((number, key)) = found else {
+        return Err(stranger(target, &sent, &waiting));
+    };
+    parts.push(Part { label: format!("the key of request {number}"), bytes: key.to_pem() });
+    let imported = import::bundle_from(&parts, None)?;
+    let missing = continuation(imported.bundle.chain(), survey);
+    if missing.is_empty() {
+        return Ok((imported, number));
+    }
+    let pem = missing.iter().map(Certificate::to_pem).collect::<String>();
+    parts.push(Part { label: "the chain in place".to_owned(), bytes: Sensitive::from(pem) });
+    Ok((import::bundle_from(&parts, None)?, number))
+}
+
+/// After its answer is in place the request waits no more.
+pub(super) fn done(session: &Session<'_>, target: &str, number: u32) -> Result<(), Refusal> {
+    match of(session, target)? {
+        Some(requests) => Ok(requests.forget(number)?),
+        None => Ok(()),
+    }
+}
+
+/// The certificates in place by which a chain goes on that was sent without them.
+fn continuation(chain: &crate::cert::Chain, survey: &Survey) -> Vec<Certificate> {
+    let known: Vec<&Certificate> = survey
+        .pairs
+        .iter()
+        .filter_map(|pair| pair.installed.chain.as_ref())
+        .flat_map(|chain| chain.intermediates())
+        .collect();
+    let mut missing: Vec<Certificate> = Vec::new();
+    let mut last = chain.certificates().last();
+    while let Some(child) = last {
+        last = known.iter().copied().find(|one| {
+            one.is_ca() && !missing.contains(one) && *one != child && issued_by(child, one) == Signed::Verified
+        });
+        missing.extend(last.cloned());
+    }
+    missing
+}
+
+fn stranger(target: &str, sent: &[Certificate], waiting: &[Waiting]) -> Refusal {
+    let sent: Vec<String> =
+        sent.iter().map(|one| format!("{} (key {})", one.title(), one.spki_digest().short())).collect();
+    let keys: Vec<String> =
+        waiting.iter().map(|one| format!("{} (key {})", one.number, one.about.key.short())).collect();
+    let why = format!(
+        "what was sent is for no key that waits for {target}: it holds {}; the requests are {}",
+        sent.join(", "),
+        keys.join(", ")
+    );
+    Refusal::new(why)
+        .hint("have the CA sign the request that `reseal csr NAME` prints, and bring what it answers to that")
+}
+
+fn of(session: &Session<'_>, target: &str) -> Result<Option<Requests>, Refusal> {
+    match State::open(session.host)? {
+        Some(state) => Ok(Requests::of(&state, target)?),
+        None => Ok(None),
+    }
+}
+
+fn reuses(session: &Session<'_>, config: &TargetConfig, wanted: &Wanted) -> bool {
+    wanted.reuse_key || session.options.keep_key || config.policy.keep_key
+}
+
+fn key_in_place(config: &TargetConfig, survey: &Survey) -> Result<PrivateKey, Refusal> {
+    let key = survey.pairs.first().and_then(|pair: &PairState| renew::key_in_place(pair));
+    key.ok_or_else(|| {
+        Refusal::new(format!("{} has no key in place that could be used again", config.name))
+            .hint("let a new one be made: leave `--reuse-key` and `keep_key` out")
+    })
+}
+
+fn usual(config: &TargetConfig) -> Generate {
+    match &config.source {
+        SourceConfig::Csr { key, .. } | SourceConfig::LocalCa { key, .. } => *key,
+        SourceConfig::None | SourceConfig::Import { .. } => Generate::P256,
+    }
+}
+
+/// The subject of the target's source, each part replaced by the same one of the command line.
+fn subject(config: &TargetConfig, wanted: &Wanted) -> Vec<SubjectPart> {
+    let configured: &[SubjectPart] = match &config.source {
+        SourceConfig::Csr { subject, .. } => subject,
+        SourceConfig::None | SourceConfig::LocalCa { .. } | SourceConfig::Import { .. } => &[],
+    };
+    let kept = configured.iter().filter(|part| !wanted.subject.iter().any(|other| other.key == part.key));
+    kept.chain(&wanted.subject).cloned().collect()
+}
+
+fn refused(outcome: Outcome) -> Refusal {
+    match outcome {
+        Outcome::Refused { why, hint } => Refusal::with(why, hint),
+        Outcome::Busy { holder } => Refusal {
+            why: format!("another reseal is at work: {holder}"),
+            hint: None,
+            exit: crate::outcome::Exit::Busy,
+        },
+        other => Refusal {
+            why: "an earlier change must be ended first".to_owned(),
+            hint: Some("`reseal recover`".to_owned()),
+            exit: other.exit(),
+        },
+    }
+}
+
+fn listed(subject: &[SubjectPart]) -> String {
+    subject.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn listed_names(names: &[Name]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,189 @@
+//! Writing a request. What the encoder writes is read back before anybody gets it.
+
+use rcgen::string::PrintableString;
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, SanType,
+};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer;
+use zeroize::Zeroizing;
+
+use super::error::RequestError;
+use crate::cert::codec::pem;
+use crate::cert::{KeyKind, Name, PrivateKey, SubjectKey, SubjectPart};
+
+/// A wish for a certificate from a CA elsewhere.
+pub struct Order {
+    /// The names it is for; never empty.
+    pub names: Vec<Name>,
+    /// The subject besides the names. Without a common name the first name is one, where it fits; an empty one means none.
+    pub subject: Vec<SubjectPart>,
+    /// The key it is for.
+    pub key: PrivateKey,
+    /// Whether the server is a TLS client with it too.
+    pub for_clients: bool,
+}
+
+/// A request, and the key it is for.
+pub struct Request {
+    pub(super) pem: String,
+    pub(super) order: Order,
+    /// The subject as it was written.
+    pub(super) subject: Vec<SubjectPart>,
+}
+
+impl Request {
+    /// Writes the request and signs it with its key, which proves to the CA that the key is at hand (RFC 2986 section 3).
+    ///
+    /// # Errors
+    /// There are no names, the key is of a kind that signs no requests, or what came out is not what was ordered.
+    pub fn make(order: Order) -> Result<Self, RequestError> {
+        if order.names.is_empty() {
+            return Err(RequestError::NoNames);
+        }
+        let subject = subject(&order);
+        if let Some(pair) = subject.windows(2).find(|pair| pair[0].key == pair[1].key) {
+            // The encoder would keep one of them, and say nothing.
+            return Err(RequestError::Twice(pair[0].key));
+        }
+        let signing = signing(&order.key)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = distinguished(&subject)?;
+        params.subject_alt_names = order.names.iter().map(alternative).collect::<Result<_, _>>()?;
+        params.key_usages = usages(order.key.kind());
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if order.for_clients {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        }
+        let request = params.serialize_request(&*signing)?;
+        prove(request.der(), &order)?;
+        Ok(Self { pem: pem::encode("CERTIFICATE REQUEST", request.der()), order, subject })
+    }
+
+    /// One PEM block (RFC 7468 section 7), for the CA.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The subject as it was written, from the widest attribute to the narrowest.
+    #[must_use]
+    pub fn subject(&self) -> &[SubjectPart] {
+        &self.subject
+    }
+}
+
+/// The attributes in their usual order, with the common name that was not chosen.
+pub(super) fn subject(order: &Order) -> Vec<SubjectPart> {
+    let mut subject = order.subject.clone();
+    if !subject.iter().any(|part| part.key == SubjectKey::CN) {
+        // In an address a common name would be a name of nobody.
+        let first = order.names.iter().find_map(|name| match name {
+            Name::Dns(name) if name.len() <= 64 => Some(name.clone()),
+            Name::Dns(_) | Name::Ip(_) => None,
+        });
+        subject.extend(first.map(|value| SubjectPart { key: SubjectKey::CN, value }));
+    }
+    subject.retain(|part| !part.value.is_empty());
+    subject.sort_by_key(|part| part.key);
+    subject
+}
+
+fn distinguished(subject: &[SubjectPart]) -> Result<DistinguishedName, RequestError> {
+    let mut name = DistinguishedName::new();
+    for SubjectPart { key, value } in subject {
+        let (kind, value) = match key {
+            // RFC 5280 appendix A.1 leaves no other type to a country.
+            SubjectKey::C => {
+                let text = PrintableString::try_from(value.as_str())?;
+                (DnType::CountryName, DnValue::PrintableString(text))
+            }
+            SubjectKey::ST => (DnType::StateOrProvinceName, value.as_str().into()),
+            SubjectKey::L => (DnType::LocalityName, value.as_str().into()),
+            SubjectKey::O => (DnType::OrganizationName, value.as_str().into()),
+            SubjectKey::OU => (DnType::OrganizationalUnitName, value.as_str().into()),
+            SubjectKey::CN => (DnType::CommonName, value.as_str().into()),
+        };
+        name.push(kind, value);
+    }
+    Ok(name)
+}
+
+/// The key for the encoder, whose own copy is wiped as well.
+fn signing(key: &PrivateKey) -> Result<Zeroizing<KeyPair>, RequestError> {
+    let algorithm = match key.kind() {
+        KeyKind::P256 => &PKCS_ECDSA_P256_SHA256,
+        KeyKind::P384 => &PKCS_ECDSA_P384_SHA384,
+        KeyKind::Rsa(_) => &PKCS_RSA_SHA256,
+        other @ (KeyKind::P521 | KeyKind::Ed25519 | KeyKind::Other(_)) => {
+            return Err(RequestError::CannotSign(other.clone()));
+        }
+    };
+    let der = PrivatePkcs8KeyDer::from(key.pkcs8_der().expose());
+    Ok(Zeroizing::new(KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm)?))
+}
+
+fn alternative(name: &Name) -> Result<SanType, rcgen::Error> {
+    match name {
+        Name::Dns(name) => Ok(SanType::DnsName(name.as_str().try_into()?)),
+        Name::Ip(address) => Ok(SanType::IpAddress(*address)),
+    }
+}
+
+/// RFC 5246 section 7.4.2: a client of TLS 1.2 may encrypt to an RSA key.
+fn usages(kind: &KeyKind) -> Vec<KeyUsagePurpose> {
+    let mut usages = vec![KeyUsagePurpose::DigitalSignature];
+    if matches!(kind, KeyKind::Rsa(_)) {
+        usages.push(KeyUsagePurpose::KeyEncipherment);
+    }
+    usages
+}
+
+/// Whether it is for this key; its signature and the rest are the encoder's, and are held against other tools by tests.
+fn prove(der: &[u8], order: &Order) -> Result<(), RequestError> {
+    let Ok((rest, request)) = X509CertificationRequest::from_der(der) else {
+        return Err(RequestError::Wrong("it cannot be read"));
+    };
+    if !rest.is_empty() || request.certification_request_info.subject_pki.raw != order.key.spki() {
+        return Err(RequestError::Wrong("it is for another key"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::Generate;
+
+    fn order(names: &[&str], subject: &[&str]) -> Order {
+        Order {
+            names: names.iter().map(|name| name.parse().unwrap()).collect(),
+            subject: subject.iter().map(|part| part.parse().unwrap()).collect(),
+            key: PrivateKey::generate(Generate::P256).unwrap(),
+            for_clients: false,
+        }
+    }
+
+    fn subject_of(names: &[&str], parts: &[&str]) -> String {
+        subject(&order(names, parts)).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn the_first_name_is_the_common_one_where_it_can_be() {
+        assert_eq!(subject_of(&["a.example", "b.example"], &["O=X", "C=DE"]), "C=DE, O=X, CN=a.example");
+        assert_eq!(subject_of(&["192.0.2.1", "b.example"], &[]), "CN=b.example");
+        assert_eq!(subject_of(&["192.0.2.1"], &[]), "");
+        assert_eq!(subject_of(&["a.example"], &["CN="]), "");
+        assert_eq!(subject_of(&["a.example"], &["CN=Web"]), "CN=Web");
+        assert_eq!(subject_of(&[&format!("{}.example", "a".repeat(60))], &[]), "");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for_is_refused() {
+        assert!(matches!(Request::make(order(&[], &[])), Err(RequestError::NoNames)));
+        let twice = Request::make(order(&["a.example"], &["OU=a", "OU=b"]));
+        assert!(matches!(twice, Err(RequestError::Twice(SubjectKey::OU))));
+    }
+}
