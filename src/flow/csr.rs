@@ -366,19 +366,16 @@ fn subject(config: &TargetConfig, wanted: &Wanted) -> Vec<SubjectPart> {
 }
 
 fn refused(outcome: Outcome) -> Refusal {
-    match outcome {
-        Outcome::Refused { why, hint } => Refusal::with(why, hint),
-        Outcome::Busy { holder } => Refusal {
-            why: format!("another reseal is at work: {holder}"),
-            hint: None,
-            exit: crate::outcome::Exit::Busy,
-        },
-        other => Refusal {
-            why: "an earlier change must be ended first".to_owned(),
-            hint: Some("`reseal recover`".to_owned()),
-            exit: other.exit(),
-        },
+    let exit = outcome.exit();
+    if let Outcome::Refused { why, hint } = outcome {
+        return Refusal::with(why, hint);
     }
+    if let Outcome::Busy { holder } = outcome {
+        let hint = Some("try again, or let it wait: `--wait 60`".to_owned());
+        return Refusal { why: format!("another reseal is at work: {holder}"), hint, exit };
+    }
+    let hint = Some("`reseal recover` tells what is the matter".to_owned());
+    Refusal { why: "an earlier change of this target could not be ended".to_owned(), hint, exit }
 }
 
 fn listed(subject: &[SubjectPart]) -> String {

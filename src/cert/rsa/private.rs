@@ -26,6 +26,7 @@ pub(in crate::cert) struct Halves {
 ///
 /// That library proves the same relations at the pace of an operation with a secret, which is fifty times slower and makes a tenth of a scan
 /// of files. Here the time does depend on the key; it is taken once for each reading of a file, by who can read the key.
+#[allow(clippy::many_single_char_names, reason = "the names of RFC 8017 section 3")]
 pub(in crate::cert) fn read(der: &[u8]) -> Option<Halves> {
     let pkcs1 = plain(der)?;
     let mut parts = Element::filling(pkcs1)?.tagged(SEQUENCE)?.inside();
