@@ -189,6 +189,13 @@ Examples:
   reseal install web --signed FILE     what the CA sent back: PEM, DER, p7b, with or without its chain
   reseal csr web --forget 2            drop a request that nobody will answer")]
     Csr(Csr),
+    /// Write a target's certificate and key in the form that something else wants
+    #[command(after_help = "\
+Examples:
+  reseal export web --form p12 --out web.p12 --passphrase-file pp
+  reseal export web 3 --form jks --out web.jks --passphrase-file pp    generation 3 of `reseal backups web`
+  reseal export web --form pem --no-key --out chain.pem")]
+    Export(Export),
     /// Put an earlier generation back, guarded like an install
     #[command(after_help = "\
 Examples:
@@ -318,6 +325,43 @@ impl Install {
     }
 }
 
+/// `export`.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The target
+    pub name: String,
+    /// The generation's number [default: what stands in the files]
+    pub generation: Option<u32>,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub form: FormWord,
+    /// The file, at which nothing may be yet
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The name in a store [default: that of the target]
+    #[arg(long, value_name = "NAME")]
+    pub alias: Option<String>,
+    /// Triple DES and SHA-1, for readers that know nothing newer (PKCS#12)
+    #[arg(long)]
+    pub legacy: bool,
+    /// The certificates alone (PEM)
+    #[arg(long)]
+    pub no_key: bool,
+}
+
+/// Forms of an export.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum FormWord {
+    /// Certificate and chain, then the key; the key encrypted with --passphrase-file
+    Pem,
+    /// The certificate alone
+    Der,
+    /// A PKCS#12 store
+    P12,
+    /// A Java keystore in its old format
+    Jks,
+}
+
 /// `csr`.
 #[derive(Args, Debug)]
 pub struct Csr {
@@ -392,6 +436,7 @@ impl Verb {
             Self::Renew { .. } => "renew",
             Self::Install(_) => "install",
             Self::Csr(_) => "csr",
+            Self::Export(_) => "export",
             Self::Restore { .. } => "restore",
             Self::Recover { .. } => "recover",
             Self::Backups { act: None, .. } => "backups",
@@ -419,6 +464,7 @@ impl Verb {
             Self::Renew { .. }
             | Self::Install(_)
             | Self::Csr(_)
+            | Self::Export(_)
             | Self::Restore { .. }
             | Self::Recover { .. }
             | Self::Prune(_)
@@ -490,6 +536,8 @@ mod tests {
             ("install web --from a b --keep-key", "install"),
             ("install web --signed a.p7b b.pem", "install"),
             ("csr web", "csr"),
+            ("export web 3 --form p12 --out x --alias y --legacy", "export"),
+            ("export web --form pem --no-key -o x", "export"),
             ("csr web --key-type rsa2048 --subject C=DE --subject O=X --another -o x", "csr"),
             ("csr web --forget 2", "csr"),
             ("restore web 3", "restore"),

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::args::{BackupsVerb, CaVerb, Csr, Verb};
+use super::args::{BackupsVerb, CaVerb, Csr, Export, FormWord, Verb};
 use super::request::Request;
 use crate::assess::Finding;
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, ca, check, csr, init, install, post_upgrade, recorded, recover,
-    renew, restore, status,
+    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, init, install, post_upgrade, recorded,
+    recover, renew, restore, status,
 };
 use crate::host::publish::{publish, same_file};
 use crate::host::trusted_file;
@@ -51,6 +51,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         Verb::Renew { names, .. } | Verb::Status { names } | Verb::PostUpgrade { names, .. } => all(names),
         Verb::Install(install) => one(&install.name),
         Verb::Csr(csr) => one(&csr.name),
+        Verb::Export(export) => one(&export.name),
         Verb::Restore { name, .. } | Verb::Adopt { name, .. } => one(name),
         Verb::Backups { names, act: None } => all(names),
         Verb::Backups { act: Some(act), .. } => match act {
@@ -87,6 +88,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         }
         Verb::Install(words) => Ok(changes(vec![install::answer(session, &words.name, &words.signed)])),
         Verb::Csr(csr) => request_of(session, csr),
+        Verb::Export(words) => exported(session, words),
         Verb::Restore { name, generation } => Ok(changes(vec![restore::run(session, name, *generation)])),
         Verb::Recover { accept: Some(name), .. } => Ok(changes(vec![recover::accept(session, name)])),
         Verb::Recover { name, boot, accept: None } => {
@@ -125,6 +127,23 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Ca { act } => authority(session, act),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
+}
+
+fn exported(session: &Session<'_>, words: &Export) -> Told {
+    let wanted = export::Wanted {
+        generation: words.generation,
+        form: match words.form {
+            FormWord::Pem => export::Form::Pem,
+            FormWord::Der => export::Form::Der,
+            FormWord::P12 => export::Form::P12,
+            FormWord::Jks => export::Form::Jks,
+        },
+        output: trusted_file::absolute(&words.out).map_err(|error| Failure::usage(explain(&error), None))?,
+        alias: words.alias.clone(),
+        legacy: words.legacy,
+        without_key: words.no_key,
+    };
+    Ok((Exit::Good, Body::Exported(export::run(session, &words.name, &wanted)?)))
 }
 
 fn request_of(session: &mut Session<'_>, words: &Csr) -> Told {

@@ -116,6 +116,7 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::Renew { .. }
         | Verb::Install(_)
         | Verb::Csr(_)
+        | Verb::Export(_)
         | Verb::Restore { .. }
         | Verb::Recover { .. }
         | Verb::Backups { .. }

@@ -125,6 +125,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         Verb::Renew { .. }
         | Verb::Install(_)
         | Verb::Csr(_)
+        | Verb::Export(_)
         | Verb::Restore { .. }
         | Verb::Backups { .. }
         | Verb::Prune(_)
@@ -211,6 +212,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
         | Verb::Report { .. }
         | Verb::Scan(_)
         | Verb::Csr(_)
+        | Verb::Export(_)
         | Verb::Restore { .. }
         | Verb::Recover { .. }
         | Verb::Prune(_)

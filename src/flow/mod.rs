@@ -9,6 +9,7 @@ pub mod check;
 pub mod clients;
 pub mod csr;
 pub mod demo;
+pub mod export;
 pub mod init;
 pub mod install;
 pub mod judge;

@@ -11,6 +11,7 @@ use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
 use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
+use crate::flow::export::Exported;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
 use crate::outcome::Receipt;
@@ -78,6 +79,7 @@ enum Results<'a> {
     Authorities(&'a [AuthorityView]),
     Issued([&'a ca::Written; 1]),
     Requested([&'a Requested; 1]),
+    Exported([&'a Exported; 1]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -95,6 +97,7 @@ impl<'a> Envelope<'a> {
             Body::Authorities(views) => (Results::Authorities(views), None),
             Body::Issued(issued) => (Results::Issued([issued]), None),
             Body::Requested(requested) => (Results::Requested([requested]), None),
+            Body::Exported(exported) => (Results::Exported([exported]), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

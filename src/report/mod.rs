@@ -26,6 +26,7 @@ use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
 use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
+use crate::flow::export::Exported;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
 use crate::flow::{Refusal, Report};
@@ -85,6 +86,8 @@ pub enum Body {
     Issued(ca::Written),
     /// A request to a CA elsewhere.
     Requested(Box<Requested>),
+    /// A certificate that was written in another form.
+    Exported(Exported),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.

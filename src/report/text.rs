@@ -15,6 +15,7 @@ use super::standing::Standing;
 use super::{Answer, Body, Failure, Saved, View};
 use crate::assess::{Finding, Severity, date};
 use crate::cert::installed::Leaf;
+use crate::flow::export::Exported;
 use crate::flow::init::Written;
 
 /// Text for standard output and for standard error, with colours in it.
@@ -42,6 +43,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Authorities(views) => authority::shown(views, answer.command, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, &mut out),
         Body::Requested(requested) => request::requested(requested, view, &mut out, &mut err),
+        Body::Exported(exported) => self::exported(exported, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }
@@ -78,6 +80,18 @@ fn hint(hint: Option<&str>, page: &mut Page) {
     if let Some(hint) = hint {
         page.put(Paint::Strong, "hint: ").advice(Paint::Plain, hint, 6).end();
     }
+}
+
+fn exported(exported: &Exported, page: &mut Page) {
+    let what = if exported.written { "written" } else { "would be written" };
+    page.put(Paint::Strong, &exported.target).say(": ").put(Paint::Good, what).end();
+    page.field("file").say(&exported.path.display().to_string()).end();
+    let text = format!("{}, until {}", exported.fingerprint.short(), date(exported.not_after));
+    page.field("holds").say(&text).end();
+    if exported.with_key {
+        page.note("key", Paint::Warn, "it holds the private key: only its owner can read it, and should keep it so");
+    }
+    notes(&exported.notes, page);
 }
 
 fn wrote(written: &Written, view: &View, page: &mut Page) {

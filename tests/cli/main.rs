@@ -2,6 +2,7 @@
 
 mod bench;
 mod csr;
+mod export;
 mod inputs;
 mod monitoring;
 mod odd_files;

@@ -2,7 +2,7 @@
 
 use aes::{Aes128, Aes192, Aes256};
 use cbc::cipher::block_padding::Pkcs7;
-use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit};
+use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit};
 use des::{Des, TdesEde2, TdesEde3};
 use rc2::Rc2;
 use zeroize::Zeroizing;
@@ -55,6 +55,18 @@ impl Cipher {
             Self::TripleDes2 => cbc::<TdesEde2>(key, vector, data),
             Self::TripleDes3 => cbc::<TdesEde3>(key, vector, data),
             Self::Rc2 { .. } => cbc::<Rc2>(key, vector, data),
+        }
+    }
+
+    /// Encrypted, with padding; `None` where key or vector have not the cipher's lengths.
+    pub(super) fn encrypt(self, key: &[u8], vector: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            // The one that is still written, for old readers.
+            Self::TripleDes3 => {
+                let mode = cbc::Encryptor::<TdesEde3>::new_from_slices(key, vector).ok()?;
+                Some(mode.encrypt_padded_vec::<Pkcs7>(plain))
+            }
+            Self::Aes128 | Self::Aes192 | Self::Aes256 | Self::Des | Self::TripleDes2 | Self::Rc2 { .. } => None,
         }
     }
 }

@@ -12,7 +12,7 @@ mod mac;
 mod passphrase;
 mod pbe;
 pub mod pem;
-mod pkcs12;
+pub mod pkcs12;
 mod pkcs7;
 pub mod pkcs8;
 pub(in crate::cert) mod tlv;

@@ -194,8 +194,9 @@ fn check_pbes2(parameters: Element<'_>) -> Result<(), PbeFailure> {
 }
 
 /// What a key of RFC 7292 appendix B.3 is for.
-const KEY: u8 = 1;
-const VECTOR: u8 = 2;
+pub(super) const KEY: u8 = 1;
+/// See [`KEY`].
+pub(super) const VECTOR: u8 = 2;
 /// See [`KEY`].
 pub(super) const MAC: u8 = 3;
 

@@ -3,6 +3,10 @@
 //! Read here and not by a library for what a file may do to its reader: a budget of work over all bags together, secrets wiped, an
 //! unsupported algorithm named, one bad bag that hides no other, and certificates that stand unencrypted read without a passphrase.
 
+mod write;
+
+pub use write::{Pkcs12Error, Protection, write};
+
 use zeroize::Zeroizing;
 
 use super::bag::{Content, DATA, Marks, bag_parts, shrouded};
