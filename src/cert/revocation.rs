@@ -9,6 +9,7 @@ use super::algorithm::SignatureAlgorithm;
 use super::certificate::Certificate;
 use super::codec;
 use super::trust::{self, Signed};
+use crate::digest::hex;
 
 /// A certificate revocation list (RFC 5280 section 5), read and held against the CA that is said to have signed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -151,5 +152,5 @@ fn hexadecimal(bytes: &[u8]) -> String {
         [0, rest @ ..] if !rest.is_empty() => rest,
         _ => bytes,
     };
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hex(bytes)
 }

@@ -121,6 +121,7 @@ pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
         | Body::Authorities(_)
         | Body::Issued(_)
         | Body::Requested(_)
+        | Body::Authority(_)
         | Body::Saved(_)
         | Body::Story(_) => &[],
     };

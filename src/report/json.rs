@@ -78,6 +78,7 @@ enum Results<'a> {
     Authorities(&'a [AuthorityView]),
     Issued([&'a ca::Written; 1]),
     Requested([&'a Requested; 1]),
+    Authority([&'a ca::Done; 1]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -95,6 +96,7 @@ impl<'a> Envelope<'a> {
             Body::Authorities(views) => (Results::Authorities(views), None),
             Body::Issued(issued) => (Results::Issued([issued]), None),
             Body::Requested(requested) => (Results::Requested([requested]), None),
+            Body::Authority(done) => (Results::Authority([done]), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

@@ -85,6 +85,8 @@ pub enum Body {
     Issued(ca::Written),
     /// A request to a CA elsewhere.
     Requested(Box<Requested>),
+    /// What else a certificate authority did.
+    Authority(ca::Done),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.

@@ -179,6 +179,7 @@ pub fn render(answer: &Answer, limits: &Limits, now: OffsetDateTime) -> Told {
         | Body::Authorities(_)
         | Body::Issued(_)
         | Body::Requested(_)
+        | Body::Authority(_)
         | Body::Saved(_)
         | Body::Story(_) => unknown("only `check` has an answer for monitoring", ""),
     }

@@ -42,6 +42,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Authorities(views) => authority::shown(views, answer.command, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, &mut out),
         Body::Requested(requested) => request::requested(requested, view, &mut out, &mut err),
+        Body::Authority(done) => authority::done(done, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }
