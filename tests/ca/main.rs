@@ -9,4 +9,5 @@ mod interrupted;
 mod kinds;
 mod rekey;
 mod revocation;
+mod secrets;
 mod sign;

@@ -1,6 +1,9 @@
 //! A new root in place of an old one, and what is given out.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::clients::{Case, all_take, chain, root};
 use crate::ground::Ground;
@@ -107,8 +110,79 @@ fn certificates_that_nobody_here_replaces_are_named() {
     ground.run("ca export office").good();
     ground.run("ca rekey office --switch").good().says("P-384");
     ground.run("ca revoke office one/fullchain.pem").good();
-    ground.run("ca rekey office --retire").refused("issued by hand are good still: two.example.org");
+    ground.run("ca rekey office --retire").refused("nothing here replaces are good still: two.example.org");
     ground.run("--force ca rekey office --retire").good();
+}
+
+/// A target that was taken out of the configuration may serve its certificate somewhere still.
+#[test]
+fn a_target_that_is_gone_counts() {
+    let ground = Ground::new();
+    target(&ground);
+    ground.run("ca init office --permit example.org").good();
+    ground.run("renew web").good();
+    ground.run("ca rekey office").good();
+    ground.run("ca export office").good();
+    ground.run("ca rekey office --switch").good();
+    ground.run("renew web").good();
+    let configured = ground.read("reseal.toml");
+    ground.write("reseal.toml", b"");
+    ground.run("ca rekey office --retire").refused("nothing here replaces are good still: www.example.org");
+    ground.write("reseal.toml", &configured);
+    // What cannot be looked at may be from the former root.
+    fs::rename(ground.path("web.pem"), ground.path("away.pem")).unwrap();
+    fs::create_dir(ground.path("web.pem")).unwrap();
+    ground.run("ca rekey office --retire").refused("web cannot be looked at");
+    fs::remove_dir(ground.path("web.pem")).unwrap();
+    fs::rename(ground.path("away.pem"), ground.path("web.pem")).unwrap();
+    ground.run("ca rekey office --retire").good();
+}
+
+/// Kills what it holds.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Files that are right are not enough where a server shows others.
+#[test]
+fn what_a_server_shows_counts() {
+    let ground = Ground::new();
+    target(&ground);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listening = String::from_utf8(ground.read("reseal.toml")).unwrap();
+    let listening = listening.replace("[target.source]", &format!("listen = [\"127.0.0.1:{port}\"]\n[target.source]"));
+    ground.write("reseal.toml", listening.as_bytes());
+    ground.run("ca init office --permit example.org").good();
+    ground.run("renew web");
+    for name in ["pem", "key"] {
+        fs::copy(ground.path(&format!("web.{name}")), ground.path(&format!("old.{name}"))).unwrap();
+    }
+    ground.run("ca rekey office").good();
+    ground.run("ca export office").good();
+    ground.run("ca rekey office --switch").good();
+    ground.run("renew web");
+    assert_ne!(ground.read("web.pem"), ground.read("old.pem"));
+    let server = Command::new("openssl")
+        .current_dir(ground.path("."))
+        .args(format!("s_server -accept 127.0.0.1:{port} -cert old.pem -key old.key -quiet").split(' '))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let server = Server(server.unwrap());
+    let until = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < until, "openssl s_server does not listen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    ground.run("ca rekey office --retire").refused("which is not what its files hold");
+    drop(server);
+    ground.run("ca rekey office --retire").good();
 }
 
 #[test]

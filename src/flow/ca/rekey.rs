@@ -121,14 +121,19 @@ fn retirable(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) 
             return Err(cannot(why).hint(hint));
         }
     }
-    by_hand(session, authority, &former, now).map_or(Ok(()), |names| {
-        Err(cannot(format!("certificates that were issued by hand are good still: {}", names.join("; ")))
+    unreplaced(session, authority, &former, now).map_or(Ok(()), |names| {
+        Err(cannot(format!("certificates that nothing here replaces are good still: {}", names.join("; ")))
             .hint("issue them anew, or revoke them; `--force` retires it all the same"))
     })
 }
 
 /// The names of certificates of former roots that nobody here replaces; none where there are none, or that is accepted.
-fn by_hand(session: &Session<'_>, authority: &Authority, former: &[&Held], now: OffsetDateTime) -> Option<Vec<String>> {
+fn unreplaced(
+    session: &Session<'_>,
+    authority: &Authority,
+    former: &[&Held],
+    now: OffsetDateTime,
+) -> Option<Vec<String>> {
     if session.options.force {
         return None;
     }
@@ -136,7 +141,9 @@ fn by_hand(session: &Session<'_>, authority: &Authority, former: &[&Held], now: 
     let numbers: Vec<u32> = former.iter().map(|held| held.number()).collect();
     let open = record.issued.iter().filter(|line| {
         let revoked = record.revoked.iter().any(|other| other.revoked == line.serial && other.by == line.by);
-        line.target.is_none() && numbers.contains(&line.by) && line.not_after > now && !revoked
+        // A target that is configured was looked at; what others got is as good as issued by hand.
+        let replaced = line.target.as_ref().is_some_and(|name| session.config.target(name).is_some());
+        !replaced && numbers.contains(&line.by) && line.not_after > now && !revoked
     });
     let listed = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let names: Vec<String> = open.map(|line| listed(&line.names)).collect();

@@ -205,7 +205,8 @@ impl CaError {
             Self::NoNames => "name what the server is called".to_owned(),
             Self::WideWildcard(_) => "name the hosts one by one, or use a domain of two labels".to_owned(),
             Self::Expired { .. } => {
-                "make another CA with `reseal ca init`, and give its root to the clients".to_owned()
+                "`reseal ca rekey` gives it a new root for the clients; one from elsewhere is renewed there and imported anew"
+                    .to_owned()
             }
             Self::NotYetValid { .. } => "look at the clock of this machine: the CA was made later than now".to_owned(),
             Self::CannotSign(_) => "use a key of the kind P-256, P-384, P-521, Ed25519 or RSA".to_owned(),
