@@ -86,6 +86,22 @@ fn it_comes_in_any_packing() {
         .openssl("pkcs12 -export -in sub.pem -inkey sub.plain -certfile root.pem -passout file:sub.pass -out sub.p12");
     ground.openssl("crl2pkcs7 -nocrl -certfile root.pem -certfile sub.pem -out chain.p7b");
     ground.openssl("pkcs8 -topk8 -in sub.plain -v2 aes256 -passout file:pass -out same.key");
+    let keytool = std::process::Command::new("keytool")
+        .current_dir(ground.path("."))
+        .args(
+            "-importkeystore -noprompt -srckeystore sub.p12 -srcstoretype PKCS12 -srcstorepass:file sub.pass"
+                .split(' '),
+        )
+        .args("-destkeystore sub.jks -deststoretype JKS -deststorepass:file sub.pass".split(' '))
+        .output();
+    match keytool {
+        Ok(made) => {
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+            ground.run("ca import jks --cert sub.jks --key-passphrase-file sub.pass --permit example.org").good();
+            ground.run("ca import x --cert sub.jks --permit example.org").refused("--key-passphrase-file");
+        }
+        Err(_) => eprintln!("skipped: a keystore of Java, because there is no keytool"),
+    }
     let packings = [
         ("der", "--cert sub.cer --key sub.p8 --chain root.pem"),
         ("p12", "--cert sub.p12 --key-passphrase-file sub.pass"),
