@@ -146,7 +146,10 @@ fn decide(session: &mut Session<'_>, config: &TargetConfig) -> Result<(Decision,
                 notes.push(refusal.why);
                 false
             }),
-        (SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::LocalCa { .. }, _) => false,
+        (
+            SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::Csr { .. } | SourceConfig::LocalCa { .. },
+            _,
+        ) => false,
     };
     let means = Means {
         reinstate: manifest.and_then(|manifest| reinstatable(manifest, &findings, config, session.host.now())),
