@@ -47,6 +47,8 @@ pub struct Means {
     pub source: bool,
     /// The source holds a certificate that lasts longer than the one in place.
     pub newer: bool,
+    /// The one in place is from a root that its CA has replaced.
+    pub outlived: bool,
 }
 
 /// Decides.
@@ -62,6 +64,9 @@ pub fn decide(findings: &[Finding], means: Means) -> Decision {
         (false, Means { source: false, .. }) => Decision::Unable { why },
         (true, Means { newer: true, .. }) => {
             Decision::Replace { why: "the source holds a newer certificate".to_owned() }
+        }
+        (true, Means { outlived: true, .. }) => {
+            Decision::Replace { why: "it is from a former root of its CA".to_owned() }
         }
         (true, _) => match findings.iter().find(|finding| is_not_taken_up(finding)) {
             Some(finding) => Decision::Apply { why: finding.message.clone() },
@@ -79,7 +84,7 @@ fn is_not_taken_up(finding: &Finding) -> bool {
 mod tests {
     use super::*;
 
-    const NO_MEANS: Means = Means { reinstate: None, source: false, newer: false };
+    const NO_MEANS: Means = Means { reinstate: None, source: false, newer: false, outlived: false };
 
     fn found(code: Code) -> Vec<Finding> {
         vec![Finding::new(code, "x")]
@@ -87,13 +92,13 @@ mod tests {
 
     #[test]
     fn what_was_committed_comes_before_a_new_order() {
-        let means = Means { reinstate: Some(4), source: true, newer: true };
+        let means = Means { reinstate: Some(4), source: true, newer: true, outlived: true };
         assert_eq!(decide(&found(Code::SelfSigned), means), Decision::Reinstate { generation: 4, why: "x".into() });
     }
 
     #[test]
     fn a_good_certificate_is_left_even_when_it_is_not_the_committed_one() {
-        let means = Means { reinstate: Some(4), source: true, newer: false };
+        let means = Means { reinstate: Some(4), source: true, newer: false, outlived: false };
         assert!(matches!(decide(&found(Code::Regression), means), Decision::Leave { .. }));
     }
 
@@ -117,6 +122,13 @@ mod tests {
             let known = vec![Finding { accepted, ..Finding::new(code, "x") }];
             assert!(matches!(decide(&known, NO_MEANS), Decision::Leave { .. }), "{}", code.name());
         }
+    }
+
+    #[test]
+    fn a_certificate_of_a_former_root_is_replaced() {
+        let means = Means { outlived: true, source: true, ..NO_MEANS };
+        assert!(matches!(decide(&[], means), Decision::Replace { why } if why.contains("former root")));
+        assert_eq!(decide(&found(Code::SelfSigned), means), Decision::Replace { why: "x".into() });
     }
 
     #[test]

@@ -13,7 +13,7 @@ use x509_parser::x509::AlgorithmIdentifier;
 use super::algorithm::{KeyKind, SignatureAlgorithm};
 use super::details::{self, Details};
 use super::name::Name;
-use super::{codec, distinguished};
+use super::{codec, distinguished, spki};
 use crate::digest::{Digest, hex};
 
 /// An X.509 certificate (RFC 5280). Reads whatever can be read, however odd: what a strict client makes of it is judged
@@ -204,6 +204,13 @@ impl Certificate {
         self.0.ski.clone().map(|range| &self.0.der[range])
     }
 
+    /// The identifier by which what it issues names its key: the one it states, else the SHA-1 of its key (RFC 5280 section
+    /// 4.2.1.2, method 1), as others work it out.
+    #[must_use]
+    pub fn key_identifier(&self) -> Vec<u8> {
+        self.ski().map_or_else(|| spki::identifier(self.spki()), <[u8]>::to_vec)
+    }
+
     /// Key identifier of the issuer (RFC 5280 section 4.2.1.1).
     #[must_use]
     pub fn aki(&self) -> Option<&[u8]> {
@@ -386,7 +393,7 @@ fn take_name(parsed: &mut Parsed, name: &GeneralName<'_>) {
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

@@ -149,6 +149,12 @@ impl Certificate {
         self.details().key_usage.is_none_or(|bits| bits & 0b10_0000 != 0)
     }
 
+    /// Whether its key usage allows to sign revocation lists (RFC 5280 section 4.2.1.3).
+    #[must_use]
+    pub fn signs_lists(&self) -> bool {
+        self.details().key_usage.is_none_or(|bits| bits & 0b100_0000 != 0)
+    }
+
     /// Object identifiers of critical extensions that no client knows: it must refuse the certificate (RFC 5280 section 4.2).
     #[must_use]
     pub fn unknown_critical(&self) -> &[String] {

@@ -5,10 +5,12 @@ use std::str::FromStr;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
-    ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
+    ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    RsaKeyPair,
 };
 use x509_parser::asn1_rs::{Any, FromDer, Tag};
 use x509_parser::x509::AlgorithmIdentifier;
@@ -47,6 +49,10 @@ pub enum Generate {
     P256,
     /// ECDSA on P-384.
     P384,
+    /// ECDSA on P-521.
+    P521,
+    /// Ed25519 (RFC 8410); browsers take it in no certificate.
+    Ed25519,
     /// RSA, 2048 bits.
     Rsa2048,
     /// RSA, 3072 bits.
@@ -72,6 +78,9 @@ pub enum KeyError {
         /// What the cryptographic library says.
         why: String,
     },
+    /// The cryptographic library made no signature.
+    #[error("no signature could be made")]
+    NotSigned,
     /// The cryptographic library made no key.
     #[error("no {0} key could be generated")]
     NotGenerated(Generate),
@@ -117,6 +126,11 @@ impl PrivateKey {
         let key = match kind {
             Generate::P256 => Self::from_ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)),
             Generate::P384 => Self::from_ec(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING)),
+            Generate::P521 => Self::from_ec(EcdsaKeyPair::generate(&ECDSA_P521_SHA512_ASN1_SIGNING)),
+            Generate::Ed25519 => match Ed25519KeyPair::generate() {
+                Ok(pair) => Self::from_ed25519(Ok(pair)),
+                Err(_) => return Err(KeyError::NotGenerated(kind)),
+            },
             Generate::Rsa2048 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa2048)),
             Generate::Rsa3072 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa3072)),
             Generate::Rsa4096 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa4096)),
@@ -154,6 +168,36 @@ impl PrivateKey {
         codec::pem::encode_secret("PRIVATE KEY", self.pkcs8.expose())
     }
 
+    /// Signs a message in the one way that what is issued here is signed: ECDSA with the digest of the curve's size (RFC 5758
+    /// section 3.2), RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2), Ed25519 (RFC 8410).
+    ///
+    /// # Errors
+    /// A key of a kind that signs nothing here, or the cryptographic library failed.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let der = self.pkcs8.expose();
+        let random = SystemRandom::new();
+        let failed = |_| KeyError::NotSigned;
+        if let Some(curve) = curve(&self.kind) {
+            let pair = EcdsaKeyPair::from_pkcs8(curve, der).map_err(|_| KeyError::NotSigned)?;
+            return Ok(pair.sign(&random, message).map_err(failed)?.as_ref().to_vec());
+        }
+        match &self.kind {
+            KeyKind::Ed25519 => {
+                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| KeyError::NotSigned)?;
+                Ok(pair.sign(message).as_ref().to_vec())
+            }
+            KeyKind::Rsa(_) => {
+                let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| KeyError::NotSigned)?;
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+            other @ (KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Other(_)) => {
+                Err(KeyError::Unsupported(other.clone()))
+            }
+        }
+    }
+
     fn from_rsa<E: fmt::Display>(pair: Result<RsaKeyPair, E>) -> Result<Self, KeyError> {
         let pair = pair.map_err(refused("RSA"))?;
         let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key());
@@ -188,8 +232,24 @@ impl PrivateKey {
 }
 
 impl Generate {
+    /// The kind to make where one of this kind stands now; none where such a key is not made.
+    #[must_use]
+    pub fn like(kind: &KeyKind) -> Option<Self> {
+        match kind {
+            KeyKind::Rsa(bits) if *bits > 3072 => Some(Self::Rsa4096),
+            KeyKind::Rsa(bits) if *bits > 2048 => Some(Self::Rsa3072),
+            KeyKind::Rsa(_) => Some(Self::Rsa2048),
+            KeyKind::P256 => Some(Self::P256),
+            KeyKind::P384 => Some(Self::P384),
+            KeyKind::P521 => Some(Self::P521),
+            KeyKind::Ed25519 => Some(Self::Ed25519),
+            KeyKind::Other(_) => None,
+        }
+    }
+
     /// All of them, for help and completion.
-    pub const ALL: &'static [Self] = &[Self::P256, Self::P384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+    pub const ALL: &'static [Self] =
+        &[Self::P256, Self::P384, Self::P521, Self::Ed25519, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
 
     /// The kind that comes of it.
     #[must_use]
@@ -197,6 +257,8 @@ impl Generate {
         match self {
             Self::P256 => KeyKind::P256,
             Self::P384 => KeyKind::P384,
+            Self::P521 => KeyKind::P521,
+            Self::Ed25519 => KeyKind::Ed25519,
             Self::Rsa2048 => KeyKind::Rsa(2048),
             Self::Rsa3072 => KeyKind::Rsa(3072),
             Self::Rsa4096 => KeyKind::Rsa(4096),
@@ -209,6 +271,8 @@ impl fmt::Display for Generate {
         out.write_str(match self {
             Self::P256 => "p256",
             Self::P384 => "p384",
+            Self::P521 => "p521",
+            Self::Ed25519 => "ed25519",
             Self::Rsa2048 => "rsa2048",
             Self::Rsa3072 => "rsa3072",
             Self::Rsa4096 => "rsa4096",
@@ -218,7 +282,7 @@ impl fmt::Display for Generate {
 
 /// The word names no kind of key that can be made.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is no kind of key; there are p256, p384, rsa2048, rsa3072 and rsa4096")]
+#[error("{0:?} is no kind of key; there are p256, p384, p521, ed25519, rsa2048, rsa3072 and rsa4096")]
 pub struct UnknownKeyKind(String);
 
 impl FromStr for Generate {
@@ -405,7 +469,13 @@ pub(super) mod tests {
 
     #[test]
     fn keys_are_made_as_asked() {
-        for (word, kind) in [("p256", KeyKind::P256), ("p384", KeyKind::P384), ("rsa2048", KeyKind::Rsa(2048))] {
+        for (word, kind) in [
+            ("p256", KeyKind::P256),
+            ("p384", KeyKind::P384),
+            ("p521", KeyKind::P521),
+            ("ed25519", KeyKind::Ed25519),
+            ("rsa2048", KeyKind::Rsa(2048)),
+        ] {
             let made = PrivateKey::generate(word.parse().unwrap()).unwrap();
             assert_eq!(*made.kind(), kind);
         }

@@ -1,5 +1,6 @@
 //! Public keys as certificates carry them: SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
 
+use aws_lc_rs::digest;
 use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -33,6 +34,12 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
 pub(super) fn key_bits(spki: &[u8]) -> Option<Vec<u8>> {
     let (_, spki) = SubjectPublicKeyInfo::from_der(spki).ok()?;
     Some(spki.subject_public_key.data.into_owned())
+}
+
+/// RFC 5280 section 4.2.1.2, method 1: SHA-1 of the key alone, a name and no proof.
+pub(super) fn identifier(spki: &[u8]) -> Vec<u8> {
+    let bits = key_bits(spki).unwrap_or_default();
+    digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &bits).as_ref().to_vec()
 }
 
 /// The key alone, of an RSA key that is not restricted to PSS.

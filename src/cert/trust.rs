@@ -82,7 +82,12 @@ impl SelfSigned {
 
 /// Checks the certificate's signature against one public key.
 pub(super) fn signed_with(certificate: &Certificate, spki: &[u8]) -> Signed {
-    let algorithm = match verifier(certificate.signature_algorithm(), spki) {
+    signature_by(certificate.signature_algorithm(), spki, certificate.tbs(), certificate.signature())
+}
+
+/// Checks a signature over `message` against one public key.
+pub(super) fn signature_by(algorithm: &SignatureAlgorithm, spki: &[u8], message: &[u8], signature: &[u8]) -> Signed {
+    let algorithm = match verifier(algorithm, spki) {
         Choice::Check(algorithm) => algorithm,
         Choice::OtherKind => return Signed::Failed,
         Choice::Unknown => return Signed::Unverifiable,
@@ -94,7 +99,7 @@ pub(super) fn signed_with(certificate: &Certificate, spki: &[u8]) -> Signed {
     let Ok(key) = ParsedPublicKey::new(algorithm, bits) else {
         return Signed::Unverifiable;
     };
-    match key.verify_sig(certificate.tbs(), certificate.signature()) {
+    match key.verify_sig(message, signature) {
         Ok(()) => Signed::Verified,
         Err(_) => Signed::Failed,
     }

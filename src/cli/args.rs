@@ -271,7 +271,7 @@ Examples:
         #[arg(long)]
         undo: bool,
     },
-    /// Make, show and use a certificate authority of your own
+    /// Make or take over a certificate authority of your own, and use it
     Ca {
         /// What to do with it.
         #[command(subcommand)]
@@ -449,9 +449,7 @@ impl Verb {
             Self::Init { .. } => "init",
             Self::PostUpgrade { .. } => "post-upgrade",
             Self::Adopt { .. } => "adopt",
-            Self::Ca { act: CaVerb::Init { .. } } => "ca init",
-            Self::Ca { act: CaVerb::Show { .. } } => "ca show",
-            Self::Ca { act: CaVerb::Issue { .. } } => "ca issue",
+            Self::Ca { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -470,8 +468,8 @@ impl Verb {
             | Self::Prune(_)
             | Self::Init { .. }
             | Self::PostUpgrade { .. }
-            | Self::Adopt { .. }
-            | Self::Ca { act: CaVerb::Init { .. } | CaVerb::Issue { .. } } => true,
+            | Self::Adopt { .. } => true,
+            Self::Ca { act } => act.changes(),
             Self::Backups { act: Some(act), .. } => match act {
                 BackupsVerb::Pin { .. } | BackupsVerb::Unpin { .. } | BackupsVerb::Prune(_) => true,
                 BackupsVerb::Verify { .. } => false,
@@ -482,7 +480,6 @@ impl Verb {
             | Self::Backups { act: None, .. }
             | Self::History { .. }
             | Self::Status { .. }
-            | Self::Ca { act: CaVerb::Show { .. } }
             // These touch nothing but a directory of their own.
             | Self::Demo
             | Self::DemoServer { .. } => false,
@@ -557,8 +554,18 @@ mod tests {
             ("post-upgrade --strict", "post-upgrade"),
             ("adopt web --undo --dry-run", "adopt"),
             ("ca init office --permit lan 10.0.0.0/8 --years 5", "ca init"),
+            ("ca init office --permit lan --intermediate --crl-url http://a/b --issuer-url http://a/c", "ca init"),
+            ("ca import corp --cert a --key b --chain c d --permit lan --key-passphrase-file p", "ca import"),
             ("ca show", "ca show"),
             ("ca issue office a.lan b.lan --output /x", "ca issue"),
+            ("ca sign office a.csr --name a.lan b.lan --days 30 -o x --allow-wildcards", "ca sign"),
+            ("ca revoke office 4f:0a --reason key-compromise", "ca revoke"),
+            ("ca crl office --der -o x --days 7 --root 1", "ca crl"),
+            ("ca rekey office --key-type p384 --years 5", "ca rekey"),
+            ("ca rekey office --switch --dry-run", "ca rekey"),
+            ("ca rekey office --retire --force", "ca rekey"),
+            ("ca export office --root 1 --der -o x", "ca export"),
+            ("ca export office --root-key x --take-off", "ca export"),
             ("demo", "demo"),
             ("demo-server /x --reload", "demo-server"),
         ] {
@@ -594,8 +601,15 @@ mod tests {
             "ca",
             "ca init office",
             "ca init office --permit *.lan",
+            "ca import corp --cert a",
             "ca issue office",
             "ca issue office a.lan --key-type dsa",
+            "ca sign office",
+            "ca revoke office 4f --reason because",
+            "ca rekey office --switch --retire",
+            "ca rekey office --switch --key-type p256",
+            "ca export office --take-off",
+            "ca export office --root-key x --der",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::{BackupsVerb, CaVerb, Csr, Export, FormWord, Verb};
 use super::request::Request;
@@ -166,13 +166,25 @@ fn request_of(session: &mut Session<'_>, words: &Csr) -> Told {
 fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
     let body = match act {
         CaVerb::Show { name } => Body::Authorities(ca::show(session, name.as_deref())?),
-        CaVerb::Init { name, permit, common_name, years, key_type, path_length, store_keyring } => {
+        CaVerb::Import { name, cert, key, chain, key_passphrase_file, permit, urls, store_keyring } => {
+            let wanted = ca::Import {
+                files: std::iter::once(cert).chain(key).chain(chain).cloned().collect(),
+                key_passphrase_file: key_passphrase_file.clone(),
+                permitted: permit.clone(),
+                published: urls.published(),
+                store_keyring: *store_keyring,
+            };
+            Body::Authorities(vec![ca::import(session, name, &wanted)?])
+        }
+        CaVerb::Init { name, permit, common_name, years, key_type, path_length, intermediate, urls, store_keyring } => {
             let wanted = ca::Init {
                 permitted: permit.clone(),
                 common_name: common_name.clone(),
                 years: *years,
                 key: *key_type,
                 path_length: *path_length,
+                intermediate: *intermediate,
+                published: urls.published(),
                 store_keyring: *store_keyring,
             };
             Body::Authorities(vec![ca::init(session, name, &wanted)?])
@@ -183,8 +195,38 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
             let directory = trusted_file::absolute(output).map_err(|error| Failure::usage(explain(&error), None))?;
             Body::Issued(ca::issue(session, ca, wanted, &directory)?)
         }
+        CaVerb::Sign { ca, request, name, allow_wildcards, days, output } => {
+            let (request, output) = (request.clone(), placed(output.as_deref())?);
+            let wanted = ca::Sign { request, names: name.clone(), wildcards: *allow_wildcards, days: *days, output };
+            Body::Authority(ca::Done::Signed(ca::sign(session, ca, &wanted)?))
+        }
+        CaVerb::Revoke { ca, which, reason } => {
+            Body::Authority(ca::Done::Revoked(ca::revoke(session, ca, which, *reason)?))
+        }
+        CaVerb::Crl { ca, output, der, days, root } => {
+            let wanted = ca::List { output: placed(output.as_deref())?, der: *der, days: *days, root: *root };
+            Body::Authority(ca::Done::List(ca::crl(session, ca, &wanted)?))
+        }
+        CaVerb::Rekey { ca, switch, retire, key_type, years } => {
+            let step = match (switch, retire) {
+                (true, _) => ca::Rekey::Switch,
+                (false, true) => ca::Rekey::Retire,
+                (false, false) => ca::Rekey::Make { key: *key_type, years: *years },
+            };
+            Body::Authorities(vec![ca::rekey(session, ca, step)?])
+        }
+        CaVerb::Export { ca, output, der, root, root_key, take_off } => {
+            let (output, root_key) = (placed(output.as_deref())?, placed(root_key.as_deref())?);
+            let wanted = ca::Export { output, der: *der, root: *root, root_key, take_off: *take_off };
+            Body::Authority(ca::Done::Exported(ca::export(session, ca, &wanted)?))
+        }
     };
     Ok((Exit::Good, body))
+}
+
+fn placed(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    let absolute = path.map(trusted_file::absolute).transpose();
+    absolute.map_err(|error| Failure::usage(explain(&error), None))
 }
 
 /// What was found is the page's matter and not that of the run, whose work it is to write it.

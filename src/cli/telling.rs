@@ -10,7 +10,7 @@ use crate::host::publish::{publish, same_file};
 use crate::host::terminal;
 use crate::outcome::Exit;
 use crate::report::nagios::{self, Limits, State};
-use crate::report::{Answer, Body, Failure, View, csv, json, jsonl, prometheus, text};
+use crate::report::{Answer, Failure, View, csv, json, jsonl, prometheus, text};
 
 /// How the end of a run becomes a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,21 +110,7 @@ impl Style {
 /// verb that only tells, telling was the work, and it failed.
 pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
     let now = style.view.now;
-    let checks = match &answer.body {
-        Body::Checks(all) => all.as_slice(),
-        Body::None
-        | Body::Changes(_)
-        | Body::Generations { .. }
-        | Body::History { .. }
-        | Body::Statuses(_)
-        | Body::Written(_)
-        | Body::Authorities(_)
-        | Body::Issued(_)
-        | Body::Requested(_)
-        | Body::Exported(_)
-        | Body::Saved(_)
-        | Body::Story(_) => &[],
-    };
+    let checks = answer.body.checks().unwrap_or_default();
     // What is for programs says nothing of a failure: that goes to standard error, and an earlier result stays where it is.
     let (told, err, code) = match style.format {
         Format::Json => (json::render(answer), String::new(), answer.exit.code()),

@@ -25,6 +25,8 @@ const DAYS_MOST: u32 = 200;
 const KEY_TYPES: &[(&str, Generate)] = &[
     ("p256", Generate::P256),
     ("p384", Generate::P384),
+    ("p521", Generate::P521),
+    ("ed25519", Generate::Ed25519),
     ("rsa2048", Generate::Rsa2048),
     ("rsa3072", Generate::Rsa3072),
     ("rsa4096", Generate::Rsa4096),

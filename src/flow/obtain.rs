@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ca::{LeafKey, Wanted};
 use super::{Refusal, Secrets, Session};
-use crate::cert::{Bundle, Generate, KeyKind, PrivateKey};
+use crate::cert::{Bundle, Generate, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::event::Event;
 use crate::host::Host;
@@ -105,18 +105,5 @@ pub fn from_source(
             let secrets = Secrets { file: passphrase_file.clone(), descriptor: None, may_prompt: false };
             Ok(from_files(session.host, from, Vec::new(), &secrets)?.bundle)
         }
-    }
-}
-
-/// The kind of key to make where one of this kind stands now.
-#[must_use]
-pub fn like(kind: &KeyKind) -> Option<Generate> {
-    match kind {
-        KeyKind::Rsa(bits) if *bits > 3072 => Some(Generate::Rsa4096),
-        KeyKind::Rsa(bits) if *bits > 2048 => Some(Generate::Rsa3072),
-        KeyKind::Rsa(_) => Some(Generate::Rsa2048),
-        KeyKind::P256 => Some(Generate::P256),
-        KeyKind::P384 => Some(Generate::P384),
-        KeyKind::P521 | KeyKind::Ed25519 | KeyKind::Other(_) => None,
     }
 }

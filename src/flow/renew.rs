@@ -10,7 +10,7 @@ use super::{Refusal, Report, Session, asked, csr, obtain, restore};
 use crate::assess::Finding;
 use crate::cert::codec;
 use crate::cert::installed::Leaf;
-use crate::cert::{Bundle, Name, PrivateKey};
+use crate::cert::{Bundle, Generate, Name, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::engine::vault::{Manifest, Vault};
@@ -92,6 +92,9 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> 
     if !good(leaf, config, host.now()) || newer(host, config, leaf.not_after, &mut unread) || !unread.is_empty() {
         return Some(false);
     }
+    if matches!(&config.source, SourceConfig::LocalCa { ca, .. } if super::ca::changing(state, ca)) {
+        return Some(false);
+    }
     let site = target::open(config).ok()?.observe(host).ok()?;
     let mut slots = site.pairs.iter().flat_map(|pair| &pair.slots);
     let known = slots.all(|slot| manifest.slots.iter().any(|saved| saved.path == slot.path && saved.role == slot.role));
@@ -137,10 +140,22 @@ fn decide(session: &mut Session<'_>, config: &TargetConfig) -> Result<(Decision,
         Some(chain) => newer(session.host, config, chain.leaf().not_after(), &mut notes),
         None => matches!(config.source, SourceConfig::Import { .. }),
     };
+    let outlived = match (&config.source, survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref())) {
+        (SourceConfig::LocalCa { ca, .. }, Some(chain)) => super::ca::outlived(session, ca, chain.leaf())
+            .unwrap_or_else(|refusal| {
+                notes.push(refusal.why);
+                false
+            }),
+        (
+            SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::Csr { .. } | SourceConfig::LocalCa { .. },
+            _,
+        ) => false,
+    };
     let means = Means {
         reinstate: manifest.and_then(|manifest| reinstatable(manifest, &findings, config, session.host.now())),
         source: config.source != SourceConfig::None,
         newer,
+        outlived,
     };
     let decision = plan::decide(&findings, means);
     if findings.iter().any(|finding| finding.code == crate::assess::Code::Regression)
@@ -245,8 +260,11 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bu
         if !bundles.is_empty() && pair.pair.family.is_none() {
             continue;
         }
-        let kind =
-            pair.pair.family.and(pair.installed.chain.as_ref()).and_then(|chain| obtain::like(chain.leaf().key_kind()));
+        let kind = pair
+            .pair
+            .family
+            .and(pair.installed.chain.as_ref())
+            .and_then(|chain| Generate::like(chain.leaf().key_kind()));
         let keep = if keep_key { key_in_place(pair) } else { None };
         let bundle = obtain::from_source(session, config, kind, keep)?;
         acceptable(&bundle, config, &survey, session.host.now(), session.options.force)?;

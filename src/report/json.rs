@@ -80,6 +80,7 @@ enum Results<'a> {
     Issued([&'a ca::Written; 1]),
     Requested([&'a Requested; 1]),
     Exported([&'a Exported; 1]),
+    Authority([&'a ca::Done; 1]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -98,6 +99,7 @@ impl<'a> Envelope<'a> {
             Body::Issued(issued) => (Results::Issued([issued]), None),
             Body::Requested(requested) => (Results::Requested([requested]), None),
             Body::Exported(exported) => (Results::Exported([exported]), None),
+            Body::Authority(done) => (Results::Authority([done]), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

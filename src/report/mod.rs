@@ -88,10 +88,20 @@ pub enum Body {
     Requested(Box<Requested>),
     /// A certificate that was written in another form.
     Exported(Exported),
+    /// What else a certificate authority did.
+    Authority(ca::Done),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.
     Story(Vec<Scene>),
+}
+
+impl Body {
+    /// What `check` found; none of any other verb.
+    #[must_use]
+    pub fn checks(&self) -> Option<&[Checked]> {
+        if let Self::Checks(all) = self { Some(all) } else { None }
+    }
 }
 
 /// A report that was written to a file.

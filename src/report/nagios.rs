@@ -11,8 +11,8 @@ use std::str::FromStr;
 
 use time::OffsetDateTime;
 
+use super::Answer;
 use super::escape::escape;
-use super::{Answer, Body};
 use crate::assess::{Code, Severity, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
@@ -167,21 +167,10 @@ pub fn render(answer: &Answer, limits: &Limits, now: OffsetDateTime) -> Told {
         });
         return unknown(&failure.message, &(problems.collect::<String>() + &hint));
     }
-    match &answer.body {
-        Body::Checks(all) if !all.is_empty() => checks(all, limits, now),
-        Body::Checks(_) => unknown("nothing to check: no target is configured", ""),
-        Body::None
-        | Body::Changes(_)
-        | Body::Generations { .. }
-        | Body::History { .. }
-        | Body::Statuses(_)
-        | Body::Written(_)
-        | Body::Authorities(_)
-        | Body::Issued(_)
-        | Body::Requested(_)
-        | Body::Exported(_)
-        | Body::Saved(_)
-        | Body::Story(_) => unknown("only `check` has an answer for monitoring", ""),
+    match answer.body.checks() {
+        Some([]) => unknown("nothing to check: no target is configured", ""),
+        Some(all) => checks(all, limits, now),
+        None => unknown("only `check` has an answer for monitoring", ""),
     }
 }
 

@@ -44,6 +44,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Issued(issued) => authority::issued(issued, &mut out),
         Body::Requested(requested) => request::requested(requested, view, &mut out, &mut err),
         Body::Exported(exported) => self::exported(exported, &mut out),
+        Body::Authority(done) => authority::done(done, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }

@@ -47,6 +47,12 @@ fn the_pages_list_what_there_is() {
         "ca init",
         "ca show",
         "ca issue",
+        "ca import",
+        "ca sign",
+        "ca revoke",
+        "ca crl",
+        "ca rekey",
+        "ca export",
         "demo",
     ] {
         assert!(shapes.contains(&format!("\"command\": \"{verb}\"")), "{verb} has no example in docs/json.md");

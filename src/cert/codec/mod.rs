@@ -15,10 +15,12 @@ pub mod pem;
 pub mod pkcs12;
 mod pkcs7;
 pub mod pkcs8;
+pub mod signed;
 pub(in crate::cert) mod tlv;
 mod traditional;
 mod work;
 
 pub use contents::{Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, read};
 pub use error::{BadBlock, BlockError, InputError, Place};
+pub use pem::request_in;
 pub use work::{MAX_ROUNDS, MAX_SALT, MAX_SCRYPT};

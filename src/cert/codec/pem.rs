@@ -53,6 +53,28 @@ pub(super) fn read_text(input: &[u8], passphrase: Option<&Sensitive>) -> Result<
     if count == 0 { Err(InputError::Unknown) } else { Ok(reading.contents) }
 }
 
+/// The DER of the one certificate request that an input holds, in text or as it is; else why there is none. Text around a block is
+/// taken as it is found, other blocks are not.
+///
+/// # Errors
+/// There is no request, or not one alone.
+pub fn request_in(input: &[u8]) -> Result<Vec<u8>, String> {
+    if let [0x30, ..] = input {
+        return Ok(input.to_vec());
+    }
+    let mut found = None;
+    for block in Blocks::new(input) {
+        if !matches!(block.label, "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST") {
+            return Err(format!("it holds a block {:?}", block.label));
+        }
+        if found.is_some() {
+            return Err("it holds more than one".to_owned());
+        }
+        found = Some(block.decode().map_err(|why| why.to_string())?.bytes);
+    }
+    found.ok_or_else(|| "it is neither PEM nor DER".to_owned())
+}
+
 /// One block with lines of 64 characters ended by LF.
 #[must_use]
 pub fn encode(label: &str, der: &[u8]) -> String {

@@ -2,10 +2,29 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::cert::{Generate, Name};
-use crate::flow::ca::Permitted;
+use crate::flow::ca::{Permitted, Published, Reason};
+
+/// What is told about a CA in the certificates it issues.
+#[derive(Args, Debug)]
+pub struct Urls {
+    /// Where clients will find its revocation list (http); may be given again
+    #[arg(long, value_name = "URL")]
+    crl_url: Vec<String>,
+    /// Where clients will find its certificate (http); may be given again
+    #[arg(long, value_name = "URL")]
+    issuer_url: Vec<String>,
+}
+
+impl Urls {
+    /// As the CA takes them.
+    #[must_use]
+    pub fn published(&self) -> Published {
+        Published { lists: self.crl_url.clone(), issuers: self.issuer_url.clone() }
+    }
+}
 
 /// What to do with a certificate authority.
 #[derive(Subcommand, Debug)]
@@ -27,12 +46,46 @@ Examples:
         /// How long it lives
         #[arg(long, default_value_t = 10)]
         years: u32,
-        /// The kind of its key: p256, p384, rsa2048, rsa3072, rsa4096
+        /// The kind of its key: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096
         #[arg(long, value_name = "KIND", default_value_t = Generate::P256)]
         key_type: Generate,
-        /// How many intermediates may stand below it
+        /// How many further CAs may stand below it
         #[arg(long, value_name = "N", default_value_t = 0)]
         path_length: u8,
+        /// Make an intermediate that issues: the key of the root can then be kept elsewhere (`ca export --root-key`)
+        #[arg(long)]
+        intermediate: bool,
+        #[command(flatten)]
+        urls: Urls,
+        /// Keep the passphrase in the keyring
+        #[arg(long)]
+        store_keyring: bool,
+    },
+    /// Take over one that was made elsewhere, with its key; the files stay as they are
+    #[command(after_help = "\
+Examples:
+  reseal ca import corp --cert sub-ca.pem --key sub-ca.key --chain root.pem --permit office.example.org
+  reseal ca import corp --cert sub-ca.p12 --key-passphrase-file p12.pass --permit office.example.org")]
+    Import {
+        /// Its name on this machine
+        name: String,
+        /// Its certificate: PEM, DER, PKCS#7, or a store that holds its key too
+        #[arg(long, value_name = "FILE", required = true)]
+        cert: PathBuf,
+        /// Its key, where another file holds it
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// The certificates above it, up to the root; may be given again
+        #[arg(long, value_name = "FILE", num_args = 1..)]
+        chain: Vec<PathBuf>,
+        /// Holds the passphrase of the key as it lies in these files [default: that of the CA here]
+        #[arg(long, value_name = "FILE")]
+        key_passphrase_file: Option<PathBuf>,
+        /// A domain with all below it, an address or a network that it may sign for here; may be given again
+        #[arg(long, value_name = "DOMAIN|NETWORK", required = true, num_args = 1..)]
+        permit: Vec<Permitted>,
+        #[command(flatten)]
+        urls: Urls,
         /// Keep the passphrase in the keyring
         #[arg(long)]
         store_keyring: bool,
@@ -52,11 +105,146 @@ Examples:
         /// How long it lives
         #[arg(long, default_value_t = 90)]
         days: u32,
-        /// The kind of its key: p256, p384, rsa2048, rsa3072, rsa4096
+        /// The kind of its key: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096
         #[arg(long, value_name = "KIND", default_value_t = Generate::P256)]
         key_type: Generate,
         /// The directory to write them to
         #[arg(long, short, value_name = "DIR", default_value = ".")]
         output: PathBuf,
     },
+    /// Sign somebody's request, a file from openssl, keytool or an appliance; of what it asks for only the names are granted
+    #[command(after_help = "\
+Examples:
+  reseal ca sign office appliance.csr --output appliance.pem
+  reseal ca sign office tomcat.csr --name tomcat.office.example.org > tomcat.pem")]
+    Sign {
+        /// The authority
+        ca: String,
+        /// The request, PEM or DER
+        #[arg(value_name = "CSR")]
+        request: PathBuf,
+        /// A name to certify, instead of those that the request asks for; may be given again
+        #[arg(long, value_name = "NAME", num_args = 1..)]
+        name: Vec<Name>,
+        /// Grant wildcards that the request asks for
+        #[arg(long)]
+        allow_wildcards: bool,
+        /// How long the certificate lives
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+        /// The file for certificate and intermediates [default: standard output]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Revoke a certificate that it has issued; clients learn of it by the next `ca crl`
+    Revoke {
+        /// The authority
+        ca: String,
+        /// Its serial number in hexadecimal, or a file with the certificate
+        #[arg(value_name = "SERIAL|FILE")]
+        which: String,
+        /// Why: unspecified, key-compromise, affiliation-changed, superseded, cessation-of-operation, privilege-withdrawn
+        #[arg(long, value_name = "REASON", default_value_t = Reason::Unspecified)]
+        reason: Reason,
+    },
+    /// Make its next revocation list; clients want another one before the days are over
+    Crl {
+        /// The authority
+        ca: String,
+        /// The file for the list; an earlier one there is replaced [default: standard output]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// DER, as what is fetched by a URL must be
+        #[arg(long)]
+        der: bool,
+        /// How long it is good for
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+        /// The number of a former root whose list is wanted [default: of the one that issues]
+        #[arg(long, value_name = "N")]
+        root: Option<u32>,
+    },
+    /// Give it a new root: made first, used after `--switch`, alone after `--retire`
+    #[command(after_help = "\
+Examples:
+  reseal ca rekey office                  the next root is made; the present one goes on to issue
+  reseal ca export office -o roots.pem    both, for the clients
+  reseal ca rekey office --switch         when all clients trust it
+  reseal renew                            moves every target
+  reseal ca rekey office --retire")]
+    Rekey {
+        /// The authority
+        ca: String,
+        /// Issue from the next root from now on
+        #[arg(long, conflicts_with_all = ["retire", "key_type", "years"])]
+        switch: bool,
+        /// Put the former root away, when no target has a certificate from it any more
+        #[arg(long, conflicts_with_all = ["key_type", "years"])]
+        retire: bool,
+        /// The kind of its keys: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096 [default: that of the present ones]
+        #[arg(long, value_name = "KIND")]
+        key_type: Option<Generate>,
+        /// How long it lives
+        #[arg(long, default_value_t = 10)]
+        years: u32,
+    },
+    /// Write what clients must trust; or the root's key, encrypted
+    #[command(after_help = "\
+Examples:
+  reseal ca export office > roots.pem
+  reseal ca export office --root 1 --der --output office.cer
+  reseal ca export office --root-key /media/safe/office.key --take-off")]
+    Export {
+        /// The authority
+        ca: String,
+        /// The file for the certificates [default: standard output]
+        #[arg(long, short, value_name = "FILE", conflicts_with = "root_key")]
+        output: Option<PathBuf>,
+        /// DER of one certificate
+        #[arg(long, conflicts_with = "root_key")]
+        der: bool,
+        /// The number of one root [default: all that are not retired]
+        #[arg(long, value_name = "N")]
+        root: Option<u32>,
+        /// Write the key of the root to this file instead, under the passphrase it has
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+        /// And remove it from this machine, which is possible where an intermediate issues
+        #[arg(long, requires = "root_key")]
+        take_off: bool,
+    },
+}
+
+impl CaVerb {
+    /// Its name in results, as it is typed.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "ca init",
+            Self::Import { .. } => "ca import",
+            Self::Show { .. } => "ca show",
+            Self::Issue { .. } => "ca issue",
+            Self::Sign { .. } => "ca sign",
+            Self::Revoke { .. } => "ca revoke",
+            Self::Crl { .. } => "ca crl",
+            Self::Rekey { .. } => "ca rekey",
+            Self::Export { .. } => "ca export",
+        }
+    }
+
+    /// Whether it may change something beyond its own output.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Init { .. }
+            | Self::Import { .. }
+            | Self::Issue { .. }
+            | Self::Sign { .. }
+            | Self::Revoke { .. }
+            | Self::Crl { .. }
+            | Self::Rekey { .. }
+            | Self::Export { .. } => true,
+            Self::Show { .. } => false,
+        }
+    }
 }

@@ -1,36 +1,51 @@
 //! A local CA on disk.
 
-use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use super::certify::{self, LeafOrder, MOST_DAYS};
+use super::certify::{self, MOST_DAYS, Signer, Subject};
 use super::error::CaError;
+use super::founded::ROOT;
+use super::held::Held;
 use super::permitted::Permitted;
-use super::profile::{Founded, Profile, check_name};
-use super::record::{self, Issued, Record};
-use crate::cert::codec::{self, BlockError};
-use crate::cert::{Bundle, Certificate, Name, PrivateKey};
+use super::profile::check_name;
+use super::record::{self, Issued, Line, Record};
+use super::succession::{FIRST, Succession};
+use crate::cert::{Bundle, Certificate, Chain, Name, PrivateKey, Request};
 use crate::change::Image;
 use crate::host::Host;
-use crate::host::attributes;
 use crate::host::dir::{Dir, DiskError};
 use crate::host::state::{State, absent_is_none, file_name};
 use crate::sensitive::Sensitive;
 
 /// A local CA, its key still locked.
 pub struct Authority {
-    name: String,
-    dir: Dir,
-    root: Certificate,
-    profile: Profile,
+    pub(super) name: String,
+    pub(super) dir: Dir,
+    /// The one that issues.
+    pub(super) active: Held,
+    /// All others that are not retired, by their numbers.
+    pub(super) others: Vec<Held>,
+    pub(super) succession: Succession,
 }
 
-/// A local CA whose key is open, and proved to be the root's.
+/// A local CA whose key is open, and proved to be the CA's.
 pub struct Unlocked {
-    authority: Authority,
-    key: PrivateKey,
+    pub(super) authority: Authority,
+    pub(super) key: PrivateKey,
+}
+
+/// A wish for one server certificate.
+pub struct LeafOrder {
+    /// The names it is for, the first also as common name where that can hold it; never empty.
+    pub names: Vec<Name>,
+    /// The server's key.
+    pub key: PrivateKey,
+    /// How long it lives; less where the CA does.
+    pub days: u32,
+    /// The target it is for, for the record.
+    pub target: Option<String>,
 }
 
 impl Authority {
@@ -41,10 +56,9 @@ impl Authority {
     pub fn find(state: &State, name: &str) -> Result<Self, CaError> {
         check_name(name)?;
         let area = state.existing_area(AREA)?;
-        let dir = area.as_ref().map(|area| absent_is_none(area.sub(&file_name(name)))).transpose()?.flatten();
-        match dir {
-            Some(dir) => Self::read(name, dir),
-            None => Err(CaError::Missing { name: name.to_owned(), known: names(area.as_ref())? }),
+        match &area {
+            Some(area) if absent_is_none(area.sub(&file_name(name)))?.is_some() => Self::read(name, area),
+            Some(_) | None => Err(CaError::Missing { name: name.to_owned(), known: names(area.as_ref())? }),
         }
     }
 
@@ -54,7 +68,7 @@ impl Authority {
     /// One of them is damaged, or the directory cannot be read.
     pub fn all(state: &State) -> Result<Vec<Self>, CaError> {
         let Some(area) = state.existing_area(AREA)? else { return Ok(Vec::new()) };
-        names(Some(&area))?.into_iter().map(|name| Self::read(&name, area.sub(&file_name(&name))?)).collect()
+        names(Some(&area))?.into_iter().map(|name| Self::read(&name, &area)).collect()
     }
 
     /// Where the root of a CA of this name lies, or would.
@@ -75,19 +89,18 @@ impl Authority {
         }
     }
 
-    fn read(name: &str, dir: Dir) -> Result<Self, CaError> {
-        let bytes = |file| dir.read(OsStr::new(file)).map_err(|error| absent(&dir, file, error));
-        let pem = bytes(ROOT)?;
-        let root = match codec::read(pem.expose(), None) {
-            Ok(contents) => match contents.certificates.as_slice() {
-                [root] if contents.bad.is_empty() => Ok(root.clone()),
-                _ => Err("it does not hold one certificate".to_owned()),
-            },
-            Err(error) => Err(error.to_string()),
-        };
-        let root = root.map_err(|why| damaged(&dir, ROOT, why))?;
-        let profile = Profile::read(bytes(PROFILE)?.expose()).map_err(|why| damaged(&dir, PROFILE, why))?;
-        Ok(Self { name: name.to_owned(), dir, root, profile })
+    pub(super) fn read(name: &str, area: &Dir) -> Result<Self, CaError> {
+        let open = || area.sub(&file_name(name));
+        let dir = open()?;
+        let succession = Succession::read(&dir)?;
+        let (mut active, mut others) = (None, Vec::new());
+        for number in succession.standing(&dir)? {
+            let place = if number == FIRST { open()? } else { dir.sub(number.to_string().as_ref())? };
+            let held = Held::read(number, place)?;
+            if number == succession.active { active = Some(held) } else { others.push(held) }
+        }
+        let active = active.ok_or_else(|| succession.without_active(&dir))?;
+        Ok(Self { name: name.to_owned(), dir, active, others, succession })
     }
 
     /// Its name on this machine.
@@ -96,37 +109,68 @@ impl Authority {
         &self.name
     }
 
-    /// Its root, which clients must trust.
+    /// The hierarchy that issues.
+    #[must_use]
+    pub fn active(&self) -> &Held {
+        &self.active
+    }
+
+    /// The next one, which clients are given before it issues.
+    #[must_use]
+    pub fn next(&self) -> Option<&Held> {
+        self.others.iter().find(|held| held.number > self.active.number)
+    }
+
+    /// Those that issued before, and are trusted until the last certificate of theirs is replaced.
+    pub fn former(&self) -> impl Iterator<Item = &Held> {
+        self.others.iter().filter(|held| held.number < self.active.number)
+    }
+
+    /// All that clients should trust now, by number.
+    #[must_use]
+    pub fn standing(&self) -> Vec<&Held> {
+        let mut all: Vec<&Held> = self.others.iter().chain([&self.active]).collect();
+        all.sort_by_key(|held| held.number);
+        all
+    }
+
+    /// The certificate furthest up: its root, where that is known.
     #[must_use]
     pub fn root(&self) -> &Certificate {
-        &self.root
+        self.active.hierarchy.top()
     }
 
     /// Where the root lies, to be given to clients.
     #[must_use]
     pub fn root_path(&self) -> PathBuf {
-        self.dir.path().join(ROOT)
+        self.active.root_path()
     }
 
     /// The names it may sign, and all below them.
     #[must_use]
     pub fn permitted(&self) -> &[Permitted] {
-        &self.profile.permitted
+        &self.active.profile.permitted
     }
 
-    /// How many intermediates may stand below its root.
+    /// How many further CAs may stand below it; none where it does not say.
     #[must_use]
-    pub fn path_length(&self) -> u8 {
-        self.profile.path_length
+    pub fn path_length(&self) -> Option<u8> {
+        self.active.profile.path_length
     }
 
-    /// When it was made, UTC.
+    /// When it was made or taken over, UTC.
     #[must_use]
     pub fn created(&self) -> OffsetDateTime {
-        self.profile.created
+        self.active.profile.created
     }
 
-    /// What it has issued.
+    /// Whether it was made elsewhere.
+    #[must_use]
+    pub fn imported(&self) -> bool {
+        self.active.profile.imported
+    }
+
+    /// What it has issued and revoked.
     ///
     /// # Errors
     /// The record cannot be read.
@@ -154,11 +198,12 @@ impl Authority {
         if !(1..=MOST_DAYS).contains(&days) {
             return Err(CaError::Days(days));
         }
-        if now > self.root.not_after() {
-            return Err(CaError::Expired { ca: self.name.clone(), on: self.root.not_after() });
+        let hierarchy = &self.active.hierarchy;
+        if now > hierarchy.not_after() {
+            return Err(CaError::Expired { ca: self.name.clone(), on: hierarchy.not_after() });
         }
-        if now < self.root.not_before() {
-            return Err(CaError::NotYetValid { ca: self.name.clone(), from: self.root.not_before() });
+        if now < hierarchy.not_before() {
+            return Err(CaError::NotYetValid { ca: self.name.clone(), from: hierarchy.not_before() });
         }
         Ok(())
     }
@@ -166,30 +211,16 @@ impl Authority {
     /// When a certificate of `days` days that is issued at `now` would end, UTC.
     #[must_use]
     pub fn end_of(&self, days: u32, now: OffsetDateTime) -> OffsetDateTime {
-        certify::end_of(&self.root, days, now)
+        certify::end_of(&self.active.hierarchy, days, now)
     }
 
     /// Opens its key.
     ///
     /// # Errors
-    /// The passphrase is another, or the key is damaged or not the root's.
+    /// The passphrase is another, or the key is damaged or not the CA's.
     pub fn unlock(self, passphrase: &Sensitive) -> Result<Unlocked, CaError> {
-        let sealed = self.dir.read(OsStr::new(KEY)).map_err(|error| absent(&self.dir, KEY, error))?;
-        let contents =
-            codec::read(sealed.expose(), Some(passphrase)).map_err(|why| damaged(&self.dir, KEY, why.to_string()))?;
-        if let Some(bad) = contents.bad.into_iter().next() {
-            return Err(if matches!(bad.why, BlockError::WrongPassphrase) {
-                CaError::WrongPassphrase(self.name)
-            } else {
-                damaged(&self.dir, KEY, bad.why.to_string())
-            });
-        }
-        let mut keys = contents.keys.into_iter();
-        match (keys.next(), keys.next()) {
-            (Some(key), None) if key.matches(&self.root) => Ok(Unlocked { authority: self, key }),
-            (Some(_), None) => Err(damaged(&self.dir, KEY, format!("it is not the key of {ROOT}"))),
-            (Some(_) | None, _) => Err(damaged(&self.dir, KEY, "it does not hold one key".to_owned())),
-        }
+        let key = self.active.open(&self.name, passphrase)?;
+        Ok(Unlocked { authority: self, key })
     }
 }
 
@@ -201,79 +232,50 @@ impl Unlocked {
     }
 
     /// Issues a certificate: proved to verify for every name at `now`, and written into the record, before anybody gets it.
-    /// The chain is the leaf alone, for clients have the root.
+    /// The chain is without the root, which clients have.
     ///
     /// # Errors
     /// As [`Authority::admit`]; or what came out is not what was ordered; or it could not be recorded.
     pub fn issue(&self, order: LeafOrder, now: OffsetDateTime) -> Result<Bundle, CaError> {
-        let authority = &self.authority;
-        let mut names: Vec<Name> = Vec::new();
-        for name in order.names {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        authority.admit(&names, order.days, now)?;
-        let bundle = certify::leaf(&authority.root, &self.key, &names, order.key, order.days, now)?;
-        record::add(&authority.dir, &Issued::of(bundle.leaf(), order.target.as_deref(), now))?;
+        let names = once_each(order.names);
+        let subject = Subject { names: &names, spki: order.key.spki(), kind: order.key.kind() };
+        let chain = self.certify(&subject, order.days, now)?;
+        let bundle = Bundle::pair(chain, order.key).map_err(|_| CaError::Other("it is for another key"))?;
+        self.write_down(bundle.leaf(), order.target.as_deref(), now)?;
         Ok(bundle)
     }
-}
 
-impl Founded {
-    /// Keeps it: everything is written and synced under a hidden name, which one rename makes the CA. What an earlier attempt
-    /// left behind is swept away.
+    /// Issues a certificate for the key of somebody else's request. Of all that it asks for nothing is taken but `names`, which are
+    /// for the caller to choose from those of the request.
     ///
     /// # Errors
-    /// There is a CA of that name, or a call failed; then there is none.
-    pub fn keep(&self, state: &State) -> Result<Authority, CaError> {
-        let area = state.area(AREA)?;
-        vacant(&area, &self.name)?;
-        let name = file_name(&self.name);
-        let mut hidden = OsString::from(".");
-        hidden.push(&name);
-        hidden.push(".new");
-        sweep(&area, &hidden)?;
-        let kept = self.write(&area, &hidden).and_then(|()| {
-            area.rename_new(&hidden, &name)?;
-            let synced = area.sync();
-            if synced.is_err() {
-                // Whether the name would last is not known, so it is taken back.
-                area.rename_new(&name, &hidden)?;
-            }
-            Ok(synced?)
-        });
-        if let Err(error) = kept {
-            // The failure is told; what cannot be swept now is swept by the next attempt.
-            let _ = sweep(&area, &hidden);
-            return Err(error);
-        }
-        Authority::read(&self.name, area.sub(&name)?)
+    /// As [`Unlocked::issue`].
+    pub fn sign(&self, request: &Request, names: Vec<Name>, days: u32, now: OffsetDateTime) -> Result<Chain, CaError> {
+        let names = once_each(names);
+        let kind = request.key_kind();
+        let subject = Subject { names: &names, spki: request.spki(), kind: &kind };
+        let chain = self.certify(&subject, days, now)?;
+        self.write_down(chain.leaf(), None, now)?;
+        Ok(chain)
     }
 
-    fn write(&self, area: &Dir, hidden: &OsStr) -> Result<(), CaError> {
-        let dir = area.make_dir(hidden, 0o700)?;
-        let profile = self.profile.bytes().map_err(|error| DiskError {
-            what: "encode",
-            path: dir.path().join(PROFILE),
-            source: error.into(),
-        })?;
-        let own = attributes::own(0o600);
-        dir.stage(OsStr::new(KEY), &self.sealed, &own)?;
-        dir.stage(OsStr::new(ROOT), &Sensitive::from(self.root.to_pem()), &own)?;
-        dir.stage(OsStr::new(PROFILE), &Sensitive::from(profile), &own)?;
-        dir.stage(OsStr::new(record::NAME), &Sensitive::from(Vec::new()), &own)?;
-        dir.sync()?;
-        Ok(())
+    fn certify(&self, subject: &Subject<'_>, days: u32, now: OffsetDateTime) -> Result<Chain, CaError> {
+        let authority = &self.authority;
+        authority.admit(subject.names, days, now)?;
+        let active = &authority.active;
+        let signer = Signer { hierarchy: &active.hierarchy, key: &self.key, published: &active.profile.published };
+        certify::leaf(&signer, subject, days, now)
+    }
+
+    fn write_down(&self, leaf: &Certificate, target: Option<&str>, now: OffsetDateTime) -> Result<(), CaError> {
+        let issued = Issued::of(leaf, self.authority.active.number, target, now);
+        Ok(record::add(&self.authority.dir, &Line::Issued(issued))?)
     }
 }
 
-const AREA: &str = "ca";
-const ROOT: &str = "root.pem";
-const KEY: &str = "root.key";
-const PROFILE: &str = "profile";
+pub(super) const AREA: &str = "ca";
 
-fn vacant(area: &Dir, name: &str) -> Result<(), CaError> {
+pub(super) fn vacant(area: &Dir, name: &str) -> Result<(), CaError> {
     match area.look(&file_name(name))?.image {
         Image::Absent => Ok(()),
         Image::File { .. } | Image::Link { .. } | Image::Dir { .. } => {
@@ -289,12 +291,14 @@ fn names(area: Option<&Dir>) -> Result<Vec<String>, DiskError> {
     Ok(names.filter(|name| check_name(name).is_ok()).collect())
 }
 
-fn sweep(area: &Dir, hidden: &OsStr) -> Result<(), DiskError> {
-    let Some(dir) = absent_is_none(area.sub(hidden))? else { return Ok(()) };
-    for name in dir.names()? {
-        dir.unlink(&name)?;
+fn once_each(names: Vec<Name>) -> Vec<Name> {
+    let mut once: Vec<Name> = Vec::new();
+    for name in names {
+        if !once.contains(&name) {
+            once.push(name);
+        }
     }
-    area.remove_dir(hidden)
+    once
 }
 
 /// `*.lan` and the like.
@@ -303,12 +307,4 @@ fn below_top_level(name: &Name) -> bool {
         Name::Dns(name) => name.strip_prefix("*.").is_some_and(|domain| !domain.contains('.')),
         Name::Ip(_) => false,
     }
-}
-
-fn absent(dir: &Dir, file: &str, error: DiskError) -> CaError {
-    if error.is_absent() { damaged(dir, file, "it is missing".to_owned()) } else { error.into() }
-}
-
-fn damaged(dir: &Dir, file: &str, why: String) -> CaError {
-    CaError::Damaged { path: dir.path().join(file), why }
 }

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use super::certify::MOST_DAYS;
+use super::existing::Unfit;
+use super::listing::Unlisted;
 use super::permitted::Permitted;
 use super::profile::{MOST_YEARS, NAME_MOST};
+use super::rekey::NotYet;
 use crate::cert::codec::pkcs8::Pkcs8Failure;
 use crate::cert::{KeyError, KeyKind, Name, Untrusted};
 use crate::host::dir::DiskError;
@@ -26,6 +29,47 @@ pub enum CaError {
     /// It would live too long or not at all.
     #[error("cannot make a CA for {0} years: 1 to {MOST_YEARS} are possible")]
     Years(u32),
+    /// It could have no intermediate below it.
+    #[error("cannot make a CA with an intermediate and room for 255 more: 254 are possible")]
+    PathLength,
+    /// Clients could not follow it.
+    #[error("cannot write the URL {0:?} into certificates: it is no http:// URL of visible ASCII")]
+    Url(String),
+    /// A CA from elsewhere that cannot issue here.
+    #[error("cannot use the CA {ca}")]
+    Unfit {
+        /// Its name.
+        ca: String,
+        /// Why not.
+        #[source]
+        why: Unfit,
+    },
+    /// A step of a change of its root cannot be taken now.
+    #[error("cannot change the root of the CA {ca}")]
+    NotYet {
+        /// Its name.
+        ca: String,
+        /// Why not.
+        #[source]
+        why: NotYet,
+    },
+    /// The key of the root cannot be written out or taken off.
+    #[error("cannot export the root's key of the CA {ca}: {why}")]
+    NoRootKey {
+        /// Its name.
+        ca: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// Nothing is revoked, or no list made.
+    #[error("cannot revoke or list for the CA {ca}")]
+    Unlisted {
+        /// Its name.
+        ca: String,
+        /// Why not.
+        #[source]
+        why: Unlisted,
+    },
     /// There is one of this name already.
     #[error("cannot make the CA {name}: {} is there", path.display())]
     Exists {
@@ -128,7 +172,17 @@ impl CaError {
             Self::NothingPermitted(_) => {
                 "name the domains and address ranges that it is for; they are fixed for its life".to_owned()
             }
-            Self::CommonName(_) | Self::Years(_) | Self::Days(_) => return None,
+            Self::CommonName(_) | Self::Years(_) | Self::Days(_) | Self::PathLength => return None,
+            Self::Url(_) => {
+                "clients fetch revocation lists and issuers by plain http, which needs no certificate (RFC 5280 section 8)"
+                    .to_owned()
+            }
+            Self::Unfit { why, .. } => why.hint().to_owned(),
+            Self::NoRootKey { .. } => {
+                "a CA that is made with `--intermediate` has a root whose key can be kept elsewhere".to_owned()
+            }
+            Self::NotYet { ca, why } => why.hint(ca),
+            Self::Unlisted { why, .. } => return why.hint().map(str::to_owned),
             Self::Exists { .. } => {
                 "clients trust that root already: use it, or choose another name; a CA is never written over".to_owned()
             }
@@ -151,10 +205,11 @@ impl CaError {
             Self::NoNames => "name what the server is called".to_owned(),
             Self::WideWildcard(_) => "name the hosts one by one, or use a domain of two labels".to_owned(),
             Self::Expired { .. } => {
-                "make another CA with `reseal ca init`, and give its root to the clients".to_owned()
+                "`reseal ca rekey` gives it a new root for the clients; one from elsewhere is renewed there and imported anew"
+                    .to_owned()
             }
             Self::NotYetValid { .. } => "look at the clock of this machine: the CA was made later than now".to_owned(),
-            Self::CannotSign(_) => "use a key of the kind P-256, P-384 or RSA".to_owned(),
+            Self::CannotSign(_) => "use a key of the kind P-256, P-384, P-521, Ed25519 or RSA".to_owned(),
             Self::Disk(error) => return error.hint().map(str::to_owned),
             Self::NotEncrypted { .. } | Self::NoKey(_) | Self::Encode(_) | Self::Other(_) | Self::Untrusted(_) => {
                 return None;

@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::certify;
+use super::certify::{self, CaFields, Signer, Subject};
 use super::error::CaError;
+use super::fields::Published;
+use super::founded::{Founded, ISSUER_KEY, ROOT_KEY};
+use super::hierarchy::Hierarchy;
 use super::permitted::Permitted;
 use crate::cert::codec::pkcs8;
-use crate::cert::{Certificate, Generate, Name, PrivateKey};
+use crate::cert::{Generate, Name, PrivateKey};
 use crate::sensitive::Sensitive;
 
 /// Characters of a name: its root's common name holds it whole, in the 64 there are (RFC 5280 appendix A.1).
@@ -27,23 +30,36 @@ pub struct Founding {
     pub common_name: Option<String>,
     /// How long the root lives.
     pub years: u32,
-    /// The kind of its key.
+    /// The kind of its keys.
     pub key: Generate,
-    /// How many intermediates may stand between it and a server's certificate (RFC 5280 section 4.2.1.9).
+    /// How many further CAs may stand between what issues and a server's certificate (RFC 5280 section 4.2.1.9).
     pub path_length: u8,
+    /// Whether the root signs an intermediate that issues, so that the root's key can be kept elsewhere.
+    pub intermediate: bool,
+    /// What is told about it in the certificates it issues.
+    pub published: Published,
 }
 
 impl Founding {
-    /// The usual choice: ten years, P-256, no intermediates.
+    /// The usual choice: ten years, P-256, one root that issues, no URLs.
     #[must_use]
     pub fn new(name: impl Into<String>, permitted: Vec<Permitted>) -> Self {
-        Self { name: name.into(), permitted, common_name: None, years: 10, key: Generate::P256, path_length: 0 }
+        Self {
+            name: name.into(),
+            permitted,
+            common_name: None,
+            years: 10,
+            key: Generate::P256,
+            path_length: 0,
+            intermediate: false,
+            published: Published::default(),
+        }
     }
 
     /// Whether a CA could be made like this. Makes nothing.
     ///
     /// # Errors
-    /// The name, the common name, the years, or nothing is permitted.
+    /// The name, the common name, the years, a URL, or nothing is permitted.
     pub fn check(&self) -> Result<(), CaError> {
         check_name(&self.name)?;
         if self.permitted.is_empty() {
@@ -57,10 +73,13 @@ impl Founding {
         if !(1..=64).contains(&length) || common_name.trim().is_empty() || common_name.contains(char::is_control) {
             return Err(CaError::CommonName(common_name));
         }
-        Ok(())
+        if self.intermediate && self.path_length == u8::MAX {
+            return Err(CaError::PathLength);
+        }
+        self.published.check()
     }
 
-    /// Makes root and key in memory, and proves by a certificate that is thrown away that clients take what the root signs for
+    /// Makes certificates and keys in memory, and proves by a certificate that is thrown away that clients take what it issues for
     /// everything it is permitted.
     ///
     /// # Errors
@@ -70,38 +89,72 @@ impl Founding {
         let mut permitted = self.permitted.clone();
         permitted.sort();
         permitted.dedup();
-        let key = PrivateKey::generate(self.key)?;
-        let root = certify::root(&self.subject(), self.years, &permitted, self.path_length, &key, now)?;
-        let names: Vec<Name> = permitted.iter().map(Permitted::example).collect();
-        certify::leaf(&root, &key, &names, PrivateKey::generate(Generate::P256)?, 1, now)?;
-        let sealed =
-            pkcs8::encrypt(&key, passphrase).map_err(|why| CaError::NotEncrypted { ca: self.name.clone(), why })?;
-        let profile = Profile { format: FORMAT, permitted, path_length: self.path_length, created: now };
-        Ok(Founded { name: self.name.clone(), root, sealed, profile })
+        let subject = self.subject();
+        let below = u8::from(self.intermediate);
+        let mut fields = CaFields {
+            common_name: &subject,
+            years: self.years,
+            permitted: &permitted,
+            path_length: self.path_length.saturating_add(below),
+        };
+        let root_key = PrivateKey::generate(self.key)?;
+        let root = certify::root(&fields, &root_key, now)?;
+        let mut keys = vec![(ROOT_KEY, sealed(&self.name, &root_key, passphrase)?)];
+        let issuing = self.issuing();
+        let (certificates, key) = if self.intermediate {
+            let key = PrivateKey::generate(self.key)?;
+            fields = CaFields { common_name: &issuing, path_length: self.path_length, ..fields };
+            let issuer = certify::intermediate(&fields, &key, &root, &root_key, now)?;
+            keys.push((ISSUER_KEY, sealed(&self.name, &key, passphrase)?));
+            (vec![issuer, root], key)
+        } else {
+            (vec![root], root_key)
+        };
+        let hierarchy = Hierarchy::of(certificates).ok_or(CaError::Other("there is none"))?;
+        let profile = Profile {
+            format: FORMAT,
+            permitted,
+            path_length: Some(self.path_length),
+            created: now,
+            imported: false,
+            published: self.published.clone(),
+        };
+        prove(&hierarchy, &key, &profile, &[], now)?;
+        Ok(Founded { name: self.name.clone(), hierarchy, keys, profile })
     }
 
     /// The common name of the root.
     fn subject(&self) -> String {
         self.common_name.clone().unwrap_or_else(|| format!("reseal local CA {}", self.name))
     }
-}
 
-/// A new CA that is nowhere but in memory.
-#[must_use]
-pub struct Founded {
-    pub(super) name: String,
-    pub(super) root: Certificate,
-    /// The key, encrypted, as PEM.
-    pub(super) sealed: Sensitive,
-    pub(super) profile: Profile,
-}
-
-impl Founded {
-    /// Its root.
-    #[must_use]
-    pub fn root(&self) -> &Certificate {
-        &self.root
+    /// The common name of the intermediate: after the root's where that leaves room.
+    fn issuing(&self) -> String {
+        let named = format!("{} issuing", self.subject());
+        if named.chars().count() <= 64 { named } else { format!("reseal issuer {}", self.name) }
     }
+}
+
+/// Issues a certificate for an example of everything that is permitted, and for these names, and throws it away.
+pub(super) fn prove(
+    hierarchy: &Hierarchy,
+    key: &PrivateKey,
+    profile: &Profile,
+    wanted: &[Name],
+    now: OffsetDateTime,
+) -> Result<(), CaError> {
+    let mut names: Vec<Name> = profile.permitted.iter().map(Permitted::example).collect();
+    names.extend_from_slice(wanted);
+    names.sort();
+    names.dedup();
+    let signer = Signer { hierarchy, key, published: &profile.published };
+    let server = PrivateKey::generate(Generate::P256)?;
+    let subject = Subject { names: &names, spki: server.spki(), kind: server.kind() };
+    certify::leaf(&signer, &subject, 1, now).map(drop)
+}
+
+pub(super) fn sealed(ca: &str, key: &PrivateKey, passphrase: &Sensitive) -> Result<Sensitive, CaError> {
+    pkcs8::encrypt(key, passphrase).map_err(|why| CaError::NotEncrypted { ca: ca.to_owned(), why })
 }
 
 /// What was chosen for a CA, as it lies beside its root.
@@ -109,12 +162,22 @@ impl Founded {
 pub(super) struct Profile {
     pub format: u32,
     pub permitted: Vec<Permitted>,
-    pub path_length: u8,
+    /// None where it does not say.
+    pub path_length: Option<u8>,
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
+    /// Made elsewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
+    #[serde(flatten)]
+    pub published: Published,
 }
 
-const FORMAT: u32 = 1;
+/// With 2 came intermediates, imports and URLs.
+pub(super) const FORMAT: u32 = 2;
+
+/// Those that are read.
+const READ: std::ops::RangeInclusive<u32> = 1..=FORMAT;
 
 #[derive(Deserialize)]
 struct Numbered {
@@ -126,8 +189,8 @@ impl Profile {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
         // The number first: what a later reseal wrote may not even have the same fields.
         let Numbered { format } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if format != FORMAT {
-            return Err(format!("it has the format {format}, and this reseal reads format {FORMAT}"));
+        if !READ.contains(&format) {
+            return Err(format!("it has the format {format}, and this reseal reads formats 1 to {FORMAT}"));
         }
         serde_json::from_slice(bytes).map_err(|error| error.to_string())
     }
@@ -166,6 +229,8 @@ mod tests {
             let founding = Founding { common_name: Some(cn.to_owned()), ..usual() };
             assert!(matches!(founding.check(), Err(CaError::CommonName(_))), "{cn:?}");
         }
+        let far = Founding { intermediate: true, path_length: 255, ..usual() };
+        assert!(matches!(far.check(), Err(CaError::PathLength)));
         for years in [0, MOST_YEARS + 1, u32::MAX] {
             assert!(matches!(Founding { years, ..usual() }.check(), Err(CaError::Years(_))));
         }
@@ -180,15 +245,20 @@ mod tests {
         let profile = Profile {
             format: FORMAT,
             permitted: vec!["example.org".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
-            path_length: 0,
+            path_length: Some(0),
             created: datetime!(2027-01-01 00:00 UTC),
+            imported: true,
+            published: Published { lists: vec!["http://a/b".to_owned()], issuers: Vec::new() },
         };
         let bytes = profile.bytes().unwrap();
         assert_eq!(Profile::read(&bytes).unwrap(), profile);
+        let second = br#"{"format":2,"permitted":["example.org","10.0.0.0/8"],"path_length":0,"created":"2027-01-01T00:00:00Z","imported":true,"lists":["http://a/b"]}"#;
+        assert_eq!(Profile::read(second).unwrap(), profile, "format 2 is read for ever");
         let first = br#"{"format":1,"permitted":["example.org","10.0.0.0/8"],"path_length":0,"created":"2027-01-01T00:00:00Z"}"#;
-        assert_eq!(Profile::read(first).unwrap(), profile, "format 1 is read for ever");
-        let newer = Profile::read(br#"{"format":2,"allowed":{}}"#).unwrap_err();
-        assert_eq!(newer, "it has the format 2, and this reseal reads format 1");
+        let before = Profile { format: 1, imported: false, published: Published::default(), ..profile };
+        assert_eq!(Profile::read(first).unwrap(), before, "format 1 is read for ever");
+        let newer = Profile::read(br#"{"format":3,"allowed":{}}"#).unwrap_err();
+        assert_eq!(newer, "it has the format 3, and this reseal reads formats 1 to 2");
         for length in 0..bytes.len() - 2 {
             assert!(Profile::read(&bytes[..length]).is_err(), "cut at {length}");
         }

@@ -1,7 +1,9 @@
-//! What a local CA has issued: one line of JSON for each certificate, written before anybody gets it.
+//! What a local CA has done: one line of JSON for each certificate, revocation and list, written before anybody gets it.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -11,7 +13,17 @@ use crate::digest::Digest;
 use crate::host::dir::{Dir, DiskError};
 use crate::host::state::absent_is_none;
 
-/// One certificate.
+/// One line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Line {
+    Issued(Issued),
+    Revoked(Revocation),
+    Listed(Listed),
+    Exported(Exported),
+}
+
+/// A certificate that was issued.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Issued {
     /// Its serial number in hexadecimal.
@@ -29,10 +41,128 @@ pub struct Issued {
     /// The target it is for, where it was not asked for by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The number of the hierarchy that issued it.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub by: u32,
+}
+
+/// A certificate that must not be trusted any more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Revocation {
+    /// Its serial number in hexadecimal.
+    pub revoked: String,
+    /// Why.
+    pub reason: Reason,
+    /// Its last second, UTC: after that nobody trusts it anyway.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+    /// When it was revoked, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The number of the hierarchy that issued it.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub by: u32,
+}
+
+/// A revocation list that was made.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its number (RFC 5280 section 5.2.3).
+    pub list: u64,
+    /// When it was made, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The number of the hierarchy whose it is.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub by: u32,
+}
+
+/// What clients must trust was given out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Exported {
+    /// SHA-256 of the certificate.
+    pub exported: Digest,
+    /// When, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+/// Why a certificate is revoked (RFC 5280 section 5.3.1), of those reasons that are final and a server's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// None is told.
+    Unspecified,
+    /// Somebody else has, or may have, its key.
+    KeyCompromise,
+    /// Its owner or what it names is another's now.
+    AffiliationChanged,
+    /// Another one has taken its place.
+    Superseded,
+    /// What it was for is gone.
+    CessationOfOperation,
+    /// It should not have been issued.
+    PrivilegeWithdrawn,
+}
+
+impl Reason {
+    /// All of them, for help and completion.
+    pub const ALL: &'static [Self] = &[
+        Self::Unspecified,
+        Self::KeyCompromise,
+        Self::AffiliationChanged,
+        Self::Superseded,
+        Self::CessationOfOperation,
+        Self::PrivilegeWithdrawn,
+    ];
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "key-compromise",
+            Self::AffiliationChanged => "affiliation-changed",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessation-of-operation",
+            Self::PrivilegeWithdrawn => "privilege-withdrawn",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.word())
+    }
+}
+
+/// The word names no reason.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "{0:?} is no reason; there are unspecified, key-compromise, affiliation-changed, superseded, cessation-of-operation and privilege-withdrawn"
+)]
+pub struct UnknownReason(String);
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, UnknownReason> {
+        let found = Self::ALL.iter().find(|reason| reason.word() == text);
+        found.copied().ok_or_else(|| UnknownReason(text.to_owned()))
+    }
+}
+
+fn first() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_first(number: &u32) -> bool {
+    *number == 1
 }
 
 impl Issued {
-    pub(super) fn of(leaf: &Certificate, target: Option<&str>, now: OffsetDateTime) -> Self {
+    pub(super) fn of(leaf: &Certificate, by: u32, target: Option<&str>, now: OffsetDateTime) -> Self {
         Self {
             serial: leaf.serial(),
             names: leaf.names().to_vec(),
@@ -40,39 +170,53 @@ impl Issued {
             key: leaf.spki_digest(),
             at: now,
             target: target.map(str::to_owned),
+            by,
         }
     }
 }
 
-/// All of them.
+/// All lines.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Record {
-    /// What could be read, oldest first.
+    /// What was issued, oldest first.
     pub issued: Vec<Issued>,
-    /// Lines that could not.
+    /// What was revoked, oldest first.
+    pub revoked: Vec<Revocation>,
+    /// The revocation lists, oldest first.
+    pub lists: Vec<Listed>,
+    /// What was given out, oldest first.
+    pub exported: Vec<Exported>,
+    /// Lines that cannot be read.
     pub damaged: usize,
+    /// Bytes at its beginning that were not read.
+    pub skipped: u64,
 }
 
 impl Record {
-    /// When the newest was issued, UTC.
+    /// When the newest line was written, UTC.
     #[must_use]
     pub fn newest(&self) -> Option<OffsetDateTime> {
-        self.issued.iter().map(|issued| issued.at).max()
+        let issued = self.issued.iter().map(|line| line.at);
+        let rest = self.revoked.iter().map(|line| line.at).chain(self.lists.iter().map(|line| line.at));
+        issued.chain(rest).chain(self.exported.iter().map(|line| line.at)).max()
     }
 
     pub(super) fn read(dir: &Dir) -> Result<Self, DiskError> {
         let (bytes, skipped) = absent_is_none(dir.tail(OsStr::new(NAME), MOST))?.unwrap_or_default();
         let begun = if skipped == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
-        Ok(Self::parse(&bytes[begun..]))
+        Ok(Self { skipped, ..Self::parse(&bytes[begun..]) })
     }
 
     fn parse(bytes: &[u8]) -> Self {
         let mut record = Self::default();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            // A torn end is a certificate that nobody got.
+            // A torn end is something that nobody got.
             let Some(line) = line.strip_suffix(b"\n") else { continue };
             match serde_json::from_slice(line) {
-                Ok(issued) => record.issued.push(issued),
+                Ok(Line::Issued(issued)) => record.issued.push(issued),
+                Ok(Line::Revoked(revocation)) => record.revoked.push(revocation),
+                Ok(Line::Listed(listed)) => record.lists.push(listed),
+                Ok(Line::Exported(exported)) => record.exported.push(exported),
                 Err(_) => record.damaged += 1,
             }
         }
@@ -81,9 +225,9 @@ impl Record {
 }
 
 /// Adds one, and makes it durable.
-pub(super) fn add(dir: &Dir, issued: &Issued) -> Result<(), DiskError> {
+pub(super) fn add(dir: &Dir, line: &Line) -> Result<(), DiskError> {
     let failed = |what| move |source: io::Error| DiskError { what, path: dir.path().join(NAME), source };
-    let mut line = serde_json::to_vec(issued).map_err(|error| failed("encode a line for")(error.into()))?;
+    let mut line = serde_json::to_vec(line).map_err(|error| failed("encode a line for")(error.into()))?;
     line.push(b'\n');
     let mut file = dir.append(OsStr::new(NAME))?;
     // Two at once, and one could take the other's line for a torn end.
@@ -124,12 +268,31 @@ mod tests {
             key: Digest::of(b"abc"),
             at: datetime!(2027-01-01 00:00 UTC),
             target: Some("web".into()),
+            by: 1,
         };
-        assert_eq!(serde_json::to_vec(&issued).unwrap(), line);
+        assert_eq!(serde_json::to_vec(&Line::Issued(issued.clone())).unwrap(), line);
         let two = [line.as_slice(), b"\n{}\n", line, b"\n", &line[..40]].concat();
         let record = Record::parse(&two);
         assert_eq!((record.issued.as_slice(), record.damaged), ([issued.clone(), issued].as_slice(), 1));
         assert_eq!(record.newest(), Some(datetime!(2027-01-01 00:00 UTC)));
         assert_eq!(Record::parse(b""), Record::default());
+    }
+
+    #[test]
+    fn each_kind_of_line_is_told_from_the_others() {
+        let lines = br#"{"revoked":"4f","reason":"key-compromise","not_after":"2027-07-01T00:00:00Z","at":"2027-01-02T00:00:00Z","by":2}
+{"list":7,"at":"2027-01-03T00:00:00Z"}
+{"exported":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","at":"2027-01-04T00:00:00Z"}
+{"revoked":"4f","reason":"because","not_after":"2027-07-01T00:00:00Z","at":"2027-01-02T00:00:00Z"}
+{"revoked":"50","reason":"super"#;
+        let record = Record::parse(lines);
+        assert_eq!((record.issued.len(), record.lists[0].list, record.lists[0].by, record.damaged), (0, 7, 1, 1));
+        assert_eq!((record.revoked[0].reason, record.revoked[0].by), (Reason::KeyCompromise, 2));
+        assert_eq!((record.revoked.len(), record.exported[0].exported), (1, Digest::of(b"abc")));
+        assert_eq!(record.newest(), Some(datetime!(2027-01-04 00:00 UTC)));
+        for reason in Reason::ALL {
+            assert_eq!(reason.to_string().parse(), Ok(*reason));
+            assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{reason}\""));
+        }
     }
 }

@@ -3,16 +3,14 @@
 use rcgen::string::PrintableString;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, SanType,
+    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256, SanType,
 };
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
 use super::error::RequestError;
 use crate::cert::codec::pem;
-use crate::cert::{KeyKind, Name, PrivateKey, SubjectKey, SubjectPart};
+use crate::cert::{self, KeyKind, Name, PrivateKey, SubjectKey, SubjectPart};
 
 /// A wish for a certificate from a CA elsewhere.
 pub struct Order {
@@ -116,10 +114,10 @@ fn signing(key: &PrivateKey) -> Result<Zeroizing<KeyPair>, RequestError> {
     let algorithm = match key.kind() {
         KeyKind::P256 => &PKCS_ECDSA_P256_SHA256,
         KeyKind::P384 => &PKCS_ECDSA_P384_SHA384,
+        KeyKind::P521 => &PKCS_ECDSA_P521_SHA512,
+        KeyKind::Ed25519 => &PKCS_ED25519,
         KeyKind::Rsa(_) => &PKCS_RSA_SHA256,
-        other @ (KeyKind::P521 | KeyKind::Ed25519 | KeyKind::Other(_)) => {
-            return Err(RequestError::CannotSign(other.clone()));
-        }
+        other @ KeyKind::Other(_) => return Err(RequestError::CannotSign(other.clone())),
     };
     let der = PrivatePkcs8KeyDer::from(key.pkcs8_der().expose());
     Ok(Zeroizing::new(KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm)?))
@@ -141,13 +139,16 @@ fn usages(kind: &KeyKind) -> Vec<KeyUsagePurpose> {
     usages
 }
 
-/// Whether it is for this key; its signature and the rest are the encoder's, and are held against other tools by tests.
+/// Reads it as a CA would, its signature and all.
 fn prove(der: &[u8], order: &Order) -> Result<(), RequestError> {
-    let Ok((rest, request)) = X509CertificationRequest::from_der(der) else {
-        return Err(RequestError::Wrong("it cannot be read"));
-    };
-    if !rest.is_empty() || request.certification_request_info.subject_pki.raw != order.key.spki() {
+    let read =
+        cert::Request::read(der).map_err(|_| RequestError::Wrong("it cannot be read, or its signature is false"))?;
+    if read.spki() != order.key.spki() {
         return Err(RequestError::Wrong("it is for another key"));
+    }
+    let all = |names: &[Name], others: &[Name]| names.iter().all(|name| others.contains(name));
+    if !(all(read.names(), &order.names) && all(&order.names, read.names())) {
+        return Err(RequestError::Wrong("it is for other names"));
     }
     Ok(())
 }
@@ -178,6 +179,18 @@ mod tests {
         assert_eq!(subject_of(&["a.example"], &["CN="]), "");
         assert_eq!(subject_of(&["a.example"], &["CN=Web"]), "CN=Web");
         assert_eq!(subject_of(&[&format!("{}.example", "a".repeat(60))], &[]), "");
+    }
+
+    #[test]
+    fn every_kind_of_key_proves_itself() {
+        for kind in Generate::ALL {
+            let key = PrivateKey::generate(*kind).unwrap();
+            let spki = key.spki().to_vec();
+            let made = Request::make(Order { key, ..order(&["a.example", "192.0.2.1"], &["O=X"]) }).unwrap();
+            let read = crate::cert::Request::read(made.pem().as_bytes()).unwrap();
+            assert_eq!((read.spki(), read.key_kind()), (spki.as_slice(), kind.kind()), "{kind}");
+            assert_eq!((read.names(), read.subject()), (made.order.names.as_slice(), "O=X, CN=a.example"), "{kind}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub fn write(
 }
 
 struct Encrypted {
-    /// An AlgorithmIdentifier.
+    /// An `AlgorithmIdentifier`.
     scheme: Vec<u8>,
     data: Vec<u8>,
 }
@@ -125,7 +125,7 @@ fn encrypt(plain: &[u8], reading: &Reading, protection: Protection) -> Result<En
     }
 }
 
-/// MacData (RFC 7292 section 4): with SHA-256, but where a reader may know SHA-1 alone.
+/// `MacData` (RFC 7292 section 4): with SHA-256, but where a reader may know SHA-1 alone.
 fn checksum(content: &[u8], reading: &Reading, protection: Protection) -> Result<Vec<u8>, Pkcs12Error> {
     let (oid, hash, algorithm) = match protection {
         Protection::Modern => (SHA256, &digest::SHA256, hmac::HMAC_SHA256),
@@ -159,7 +159,7 @@ fn bag(kind: u8, value: &[u8], marks: &[u8]) -> Vec<u8> {
     sequence(&[&Element::wrap(OBJECT, &[BAG, &[kind]].concat()), &Element::wrap(ZERO, value), marks])
 }
 
-/// A ContentInfo (RFC 5652 section 3).
+/// A `ContentInfo` (RFC 5652 section 3).
 fn content(kind: &[u8], value: &[u8]) -> Vec<u8> {
     sequence(&[&Element::wrap(OBJECT, kind), &Element::wrap(ZERO, value)])
 }
@@ -218,7 +218,7 @@ mod tests {
                 assert_eq!(contents.keys[0].spki(), leaf.key.spki());
                 let wrong = codec::read(store.expose(), Some(&secret("other"))).unwrap();
                 assert!(wrong.keys.is_empty() && !wrong.bad.is_empty());
-                let text = openssl(&format!("pkcs12 -nodes -passin pass:{}", passphrase), store.expose());
+                let text = openssl(&format!("pkcs12 -nodes -passin pass:{passphrase}"), store.expose());
                 let text = String::from_utf8_lossy(&text);
                 assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 2, "{protection:?} {passphrase}");
                 assert!(text.contains("BEGIN PRIVATE KEY") && text.contains("localKeyID"));

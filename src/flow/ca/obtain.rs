@@ -1,0 +1,98 @@
+//! Certificates from a local CA, for targets and for whoever asks by hand.
+
+use time::OffsetDateTime;
+
+use super::open_state;
+use super::passphrase::unlock;
+use crate::cert::{Bundle, Generate, Name, PrivateKey};
+use crate::event::Event;
+use crate::flow::{Refusal, Session};
+use crate::host::clock;
+use crate::source::local_ca::{Authority, CaError, LeafOrder, Unlocked};
+
+/// Whether a CA would issue a certificate like this now. Asks for no passphrase.
+///
+/// # Errors
+/// Why it would not.
+pub fn admit(session: &Session<'_>, ca: &str, names: &[Name], days: u32) -> Result<(), Refusal> {
+    Ok(Authority::find(&open_state(session, ca)?, ca)?.admit(names, days, session.host.now())?)
+}
+
+/// What is wanted from a CA.
+pub struct Wanted {
+    /// The names, the first also as common name.
+    pub names: Vec<Name>,
+    /// How long it lives; less where the CA does.
+    pub days: u32,
+    /// Its key.
+    pub key: LeafKey,
+    /// The target it is for; none: asked for by hand.
+    pub target: Option<String>,
+}
+
+/// The key of a new certificate.
+pub enum LeafKey {
+    /// A new one of this kind.
+    Make(Generate),
+    /// One that is in use already.
+    Keep(PrivateKey),
+}
+
+/// CAs whose keys have been opened, so that one run asks for each passphrase once: a descriptor can be read no second time.
+#[derive(Default)]
+pub struct Authorities(Vec<Unlocked>);
+
+impl Authorities {
+    /// Issues a certificate. Whether it may is found out before anybody is asked for a passphrase.
+    ///
+    /// # Errors
+    /// There is no such CA, it may not sign the names, its time is over, the clock cannot be right, there is no passphrase or a
+    /// wrong one, or what came out does not verify.
+    pub fn obtain(&mut self, session: &mut Session<'_>, ca: &str, wanted: Wanted) -> Result<Bundle, Refusal> {
+        session.listener.hear(&Event::Obtaining { source: format!("local CA {ca}") });
+        let now = session.host.now();
+        let known = self.0.iter().position(|unlocked| unlocked.authority().name() == ca);
+        let place = match known {
+            Some(place) => {
+                self.0[place].authority().admit(&wanted.names, wanted.days, now)?;
+                place
+            }
+            None => {
+                let authority = Authority::find(&open_state(session, ca)?, ca)?;
+                authority.admit(&wanted.names, wanted.days, now)?;
+                self.0.push(unlock(session, authority)?);
+                self.0.len() - 1
+            }
+        };
+        let unlocked = &self.0[place];
+        plausible(unlocked.authority(), now)?;
+        let key = match wanted.key {
+            LeafKey::Make(kind) => PrivateKey::generate(kind).map_err(CaError::from)?,
+            LeafKey::Keep(key) => key,
+        };
+        let order = LeafOrder { names: wanted.names, key, days: wanted.days, target: wanted.target };
+        let bundle = unlocked.issue(order, now)?;
+        let end = unlocked.authority().active().hierarchy().not_after();
+        if bundle.leaf().not_after() == end {
+            let text =
+                format!("the certificate ends with its CA {ca}, on {end}: give it a new root soon, or make another CA");
+            session.listener.hear(&Event::Note { text });
+        }
+        Ok(bundle)
+    }
+}
+
+/// Whether the clock may be right: it shows a time after everything that the CA has done.
+pub(super) fn plausible(authority: &Authority, now: OffsetDateTime) -> Result<(), Refusal> {
+    let created = authority.created();
+    let newest = authority.record()?.newest().map_or(created, |newest| newest.max(created));
+    clock::plausible(now, Some(newest)).map_err(|error| Refusal::new(error.to_string()).hint(error.hint()))
+}
+
+/// Issues one certificate. A run that needs several keeps [`Authorities`] instead.
+///
+/// # Errors
+/// As [`Authorities::obtain`].
+pub fn obtain(session: &mut Session<'_>, ca: &str, wanted: Wanted) -> Result<Bundle, Refusal> {
+    Authorities::default().obtain(session, ca, wanted)
+}

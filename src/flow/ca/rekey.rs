@@ -1,0 +1,151 @@
+//! `ca rekey`: a new root in place of an old one, in three steps.
+
+use time::OffsetDateTime;
+
+use super::passphrase::{from, passphrase};
+use super::view::{successor, view};
+use super::{AuthorityView, not_opened, open_state};
+use crate::cert::{Certificate, Chain, Generate, Name, Signed, issued_by};
+use crate::change::Shown;
+use crate::config::SourceConfig;
+use crate::engine::Engine;
+use crate::flow::{Refusal, Session, asked, survey};
+use crate::sensitive::Sensitive;
+use crate::source::local_ca::{Authority, Held};
+
+/// A step of a change of root.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rekey {
+    /// Make the next root, which clients are given while the present one goes on to issue.
+    Make {
+        /// The kind of its keys; none: that of the present ones.
+        key: Option<Generate>,
+        /// How long it lives.
+        years: u32,
+    },
+    /// Issue from it from now on.
+    Switch,
+    /// Put the former one away.
+    Retire,
+}
+
+/// Takes one step, under the machine lock.
+///
+/// # Errors
+/// The step before is not done: there is no next root, nobody was given it, or a server still shows what the former one has issued;
+/// there is no passphrase or a wrong one; or a call failed, and then nothing has changed.
+pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<AuthorityView, Refusal> {
+    let now = session.host.now();
+    if session.options.dry_run {
+        let authority = Authority::find(&open_state(session, ca)?, ca)?;
+        match step {
+            Rekey::Make { key, years } => {
+                let founded = authority.successor(key, years)?.found(&Sensitive::from("dry run".to_owned()), now)?;
+                let mut planned = view(&authority)?;
+                planned.next = Some(successor(&founded, authority.next_number()?));
+                return Ok(planned);
+            }
+            Rekey::Switch => authority.ready_to_switch().map(drop)?,
+            Rekey::Retire => retirable(session, &authority, now)?,
+        }
+        return view(&authority);
+    }
+    let engine = Engine::open(session.host, "ca rekey", session.options.wait).map_err(not_opened)?;
+    engine.trust_clock().map_err(not_opened)?;
+    let authority = Authority::find(engine.state(), ca)?;
+    match step {
+        Rekey::Make { key, years } => {
+            let founding = authority.successor(key, years)?;
+            founding.check()?;
+            let (secret, origin) = passphrase(session, ca, false)?;
+            // One passphrase opens all keys of a CA, so none is made under another.
+            authority.opens_with(&secret).map_err(|error| from(error, origin))?;
+            authority.keep_next(&founding.found(&secret, now)?)?;
+        }
+        Rekey::Switch => authority.switch()?,
+        Rekey::Retire => {
+            retirable(session, &authority, now)?;
+            authority.retire()?;
+        }
+    }
+    view(&Authority::find(engine.state(), ca)?)
+}
+
+/// Whether nobody shows what a former root has issued, as far as that can be found out here.
+fn retirable(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) -> Result<(), Refusal> {
+    let former = match authority.ready_to_retire() {
+        Ok(former) => former,
+        // What an earlier attempt began is ended by `Authority::retire`, which says the same.
+        Err(error) => {
+            if !session.options.dry_run {
+                authority.retire()?;
+            }
+            return Err(error.into());
+        }
+    };
+    let cannot =
+        |why: String| Refusal::new(format!("cannot retire the former root of the CA {}: {why}", authority.name()));
+    let ours = |ca: &str| ca == authority.name();
+    for target in &session.config.targets {
+        let source = matches!(&target.source, SourceConfig::LocalCa { ca, .. } if ours(ca));
+        let survey = match survey::survey(session.host, target, &session.live_dir) {
+            Ok(survey) => survey,
+            // What is not the CA's is not its matter.
+            Err(_) if !source => continue,
+            Err(refusal) => {
+                return Err(cannot(format!("{} cannot be looked at: {}", target.name, refusal.why))
+                    .hint("see to it that the target can be read, or take it out of the configuration"));
+            }
+        };
+        let leaves = survey.pairs.iter().filter_map(|pair| pair.installed.chain.as_ref()).map(Chain::leaf);
+        let installed: Vec<&Certificate> = leaves.collect();
+        let of_former = |leaf: &&&Certificate| {
+            former.iter().any(|held| issued_by(leaf, held.hierarchy().issuer()) == Signed::Verified)
+        };
+        if let Some(leaf) = installed.iter().find(of_former) {
+            let why = format!("{} has a certificate from it still, {}", target.name, leaf.fingerprint().short());
+            return Err(cannot(why).hint(format!("`reseal renew {}` moves it to the new root", target.name)));
+        }
+        // What others serve is their matter.
+        if !source {
+            continue;
+        }
+        let other = |shown: &Shown| match shown {
+            Shown::Leaf { fingerprint, .. } => installed.iter().all(|leaf| leaf.fingerprint() != *fingerprint),
+            Shown::Well | Shown::Nobody { .. } | Shown::Failing { .. } => false,
+        };
+        let served = asked::ask(session.host, &survey.probes(), target.policy.probe_timeout);
+        if let Some(look) = served.iter().flat_map(|asked| &asked.looks).find(|look| other(&look.shown)) {
+            let why = format!("{} shows {} at {}, which is not what its files hold", target.name, look.shown, look.at);
+            let hint = format!("`reseal renew --live {}` has the service take its files up", target.name);
+            return Err(cannot(why).hint(hint));
+        }
+    }
+    unreplaced(session, authority, &former, now).map_or(Ok(()), |names| {
+        Err(cannot(format!("certificates that nothing here replaces are good still: {}", names.join("; ")))
+            .hint("issue them anew, or revoke them; `--force` retires it all the same"))
+    })
+}
+
+/// The names of certificates of former roots that nobody here replaces; none where there are none, or that is accepted.
+fn unreplaced(
+    session: &Session<'_>,
+    authority: &Authority,
+    former: &[&Held],
+    now: OffsetDateTime,
+) -> Option<Vec<String>> {
+    if session.options.force {
+        return None;
+    }
+    let record = authority.record().ok()?;
+    let numbers: Vec<u32> = former.iter().map(|held| held.number()).collect();
+    let open = record.issued.iter().filter(|line| {
+        let revoked = record.revoked.iter().any(|other| other.revoked == line.serial && other.by == line.by);
+        // A target that is configured was looked at; what others got is as good as issued by hand.
+        let replaced = line.target.as_ref().is_some_and(|name| session.config.target(name).is_some());
+        !replaced && numbers.contains(&line.by) && line.not_after > now && !revoked
+    });
+    let listed = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let names: Vec<String> = open.map(|line| listed(&line.names)).collect();
+    (!names.is_empty()).then_some(names)
+}

@@ -1,0 +1,328 @@
+//! Revoking, and the lists that tell it.
+
+use std::collections::BTreeMap;
+
+use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevocationReason, RevokedCertParams, SerialNumber};
+use time::{Duration, OffsetDateTime};
+
+use super::authority::Authority;
+use super::certify::{issuer_of, signing};
+use super::error::CaError;
+use super::fields::{BACKDATED, whole_second};
+use super::held::Held;
+use super::record::{self, Line, Listed, Reason, Record, Revocation};
+use crate::cert::codec::signed;
+use crate::cert::{Certificate, PrivateKey, RevocationList};
+use crate::sensitive::Sensitive;
+
+/// Days that a list is good for at most.
+pub const MOST_LIST_DAYS: u32 = 366;
+
+/// Why a certificate cannot be revoked, or no list made.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unlisted {
+    /// It issued nothing with that number.
+    #[error("it has issued no certificate with the serial number {0}")]
+    NeverIssued(String),
+    /// Somebody else did.
+    #[error("it has not issued the certificate {0}")]
+    NotItsOwn(String),
+    /// It was done before.
+    #[error("the certificate {serial} was revoked on {} already ({reason})", at.date())]
+    Already {
+        /// Its serial number.
+        serial: String,
+        /// When.
+        at: OffsetDateTime,
+        /// Why.
+        reason: Reason,
+    },
+    /// It has no hierarchy of that number.
+    #[error("it has no root number {0} that is not retired")]
+    NoSuchRoot(u32),
+    /// Lines of its record are lost, and there may be a revocation among them.
+    #[error("{0} lines of its record cannot be read, and a revocation may be among them")]
+    Damaged(usize),
+    /// The record is longer than is read.
+    #[error("its record is longer than what is read of it, and a revocation may be in the rest")]
+    TooLong,
+    /// Its key usage leaves signing of lists out.
+    #[error("its certificate may not sign revocation lists: its key usage leaves cRLSign out")]
+    MayNotSign,
+    /// The list would be good for too long or not at all.
+    #[error("a revocation list is good for 1 to {MOST_LIST_DAYS} days, and not for {0}")]
+    Days(u32),
+}
+
+impl Unlisted {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NeverIssued(_) => "a certificate that is not in its record is revoked by its file",
+            Self::NotItsOwn(_) => "name the CA that issued it; its issuer is shown by `reseal check FILE`",
+            Self::Damaged(_) => {
+                "repair the lines in its file `issued` from a backup; `--force` makes the list without them"
+            }
+            Self::TooLong => "`--force` makes the list of what is read",
+            Self::MayNotSign => "have whoever runs the CA above issue its certificate anew, with cRLSign",
+            Self::NoSuchRoot(_) => "`reseal ca show` tells their numbers",
+            Self::Already { .. } | Self::Days(_) => return None,
+        })
+    }
+}
+
+impl Authority {
+    fn unlisted<T>(&self, why: Unlisted) -> Result<T, CaError> {
+        Err(CaError::Unlisted { ca: self.name.clone(), why })
+    }
+
+    /// What revoking the certificate of a serial number would write down. Writes nothing.
+    ///
+    /// # Errors
+    /// It issued none, or it was revoked before.
+    pub fn revocation_of(&self, serial: &str, reason: Reason, now: OffsetDateTime) -> Result<Revocation, CaError> {
+        let serial = plain(serial);
+        let record = self.record()?;
+        match record.issued.iter().find(|line| line.serial == serial) {
+            Some(line) => self.revocation(&record, line.serial.clone(), line.not_after, line.by, (reason, now)),
+            None => self.unlisted(Unlisted::NeverIssued(serial)),
+        }
+    }
+
+    /// The same for a certificate that is at hand, which need not be in the record: it may have been issued before the CA came here.
+    ///
+    /// # Errors
+    /// It is not of this CA, or it was revoked before.
+    pub fn revocation_for(
+        &self,
+        certificate: &Certificate,
+        reason: Reason,
+        now: OffsetDateTime,
+    ) -> Result<Revocation, CaError> {
+        let Some(issuer) = self.issuer_of(certificate) else {
+            return self.unlisted(Unlisted::NotItsOwn(certificate.title()));
+        };
+        let (serial, end) = (certificate.serial(), certificate.not_after());
+        self.revocation(&self.record()?, serial, end, issuer.number, (reason, now))
+    }
+
+    fn revocation(
+        &self,
+        record: &Record,
+        serial: String,
+        not_after: OffsetDateTime,
+        by: u32,
+        (reason, now): (Reason, OffsetDateTime),
+    ) -> Result<Revocation, CaError> {
+        if let Some(line) = record.revoked.iter().find(|line| line.revoked == serial && line.by == by) {
+            return self.unlisted(Unlisted::Already { serial, at: line.at, reason: line.reason });
+        }
+        Ok(Revocation { revoked: serial, reason, not_after, at: now, by })
+    }
+
+    /// Writes a revocation down. Clients learn of it by the next list.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn revoke(&self, revocation: Revocation) -> Result<(), CaError> {
+        Ok(record::add(&self.dir, &Line::Revoked(revocation))?)
+    }
+
+    /// What the next list of one hierarchy would be. Makes nothing.
+    ///
+    /// # Errors
+    /// There is no such hierarchy, it may not sign lists, or the record is damaged and `force` is not given.
+    pub fn next_list(&self, root: Option<u32>, days: u32, force: bool) -> Result<NextList<'_>, CaError> {
+        let number = root.unwrap_or(self.active.number);
+        let Some(held) = self.standing().into_iter().find(|held| held.number == number) else {
+            return self.unlisted(Unlisted::NoSuchRoot(number));
+        };
+        if !(1..=MOST_LIST_DAYS).contains(&days) {
+            return self.unlisted(Unlisted::Days(days));
+        }
+        if !held.hierarchy.issuer().signs_lists() {
+            return self.unlisted(Unlisted::MayNotSign);
+        }
+        let record = self.record()?;
+        match (record.damaged, record.skipped) {
+            (0, 0) => {}
+            (_, _) if force => {}
+            (0, _) => return self.unlisted(Unlisted::TooLong),
+            (damaged, _) => return self.unlisted(Unlisted::Damaged(damaged)),
+        }
+        Ok(NextList { authority: self, held, days, number: next_number(&record, number), revoked: due(record, number) })
+    }
+}
+
+/// A revocation list that could be made.
+pub struct NextList<'a> {
+    authority: &'a Authority,
+    held: &'a Held,
+    days: u32,
+    number: u64,
+    revoked: Vec<Revocation>,
+}
+
+impl NextList<'_> {
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How many certificates are on it.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.revoked.len()
+    }
+
+    /// Until when there is another one, UTC.
+    #[must_use]
+    pub fn next_update(&self, now: OffsetDateTime) -> OffsetDateTime {
+        whole_second(now) + Duration::days(i64::from(self.days))
+    }
+
+    /// Makes it, proves that it says what it should, and writes it down before anybody gets it: no two lists have one number.
+    ///
+    /// # Errors
+    /// The passphrase is another, what came out is not what was ordered, or a call failed.
+    pub fn make(&self, passphrase: &Sensitive, now: OffsetDateTime) -> Result<RevocationList, CaError> {
+        let key = self.held.open(&self.authority.name, passphrase)?;
+        let list = self.sign(&key, now)?;
+        let listed = Listed { list: self.number, at: now, by: self.held.number };
+        record::add(&self.authority.dir, &Line::Listed(listed))?;
+        Ok(list)
+    }
+
+    fn sign(&self, key: &PrivateKey, now: OffsetDateTime) -> Result<RevocationList, CaError> {
+        let issuer = self.held.hierarchy.issuer();
+        let revoked = self.revoked.iter().map(|line| {
+            let serial_number =
+                SerialNumber::from_slice(&bytes(&line.revoked).ok_or(CaError::Other("a serial is none"))?);
+            let (revocation_time, reason_code) = (whole_second(line.at), Some(code(line.reason)));
+            Ok(RevokedCertParams { serial_number, revocation_time, reason_code, invalidity_date: None })
+        });
+        let params = CertificateRevocationListParams {
+            this_update: (whole_second(now) - BACKDATED).max(issuer.not_before()),
+            next_update: self.next_update(now),
+            crl_number: SerialNumber::from(self.number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect::<Result<_, CaError>>()?,
+            // The encoder takes it from here, and not from the issuer.
+            key_identifier_method: KeyIdMethod::PreSpecified(issuer.key_identifier()),
+        };
+        let pair = signing(key)?;
+        let made = params.signed_by(&issuer_of(issuer, &pair))?;
+        let list = RevocationList::of(signed::as_issued_by(made.der(), issuer, key)?, issuer)
+            .map_err(|_| CaError::Other("the CA's key did not sign the revocation list"))?;
+        self.prove(&list, issuer, &params)?;
+        Ok(list)
+    }
+
+    fn prove(
+        &self,
+        list: &RevocationList,
+        issuer: &Certificate,
+        params: &CertificateRevocationListParams,
+    ) -> Result<(), CaError> {
+        let number = self.number.to_be_bytes();
+        let digits = number.iter().position(|byte| *byte != 0).and_then(|at| number.get(at..));
+        let wanted = self.revoked.iter().map(|line| line.revoked.as_str());
+        let faults = [
+            (
+                list.authority() != Some(issuer.key_identifier().as_slice()),
+                "the list names another key as its issuer's",
+            ),
+            (list.number() != digits, "the list has another number"),
+            (!list.revoked().iter().map(|entry| entry.serial.as_str()).eq(wanted), "the list has other entries"),
+            (list.next_update() != Some(params.next_update), "the list is good for another time"),
+            (list.this_update() != params.this_update, "the list begins at another time"),
+        ];
+        match faults.into_iter().find(|(found, _)| *found) {
+            Some((_, fault)) => Err(CaError::Other(fault)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One more than any list of the hierarchy had.
+fn next_number(record: &Record, by: u32) -> u64 {
+    let before = record.lists.iter().filter(|line| line.by == by).map(|line| line.list).max();
+    before.unwrap_or(0).saturating_add(1)
+}
+
+/// What belongs on the next list: an entry goes only after it was on one that was made when its certificate had ended (RFC 5280 section
+/// 3.3). Each serial number once.
+fn due(record: Record, by: u32) -> Vec<Revocation> {
+    let last = record.lists.iter().filter(|line| line.by == by).map(|line| line.at).max();
+    let mut due = BTreeMap::new();
+    for line in record.revoked.into_iter().filter(|line| line.by == by) {
+        if last.is_none_or(|last| line.not_after >= last) {
+            due.entry(line.revoked.clone()).or_insert(line);
+        }
+    }
+    due.into_values().collect()
+}
+
+fn code(reason: Reason) -> RevocationReason {
+    match reason {
+        Reason::Unspecified => RevocationReason::Unspecified,
+        Reason::KeyCompromise => RevocationReason::KeyCompromise,
+        Reason::AffiliationChanged => RevocationReason::AffiliationChanged,
+        Reason::Superseded => RevocationReason::Superseded,
+        Reason::CessationOfOperation => RevocationReason::CessationOfOperation,
+        Reason::PrivilegeWithdrawn => RevocationReason::PrivilegeWithdrawn,
+    }
+}
+
+/// A serial number as people copy it: with colons or spaces, in capitals, with `0x` or leading zeros.
+fn plain(serial: &str) -> String {
+    let digits: String = serial.chars().filter(|c| !matches!(c, ':' | ' ')).collect::<String>().to_ascii_lowercase();
+    let digits = digits.strip_prefix("0x").unwrap_or(&digits);
+    let digits = digits.trim_start_matches("00");
+    if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() }
+}
+
+fn bytes(serial: &str) -> Option<Vec<u8>> {
+    let digits = serial.as_bytes().chunks(2);
+    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn serials_as_people_copy_them() {
+        for text in ["4f0a", "4F:0A", "0x4f0a", "00:4f:0a", " 4f 0a"] {
+            assert_eq!(plain(text), "4f0a", "{text}");
+        }
+        assert_eq!(plain("f0a"), "0f0a");
+        assert_eq!((bytes("4f0a"), bytes("4g"), bytes("ä")), (Some(vec![0x4f, 0x0a]), None, None));
+    }
+
+    #[test]
+    fn an_entry_goes_after_a_list_beyond_its_end() {
+        let line = |serial: &str, day| Revocation {
+            revoked: serial.to_owned(),
+            reason: Reason::Superseded,
+            not_after: datetime!(2027-01-01 0:00 UTC) + Duration::days(day),
+            at: datetime!(2026-12-01 0:00 UTC),
+            by: 1,
+        };
+        let mut record = Record { revoked: vec![line("02", 10), line("01", 20), line("02", 10)], ..Record::default() };
+        record.revoked.push(Revocation { by: 2, ..line("03", 90) });
+        let listed = |record: &Record| due(record.clone(), 1).into_iter().map(|line| line.revoked).collect::<Vec<_>>();
+        assert_eq!(listed(&record), ["01", "02"]);
+        record.lists.push(Listed { list: 1, at: datetime!(2027-01-10 0:00 UTC), by: 1 });
+        assert_eq!(listed(&record), ["01", "02"], "the last list was before its end");
+        record.lists.push(Listed { list: 2, at: datetime!(2027-01-12 0:00 UTC), by: 2 });
+        assert_eq!(listed(&record), ["01", "02"], "another CA's list");
+        record.lists.push(Listed { list: 2, at: datetime!(2027-01-12 0:00 UTC), by: 1 });
+        assert_eq!(listed(&record), ["01"]);
+        assert_eq!((next_number(&record, 1), next_number(&record, 3)), (3, 1));
+    }
+}

@@ -1,0 +1,236 @@
+//! A new root in place of an old one, and what is given out.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::clients::{Case, all_take, chain, root};
+use crate::ground::Ground;
+
+fn target(ground: &Ground) {
+    let text = format!(
+        "[[target]]\nname = \"web\"\nkind = \"files\"\nnames = [\"www.example.org\"]\ncertificate = \"{0}/web.pem\"\nkey = \"{0}/web.key\"\n\
+         [target.source]\nkind = \"local-ca\"\nca = \"office\"\n",
+        ground.path("").display()
+    );
+    ground.write("reseal.toml", text.as_bytes());
+    ground.openssl("req -x509 -newkey rsa:2048 -nodes -keyout web.key -subj /CN=www.example.org -days 9 -out web.pem");
+}
+
+#[test]
+fn each_step_waits_for_the_one_before() {
+    for intermediate in ["", "--intermediate"] {
+        let ground = Ground::new();
+        target(&ground);
+        ground.run(&format!("ca init office --permit example.org {intermediate}")).good();
+        ground.run("renew web").good();
+        let served = |name: &str| fs::copy(ground.path("web.pem"), ground.path(name)).unwrap();
+        served("old.pem");
+
+        ground.run("ca rekey office --switch").refused("it has no next root");
+        ground.run("ca rekey office --retire").refused("it has no former root");
+        let planned = ground.json("--dry-run ca rekey office");
+        assert_eq!(planned["results"][0]["next"]["subject"], "CN=reseal local CA office 2");
+        assert!(!ground.of_ca("office", "2").exists());
+
+        ground.run("ca rekey office").good().says("next root").says("reseal local CA office 2");
+        ground.run("ca rekey office").refused("its next root is made already");
+        let shown = ground.json("ca show office");
+        assert_eq!((&shown["results"][0]["number"], &shown["results"][0]["next"]["number"]), (&1.into(), &2.into()));
+        assert_eq!(shown["results"][0]["next"]["exported"], false);
+        // The present one goes on to issue.
+        ground.run("renew web").good().says("good for now");
+        ground.run("ca rekey office --switch").refused("was given to nobody yet");
+        ground.run("--dry-run ca export office --output anchors.pem").good();
+        ground.run("ca rekey office --switch").refused("was given to nobody yet");
+        ground.run("ca export office --output anchors.pem").good().says("reseal local CA office 2");
+        assert_eq!(String::from_utf8(ground.read("anchors.pem")).unwrap().matches("BEGIN").count(), 2);
+        ground.run("--dry-run ca rekey office --switch").good();
+        assert_eq!(ground.json("ca show office")["results"][0]["number"], 1);
+
+        ground.run("ca rekey office --switch").good().says("former");
+        ground.run("ca rekey office").refused("a former root of it is not retired yet");
+        ground.run("ca rekey office --retire").refused("web has a certificate from it still");
+        ground.run("--dry-run ca rekey office --retire").refused("web has a certificate from it still");
+        fs::create_dir(ground.path("out")).unwrap();
+        ground.run("ca issue office mail.example.org --output out").good();
+
+        // Who trusts both takes whatever is served in between.
+        let planned = ground.run("--dry-run renew web").good();
+        assert!(planned.out.contains("former root"), "{}", planned.out);
+        ground.run("renew web").good().says("it is from a former root of its CA");
+        served("new.pem");
+        ground.run("renew web").good();
+        let both = ground.path("anchors.pem");
+        all_take(
+            &ground,
+            &[
+                Case::new(&both, ground.path("old.pem"), "www.example.org"),
+                Case::new(&both, ground.path("new.pem"), "www.example.org"),
+                Case::new(ground.of_ca("office", "2/root.pem"), ground.path("new.pem"), "www.example.org"),
+                Case::new(ground.of_ca("office", "2/root.pem"), chain(&ground, "out"), "mail.example.org"),
+            ],
+        );
+
+        // What the former one issued is still revoked by its own list.
+        ground.run("ca revoke office old.pem --reason superseded").good().says("`ca crl office --root 1`");
+        ground.run("ca crl office --root 1 --output old.crl").good();
+        ground.run("ca crl office --output new.crl").good();
+        let trusted = [ground.read("old.crl"), ground.read("new.crl"), ground.read("anchors.pem")].concat();
+        ground.write("trusted.pem", &trusted);
+        let verify = |name: &str| {
+            ground.openssl_tried(&format!("verify -crl_check -CAfile trusted.pem -untrusted {name} {name}"))
+        };
+        assert!(verify("old.pem").1.contains("certificate revoked"), "{}", verify("old.pem").1);
+        assert!(verify("new.pem").0, "{}", verify("new.pem").1);
+
+        ground.run("--dry-run ca rekey office --retire").good();
+        ground.run("ca rekey office --retire").good();
+        ground.run("ca rekey office --retire").refused("it has no former root");
+        let shown = ground.json("ca show office");
+        assert!(shown["results"][0]["former"].is_null() && shown["results"][0]["number"] == 2);
+        assert!(root(&ground, "office").exists(), "a root that was trusted is not forgotten");
+        assert!(!ground.of_ca("office", "root.key").exists() && !ground.of_ca("office", "issuer.key").exists());
+        ground.run("ca crl office --root 1").refused("it has no root number 1");
+        ground.run("renew web").good();
+        ground.run("ca rekey office").good().says("reseal local CA office 3");
+    }
+}
+
+#[test]
+fn certificates_that_nobody_here_replaces_are_named() {
+    let ground = Ground::new();
+    ground.run("ca init office --permit example.org").good();
+    for directory in ["one", "two"] {
+        fs::create_dir(ground.path(directory)).unwrap();
+        ground.run(&format!("ca issue office {directory}.example.org --output {directory}")).good();
+    }
+    ground.run("ca rekey office --key-type p384").good();
+    ground.run("ca export office").good();
+    ground.run("ca rekey office --switch").good().says("P-384");
+    ground.run("ca revoke office one/fullchain.pem").good();
+    ground.run("ca rekey office --retire").refused("nothing here replaces are good still: two.example.org");
+    ground.run("--force ca rekey office --retire").good();
+}
+
+/// A target that was taken out of the configuration may serve its certificate somewhere still.
+#[test]
+fn a_target_that_is_gone_counts() {
+    let ground = Ground::new();
+    target(&ground);
+    ground.run("ca init office --permit example.org").good();
+    ground.run("renew web").good();
+    ground.run("ca rekey office").good();
+    ground.run("ca export office").good();
+    ground.run("ca rekey office --switch").good();
+    ground.run("renew web").good();
+    let configured = ground.read("reseal.toml");
+    ground.write("reseal.toml", b"");
+    ground.run("ca rekey office --retire").refused("nothing here replaces are good still: www.example.org");
+    ground.write("reseal.toml", &configured);
+    // What cannot be looked at may be from the former root.
+    fs::rename(ground.path("web.pem"), ground.path("away.pem")).unwrap();
+    fs::create_dir(ground.path("web.pem")).unwrap();
+    ground.run("ca rekey office --retire").refused("web cannot be looked at");
+    fs::remove_dir(ground.path("web.pem")).unwrap();
+    fs::rename(ground.path("away.pem"), ground.path("web.pem")).unwrap();
+    ground.run("ca rekey office --retire").good();
+}
+
+/// Kills what it holds.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Files that are right are not enough where a server shows others.
+#[test]
+fn what_a_server_shows_counts() {
+    let ground = Ground::new();
+    target(&ground);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listening = String::from_utf8(ground.read("reseal.toml")).unwrap();
+    let listening = listening.replace("[target.source]", &format!("listen = [\"127.0.0.1:{port}\"]\n[target.source]"));
+    ground.write("reseal.toml", listening.as_bytes());
+    ground.run("ca init office --permit example.org").good();
+    ground.run("renew web");
+    for name in ["pem", "key"] {
+        fs::copy(ground.path(&format!("web.{name}")), ground.path(&format!("old.{name}"))).unwrap();
+    }
+    ground.run("ca rekey office").good();
+    ground.run("ca export office").good();
+    ground.run("ca rekey office --switch").good();
+    ground.run("renew web");
+    assert_ne!(ground.read("web.pem"), ground.read("old.pem"));
+    let server = Command::new("openssl")
+        .current_dir(ground.path("."))
+        .args(format!("s_server -accept 127.0.0.1:{port} -cert old.pem -key old.key -quiet").split(' '))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let server = Server(server.unwrap());
+    let until = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < until, "openssl s_server does not listen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    ground.run("ca rekey office --retire").refused("which is not what its files hold");
+    drop(server);
+    ground.run("ca rekey office --retire").good();
+}
+
+#[test]
+fn one_passphrase_opens_all_keys_of_a_ca() {
+    let ground = Ground::new();
+    ground.secret("other", "battery staple");
+    ground.run("ca init office --permit example.org").good();
+    ground
+        .run("ca rekey office --passphrase-file other")
+        .refused("the passphrase does not open the key of the CA office");
+    assert!(!ground.of_ca("office", "2").exists());
+    ground.openssl("req -x509 -newkey rsa:2048 -nodes -keyout corp.key -subj /CN=corp -addext keyUsage=keyCertSign,cRLSign -days 99 -out corp.pem");
+    ground.run("ca import corp --cert corp.pem --key corp.key --permit example.org").good();
+    ground.run("ca rekey corp").refused("only whoever made it can give it a new root");
+}
+
+#[test]
+fn what_is_given_out() {
+    use std::os::unix::fs::PermissionsExt;
+    let ground = Ground::new();
+    ground.run("ca init plain --permit example.org").good();
+    ground.run("ca init office --permit example.org --intermediate").good();
+    let printed = ground.run("ca export office").good();
+    assert_eq!(printed.out.into_bytes(), fs::read(root(&ground, "office")).unwrap());
+    ground.run("ca export office --der --output office.cer").good();
+    let shown = ground.openssl("x509 -inform DER -in office.cer -noout -subject");
+    assert!(shown.contains("reseal local CA office"), "{shown}");
+    ground.run("ca export office --der").refused("DER");
+    ground.run("ca export office --output office.cer").refused("it is there already");
+    ground.run("ca export office --root 2").refused("has no root of that number");
+
+    let mode = |name: &str| fs::metadata(ground.path(name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode("office.cer"), 0o644);
+    ground.run("ca export plain --root-key plain.key --take-off").refused("the root issues, so its key is needed here");
+    ground.run("ca export plain --root-key plain.key").good();
+    assert_eq!(mode("plain.key"), 0o600);
+    ground.openssl("pkey -in plain.key -passin file:pass -noout");
+    assert!(String::from_utf8(ground.read("plain.key")).unwrap().contains("ENCRYPTED PRIVATE KEY"));
+
+    ground.run("--dry-run ca export office --root-key safe.key --take-off").good();
+    assert!(ground.of_ca("office", "root.key").exists() && !ground.path("safe.key").exists());
+    let kept = fs::read(ground.of_ca("office", "root.key")).unwrap();
+    ground.run("ca export office --root-key safe.key --take-off").good().says("no longer on this machine");
+    assert!(!ground.of_ca("office", "root.key").exists() && ground.read("safe.key") == kept);
+    fs::create_dir(ground.path("out")).unwrap();
+    ground.run("ca issue office www.example.org --output out").good();
+    ground.run("ca export office --root-key again.key").refused("is not on this machine");
+    // And back: the file as it is.
+    fs::copy(ground.path("safe.key"), ground.of_ca("office", "root.key")).unwrap();
+    ground.run("ca show office").good().says("P-256, encrypted");
+}

@@ -1,0 +1,164 @@
+//! What was revoked, and the lists that tell it, as OpenSSL reads them.
+
+use std::fs;
+
+use crate::clients::chain;
+use crate::ground::Ground;
+
+/// Whether OpenSSL takes a certificate when it asks the list.
+fn checked(ground: &Ground, ca: &str, directory: &str, list: &str) -> (bool, String) {
+    let whole = [ground.read(list), fs::read(ground.of_ca(ca, "root.pem")).unwrap()].concat();
+    ground.write("trusted.pem", &whole);
+    let chain = chain(ground, directory);
+    ground.openssl_tried(&format!(
+        "verify -x509_strict -crl_check -purpose sslserver -CAfile trusted.pem -untrusted {0} {0}",
+        chain.display()
+    ))
+}
+
+fn issued(ground: &Ground, ca: &str, directory: &str) -> String {
+    fs::create_dir(ground.path(directory)).unwrap();
+    ground.run(&format!("ca issue {ca} www.example.org --output {directory}")).good();
+    ground.openssl(&format!("x509 -in {directory}/fullchain.pem -noout -serial")).trim().replace("serial=", "")
+}
+
+#[test]
+fn openssl_learns_of_it_by_the_list() {
+    for (kind, intermediate) in
+        [("p256", ""), ("p521", "--intermediate"), ("rsa2048", ""), ("ed25519", "--intermediate")]
+    {
+        let ground = Ground::new();
+        ground.run(&format!("ca init office --permit example.org --key-type {kind} {intermediate}")).good();
+        let serials = ["good", "by-serial", "by-file"].map(|directory| issued(&ground, "office", directory));
+        ground.run("ca crl office --output first.crl").good().says("revocation list 1");
+        assert!(checked(&ground, "office", "by-file", "first.crl").0, "{kind}: an empty list revokes nothing");
+
+        ground.run(&format!("ca revoke office {} --reason key-compromise", serials[1])).good().says("revoked");
+        ground.run("ca revoke office by-file/fullchain.pem --reason superseded").good();
+        let told = ground.json("ca crl office --output second.crl");
+        assert_eq!((told["results"][0]["number"].as_i64(), told["results"][0]["revoked"].as_i64()), (Some(2), Some(2)));
+        let (good, said) = checked(&ground, "office", "good", "second.crl");
+        assert!(good, "{kind}: {said}");
+        for directory in ["by-serial", "by-file"] {
+            let (good, said) = checked(&ground, "office", directory, "second.crl");
+            assert!(!good && said.contains("certificate revoked"), "{kind} {directory}: {said}");
+        }
+
+        let shown = ground.openssl("crl -in second.crl -noout -text").split_whitespace().collect::<Vec<_>>().join(" ");
+        for expected in [
+            "Version 2",
+            "X509v3 CRL Number: 2",
+            "Key Compromise",
+            "Superseded",
+            &format!("Serial Number: {}", serials[1]),
+        ] {
+            assert!(shown.contains(expected), "{kind}: {expected}: {shown}");
+        }
+        // The list names the very key of the certificate that issues.
+        let issuer = ground.of_ca("office", if intermediate.is_empty() { "root.pem" } else { "issuer.pem" });
+        let identifier = ground.openssl(&format!("x509 -in {} -noout -ext subjectKeyIdentifier", issuer.display()));
+        let identifier = identifier.lines().nth(1).unwrap().trim();
+        assert!(
+            shown.contains(&format!("X509v3 Authority Key Identifier: {identifier}")),
+            "{kind}: {identifier}: {shown}"
+        );
+    }
+}
+
+/// A CA of elsewhere with repeated attributes and another way to work out key identifiers: the list carries its name and its identifier.
+#[test]
+fn a_corporate_ca_lists_under_its_own_name() {
+    let ground = Ground::new();
+    ground.write(
+        "corp.cnf",
+        b"[req]\ndistinguished_name=dn\nprompt=no\nx509_extensions=ca\n[dn]\n0.DC=com\n1.DC=example\nO=Example\nCN=Root\n\
+          [ca]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=01:02:03:04\n\
+          [nolist]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n",
+    );
+    ground.openssl("req -x509 -config corp.cnf -newkey rsa:2048 -nodes -keyout corp.key -days 900 -out corp.pem");
+    ground.run("ca import corp --cert corp.pem --key corp.key --permit example.org").good();
+    issued(&ground, "corp", "out");
+    // One that was issued before the CA came here, and is in no record.
+    fs::create_dir(ground.path("before")).unwrap();
+    ground.openssl("req -new -newkey rsa:2048 -nodes -keyout b.key -subj /CN=before -out b.csr");
+    ground.openssl(
+        "x509 -req -in b.csr -CA corp.pem -CAkey corp.key -set_serial 0xf00d -days 9 -out before/fullchain.pem",
+    );
+    ground.run("ca revoke corp f00d").refused("it has issued no certificate with the serial number f00d");
+    ground.run("ca revoke corp before/fullchain.pem").good();
+    ground.run("ca crl corp --output corp.crl").good();
+    assert!(ground.openssl("crl -in corp.crl -noout -text").contains("01:02:03:04"));
+    let (good, said) = checked(&ground, "corp", "out", "corp.crl");
+    assert!(good, "{said}");
+    let (good, said) = checked(&ground, "corp", "before", "corp.crl");
+    assert!(!good && said.contains("certificate revoked"), "{said}");
+
+    ground.openssl(
+        "req -x509 -config corp.cnf -extensions nolist -newkey rsa:2048 -nodes -keyout n.key -days 900 -out n.pem",
+    );
+    ground.run("ca import nolist --cert n.pem --key n.key --permit example.org").good();
+    ground.run("ca crl nolist --output n.crl").refused("its key usage leaves cRLSign out");
+}
+
+#[test]
+fn what_is_refused_and_why() {
+    let ground = Ground::new();
+    ground.run("ca init office --permit example.org").good();
+    ground.run("ca init other --permit example.org").good();
+    let serial = issued(&ground, "office", "out");
+    ground.run("ca revoke office 0123").refused("it has issued no certificate with the serial number 0123");
+    ground.run("ca revoke other out/fullchain.pem").refused("it has not issued the certificate www.example.org");
+    ground.run("ca revoke office nothing.pem").refused("cannot revoke nothing.pem");
+    ground.run("ca revoke office out/privkey.pem").refused("it holds no certificate");
+    let planned = ground.json(&format!("--dry-run ca revoke office {serial}"));
+    assert_eq!(planned["results"][0]["recorded"], false);
+    let colons: Vec<String> =
+        serial.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned()).collect();
+    ground.run(&format!("ca revoke office {}", colons.join(":"))).good();
+    ground.run(&format!("ca revoke office {serial}")).refused("was revoked on");
+    assert_eq!(ground.json("ca show office")["results"][0]["revoked"], 1);
+
+    ground.run("ca crl office --days 0").refused("and not for 0");
+    ground.run("ca crl office --root 7").refused("it has no root number 7");
+    ground.run("ca crl office --der").refused("cannot write DER among other words");
+    ground.run("ca crl office --output out/privkey.pem").refused("what is there is no revocation list");
+    assert!(ground.read("out/privkey.pem").starts_with(b"-----BEGIN PRIVATE KEY"));
+    let planned = ground.json("--dry-run ca crl office --output x.crl");
+    assert_eq!(
+        (planned["results"][0]["number"].as_i64(), planned["results"][0]["made"].as_bool()),
+        (Some(1), Some(false))
+    );
+    assert!(!ground.path("x.crl").exists());
+
+    // The number rises whatever becomes of the lists; a file is replaced by the next, in either form.
+    for (number, der) in [(1, ""), (2, "--der"), (3, "--der"), (4, "")] {
+        ground.run(&format!("ca crl office --output x.crl {der}")).good().says(&format!("revocation list {number},"));
+        let form = if der.is_empty() { "PEM" } else { "DER" };
+        let shown = ground.openssl(&format!("crl -in x.crl -inform {form} -noout -crlnumber"));
+        assert!(
+            shown.trim().ends_with(&format!("0{number}")) || shown.trim().ends_with(&number.to_string()),
+            "{shown}"
+        );
+    }
+    let printed = ground.run("ca crl office").good();
+    assert!(printed.out.starts_with("-----BEGIN X509 CRL-----\n"), "{}", printed.out);
+}
+
+/// A line that cannot be read may have been a revocation: no list is made as if it had not been there.
+#[test]
+fn a_damaged_record_makes_no_list_unasked() {
+    let ground = Ground::new();
+    ground.run("ca init office --permit example.org").good();
+    let serial = issued(&ground, "office", "out");
+    ground.run(&format!("ca revoke office {serial}")).good();
+    let path = ground.of_ca("office", "issued");
+    let whole = fs::read(&path).unwrap();
+    // A torn end is a line that nobody relies upon.
+    fs::write(&path, [whole.as_slice(), b"{\"revoked\":\"4f"].concat()).unwrap();
+    ground.run("ca crl office --output x.crl").good();
+    let damaged = String::from_utf8(fs::read(&path).unwrap()).unwrap().replacen("\"reason\"", "\"raeson\"", 1);
+    fs::write(&path, damaged).unwrap();
+    ground.run("ca crl office --output x.crl").refused("1 lines of its record cannot be read");
+    ground.run("ca show office").good().says("1 lines of its record cannot be read");
+    ground.run("--force ca crl office --output x.crl").good();
+}
