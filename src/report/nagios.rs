@@ -392,6 +392,7 @@ mod tests {
     use super::*;
     use crate::assess::{Acceptance, Finding};
     use crate::outcome::Exit;
+    use crate::report::Body;
     use crate::report::Failure;
     use crate::report::escape::acts;
     use crate::report::specimen::{HOSTILE, NOW, endpoint, hostile};
