@@ -45,8 +45,8 @@ pub struct Means {
     pub reinstate: Option<u32>,
     /// Whether a source is configured.
     pub source: bool,
-    /// The source holds a certificate that lasts longer than the one in place.
-    pub newer: bool,
+    /// Why the source would have the certificate replaced although nothing is wrong with it.
+    pub newer: Option<&'static str>,
 }
 
 /// Decides.
@@ -60,9 +60,7 @@ pub fn decide(findings: &[Finding], means: Means) -> Decision {
         (false, Means { reinstate: Some(generation), .. }) => Decision::Reinstate { generation, why },
         (false, Means { source: true, .. }) => Decision::Replace { why },
         (false, Means { source: false, .. }) => Decision::Unable { why },
-        (true, Means { newer: true, .. }) => {
-            Decision::Replace { why: "the source holds a newer certificate".to_owned() }
-        }
+        (true, Means { newer: Some(why), .. }) => Decision::Replace { why: why.to_owned() },
         (true, _) => match findings.iter().find(|finding| finding.code == Code::NotServed) {
             Some(finding) => Decision::Apply { why: finding.message.clone() },
             None => Decision::Leave { why: "the certificate is good".to_owned() },
@@ -74,7 +72,7 @@ pub fn decide(findings: &[Finding], means: Means) -> Decision {
 mod tests {
     use super::*;
 
-    const NO_MEANS: Means = Means { reinstate: None, source: false, newer: false };
+    const NO_MEANS: Means = Means { reinstate: None, source: false, newer: None };
 
     fn found(code: Code) -> Vec<Finding> {
         vec![Finding::new(code, "x")]
@@ -82,13 +80,13 @@ mod tests {
 
     #[test]
     fn what_was_committed_comes_before_a_new_order() {
-        let means = Means { reinstate: Some(4), source: true, newer: true };
+        let means = Means { reinstate: Some(4), source: true, newer: Some("newer") };
         assert_eq!(decide(&found(Code::SelfSigned), means), Decision::Reinstate { generation: 4, why: "x".into() });
     }
 
     #[test]
     fn a_good_certificate_is_left_even_when_it_is_not_the_committed_one() {
-        let means = Means { reinstate: Some(4), source: true, newer: false };
+        let means = Means { reinstate: Some(4), source: true, newer: None };
         assert!(matches!(decide(&found(Code::Regression), means), Decision::Leave { .. }));
     }
 
@@ -110,6 +108,9 @@ mod tests {
 
     #[test]
     fn a_newer_certificate_at_the_source_is_taken() {
-        assert!(matches!(decide(&[], Means { source: true, newer: true, ..NO_MEANS }), Decision::Replace { .. }));
+        assert!(matches!(
+            decide(&[], Means { source: true, newer: Some("newer"), ..NO_MEANS }),
+            Decision::Replace { .. }
+        ));
     }
 }

@@ -8,9 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::outcome::Exit;
 use crate::report::nagios::Threshold;
 
+pub use self::acme::{AccountVerb, AcmeVerb};
 pub use self::ca::CaVerb;
 pub use self::scan::Scan;
 
+mod acme;
 mod ca;
 mod scan;
 
@@ -260,6 +262,12 @@ Examples:
         #[command(subcommand)]
         act: CaVerb,
     },
+    /// Make, show and change accounts at certificate authorities that speak ACME
+    Acme {
+        /// What to do.
+        #[command(subcommand)]
+        act: AcmeVerb,
+    },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,
     /// The server of `demo`, and its reload command.
@@ -368,6 +376,7 @@ impl Verb {
             Self::Ca { act: CaVerb::Init { .. } } => "ca init",
             Self::Ca { act: CaVerb::Show { .. } } => "ca show",
             Self::Ca { act: CaVerb::Issue { .. } } => "ca issue",
+            Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -386,6 +395,12 @@ impl Verb {
             | Self::PostUpgrade { .. }
             | Self::Adopt { .. }
             | Self::Ca { act: CaVerb::Init { .. } | CaVerb::Issue { .. } } => true,
+            Self::Acme {
+                act:
+                    AcmeVerb::Account {
+                        act: AccountVerb::Create(_) | AccountVerb::RollKey { .. } | AccountVerb::Deactivate { .. },
+                    },
+            } => true,
             Self::Backups { act: Some(act), .. } => match act {
                 BackupsVerb::Pin { .. } | BackupsVerb::Unpin { .. } | BackupsVerb::Prune(_) => true,
                 BackupsVerb::Verify { .. } => false,
@@ -397,6 +412,7 @@ impl Verb {
             | Self::History { .. }
             | Self::Status { .. }
             | Self::Ca { act: CaVerb::Show { .. } }
+            | Self::Acme { act: AcmeVerb::Account { act: AccountVerb::Show { .. } } }
             // These touch nothing but a directory of their own.
             | Self::Demo
             | Self::DemoServer { .. } => false,

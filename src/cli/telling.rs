@@ -120,6 +120,7 @@ pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
         | Body::Written(_)
         | Body::Authorities(_)
         | Body::Issued(_)
+        | Body::Accounts(_)
         | Body::Saved(_)
         | Body::Story(_) => &[],
     };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
+use super::acme;
 use super::problem::Problems;
 use super::schema;
 use super::table::Table;
@@ -84,7 +85,7 @@ pub(super) fn target(
             None
         }
     });
-    let source = source(&mut table, problems);
+    let source = source(&mut table, &names, problems);
     let needs_client_auth = table.flag("needs_client_auth", problems).unwrap_or_default();
     let mut policy = given.policy.clone();
     let place = format!("[target.policy] of {}", table.place());
@@ -245,22 +246,23 @@ fn address(text: &str, at: &Range<usize>, table: &Table<'_>, problems: &mut Prob
     }
 }
 
-fn source(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
+fn source(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) -> Option<SourceConfig> {
     let place = format!("[target.source] of {}", table.place());
     if !table.has("source") {
         let _ = table.value("source");
         return Some(SourceConfig::None);
     }
     let mut inner = table.table("source", place, problems)?;
-    inner.require("kind", "kind = \"local-ca\" or kind = \"import\"", problems);
+    inner.require("kind", "kind = \"local-ca\", kind = \"acme\" or kind = \"import\"", problems);
     let (word, at) = inner.text("kind", problems)?;
     let source = match word {
         "local-ca" => local_ca(&mut inner, problems),
+        "acme" => acme::read(&mut inner, names, problems).map(SourceConfig::Acme),
         "import" => Some(import(&mut inner, problems)),
         other => {
-            let hint = match words::nearest(other, &["local-ca", "import"]) {
+            let hint = match words::nearest(other, &["local-ca", "acme", "import"]) {
                 Some(near) => format!("did you mean {near:?}?"),
-                None => "local-ca or import".to_owned(),
+                None => "local-ca, acme or import".to_owned(),
             };
             problems.add_with_hint(&at, format!("unknown kind {other:?} of {}", inner.place()), hint);
             return None;
@@ -282,7 +284,13 @@ fn local_ca(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Source
         },
     };
     let days = table.number("days", &(1..=DAYS_MOST), problems).unwrap_or(DAYS);
-    let key = match table.text("key_type", problems) {
+    let key = key_type(table, problems);
+    Some(SourceConfig::LocalCa { ca: ca?, days, key: key? })
+}
+
+/// The kind of key to make; P-256 where nothing is said.
+pub(super) fn key_type(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Generate> {
+    match table.text("key_type", problems) {
         None => Some(Generate::P256),
         Some((word, at)) => {
             let key = KEY_TYPES.iter().find(|(known, _)| *known == word).map(|(_, key)| *key);
@@ -292,8 +300,7 @@ fn local_ca(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Source
             }
             key
         }
-    };
-    Some(SourceConfig::LocalCa { ca: ca?, days, key: key? })
+    }
 }
 
 fn import(table: &mut Table<'_>, problems: &mut Problems<'_>) -> SourceConfig {

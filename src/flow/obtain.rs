@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ca::{LeafKey, Wanted};
 use super::{Refusal, Secrets, Session};
-use crate::cert::{Bundle, Generate, KeyKind, PrivateKey};
+use crate::cert::{Bundle, Certificate, Generate, KeyKind, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::event::Event;
 use crate::host::Host;
@@ -82,6 +82,7 @@ fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
 }
 
 /// Obtains one bundle from a target's source: with a key of `kind` where the pair wants one, or with `keep` instead of a new key.
+/// `in_place` is the leaf that it follows.
 ///
 /// # Errors
 /// The target has no source, or the source gives nothing that could be installed.
@@ -90,6 +91,7 @@ pub fn from_source(
     config: &TargetConfig,
     kind: Option<Generate>,
     keep: Option<PrivateKey>,
+    in_place: Option<&Certificate>,
 ) -> Result<Bundle, Refusal> {
     match &config.source {
         SourceConfig::None => Err(Refusal::new(format!("target {} has no source", config.name))
@@ -102,6 +104,7 @@ pub fn from_source(
             session.authorities = authorities;
             obtained
         }
+        SourceConfig::Acme(source) => super::acme::obtain(session, config, source, kind, keep, in_place),
         SourceConfig::Import { from, passphrase_file } => {
             session.listener.hear(&Event::Obtaining { source: "import".to_owned() });
             let secrets = Secrets { file: passphrase_file.clone(), descriptor: None, may_prompt: false };

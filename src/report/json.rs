@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::escape::acts;
 use super::{Answer, Body, Failure, Saved};
 use crate::flow::Report;
+use crate::flow::acme::AccountView;
 use crate::flow::backups::Generation;
 use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
@@ -76,6 +77,7 @@ enum Results<'a> {
     Written([&'a Written; 1]),
     Authorities(&'a [AuthorityView]),
     Issued([&'a ca::Written; 1]),
+    Accounts(&'a [AccountView]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -92,6 +94,7 @@ impl<'a> Envelope<'a> {
             Body::Written(written) => (Results::Written([written]), None),
             Body::Authorities(views) => (Results::Authorities(views), None),
             Body::Issued(issued) => (Results::Issued([issued]), None),
+            Body::Accounts(accounts) => (Results::Accounts(accounts), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

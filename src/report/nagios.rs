@@ -178,6 +178,7 @@ pub fn render(answer: &Answer, limits: &Limits, now: OffsetDateTime) -> Told {
         | Body::Written(_)
         | Body::Authorities(_)
         | Body::Issued(_)
+        | Body::Accounts(_)
         | Body::Saved(_)
         | Body::Story(_) => unknown("only `check` has an answer for monitoring", ""),
     }

@@ -1,5 +1,6 @@
 //! For people: what was done, what it means, what to type next.
 
+mod account;
 mod authority;
 mod change;
 mod check;
@@ -40,6 +41,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Written(written) => wrote(written, view, &mut out),
         Body::Authorities(views) => authority::shown(views, answer.command, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, &mut out),
+        Body::Accounts(views) => account::shown(views, answer.command, view, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }

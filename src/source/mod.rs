@@ -1,4 +1,5 @@
 //! Where certificates come from.
 
+pub mod acme;
 pub mod import;
 pub mod local_ca;

@@ -1,0 +1,203 @@
+//! `kind = "acme"` of a target's source.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::problem::Problems;
+use super::table::Table;
+use super::target::key_type;
+use super::{AcmeChallenge, AcmeConfig, words};
+use crate::cert::Name;
+use crate::change::Command;
+
+/// Seconds that an order may take.
+const DEADLINE: u32 = 300;
+/// Where Debian's `bind9-dnsutils` and RHEL's `bind-utils` put it.
+const NSUPDATE: &str = "/usr/bin/nsupdate";
+const CHALLENGES: &[&str] = &["http-01", "tls-alpn-01", "dns-01"];
+
+pub(super) fn read(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) -> Option<AcmeConfig> {
+    let account = match table.text("account", problems) {
+        None => Some("default".to_owned()),
+        Some((word, at)) => match words::label(word) {
+            Ok(name) => Some(name),
+            Err(why) => {
+                problems.add(&at, format!("the name of an ACME account {why}"));
+                None
+            }
+        },
+    };
+    let directory = table.text("directory", problems).and_then(|(url, at)| {
+        if url.starts_with("https://") {
+            return Some(url.to_owned());
+        }
+        problems.add_with_hint(
+            &at,
+            format!("{} is no https address: {url:?}", table.named("directory")),
+            "https://...",
+        );
+        None
+    });
+    let root = table.path("root", problems);
+    let key = key_type(table, problems);
+    let profile = plain(table, "profile", problems);
+    let preferred_chain = plain(table, "preferred_chain", problems);
+    let deadline = table.number("deadline", &(10..=3600), problems).unwrap_or(DEADLINE);
+    let challenge = challenge(table, names, problems);
+    Some(AcmeConfig {
+        account: account?,
+        directory,
+        root,
+        challenge: challenge?,
+        profile,
+        preferred_chain,
+        key: key?,
+        deadline: Duration::from_secs(u64::from(deadline)),
+    })
+}
+
+/// A word of somebody else's that goes to the server as it is.
+fn plain(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> Option<String> {
+    let (text, at) = table.text(key, problems)?;
+    if text.is_empty() || text.len() > 200 || text.chars().any(char::is_control) {
+        problems.add(&at, format!("{} is empty, too long or has control characters", table.named(key)));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn challenge(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) -> Option<AcmeChallenge> {
+    let (word, at) = match table.text("challenge", problems) {
+        Some((word, at)) => (word, at),
+        None => ("http-01", table.span().clone()),
+    };
+    let listen = listen(table, problems);
+    let webroot = table.path("webroot", problems);
+    let hook = table.command("hook", problems);
+    let update = update(table, problems);
+    let wait = table.number("propagation", &(0..=3600), problems);
+    let unused = |table: &Table<'_>, keys: &[&'static str], problems: &mut Problems<'_>| {
+        for key in keys.iter().filter(|key| table.has(key)) {
+            problems.add(&at, format!("{} is not for {word}", table.named(key)));
+        }
+    };
+    admit(word, &at, names, problems);
+    match word {
+        "http-01" => {
+            unused(table, DNS_KEYS, problems);
+            if table.has("listen") && table.has("webroot") {
+                let hint = "`listen` is for a listener of reseal's own, `webroot` for a server that is there already";
+                problems.add_with_hint(&at, format!("{} has both `listen` and `webroot`", table.place()), hint);
+            }
+            Some(webroot.map_or(AcmeChallenge::Http { listen }, |root| AcmeChallenge::Webroot { root }))
+        }
+        "tls-alpn-01" => {
+            unused(table, DNS_KEYS, problems);
+            unused(table, &["webroot"], problems);
+            Some(AcmeChallenge::TlsAlpn { listen })
+        }
+        "dns-01" => {
+            unused(table, &["listen", "webroot"], problems);
+            dns(table, &at, (hook, update), Duration::from_secs(u64::from(wait.unwrap_or(0))), problems)
+        }
+        other => {
+            let hint = match words::nearest(other, CHALLENGES) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => CHALLENGES.join(", "),
+            };
+            problems.add_with_hint(&at, format!("unknown challenge {other:?}"), hint);
+            None
+        }
+    }
+}
+
+const DNS_KEYS: &[&str] = &["hook", "nameserver", "zone", "tsig_key_file", "nsupdate", "propagation"];
+
+/// What no CA validates that way, told with its place.
+fn admit(word: &str, at: &Range<usize>, names: &[Name], problems: &mut Problems<'_>) {
+    for name in names {
+        if name.is_wildcard() && word != "dns-01" {
+            let hint = "set `challenge = \"dns-01\"` with a `hook` or a `nameserver`";
+            problems.add_with_hint(at, format!("{name} is a wildcard, which is validated by dns-01 alone"), hint);
+        }
+        if matches!(name, Name::Ip(_)) && word == "dns-01" {
+            let hint = "use http-01 or tls-alpn-01 for it";
+            problems.add_with_hint(at, format!("{name} is an address, which dns-01 cannot validate"), hint);
+        }
+    }
+}
+
+fn listen(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SocketAddr> {
+    let (text, at) = table.text("listen", problems)?;
+    let address = text.parse().ok();
+    if address.is_none() {
+        let message = format!("{} is no address of this machine: {text:?}", table.named("listen"));
+        problems.add_with_hint(&at, message, "\"0.0.0.0:80\", \"[::]:80\" or \"127.0.0.1:8080\"");
+    }
+    address
+}
+
+/// Host and port of the name server, its zone, the key file and the program.
+struct Nameserver {
+    host: String,
+    port: u16,
+    zone: Option<String>,
+    key_file: Option<PathBuf>,
+    program: PathBuf,
+}
+
+fn update(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Nameserver> {
+    let server = table.text("nameserver", problems);
+    let zone = table.text("zone", problems);
+    let key_file = table.path("tsig_key_file", problems);
+    let program = table.path("nsupdate", problems).unwrap_or_else(|| PathBuf::from(NSUPDATE));
+    let (text, at) = server?;
+    if let Err(hint) = words::address(text) {
+        problems.add_with_hint(&at, format!("{} is no address: {text:?}", table.named("nameserver")), hint);
+        return None;
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let zone = zone.and_then(|(word, at)| match word.trim_end_matches('.').parse::<Name>() {
+        Ok(Name::Dns(name)) if !name.starts_with('*') => Some(name),
+        Ok(Name::Dns(_) | Name::Ip(_)) | Err(_) => {
+            problems.add(&at, format!("{} is no zone: {word:?}", table.named("zone")));
+            None
+        }
+    });
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Some(Nameserver { host, port: port.parse().ok()?, zone, key_file, program })
+}
+
+fn dns(
+    table: &Table<'_>,
+    at: &Range<usize>,
+    (hook, update): (Option<Command>, Option<Nameserver>),
+    wait: Duration,
+    problems: &mut Problems<'_>,
+) -> Option<AcmeChallenge> {
+    match (hook, update) {
+        (Some(_), Some(_)) => {
+            problems
+                .add(at, format!("{} has both `hook` and `nameserver`: one of them puts the record", table.place()));
+            None
+        }
+        (Some(command), None) => {
+            for key in ["zone", "tsig_key_file", "nsupdate"].iter().filter(|key| table.has(key)) {
+                problems.add(at, format!("{} goes with `nameserver`", table.named(key)));
+            }
+            Some(AcmeChallenge::DnsHook { command, wait })
+        }
+        (None, Some(Nameserver { host, port, zone, key_file, program })) => {
+            Some(AcmeChallenge::DnsUpdate { host, port, zone, key_file, program, wait })
+        }
+        (None, None) => {
+            if !table.has("hook") && !table.has("nameserver") {
+                let hint = "`hook = [\"/path/to/command\"]`, or `nameserver = \"192.0.2.1:53\"` with a `tsig_key_file`";
+                problems.add_with_hint(at, format!("{} does not say how dns-01 is done", table.place()), hint);
+            }
+            None
+        }
+    }
+}
