@@ -201,3 +201,111 @@ fn dns(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Config, SourceConfig};
+
+    fn read(names: &str, source: &str) -> Result<AcmeConfig, Vec<String>> {
+        let text = format!(
+            "[[target]]\nname = \"w\"\nkind = \"files\"\nnames = {names}\ncombined = \"/w\"\n[target.source]\nkind = \"acme\"\n{source}"
+        );
+        match Config::parse(&text, Path::new("c")) {
+            Ok(config) => match config.targets[0].source.clone() {
+                SourceConfig::Acme(acme) => Ok(acme),
+                other => panic!("{other:?}"),
+            },
+            Err(error) => Err(error.to_string().lines().map(str::to_owned).collect()),
+        }
+    }
+
+    const NAME: &str = "[\"www.example.org\"]";
+
+    #[test]
+    fn nothing_but_the_kind_is_needed() {
+        let usual = read(NAME, "").unwrap();
+        assert_eq!(usual.challenge, AcmeChallenge::Http { listen: None });
+        assert_eq!((usual.account.as_str(), usual.key), ("default", crate::cert::Generate::P256));
+        assert_eq!(usual.deadline, Duration::from_mins(5));
+    }
+
+    #[test]
+    fn every_key_has_its_meaning() {
+        let whole = "account = \"ca\"\ndirectory = \"https://ca/dir\"\nroot = \"/r.pem\"\nkey_type = \"p384\"\nprofile = \"short\"\n\
+                     preferred_chain = \"Root X\"\ndeadline = 60\n";
+        let dns = "challenge = \"dns-01\"\nnameserver = \"[2001:db8::1]:53\"\nzone = \"example.org.\"\ntsig_key_file = \"/k\"\n\
+                   nsupdate = \"/n\"\npropagation = 7\n";
+        let read_whole = read("[\"*.example.org\"]", &format!("{whole}{dns}")).unwrap();
+        let update = AcmeChallenge::DnsUpdate {
+            host: "2001:db8::1".to_owned(),
+            port: 53,
+            zone: Some("example.org".to_owned()),
+            key_file: Some("/k".into()),
+            program: "/n".into(),
+            wait: Duration::from_secs(7),
+        };
+        assert_eq!(read_whole.challenge, update);
+        assert_eq!(read_whole.directory.as_deref(), Some("https://ca/dir"));
+        assert_eq!((read_whole.root, read_whole.profile), (Some("/r.pem".into()), Some("short".to_owned())));
+        let webroot = read(NAME, "webroot = \"/var/www\"").unwrap();
+        assert_eq!(webroot.challenge, AcmeChallenge::Webroot { root: "/var/www".into() });
+        let alpn = read(NAME, "challenge = \"tls-alpn-01\"\nlisten = \"[::1]:8443\"").unwrap();
+        assert_eq!(alpn.challenge, AcmeChallenge::TlsAlpn { listen: "[::1]:8443".parse().ok() });
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let cases = [
+            (
+                NAME,
+                "directory = \"http://ca/dir\"",
+                "c:8:13: `directory` in [target.source] of target \"w\" is no https address",
+            ),
+            (NAME, "challenge = \"dns-1\"", "c:8:13: unknown challenge \"dns-1\" (did you mean \"dns-01\"?)"),
+            (NAME, "challenge = \"dns-01\"", "c:8:13: [target.source] of target \"w\" does not say how dns-01 is done"),
+            (NAME, "hook = [\"/h\"]", "is not for http-01"),
+            (
+                NAME,
+                "challenge = \"tls-alpn-01\"\nwebroot = \"/w\"",
+                "`webroot` in [target.source] of target \"w\" is not for tls-alpn-01",
+            ),
+            (
+                NAME,
+                "listen = \"localhost:80\"",
+                "c:8:10: `listen` in [target.source] of target \"w\" is no address of this machine",
+            ),
+            (NAME, "listen = \"0.0.0.0:80\"\nwebroot = \"/w\"", "has both `listen` and `webroot`"),
+            (
+                NAME,
+                "challenge = \"dns-01\"\nhook = [\"/h\"]\nnameserver = \"a:53\"",
+                "has both `hook` and `nameserver`",
+            ),
+            (NAME, "challenge = \"dns-01\"\nhook = [\"/h\"]\nzone = \"a\"", "goes with `nameserver`"),
+            (
+                NAME,
+                "challenge = \"dns-01\"\nnameserver = \"a\"",
+                "`nameserver` in [target.source] of target \"w\" is no address",
+            ),
+            (
+                NAME,
+                "profile = \"a\\nb\"",
+                "c:8:11: `profile` in [target.source] of target \"w\" is empty, too long or has control",
+            ),
+            (NAME, "account = \"../x\"", "c:8:11: the name of an ACME account must start with a letter or digit"),
+            (NAME, "days = 90", "c:8:1: unknown key `days`"),
+            ("[\"*.example.org\"]", "", "*.example.org is a wildcard, which is validated by dns-01 alone"),
+            (
+                "[\"192.0.2.1\"]",
+                "challenge = \"dns-01\"\nhook = [\"/h\"]",
+                "c:8:13: 192.0.2.1 is an address, which dns-01 cannot validate",
+            ),
+        ];
+        for (names, source, words) in cases {
+            let told = read(names, source).expect_err(source);
+            assert!(told.iter().any(|line| line.contains(words)), "{source}: {told:#?}");
+        }
+    }
+}

@@ -27,7 +27,7 @@ use crate::source::acme::{self, Account, AcmeError, Advice, Binding, Challenge, 
 pub use crate::source::acme::Standing;
 
 /// How long a question about an account, or about the time of a renewal, may take.
-const QUESTION: Duration = Duration::from_secs(60);
+const QUESTION: Duration = Duration::from_mins(1);
 
 /// What is asked of a new account.
 #[derive(Clone, Debug)]
@@ -96,22 +96,22 @@ pub fn create(session: &mut Session<'_>, name: &str, wanted: &Create) -> Result<
     }
     let engine = Engine::open(session.host, "acme account create", session.options.wait).map_err(not_opened)?;
     acme::admit(&web, &wanted.directory, wanted.agreed, bound)?;
-    let binding = binding(session.host, wanted)?;
+    let binding = binding(session, wanted)?;
     let mut account = Account::begin(engine.state(), &registration, session.host.now())?;
     account.register(&web, wanted.agreed, binding.as_ref())?;
     Ok(view(&account))
 }
 
 /// The MAC key is read from where it was named, and never from an argument or the environment.
-fn binding(host: &Host, wanted: &Create) -> Result<Option<Binding>, Refusal> {
+fn binding(session: &Session<'_>, wanted: &Create) -> Result<Option<Binding>, Refusal> {
     let Some(id) = &wanted.binding else { return Ok(None) };
     let query = PassphraseQuery {
         explicit: wanted.binding_key.clone(),
         keyring: None,
-        may_prompt: wanted.binding_key.is_none(),
+        may_prompt: session.options.secrets.may_prompt,
         ..PassphraseQuery::new("acme-eab")
     };
-    let (key, _) = passphrase::obtain(host, &query)
+    let (key, _) = passphrase::obtain(session.host, &query)
         .map_err(|error| Refusal::with(explain(&error), Some(error.hint().to_owned())))?;
     Ok(Some(Binding::new(id, &key)?))
 }

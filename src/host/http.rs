@@ -24,7 +24,7 @@ use crate::cert::Certificate;
 use crate::endpoint::{Endpoint, Sni, Start};
 
 /// The longest wait a server may ask for and be heard: beyond it, the same is said as "a day".
-pub const MOST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MOST_WAIT: Duration = Duration::from_hours(24);
 
 const USER_AGENT: &str = concat!("reseal/", env!("CARGO_PKG_VERSION"));
 
@@ -119,7 +119,7 @@ pub enum WebError {
         source: io::Error,
     },
     /// Time was up.
-    #[error("{server} did not finish its answer within {} s", limit.as_secs())]
+    #[error("{server} did not finish its answer within {:.0} s", limit.as_secs_f32())]
     Late {
         /// Host and port.
         server: String,
@@ -231,9 +231,9 @@ impl Web {
         }
         let failed = |what: &'static str| {
             let server = server.clone();
-            move |source: io::Error| match source.kind() {
-                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => WebError::Late { server, limit },
-                _ => WebError::Io { what, server, source },
+            move |source: io::Error| {
+                let late = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock].contains(&source.kind());
+                if late { WebError::Late { server, limit } } else { WebError::Io { what, server, source } }
             }
         };
         let Some(socket) = socket else {

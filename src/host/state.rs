@@ -7,6 +7,7 @@
 //! STATE/vault/TARGET/current       link to the generation that was committed last
 //! STATE/ledger                     receipts
 //! STATE/ca/NAME/                   a local certificate authority
+//! STATE/acme/                      accounts, orders under way, what CAs said about renewal
 //! ```
 
 use std::ffi::{OsStr, OsString};

@@ -2,5 +2,11 @@
 
 mod accounts;
 mod bench;
+mod faults;
+mod lies;
+mod names;
 mod orders;
 mod pebble;
+mod stub;
+#[path = "../support/mod.rs"]
+mod support;

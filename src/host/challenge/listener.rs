@@ -30,15 +30,13 @@ impl ListenError {
     /// What to do.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        match self.source.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another program has the port: for http-01 name its folder as `webroot`, have it pass the requests on to another \
-                 `listen` address, or use dns-01"
-            }
-            io::ErrorKind::PermissionDenied => {
-                "ports below 1024 are root's: run as root, or name another `listen` address"
-            }
-            _ => "name an address of this machine as `listen`",
+        if self.source.kind() == io::ErrorKind::AddrInUse {
+            "another program has the port: for http-01 name its folder as `webroot`, have it pass the requests on to another `listen` \
+             address, or use dns-01"
+        } else if self.source.kind() == io::ErrorKind::PermissionDenied {
+            "ports below 1024 are root's: run as root, or name another `listen` address"
+        } else {
+            "name an address of this machine as `listen`"
         }
     }
 }

@@ -243,7 +243,7 @@ impl Account {
     pub fn deactivate(&mut self, web: &Web) -> Result<(), AcmeError> {
         let server = Server::open(web, &self.record.directory)?;
         self.settle_with(&server)?;
-        server.deactivate(&self.id()?.to_owned(), &self.key)?;
+        server.deactivate(self.id()?, &self.key)?;
         self.record.standing = Standing::Deactivated;
         self.save()
     }

@@ -27,7 +27,7 @@ const NONCES: usize = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A longer wait that the server asks for is told, and cut to this.
-const MOST_HEEDED: Duration = Duration::from_secs(60);
+const MOST_HEEDED: Duration = Duration::from_mins(1);
 
 /// Everything an order is carried out with.
 pub struct Errand<'a> {
@@ -194,12 +194,11 @@ async fn look(errand: &mut Errand<'_>, order: &mut Order, wanted: &Wanted) -> Re
         let name = one.identifier().to_string();
         let Some(mut challenge) = one.challenge(wanted.challenge.kind()) else { continue };
         if challenge.status == ChallengeStatus::Pending {
-            insist(web, async || challenge.set_ready().await).await.map_err(|error| match error {
-                AcmeError::Refused(problem) => {
-                    AcmeError::NotValidated { identifier: name, challenge: wanted.challenge.word(), problem }
-                }
-                other => other,
-            })?;
+            let ready = insist(web, async || challenge.set_ready().await).await;
+            if let Err(AcmeError::Refused(problem)) = ready {
+                return Err(AcmeError::NotValidated { identifier: name, challenge: wanted.challenge.word(), problem });
+            }
+            ready?;
         }
     }
     let ready = settle(errand, order, &[OrderStatus::Ready, OrderStatus::Valid]).await;
@@ -382,6 +381,7 @@ async fn insist<T>(web: &Web, mut act: impl AsyncFnMut() -> Result<T, LibraryErr
 }
 
 /// The library's words in ours.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the library may learn more of them")]
 fn told(error: LibraryError, web: &Web) -> AcmeError {
     match error {
         LibraryError::Api(problem) => AcmeError::Refused(Problem::from_library(&problem, &web.noted())),

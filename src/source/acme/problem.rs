@@ -159,7 +159,7 @@ mod tests {
     fn a_rate_limit_is_told_with_its_time_and_page() {
         let text = r#"{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many certificates","status":429}"#;
         let links = vec![("index".into(), "https://ca/dir".into()), ("help".into(), "https://ca/limits".into())];
-        let noted = Noted { retry_after: Some(Duration::from_secs(5400)), links };
+        let noted = Noted { retry_after: Some(Duration::from_mins(90)), links };
         let problem = Problem::read(text, &noted);
         assert_eq!(
             problem.to_string(),
