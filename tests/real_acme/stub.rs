@@ -192,6 +192,7 @@ impl Server {
             "/nonce" => Say::This(200, String::new(), String::new()),
             "/account" => Say::This(201, format!("Location: {base}/account/1\r\n"), "{}".to_owned()),
             "/order" => {
+                self.chain.lock().unwrap().clear();
                 let mut order = order("ready");
                 order["profile"] = payload["profile"].clone();
                 order["replaces"] = payload["replaces"].clone();

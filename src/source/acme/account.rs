@@ -74,6 +74,12 @@ struct Record {
     created: OffsetDateTime,
 }
 
+impl Record {
+    fn is_as(&self, wanted: &Registration) -> bool {
+        self.directory == wanted.directory && self.contacts == wanted.contacts && self.root == wanted.root
+    }
+}
+
 /// An account.
 pub struct Account {
     name: String,
@@ -123,10 +129,11 @@ impl Account {
     }
 
     /// Begins an account: its key and what is wanted are on disk when this returns, and nobody else knows of them. One that was begun
-    /// before with the same directory is gone on with, and one that was deactivated makes place.
+    /// before with the same directory is gone on with, so is one that is there already and was made by the same words; one that was
+    /// deactivated makes place.
     ///
     /// # Errors
-    /// The name is none or taken, or a call failed.
+    /// The name is none or taken by another, or a call failed.
     pub fn begin(state: &State, wanted: &Registration, now: OffsetDateTime) -> Result<Self, AcmeError> {
         check_name(&wanted.name)?;
         let area = state.area(AREA)?.sub_or_make(OsStr::new(ACCOUNTS), 0o700)?;
@@ -141,6 +148,8 @@ impl Account {
                         found.save()?;
                         return Ok(found);
                     }
+                    // Asked for a second time: the server is asked whether it still knows it.
+                    Standing::Valid if found.record.is_as(wanted) => return Ok(found),
                     Standing::Begun | Standing::Valid => {
                         return Err(AcmeError::Exists { name: found.name, directory: found.record.directory });
                     }
@@ -167,7 +176,7 @@ impl Account {
         Ok(account)
     }
 
-    /// Registers a begun account. The server is asked first whether it knows the key, as it does when an earlier run was killed right
+    /// Registers an account, unless it is. The server is asked first whether it knows the key, as it does when an earlier run was killed right
     /// after registering.
     ///
     /// # Errors
