@@ -17,15 +17,14 @@ use time::OffsetDateTime;
 
 use super::error::AcmeError;
 use super::jws::{AccountKey, Binding};
+use super::place::{AREA, area, existing_area, keep};
 use super::server::Server;
 use crate::host::Host;
-use crate::host::attributes::own;
 use crate::host::dir::{Dir, DiskError};
 use crate::host::http::Web;
 use crate::host::state::{State, absent_is_none, file_name};
 use crate::sensitive::Sensitive;
 
-const AREA: &str = "acme";
 const ACCOUNTS: &str = "account";
 const RECORD: &str = "account";
 const KEY: &str = "key";
@@ -136,7 +135,7 @@ impl Account {
     /// The name is none or taken by another, or a call failed.
     pub fn begin(state: &State, wanted: &Registration, now: OffsetDateTime) -> Result<Self, AcmeError> {
         check_name(&wanted.name)?;
-        let area = state.area(AREA)?.sub_or_make(OsStr::new(ACCOUNTS), 0o700)?;
+        let area = area(state, ACCOUNTS)?;
         let name = file_name(&wanted.name);
         if let Some(dir) = absent_is_none(area.sub(&name))? {
             if begun(&dir)? {
@@ -332,28 +331,6 @@ impl Account {
             .map_err(|error| AcmeError::Damaged { path: self.dir.path().join(RECORD), why: error.to_string() })?;
         bytes.push(b'\n');
         Ok(keep(&self.dir, RECORD, &Sensitive::from(bytes))?)
-    }
-}
-
-/// Puts a file in place of what was there, whole or not at all; readable by its owner from its first byte.
-pub(super) fn keep(dir: &Dir, name: &str, content: &Sensitive) -> Result<(), DiskError> {
-    let beside = format!(".{name}.new");
-    dir.unlink(OsStr::new(&beside))?;
-    dir.stage(OsStr::new(&beside), content, &own(0o600))?;
-    dir.rename_over(OsStr::new(&beside), OsStr::new(name))?;
-    dir.sync()
-}
-
-/// A directory below ACME's, made if need be.
-pub(super) fn area(state: &State, name: &str) -> Result<Dir, DiskError> {
-    state.area(AREA)?.sub_or_make(OsStr::new(name), 0o700)
-}
-
-/// A directory below ACME's, if it is there.
-pub(super) fn existing_area(state: &State, name: &str) -> Result<Option<Dir>, DiskError> {
-    match state.existing_area(AREA)? {
-        Some(area) => absent_is_none(area.sub(OsStr::new(name))),
-        None => Ok(None),
     }
 }
 

@@ -16,6 +16,7 @@ mod issue;
 mod judge;
 mod jws;
 mod pending;
+mod place;
 mod problem;
 mod renewal;
 mod server;

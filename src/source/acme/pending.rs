@@ -12,10 +12,10 @@ use std::ffi::{OsStr, OsString};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::account::{area, existing_area, keep};
 use super::challenge::Challenge;
 use super::error::AcmeError;
 use super::judge;
+use super::place::{area, existing_area, keep};
 use crate::cert::codec;
 use crate::cert::{Bundle, Certificate, Generate, KeyKind, Name, PrivateKey};
 use crate::digest::Digest;

@@ -7,8 +7,8 @@ use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::account::{area, existing_area, keep};
 use super::error::AcmeError;
+use super::place::{area, existing_area, keep};
 use super::server::Server;
 use crate::cert::Certificate;
 use crate::digest::Digest;
