@@ -23,7 +23,7 @@ use super::tls::{self, ProbeError};
 use crate::cert::Certificate;
 use crate::endpoint::{Endpoint, Sni, Start};
 
-/// The longest wait a server may ask for and be heard: beyond it, the same is said as "a day".
+/// The longest wait of a server that is passed on: a longer one counts as this.
 pub const MOST_WAIT: Duration = Duration::from_hours(24);
 
 const USER_AGENT: &str = concat!("reseal/", env!("CARGO_PKG_VERSION"));
@@ -220,8 +220,10 @@ impl Web {
             .map_err(|source| WebError::Lookup { server: server.clone(), source })?;
         let mut refused = None;
         let mut socket = None;
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, left().ok_or_else(late)?) {
+        let most = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        for (address, others) in addresses.iter().zip((1..=most).rev()) {
+            // One that swallows everything leaves its share of the time to those after it.
+            match TcpStream::connect_timeout(address, left().ok_or_else(late)? / others) {
                 Ok(open) => {
                     socket = Some(open);
                     break;

@@ -213,3 +213,51 @@ fn ari_id(bench: &Bench) -> String {
     let key = BASE64_URL_SAFE_NO_PAD.encode(bench.leaf().aki().unwrap());
     format!("{key}.{}", BASE64_URL_SAFE_NO_PAD.encode(parsed.raw_serial()))
 }
+
+/// What the server would have proved is held against what was ordered, and a token that could lead out of a folder is none.
+#[test]
+fn authorizations_that_were_not_asked_for() {
+    let (stub, bench) = ready("");
+    let base = format!("https://127.0.0.1:{}", stub.port);
+    let authorizations = [format!("{base}/authorization")];
+    let order =
+        json!({ "status": "pending", "authorizations": authorizations, "finalize": format!("{base}/finalize") });
+    let placed = Say::This(201, format!("Location: {base}/order/1\r\n"), order.to_string());
+    let authorization = |status: &str, name: &str, kind: &str, token: &str| {
+        let challenge =
+            json!({ "type": kind, "url": format!("{base}/challenge"), "token": token, "status": "pending" });
+        let identifier = json!({ "type": "dns", "value": name });
+        let body = json!({ "status": status, "identifier": identifier, "challenges": [challenge] });
+        Say::This(200, String::new(), body.to_string())
+    };
+    let token = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
+    let cases = [
+        (
+            authorization("pending", "evil.example.org", "http-01", token),
+            "it wants \"evil.example.org\" proved, which was not ordered",
+        ),
+        (
+            authorization("pending", "www.example.org", "dns-01", token),
+            "offers no http-01 for www.example.org, only dns-01",
+        ),
+        (
+            authorization("pending", "www.example.org", "http-01", "../../../etc/cron.d/x"),
+            "a challenge's token is none",
+        ),
+        (authorization("pending", "www.example.org", "http-01", ""), "a challenge's token is none"),
+        (
+            authorization("expired", "www.example.org", "http-01", token),
+            "the authorization of www.example.org is expired",
+        ),
+    ];
+    for (authorization, why) in cases {
+        stub.say("/order", std::slice::from_ref(&placed));
+        stub.say("/order/1", &[Say::This(404, String::new(), json!({ "detail": "gone" }).to_string())]);
+        stub.say("/authorization", &[authorization]);
+        let ended = bench.run(&["renew"]);
+        assert_eq!(ended.code, 4, "{ended:?}");
+        ended.says(&[why]);
+        assert!(stub.asked("/challenge").is_empty(), "the server was not told to look");
+    }
+    assert_eq!(bench.leaf().title(), "rcgen self signed cert");
+}

@@ -119,3 +119,46 @@ fn links_and_what_they_are_for() {
         assert_eq!(links_of(broken), [], "{broken}");
     }
 }
+
+/// A reader that gives a byte at a time, as a slow network does.
+struct Drops<'a>(&'a [u8]);
+
+impl std::io::Read for Drops<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match (self.0.split_first(), into.first_mut()) {
+            (Some((byte, rest)), Some(place)) => {
+                *place = *byte;
+                self.0 = rest;
+                Ok(1)
+            }
+            _ => Ok(0),
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_is_said_brings_it_down(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), head: bool) {
+        let whole = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".as_slice(), &bytes].concat();
+        let _ = receive(&mut Cursor::new(&bytes), head, 64);
+        let _ = receive(&mut Cursor::new(&whole), head, 64);
+    }
+
+    #[test]
+    fn chunks_of_any_size_make_the_same_body(pieces in proptest::collection::vec("[a-z]{1,9}", 0..7)) {
+        let mut wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n".to_vec();
+        for piece in &pieces {
+            wire.extend(format!("{:X}\r\n{piece}\r\n", piece.len()).into_bytes());
+        }
+        wire.extend(b"0\r\n\r\n");
+        let whole = receive(&mut Cursor::new(&wire), false, 64).unwrap().body;
+        let slow = receive(&mut Drops(&wire), false, 64).unwrap().body;
+        proptest::prop_assert_eq!(&whole, &pieces.concat());
+        proptest::prop_assert_eq!(whole, slow);
+    }
+
+    #[test]
+    fn no_header_brings_it_down(value in "[ -~]{0,80}") {
+        let _ = (wait_of(&value), links_of(&value), check_url(&value));
+    }
+}

@@ -177,6 +177,9 @@ pub enum AcmeError {
     /// The cryptographic library failed.
     #[error("the cryptographic library failed")]
     Crypto,
+    /// The system refused what waiting needs.
+    #[error("cannot wait for answers")]
+    Wait(#[source] std::io::Error),
 }
 
 impl AcmeError {
@@ -221,7 +224,7 @@ impl AcmeError {
             Self::Hook { .. } => "run the command by hand with the JSON of docs/acme.md on its standard input",
             Self::Unreadable(error) => return error.hint().map(str::to_owned),
             Self::Other(_) => "nothing was replaced; tell whoever runs the CA",
-            Self::Crypto => return None,
+            Self::Crypto | Self::Wait(_) => return None,
         };
         Some(text.to_owned())
     }

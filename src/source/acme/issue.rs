@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use instant_acme::{
-    AuthorizationStatus, CertificateIdentifier, ChallengeStatus, Error as LibraryError, Identifier, NewOrder, Order,
-    OrderStatus,
+    AuthorizationStatus, CertificateIdentifier, ChallengeStatus, Identifier, NewOrder, Order, OrderStatus,
 };
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
@@ -12,17 +11,16 @@ use super::account::Account;
 use super::challenge::Asked;
 use super::error::AcmeError;
 use super::judge;
+use super::library::{NONCES, insist, told};
 use super::pending::{Pending, Wanted};
 use super::problem::{Problem, spoken};
 use super::server::Server;
 use crate::cert::{Bundle, Certificate, Name};
 use crate::host::Host;
 use crate::host::challenge::is_token;
-use crate::host::http::{Web, WebError};
+use crate::host::http::Web;
 use crate::host::state::State;
 
-/// How often a request is begun anew because the server did not take its nonce, beyond the library's own three attempts.
-const NONCES: usize = 5;
 /// The first wait between two looks at an order, doubled each time up to the second.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -51,7 +49,7 @@ pub fn obtain(errand: &mut Errand<'_>, wanted: &Wanted) -> Result<Bundle, AcmeEr
     wanted.challenge.admit(&wanted.names)?;
     errand.account.id()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.map_err(|_| AcmeError::Crypto)?;
+    let runtime = runtime.map_err(AcmeError::Wait)?;
     runtime.block_on(carry_out(errand, wanted))
 }
 
@@ -68,35 +66,46 @@ async fn carry_out(errand: &mut Errand<'_>, wanted: &Wanted) -> Result<Bundle, A
             return Err(AcmeError::Profile { wanted: profile.clone(), known });
         }
     }
-    let mut order = match resumed(errand, &library, &mut pending).await? {
+    let chain = certified(errand, &library, wanted, &mut pending).await;
+    if let Err(AcmeError::Ended(_) | AcmeError::Broken(_) | AcmeError::Refused(_) | AcmeError::NotValidated { .. }) =
+        &chain
+    {
+        // The server has said its last word: going on with this order would hear it again.
+        pending.set_order(None)?;
+    }
+    let chain = chain?;
+    let judged = judge::bundle(&chain, &pending.key_pem(), &wanted.names, errand.host.now());
+    match judged {
+        Ok(_) => pending.set_chain(Some(&chain))?,
+        // Never asked for again: the order has come to its end.
+        Err(_) => pending.discard()?,
+    }
+    judged
+}
+
+/// The chain that the server has for the order.
+async fn certified(
+    errand: &mut Errand<'_>,
+    library: &instant_acme::Account,
+    wanted: &Wanted,
+    pending: &mut Pending,
+) -> Result<String, AcmeError> {
+    let mut order = match resumed(errand, library, pending).await? {
         Some(order) => order,
-        None => placed(errand, &library, wanted, &mut pending).await?,
+        None => placed(errand, library, wanted, pending).await?,
     };
     if order.state().status == OrderStatus::Pending {
         prove(errand, &mut order, wanted).await?;
     }
+    let web = errand.web;
     if order.state().status == OrderStatus::Ready {
         let request = super::csr::request(&wanted.names, &pending.key()?)?;
-        let web = errand.web;
         insist(web, async || order.finalize_csr(&request).await).await?;
     }
     settle(errand, &mut order, &[OrderStatus::Valid]).await?;
-    let web = errand.web;
     let chain = insist(web, async || order.certificate().await).await?;
     let chain = chain.ok_or_else(|| AcmeError::Broken("a valid order has no certificate".to_owned()))?;
-    let chain = preferred(errand, wanted, chain);
-    let judged = judge::bundle(&chain, &pending.key_pem(), &wanted.names, errand.host.now());
-    match judged {
-        Ok(bundle) => {
-            pending.set_chain(Some(&chain))?;
-            Ok(bundle)
-        }
-        Err(error) => {
-            // Never asked for again: the order has come to its end.
-            pending.discard()?;
-            Err(error)
-        }
-    }
+    Ok(preferred(errand, wanted, chain))
 }
 
 /// The order of an earlier run, where the server still has it and it can still end well.
@@ -236,7 +245,10 @@ async fn gather_once(web: &Web, order: &mut Order, wanted: &Wanted) -> Result<Ve
             | AuthorizationStatus::Revoked
             | AuthorizationStatus::Expired
             | AuthorizationStatus::Deactivated) => {
-                return Err(AcmeError::Ended(format!("the authorization of {text} is {status:?}")));
+                return Err(AcmeError::Ended(format!(
+                    "the authorization of {text} is {}",
+                    format!("{status:?}").to_lowercase()
+                )));
             }
         }
         let offered: Vec<String> = one.challenges.iter().map(|one| word(&one.r#type)).collect();
@@ -367,30 +379,4 @@ fn preferred(errand: &mut Errand<'_>, wanted: &Wanted, usual: String) -> String 
     }
     (errand.tell)(format!("the CA offers no chain that leads to {common_name:?}: its usual one is taken"));
     usual
-}
-
-/// Begins a request anew as long as the server does not take its nonces.
-async fn insist<T>(web: &Web, mut act: impl AsyncFnMut() -> Result<T, LibraryError>) -> Result<T, AcmeError> {
-    let mut failed = 0;
-    loop {
-        match act().await.map_err(|error| told(error, web)) {
-            Err(AcmeError::Refused(problem)) if problem.is("badNonce") && failed < NONCES => failed += 1,
-            other => return other,
-        }
-    }
-}
-
-/// The library's words in ours.
-#[allow(clippy::wildcard_enum_match_arm, reason = "the library may learn more of them")]
-fn told(error: LibraryError, web: &Web) -> AcmeError {
-    match error {
-        LibraryError::Api(problem) => AcmeError::Refused(Problem::from_library(&problem, &web.noted())),
-        LibraryError::Unsupported(what) => AcmeError::Unsupported(what),
-        LibraryError::Json(error) => AcmeError::Broken(format!("an answer cannot be read: {error}")),
-        LibraryError::Other(other) => match other.downcast::<WebError>() {
-            Ok(error) => AcmeError::Web(*error),
-            Err(other) => AcmeError::Broken(other.to_string()),
-        },
-        other => AcmeError::Broken(other.to_string()),
-    }
 }

@@ -15,6 +15,7 @@ mod error;
 mod issue;
 mod judge;
 mod jws;
+mod library;
 mod pending;
 mod place;
 mod problem;

@@ -133,7 +133,7 @@ impl Pending {
     }
 
     /// After a certificate that cannot be used: neither its order nor its key are used again.
-    pub(super) fn discard(self) -> Result<(), AcmeError> {
+    pub(super) fn discard(&self) -> Result<(), AcmeError> {
         self.dir.unlink(&self.file)?;
         Ok(self.dir.sync()?)
     }
