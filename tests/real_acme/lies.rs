@@ -140,7 +140,14 @@ fn an_order_that_is_invalid_is_told_and_not_gone_on_with() {
     stub.say("/finalize", &[Say::Nothing]);
     assert_eq!(bench.run(&["renew"]).code, 4);
     stub.forget();
+    // A limit or a server in trouble is no last word: the order is gone on with.
+    let placed = || stub.asked("/order").iter().filter(|one| one["identifiers"].is_array()).count();
+    stub.say("/finalize", &[problem(500, "", "serverInternal", "later")]);
+    assert_eq!(bench.run(&["renew"]).code, 4);
+    let before = placed();
+    stub.forget();
     bench.run(&["renew"]).good();
+    assert_eq!(placed(), before);
 }
 
 #[test]

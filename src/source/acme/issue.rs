@@ -67,10 +67,7 @@ async fn carry_out(errand: &mut Errand<'_>, wanted: &Wanted) -> Result<Bundle, A
         }
     }
     let chain = certified(errand, &library, wanted, &mut pending).await;
-    if let Err(AcmeError::Ended(_) | AcmeError::Broken(_) | AcmeError::Refused(_) | AcmeError::NotValidated { .. }) =
-        &chain
-    {
-        // The server has said its last word: going on with this order would hear it again.
+    if chain.as_ref().is_err_and(is_last_word) {
         pending.set_order(None)?;
     }
     let chain = chain?;
@@ -81,6 +78,14 @@ async fn carry_out(errand: &mut Errand<'_>, wanted: &Wanted) -> Result<Bundle, A
         Err(_) => pending.discard()?,
     }
     judged
+}
+
+/// Whether going on with the order would hear the same again.
+fn is_last_word(error: &AcmeError) -> bool {
+    if let AcmeError::Refused(problem) = error {
+        return !problem.is("rateLimited") && !problem.is("serverInternal");
+    }
+    matches!(error, AcmeError::Ended(_) | AcmeError::Broken(_) | AcmeError::NotValidated { .. })
 }
 
 /// The chain that the server has for the order.
