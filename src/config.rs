@@ -4,6 +4,7 @@
 //! Nothing is opened. Reading the file, and refusing one that others could have written, is the caller's part.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use places::{NoHome, Places};
 pub use problem::{ConfigError, Problem};
 pub use starter::{Discovered, render_starter};
 
+mod acme;
 mod findings;
 mod places;
 mod problem;
@@ -226,6 +228,71 @@ pub enum SourceConfig {
         from: Vec<PathBuf>,
         /// A file that holds the passphrase of the key.
         passphrase_file: Option<PathBuf>,
+    },
+    /// A CA that speaks ACME (RFC 8555).
+    Acme(AcmeConfig),
+}
+
+/// What is to be known about an ACME order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AcmeConfig {
+    /// The name of the account on this machine.
+    pub account: String,
+    /// The directory that the account must be at, where one is given.
+    pub directory: Option<String>,
+    /// A file with the roots to trust for the server's own HTTPS, instead of the account's.
+    pub root: Option<PathBuf>,
+    /// How the names are proved.
+    pub challenge: AcmeChallenge,
+    /// The profile to ask for.
+    pub profile: Option<String>,
+    /// The common name of the issuer at the top of the chain that is preferred.
+    pub preferred_chain: Option<String>,
+    /// The kind of key to make.
+    pub key: Generate,
+    /// How long an order may take.
+    pub deadline: Duration,
+}
+
+/// How names are proved to an ACME server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AcmeChallenge {
+    /// HTTP-01, by a listener of our own.
+    Http {
+        /// Where; none: port 80 of every address.
+        listen: Option<SocketAddr>,
+    },
+    /// HTTP-01, by the folder of a web server.
+    Webroot {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// TLS-ALPN-01, by a listener of our own.
+    TlsAlpn {
+        /// Where; none: port 443 of every address.
+        listen: Option<SocketAddr>,
+    },
+    /// DNS-01, by a command.
+    DnsHook {
+        /// The command.
+        command: Command,
+        /// How long to wait until the CA is asked to look.
+        wait: Duration,
+    },
+    /// DNS-01, by a dynamic update (RFC 2136).
+    DnsUpdate {
+        /// The name server.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// The zone; none: found out.
+        zone: Option<String>,
+        /// The file with the TSIG key.
+        key_file: Option<PathBuf>,
+        /// `nsupdate`.
+        program: PathBuf,
+        /// How long to wait until the CA is asked to look.
+        wait: Duration,
     },
 }
 

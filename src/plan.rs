@@ -45,10 +45,8 @@ pub struct Means {
     pub reinstate: Option<u32>,
     /// Whether a source is configured.
     pub source: bool,
-    /// The source holds a certificate that lasts longer than the one in place.
-    pub newer: bool,
-    /// The one in place is from a root that its CA has replaced.
-    pub outlived: bool,
+    /// Why the source would have the certificate replaced although nothing is wrong with it.
+    pub newer: Option<&'static str>,
 }
 
 /// Decides.
@@ -62,12 +60,7 @@ pub fn decide(findings: &[Finding], means: Means) -> Decision {
         (false, Means { reinstate: Some(generation), .. }) => Decision::Reinstate { generation, why },
         (false, Means { source: true, .. }) => Decision::Replace { why },
         (false, Means { source: false, .. }) => Decision::Unable { why },
-        (true, Means { newer: true, .. }) => {
-            Decision::Replace { why: "the source holds a newer certificate".to_owned() }
-        }
-        (true, Means { outlived: true, .. }) => {
-            Decision::Replace { why: "it is from a former root of its CA".to_owned() }
-        }
+        (true, Means { newer: Some(why), .. }) => Decision::Replace { why: why.to_owned() },
         (true, _) => match findings.iter().find(|finding| is_not_taken_up(finding)) {
             Some(finding) => Decision::Apply { why: finding.message.clone() },
             None => Decision::Leave { why: "the certificate is good".to_owned() },
@@ -84,7 +77,7 @@ fn is_not_taken_up(finding: &Finding) -> bool {
 mod tests {
     use super::*;
 
-    const NO_MEANS: Means = Means { reinstate: None, source: false, newer: false, outlived: false };
+    const NO_MEANS: Means = Means { reinstate: None, source: false, newer: None };
 
     fn found(code: Code) -> Vec<Finding> {
         vec![Finding::new(code, "x")]
@@ -92,13 +85,13 @@ mod tests {
 
     #[test]
     fn what_was_committed_comes_before_a_new_order() {
-        let means = Means { reinstate: Some(4), source: true, newer: true, outlived: true };
+        let means = Means { reinstate: Some(4), source: true, newer: Some("newer") };
         assert_eq!(decide(&found(Code::SelfSigned), means), Decision::Reinstate { generation: 4, why: "x".into() });
     }
 
     #[test]
     fn a_good_certificate_is_left_even_when_it_is_not_the_committed_one() {
-        let means = Means { reinstate: Some(4), source: true, newer: false, outlived: false };
+        let means = Means { reinstate: Some(4), source: true, newer: None };
         assert!(matches!(decide(&found(Code::Regression), means), Decision::Leave { .. }));
     }
 
@@ -126,13 +119,16 @@ mod tests {
 
     #[test]
     fn a_certificate_of_a_former_root_is_replaced() {
-        let means = Means { outlived: true, source: true, ..NO_MEANS };
+        let means = Means { newer: Some("it is from a former root"), source: true, ..NO_MEANS };
         assert!(matches!(decide(&[], means), Decision::Replace { why } if why.contains("former root")));
         assert_eq!(decide(&found(Code::SelfSigned), means), Decision::Replace { why: "x".into() });
     }
 
     #[test]
     fn a_newer_certificate_at_the_source_is_taken() {
-        assert!(matches!(decide(&[], Means { source: true, newer: true, ..NO_MEANS }), Decision::Replace { .. }));
+        assert!(matches!(
+            decide(&[], Means { source: true, newer: Some("newer"), ..NO_MEANS }),
+            Decision::Replace { .. }
+        ));
     }
 }

@@ -9,9 +9,11 @@ use crate::cert::{Generate, SubjectPart};
 use crate::outcome::Exit;
 use crate::report::nagios::Threshold;
 
+pub use self::acme::{AccountVerb, AcmeVerb};
 pub use self::ca::CaVerb;
 pub use self::scan::Scan;
 
+mod acme;
 mod ca;
 mod scan;
 
@@ -277,6 +279,12 @@ Examples:
         #[command(subcommand)]
         act: CaVerb,
     },
+    /// Make, show and change accounts at certificate authorities that speak ACME
+    Acme {
+        /// What to do.
+        #[command(subcommand)]
+        act: AcmeVerb,
+    },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,
     /// The server of `demo`, and its reload command.
@@ -450,6 +458,7 @@ impl Verb {
             Self::PostUpgrade { .. } => "post-upgrade",
             Self::Adopt { .. } => "adopt",
             Self::Ca { act } => act.word(),
+            Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -470,6 +479,12 @@ impl Verb {
             | Self::PostUpgrade { .. }
             | Self::Adopt { .. } => true,
             Self::Ca { act } => act.changes(),
+            Self::Acme {
+                act:
+                    AcmeVerb::Account {
+                        act: AccountVerb::Create(_) | AccountVerb::RollKey { .. } | AccountVerb::Deactivate { .. },
+                    },
+            } => true,
             Self::Backups { act: Some(act), .. } => match act {
                 BackupsVerb::Pin { .. } | BackupsVerb::Unpin { .. } | BackupsVerb::Prune(_) => true,
                 BackupsVerb::Verify { .. } => false,
@@ -480,6 +495,7 @@ impl Verb {
             | Self::Backups { act: None, .. }
             | Self::History { .. }
             | Self::Status { .. }
+            | Self::Acme { act: AcmeVerb::Account { act: AccountVerb::Show { .. } } }
             // These touch nothing but a directory of their own.
             | Self::Demo
             | Self::DemoServer { .. } => false,

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::args::{BackupsVerb, CaVerb, Csr, Export, FormWord, Verb};
+use super::args::{AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, Verb};
 use super::request::Request;
 use crate::assess::Finding;
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, init, install, post_upgrade, recorded,
-    recover, renew, restore, status,
+    self, Refusal, Report, Session, acme, adopt, backups, ca, check, csr, export, init, install, post_upgrade,
+    recorded, recover, renew, restore, status,
 };
+use crate::host::passphrase::Explicit;
 use crate::host::publish::{publish, same_file};
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
@@ -68,6 +69,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::History { .. }
         | Verb::Init { .. }
         | Verb::Ca { .. }
+        | Verb::Acme { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => Ok(()),
     }
@@ -125,6 +127,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::PostUpgrade { names, .. } => Ok(changes(post_upgrade::run(session, names)?)),
         Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
+        Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }
@@ -227,6 +230,28 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
 fn placed(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     let absolute = path.map(trusted_file::absolute).transpose();
     absolute.map_err(|error| Failure::usage(explain(&error), None))
+}
+
+fn account(session: &mut Session<'_>, act: &AccountVerb) -> Told {
+    let accounts = match act {
+        AccountVerb::Show { name } => acme::show(session, name.as_deref())?,
+        AccountVerb::Create(typed) => {
+            let root = typed.root.as_deref().map(trusted_file::absolute).transpose();
+            let file = typed.eab_key_file.clone().map(Explicit::File);
+            let wanted = acme::Create {
+                directory: typed.directory.clone(),
+                root: root.map_err(|error| Failure::usage(explain(&error), None))?,
+                contacts: typed.contact.clone(),
+                agreed: typed.agree_terms,
+                binding: typed.eab_kid.clone(),
+                binding_key: file.or(typed.eab_key_fd.map(Explicit::Fd)),
+            };
+            vec![acme::create(session, &typed.name, &wanted)?]
+        }
+        AccountVerb::RollKey { name } => vec![acme::roll_key(session, name)?],
+        AccountVerb::Deactivate { name } => vec![acme::deactivate(session, name)?],
+    };
+    Ok((Exit::Good, Body::Accounts(accounts)))
 }
 
 /// What was found is the page's matter and not that of the run, whose work it is to write it.

@@ -126,7 +126,8 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::Init { .. }
         | Verb::PostUpgrade { .. }
         | Verb::Adopt { .. }
-        | Verb::Ca { .. } => None,
+        | Verb::Ca { .. }
+        | Verb::Acme { .. } => None,
     }
 }
 

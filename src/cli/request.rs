@@ -118,7 +118,9 @@ fn need(verb: &Verb, global: &Global) -> Need {
         {
             Need::IfMine
         }
-        Verb::Check { .. } | Verb::Report { .. } | Verb::History { .. } | Verb::Ca { .. } => Need::IfThere,
+        Verb::Check { .. } | Verb::Report { .. } | Verb::History { .. } | Verb::Ca { .. } | Verb::Acme { .. } => {
+            Need::IfThere
+        }
         Verb::Scan(_) | Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
@@ -222,6 +224,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
         | Verb::PostUpgrade { .. }
         | Verb::Adopt { .. }
         | Verb::Ca { .. }
+        | Verb::Acme { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => (false, false),
     };

@@ -64,7 +64,7 @@ const EXAMPLE: &str = "
 # check = [\"/usr/sbin/haproxy\", \"-c\", \"-f\", \"/etc/haproxy/haproxy.cfg\"]
 # reload = [\"/usr/bin/systemctl\", \"reload\", \"haproxy\"]
 # [target.source]
-# kind = \"local-ca\"                              # or \"import\", with from = [\"/path/to/new.pem\"]
+# kind = \"local-ca\"                              # or \"acme\"; or \"import\", with from = [\"/path/to/new.pem\"]
 ";
 
 const SOURCE: &str = "\
@@ -73,6 +73,9 @@ const SOURCE: &str = "\
 # kind = \"local-ca\"                # a CA of your own: `reseal ca init`
 # days = 90
 # key_type = \"p256\"
+# [target.source]
+# kind = \"acme\"                    # a CA that speaks ACME: `reseal acme account create`
+# challenge = \"http-01\"            # or \"tls-alpn-01\"; \"dns-01\" for wildcards
 # [target.source]
 # kind = \"import\"                  # files that somebody else keeps fresh
 # from = [\"/path/to/fullchain.pem\", \"/path/to/privkey.pem\"]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
+use super::acme;
 use super::problem::Problems;
 use super::schema;
 use super::table::Table;
@@ -87,7 +88,7 @@ pub(super) fn target(
             None
         }
     });
-    let source = source(&mut table, problems);
+    let source = source(&mut table, &names, problems);
     let needs_client_auth = table.flag("needs_client_auth", problems).unwrap_or_default();
     let mut policy = given.policy.clone();
     let place = format!("[target.policy] of {}", table.place());
@@ -254,23 +255,24 @@ fn endpoint(text: &str, at: &Range<usize>, table: &Table<'_>, problems: &mut Pro
     }
 }
 
-fn source(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
+fn source(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) -> Option<SourceConfig> {
     let place = format!("[target.source] of {}", table.place());
     if !table.has("source") {
         let _ = table.value("source");
         return Some(SourceConfig::None);
     }
     let mut inner = table.table("source", place, problems)?;
-    inner.require("kind", "kind = \"local-ca\", kind = \"import\" or kind = \"csr\"", problems);
+    inner.require("kind", "kind = \"local-ca\", kind = \"acme\", kind = \"csr\" or kind = \"import\"", problems);
     let (word, at) = inner.text("kind", problems)?;
     let source = match word {
         "local-ca" => local_ca(&mut inner, problems),
+        "acme" => acme::read(&mut inner, names, problems).map(SourceConfig::Acme),
         "import" => Some(import(&mut inner, problems)),
         "csr" => csr(&mut inner, problems),
         other => {
-            let hint = match words::nearest(other, &["local-ca", "import", "csr"]) {
+            let hint = match words::nearest(other, &["local-ca", "acme", "csr", "import"]) {
                 Some(near) => format!("did you mean {near:?}?"),
-                None => "local-ca, import or csr".to_owned(),
+                None => "local-ca, acme, csr or import".to_owned(),
             };
             problems.add_with_hint(&at, format!("unknown kind {other:?} of {}", inner.place()), hint);
             return None;
@@ -296,7 +298,8 @@ fn local_ca(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Source
     Some(SourceConfig::LocalCa { ca: ca?, days, key: key? })
 }
 
-fn key_type(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Generate> {
+/// The kind of key to make; P-256 where nothing is said.
+pub(super) fn key_type(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Generate> {
     let Some((word, at)) = table.text("key_type", problems) else { return Some(Generate::P256) };
     let key = KEY_TYPES.iter().find(|(known, _)| *known == word).map(|(_, key)| *key);
     if key.is_none() {

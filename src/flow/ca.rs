@@ -96,7 +96,7 @@ impl From<CaError> for Refusal {
     }
 }
 
-fn not_opened(error: EngineError) -> Refusal {
+pub(super) fn not_opened(error: EngineError) -> Refusal {
     let told = error.to_string();
     let outcome = error.outcome();
     let exit = outcome.exit();

@@ -351,6 +351,7 @@ fn key_in_place(config: &TargetConfig, survey: &Survey) -> Result<PrivateKey, Re
 fn usual(config: &TargetConfig) -> Generate {
     match &config.source {
         SourceConfig::Csr { key, .. } | SourceConfig::LocalCa { key, .. } => *key,
+        SourceConfig::Acme(acme) => acme.key,
         SourceConfig::None | SourceConfig::Import { .. } => Generate::P256,
     }
 }
@@ -359,7 +360,7 @@ fn usual(config: &TargetConfig) -> Generate {
 fn subject(config: &TargetConfig, wanted: &Wanted) -> Vec<SubjectPart> {
     let configured: &[SubjectPart] = match &config.source {
         SourceConfig::Csr { subject, .. } => subject,
-        SourceConfig::None | SourceConfig::LocalCa { .. } | SourceConfig::Import { .. } => &[],
+        SourceConfig::None | SourceConfig::LocalCa { .. } | SourceConfig::Acme(_) | SourceConfig::Import { .. } => &[],
     };
     let kept = configured.iter().filter(|part| !wanted.subject.iter().any(|other| other.key == part.key));
     kept.chain(&wanted.subject).cloned().collect()

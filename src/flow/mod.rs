@@ -1,5 +1,6 @@
 //! One file a verb. Each introduces adapters to the engine and reads like the drawing in the crate's documentation.
 
+pub mod acme;
 pub mod adopt;
 mod asked;
 pub mod backups;

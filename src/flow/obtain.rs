@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ca::{LeafKey, Wanted};
 use super::{Refusal, Secrets, Session};
-use crate::cert::{Bundle, Generate, PrivateKey};
+use crate::cert::{Bundle, Certificate, Generate, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::event::Event;
 use crate::host::Host;
@@ -76,6 +76,7 @@ fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
 }
 
 /// Obtains one bundle from a target's source: with a key of `kind` where the pair wants one, or with `keep` instead of a new key.
+/// `in_place` is the leaf that it follows.
 ///
 /// # Errors
 /// The target has no source, or the source gives nothing that could be installed.
@@ -84,6 +85,7 @@ pub fn from_source(
     config: &TargetConfig,
     kind: Option<Generate>,
     keep: Option<PrivateKey>,
+    in_place: Option<&Certificate>,
 ) -> Result<Bundle, Refusal> {
     match &config.source {
         SourceConfig::None => Err(Refusal::new(format!("target {} has no source", config.name))
@@ -100,6 +102,7 @@ pub fn from_source(
             Err(Refusal::new(format!("the certificates of {} come from a person", config.name))
                 .hint("`reseal csr NAME` makes the request; `reseal install NAME --signed FILE` takes the answer"))
         }
+        SourceConfig::Acme(source) => super::acme::obtain(session, config, source, kind, keep, in_place),
         SourceConfig::Import { from, passphrase_file } => {
             session.listener.hear(&Event::Obtaining { source: "import".to_owned() });
             let secrets = Secrets { file: passphrase_file.clone(), descriptor: None, may_prompt: false };

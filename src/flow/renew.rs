@@ -6,11 +6,11 @@ use super::change::{self, Intent};
 use super::install::{acceptable, holds, nothing, pairs_for};
 use super::preview::Plan;
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, asked, csr, obtain, restore};
+use super::{Refusal, Report, Session, acme, asked, csr, obtain, restore};
 use crate::assess::Finding;
 use crate::cert::codec;
 use crate::cert::installed::Leaf;
-use crate::cert::{Bundle, Generate, Name, PrivateKey};
+use crate::cert::{Bundle, Chain, Generate, Name, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::engine::vault::{Manifest, Vault};
@@ -23,6 +23,7 @@ use crate::plan::{self, Decision, Means};
 use crate::target;
 
 const VERB: &str = "renew";
+const NEWER: &str = "the source holds a newer certificate";
 
 /// Brings the targets of these names, or all, to the wanted state. One target's failure does not stop the others.
 ///
@@ -95,6 +96,12 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> 
     if matches!(&config.source, SourceConfig::LocalCa { ca, .. } if super::ca::changing(state, ca)) {
         return Some(false);
     }
+    if matches!(config.source, SourceConfig::Acme(_)) {
+        let advice = acme::advised(host, state, config, leaf.fingerprint)?;
+        if advice.is_due(host.now()) {
+            return Some(false);
+        }
+    }
     let site = target::open(config).ok()?.observe(host).ok()?;
     let mut slots = site.pairs.iter().flat_map(|pair| &pair.slots);
     let known = slots.all(|slot| manifest.slots.iter().any(|saved| saved.path == slot.path && saved.role == slot.role));
@@ -117,7 +124,17 @@ pub(super) fn good(leaf: &Leaf, config: &TargetConfig, now: OffsetDateTime) -> b
 }
 
 fn one(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) -> Report {
-    match decide(session, config) {
+    let mut decided = decide(session, config, verb);
+    // Where a certificate would be ordered from somebody else, the machine lock is taken before, and everything is looked at again: of
+    // two runs at the same time, the second finds what the first has put in place.
+    let orders = matches!((&config.source, &decided), (SourceConfig::Acme(_), Ok((Decision::Replace { .. }, _, _))));
+    if orders && !session.options.dry_run {
+        if let Err(outcome) = session.engine_for(verb, &config.name) {
+            return Report::new(&config.name, outcome);
+        }
+        decided = decide(session, config, verb);
+    }
+    match decided {
         Ok((decision, findings, notes)) => {
             let mut report = act(session, config, &decision, verb);
             report.findings = findings;
@@ -128,7 +145,10 @@ fn one(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) -> 
     }
 }
 
-fn decide(session: &mut Session<'_>, config: &TargetConfig) -> Result<(Decision, Vec<Finding>, Vec<String>), Refusal> {
+/// What is to be done, what was found, and what is worth a line.
+type Decided = (Decision, Vec<Finding>, Vec<String>);
+
+fn decide(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) -> Result<Decided, Refusal> {
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     let state = State::open(session.host)?;
     let committed = survey::committed(state.as_ref(), &config.name)?;
@@ -136,26 +156,29 @@ fn decide(session: &mut Session<'_>, config: &TargetConfig) -> Result<(Decision,
     let served = asked::ask(session.host, &survey.probes(), config.policy.probe_timeout);
     let findings = survey::findings(&survey, config, manifest, &served, session.host.now());
     let mut notes = Vec::new();
-    let newer = match survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref()) {
-        Some(chain) => newer(session.host, config, chain.leaf().not_after(), &mut notes),
-        None => matches!(config.source, SourceConfig::Import { .. }),
-    };
-    let outlived = match (&config.source, survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref())) {
-        (SourceConfig::LocalCa { ca, .. }, Some(chain)) => super::ca::outlived(session, ca, chain.leaf())
-            .unwrap_or_else(|refusal| {
+    let in_place = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
+    let newer = match (in_place, &config.source) {
+        // Where it is replaced anyway, nobody need be asked.
+        (Some(_), SourceConfig::Acme(_)) if verb != VERB || findings.iter().any(Finding::calls_for_replacement) => None,
+        (Some(chain), SourceConfig::Acme(source)) => {
+            acme::due(session, config, source, chain.leaf(), &mut notes).then_some("the CA would have it renewed now")
+        }
+        (Some(chain), SourceConfig::LocalCa { ca, .. }) => match super::ca::outlived(session, ca, chain.leaf()) {
+            Ok(outlived) => outlived.then_some("it is from a former root of its CA"),
+            Err(refusal) => {
                 notes.push(refusal.why);
-                false
-            }),
-        (
-            SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::Csr { .. } | SourceConfig::LocalCa { .. },
-            _,
-        ) => false,
+                None
+            }
+        },
+        (Some(chain), SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::Csr { .. }) => {
+            newer(session.host, config, chain.leaf().not_after(), &mut notes).then_some(NEWER)
+        }
+        (None, _) => matches!(config.source, SourceConfig::Import { .. }).then_some(NEWER),
     };
     let means = Means {
         reinstate: manifest.and_then(|manifest| reinstatable(manifest, &findings, config, session.host.now())),
         source: config.source != SourceConfig::None,
         newer,
-        outlived,
     };
     let decision = plan::decide(&findings, means);
     if findings.iter().any(|finding| finding.code == crate::assess::Code::Regression)
@@ -219,6 +242,13 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
         return expected(session, config, why, &format!("{days} days, {key}, from the local CA {ca}"))
             .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
     }
+    if session.options.dry_run
+        && let SourceConfig::Acme(source) = &config.source
+    {
+        let what = format!("{}, by the ACME account {}", source.key, source.account);
+        return expected(session, config, why, &what)
+            .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
+    }
     let bundles = match obtain_all(session, config) {
         Ok(bundles) => bundles,
         Err(refusal) => return Report::new(&config.name, refusal.outcome()),
@@ -233,7 +263,13 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
         Ok((!placed.is_empty()).then(|| change::of_bundles(config, survey, &placed, &intent, upcoming)))
     };
     let look = change::look(config);
-    change::carry_out(session, config, verb, &look, &build)
+    let report = change::carry_out(session, config, verb, &look, &build);
+    if matches!(config.source, SourceConfig::Acme(_)) {
+        for bundle in &bundles {
+            acme::installed(session, config, &report.outcome, bundle.leaf().fingerprint());
+        }
+    }
+    report
 }
 
 /// The plan of a change whose certificate is only made when it is wanted in earnest: a dry run asks for no passphrase, and leaves no
@@ -241,6 +277,9 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
 fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &str) -> Result<Report, Refusal> {
     if let SourceConfig::LocalCa { ca, days, .. } = &config.source {
         super::ca::admit(session, ca, &config.names, *days)?;
+    }
+    if let SourceConfig::Acme(source) = &config.source {
+        acme::admit(session, config, source)?;
     }
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     let upcoming = change::upcoming(session, config, &survey)?;
@@ -266,7 +305,8 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bu
             .and(pair.installed.chain.as_ref())
             .and_then(|chain| Generate::like(chain.leaf().key_kind()));
         let keep = if keep_key { key_in_place(pair) } else { None };
-        let bundle = obtain::from_source(session, config, kind, keep)?;
+        let leaf = pair.installed.chain.as_ref().map(Chain::leaf);
+        let bundle = obtain::from_source(session, config, kind, keep, leaf)?;
         acceptable(&bundle, config, &survey, session.host.now(), session.options.force)?;
         bundles.push(bundle);
     }

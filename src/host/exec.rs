@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -101,6 +102,36 @@ pub fn run(command: &Command, extra_env: &[(&str, &str)]) -> Ran {
     };
     let (output, truncated) = tail.finish();
     Ran { status, output, truncated, took: start.elapsed() }
+}
+
+/// As [`run`], with `input` to read: from memory, so that a program that reads none of it holds up nothing, and none of it is ever
+/// among its arguments or in its environment.
+#[must_use]
+pub fn run_fed(command: &Command, input: &[u8]) -> Ran {
+    let start = Instant::now();
+    let mut tail = Tail::of(KEPT);
+    let status = match fed(input).and_then(|input| start_fed(command, input)) {
+        Ok((child, pipe)) => attend(child, pipe, start + command.limit(), &mut tail),
+        Err(error) => Status::NotStarted(error),
+    };
+    let (output, truncated) = tail.finish();
+    Ran { status, output, truncated, took: start.elapsed() }
+}
+
+/// A file without a name that holds these bytes, to be read from its beginning.
+fn fed(input: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("input", MemfdFlags::CLOEXEC)?);
+    file.write_all(input)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(file)
+}
+
+fn start_fed(command: &Command, input: File) -> io::Result<(Child, File)> {
+    let mut prepared = prepare(command)?;
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    prepared.stdin(input).stdout(writer.try_clone()?).stderr(writer);
+    Ok((prepared.spawn()?, File::from(reader)))
 }
 
 /// The standard output of a program that only looks, whole.

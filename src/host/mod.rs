@@ -3,10 +3,12 @@
 
 pub mod account;
 pub mod attributes;
+pub mod challenge;
 pub mod clock;
 pub mod demo_server;
 pub mod dir;
 pub mod exec;
+pub mod http;
 pub mod lock;
 pub mod passphrase;
 pub mod probe;
@@ -188,6 +190,19 @@ impl Host {
         let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
         match announced {
             Ok(()) => exec::run(command, &[]),
+            Err(error) => Ran::not_started(error),
+        }
+    }
+
+    /// Runs a command that changes something elsewhere, with `input` on its standard input.
+    #[must_use]
+    pub fn run_fed(&self, command: &Command, input: &[u8]) -> Ran {
+        if let Err(error) = exec::check_program(command) {
+            return Ran::not_started(io::Error::other(explain(&error)));
+        }
+        let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
+        match announced {
+            Ok(()) => exec::run_fed(command, input),
             Err(error) => Ran::not_started(error),
         }
     }

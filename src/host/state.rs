@@ -8,6 +8,7 @@
 //! STATE/ledger                     receipts
 //! STATE/ca/NAME/                   a local certificate authority
 //! STATE/requests/TARGET/N/         a request to a CA elsewhere, and the key that waits for its answer
+//! STATE/acme/                      accounts, orders under way, what CAs said about renewal
 //! ```
 
 use std::ffi::{OsStr, OsString};

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::escape::acts;
 use super::{Answer, Body, Failure, Saved};
 use crate::flow::Report;
+use crate::flow::acme::AccountView;
 use crate::flow::backups::Generation;
 use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
@@ -81,6 +82,7 @@ enum Results<'a> {
     Requested([&'a Requested; 1]),
     Exported([&'a Exported; 1]),
     Authority([&'a ca::Done; 1]),
+    Accounts(&'a [AccountView]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -100,6 +102,7 @@ impl<'a> Envelope<'a> {
             Body::Requested(requested) => (Results::Requested([requested]), None),
             Body::Exported(exported) => (Results::Exported([exported]), None),
             Body::Authority(done) => (Results::Authority([done]), None),
+            Body::Accounts(accounts) => (Results::Accounts(accounts), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

@@ -21,6 +21,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::config::Problem;
+use crate::flow::acme::AccountView;
 use crate::flow::backups::Generation;
 use crate::flow::ca::{self, AuthorityView};
 use crate::flow::check::Checked;
@@ -90,6 +91,8 @@ pub enum Body {
     Exported(Exported),
     /// What else a certificate authority did.
     Authority(ca::Done),
+    /// Accounts at certificate authorities that speak ACME.
+    Accounts(Vec<AccountView>),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.

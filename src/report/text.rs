@@ -1,5 +1,6 @@
 //! For people: what was done, what it means, what to type next.
 
+mod account;
 mod authority;
 mod change;
 mod check;
@@ -45,6 +46,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Requested(requested) => request::requested(requested, view, &mut out, &mut err),
         Body::Exported(exported) => self::exported(exported, &mut out),
         Body::Authority(done) => authority::done(done, &mut out),
+        Body::Accounts(views) => account::shown(views, answer.command, view, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }

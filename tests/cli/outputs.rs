@@ -53,6 +53,10 @@ fn the_pages_list_what_there_is() {
         "ca crl",
         "ca rekey",
         "ca export",
+        "acme account create",
+        "acme account show",
+        "acme account roll-key",
+        "acme account deactivate",
         "demo",
     ] {
         assert!(shapes.contains(&format!("\"command\": \"{verb}\"")), "{verb} has no example in docs/json.md");

@@ -1,23 +1,18 @@
-//! Writing certificates. With `fields` and `listing` the only files that know the library which encodes them; every field is set here,
-//! for its defaults are those of a test.
+//! Writing certificates. Every field is set here, for the defaults of the library that encodes them are those of a test.
 
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256,
     SubjectPublicKeyInfo,
 };
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use time::{Duration, OffsetDateTime};
-use zeroize::Zeroizing;
 
 use super::error::CaError;
-use super::fields::{
-    BACKDATED, Published, alternative, anniversary, common_name, constraints, named, serial, usages, whole_second,
-};
+use super::fields::{BACKDATED, Published, anniversary, common_name, constraints, named, serial, whole_second};
 use super::hierarchy::Hierarchy;
 use super::permitted::Permitted;
 use crate::cert::codec::signed;
 use crate::cert::{Certificate, Chain, KeyKind, Name, PrivateKey, Signed, issued_by};
+use crate::source::encode::{alternative, signing, usages};
 
 /// Days that a certificate lives at most, as public ones since March 2026 (CA/Browser Forum ballot SC-081).
 pub const MOST_DAYS: u32 = 200;
@@ -193,18 +188,4 @@ fn prove(leaf: &Certificate, issuer: &Certificate, subject: &Subject<'_>, now: O
 
 fn read(der: &[u8]) -> Result<Certificate, CaError> {
     Certificate::from_der(der).map_err(|_| CaError::Other("it cannot be read"))
-}
-
-/// The key for the encoder, whose own copy is wiped as well. The algorithms are those of [`PrivateKey::sign`].
-pub(super) fn signing(key: &PrivateKey) -> Result<Zeroizing<KeyPair>, CaError> {
-    let algorithm = match key.kind() {
-        KeyKind::P256 => &PKCS_ECDSA_P256_SHA256,
-        KeyKind::P384 => &PKCS_ECDSA_P384_SHA384,
-        KeyKind::P521 => &PKCS_ECDSA_P521_SHA512,
-        KeyKind::Ed25519 => &PKCS_ED25519,
-        KeyKind::Rsa(_) => &PKCS_RSA_SHA256,
-        other @ KeyKind::Other(_) => return Err(CaError::CannotSign(other.clone())),
-    };
-    let der = PrivatePkcs8KeyDer::from(key.pkcs8_der().expose());
-    Ok(Zeroizing::new(KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm)?))
 }

@@ -13,6 +13,7 @@ use super::rekey::NotYet;
 use crate::cert::codec::pkcs8::Pkcs8Failure;
 use crate::cert::{KeyError, KeyKind, Name, Untrusted};
 use crate::host::dir::DiskError;
+use crate::source::encode::Unsigned;
 
 /// A local CA cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +160,15 @@ pub enum CaError {
     /// A call failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
+}
+
+impl From<Unsigned> for CaError {
+    fn from(error: Unsigned) -> Self {
+        match error {
+            Unsigned::Kind(kind) => Self::CannotSign(kind),
+            Unsigned::Encoder(error) => error.into(),
+        }
+    }
 }
 
 impl CaError {

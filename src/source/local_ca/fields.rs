@@ -1,16 +1,16 @@
 //! What stands in the fields of a certificate that is issued here.
 
 use rcgen::{
-    CidrSubnet, CrlDistributionPoint, CustomExtension, DistinguishedName, DnType, GeneralSubtree, KeyUsagePurpose,
-    NameConstraints, SanType, SerialNumber,
+    CidrSubnet, CrlDistributionPoint, CustomExtension, DistinguishedName, DnType, GeneralSubtree, NameConstraints,
+    SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::error::CaError;
 use super::permitted::{Permitted, Subtree};
+use crate::cert::Name;
 use crate::cert::codec::signed;
-use crate::cert::{KeyKind, Name};
 
 /// What is begun this much earlier is valid on clients whose clock is slow.
 pub(super) const BACKDATED: Duration = Duration::HOUR;
@@ -82,23 +82,6 @@ pub(super) fn common_name(names: &[Name]) -> Option<&str> {
     match names.first() {
         Some(Name::Dns(name)) if name.len() <= 64 => Some(name),
         Some(Name::Dns(_) | Name::Ip(_)) | None => None,
-    }
-}
-
-pub(super) fn alternative(name: &Name) -> Result<SanType, rcgen::Error> {
-    match name {
-        Name::Dns(name) => Ok(SanType::DnsName(name.as_str().try_into()?)),
-        Name::Ip(address) => Ok(SanType::IpAddress(*address)),
-    }
-}
-
-/// RFC 5246 section 7.4.2: a client of TLS 1.2 may encrypt to an RSA key.
-pub(super) fn usages(kind: &KeyKind) -> Vec<KeyUsagePurpose> {
-    match kind {
-        KeyKind::Rsa(_) => vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment],
-        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 | KeyKind::Other(_) => {
-            vec![KeyUsagePurpose::DigitalSignature]
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevocationReason, Revo
 use time::{Duration, OffsetDateTime};
 
 use super::authority::Authority;
-use super::certify::{issuer_of, signing};
+use super::certify::issuer_of;
 use super::error::CaError;
 use super::fields::{BACKDATED, whole_second};
 use super::held::Held;
@@ -14,6 +14,7 @@ use super::record::{self, Line, Listed, Reason, Record, Revocation};
 use crate::cert::codec::signed;
 use crate::cert::{Certificate, PrivateKey, RevocationList};
 use crate::sensitive::Sensitive;
+use crate::source::encode::signing;
 
 /// Days that a list is good for at most.
 pub const MOST_LIST_DAYS: u32 = 366;

@@ -1,16 +1,12 @@
 //! Writing a request. What the encoder writes is read back before anybody gets it.
 
 use rcgen::string::PrintableString;
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256, SanType,
-};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use zeroize::Zeroizing;
+use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose};
 
 use super::error::RequestError;
 use crate::cert::codec::pem;
-use crate::cert::{self, KeyKind, Name, PrivateKey, SubjectKey, SubjectPart};
+use crate::cert::{self, Name, PrivateKey, SubjectKey, SubjectPart};
+use crate::source::encode::{alternative, signing, usages};
 
 /// A wish for a certificate from a CA elsewhere.
 pub struct Order {
@@ -107,36 +103,6 @@ fn distinguished(subject: &[SubjectPart]) -> Result<DistinguishedName, RequestEr
         name.push(kind, value);
     }
     Ok(name)
-}
-
-/// The key for the encoder, whose own copy is wiped as well.
-fn signing(key: &PrivateKey) -> Result<Zeroizing<KeyPair>, RequestError> {
-    let algorithm = match key.kind() {
-        KeyKind::P256 => &PKCS_ECDSA_P256_SHA256,
-        KeyKind::P384 => &PKCS_ECDSA_P384_SHA384,
-        KeyKind::P521 => &PKCS_ECDSA_P521_SHA512,
-        KeyKind::Ed25519 => &PKCS_ED25519,
-        KeyKind::Rsa(_) => &PKCS_RSA_SHA256,
-        other @ KeyKind::Other(_) => return Err(RequestError::CannotSign(other.clone())),
-    };
-    let der = PrivatePkcs8KeyDer::from(key.pkcs8_der().expose());
-    Ok(Zeroizing::new(KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm)?))
-}
-
-fn alternative(name: &Name) -> Result<SanType, rcgen::Error> {
-    match name {
-        Name::Dns(name) => Ok(SanType::DnsName(name.as_str().try_into()?)),
-        Name::Ip(address) => Ok(SanType::IpAddress(*address)),
-    }
-}
-
-/// RFC 5246 section 7.4.2: a client of TLS 1.2 may encrypt to an RSA key.
-fn usages(kind: &KeyKind) -> Vec<KeyUsagePurpose> {
-    let mut usages = vec![KeyUsagePurpose::DigitalSignature];
-    if matches!(kind, KeyKind::Rsa(_)) {
-        usages.push(KeyUsagePurpose::KeyEncipherment);
-    }
-    usages
 }
 
 /// Reads it as a CA would, its signature and all.

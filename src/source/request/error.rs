@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cert::{KeyError, KeyKind, SubjectKey};
 use crate::host::dir::DiskError;
+use crate::source::encode::Unsigned;
 
 /// A request cannot be made, kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,15 @@ pub enum RequestError {
     /// A call failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
+}
+
+impl From<Unsigned> for RequestError {
+    fn from(error: Unsigned) -> Self {
+        match error {
+            Unsigned::Kind(kind) => Self::CannotSign(kind),
+            Unsigned::Encoder(error) => Self::Encode(error),
+        }
+    }
 }
 
 impl RequestError {

@@ -1,0 +1,393 @@
+//! The one HTTP client, for ACME: HTTPS alone, one request a connection, and a limit on everything.
+//!
+//! A server that is asked may be in wrong hands or broken. So each request has one time limit from the look-up of the name to the last
+//! byte, all requests together have another, an answer has a most length, a redirect is not followed, and a wait that the server
+//! asks for is cut to [`MOST_WAIT`] before anybody adds it to a clock.
+
+mod exchange;
+
+use std::future::Future;
+use std::io;
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http_body_util::BodyExt;
+use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::tls::{self, ProbeError};
+use crate::cert::Certificate;
+use crate::endpoint::{Endpoint, Sni, Start};
+
+/// The longest wait of a server that is passed on: a longer one counts as this.
+pub const MOST_WAIT: Duration = Duration::from_hours(24);
+
+const USER_AGENT: &str = concat!("reseal/", env!("CARGO_PKG_VERSION"));
+
+/// How much a client puts up with.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For one request, from the look-up of the name to the last byte of the answer.
+    pub request: Duration,
+    /// For all requests of this client together, from its making on.
+    pub total: Duration,
+    /// Bytes of one answer's body.
+    pub body: usize,
+}
+
+impl Patience {
+    /// 30 seconds a request, a megabyte an answer.
+    #[must_use]
+    pub fn within(total: Duration) -> Self {
+        Self { request: Duration::from_secs(30), total, body: 1024 * 1024 }
+    }
+}
+
+/// Whom the client trusts to be the server.
+pub enum Roots {
+    /// Whoever the operating system trusts.
+    System,
+    /// These alone.
+    These(Vec<Certificate>),
+}
+
+/// A client.
+#[derive(Clone)]
+pub struct Web {
+    config: Arc<ClientConfig>,
+    patience: Patience,
+    until: Instant,
+    noted: Arc<Mutex<Noted>>,
+}
+
+/// What the last answer said beside its body, which the layers above drop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// How long to wait before asking again, at most [`MOST_WAIT`].
+    pub retry_after: Option<Duration>,
+    /// Links: relation and target as they were written (RFC 8288).
+    pub links: Vec<(String, String)>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header; a wait that it asks for is in seconds, and at most [`MOST_WAIT`].
+    pub headers: HeaderMap,
+    /// Its body: text, as everything in ACME is.
+    pub body: String,
+}
+
+/// A request got no answer that could be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// The address is none for HTTPS.
+    #[error("{url:?} is no address to ask: {why}")]
+    Url {
+        /// As it was written.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// There is no root to trust.
+    #[error("cannot ask any server: {0}")]
+    Roots(String),
+    /// The host's name has no address.
+    #[error("cannot ask {server}")]
+    Lookup {
+        /// Host and port.
+        server: String,
+        /// Why.
+        #[source]
+        source: ProbeError,
+    },
+    /// It could not be reached, or the conversation broke off.
+    #[error("cannot {what} {server}")]
+    Io {
+        /// What was done.
+        what: &'static str,
+        /// Host and port.
+        server: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Time was up.
+    #[error("{server} did not finish its answer within {:.0} s", limit.as_secs_f32())]
+    Late {
+        /// Host and port.
+        server: String,
+        /// The limit that was hit.
+        limit: Duration,
+    },
+    /// The answer is not HTTP, or one that is not taken.
+    #[error("the answer of {server} cannot be used: {why}")]
+    Answer {
+        /// Host and port.
+        server: String,
+        /// Why. May quote the server.
+        why: String,
+    },
+}
+
+impl WebError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "ACME is spoken over HTTPS alone: give the directory's https address",
+            Self::Roots(_) => "install ca-certificates, or give `root` with the file of the server's root",
+            Self::Lookup { .. } => "see that the name is right and that this machine's resolver answers",
+            Self::Io { source, .. } if distrusted(source) => {
+                "for a CA of your own give `root` with the file of its root certificate"
+            }
+            Self::Io { .. } => "see that the server runs and can be reached from here; a proxy is not used",
+            Self::Late { .. } => "try again later; what was begun is gone on with",
+            Self::Answer { .. } => "see that the address is that of an ACME directory",
+        }
+    }
+}
+
+/// Whether the server's certificate was refused.
+fn distrusted(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+impl Web {
+    /// A client whose time begins now.
+    ///
+    /// # Errors
+    /// There is no root that could be trusted.
+    pub fn new(roots: &Roots, patience: Patience) -> Result<Self, WebError> {
+        let mut store = RootCertStore::empty();
+        match roots {
+            Roots::System => {
+                let found = rustls_native_certs::load_native_certs();
+                let _ = store.add_parsable_certificates(found.certs);
+                if store.is_empty() {
+                    return Err(WebError::Roots("this machine has no roots that it trusts".to_owned()));
+                }
+            }
+            Roots::These(roots) => {
+                for root in roots {
+                    store
+                        .add(CertificateDer::from(root.der().to_vec()))
+                        .map_err(|error| WebError::Roots(format!("{} is no root: {error}", root.title())))?;
+                }
+            }
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| WebError::Roots(error.to_string()))?
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { config: Arc::new(config), patience, until: Instant::now() + patience.total, noted: Arc::default() })
+    }
+
+    /// How much of the total time is left.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// What the last answer said beside its body.
+    #[must_use]
+    pub fn noted(&self) -> Noted {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks, and waits for the whole answer. An answer of any status but a redirect is an answer.
+    ///
+    /// # Errors
+    /// There was none that could be used; see [`WebError`].
+    pub fn ask(&self, method: &Method, url: &str, headers: &HeaderMap, body: &[u8]) -> Result<Reply, WebError> {
+        let place = Place::of(url)?;
+        let server = place.endpoint.address();
+        let limit = self.patience.request.min(self.left());
+        let end = Instant::now() + limit;
+        let late = || WebError::Late { server: server.clone(), limit: self.patience.request.min(self.patience.total) };
+        let left = || Some(end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
+        let addresses = tls::addresses(&place.endpoint, left().ok_or_else(late)?)
+            .map_err(|source| WebError::Lookup { server: server.clone(), source })?;
+        let mut refused = None;
+        let mut socket = None;
+        let most = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        for (address, others) in addresses.iter().zip((1..=most).rev()) {
+            // One that swallows everything leaves its share of the time to those after it.
+            match TcpStream::connect_timeout(address, left().ok_or_else(late)? / others) {
+                Ok(open) => {
+                    socket = Some(open);
+                    break;
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        let failed = |what: &'static str| {
+            let server = server.clone();
+            move |source: io::Error| {
+                let late = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock].contains(&source.kind());
+                if late { WebError::Late { server, limit } } else { WebError::Io { what, server, source } }
+            }
+        };
+        let Some(socket) = socket else {
+            return Err(failed("reach")(refused.unwrap_or_else(|| io::ErrorKind::NotFound.into())));
+        };
+        let _ = socket.set_nodelay(true);
+        let connection = ClientConnection::new(Arc::clone(&self.config), place.name.clone())
+            .map_err(|error| failed("begin TLS with")(io::Error::other(error)))?;
+        let mut stream = StreamOwned::new(connection, exchange::Timed { socket, end });
+        exchange::send(&mut stream, method, &place.authority, &place.path, headers, body).map_err(failed("ask"))?;
+        let told = exchange::receive(&mut stream, *method == Method::HEAD, self.patience.body);
+        let mut reply = told.map_err(|error| match error {
+            exchange::Bad::Io(error) => failed("hear")(error),
+            exchange::Bad::Answer(why) => WebError::Answer { server: server.clone(), why },
+        })?;
+        if reply.status.is_redirection() {
+            let to = reply.headers.get(header::LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
+            let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
+            let why = format!("it redirects{to}, which is not followed");
+            return Err(WebError::Answer { server, why });
+        }
+        self.note(&mut reply.headers);
+        Ok(reply)
+    }
+
+    /// Keeps what the layers above drop, and makes the wait one that can be added to any clock.
+    fn note(&self, headers: &mut HeaderMap) {
+        let retry_after = headers.get(header::RETRY_AFTER).and_then(|value| wait_of(value.to_str().ok()?));
+        headers.remove(header::RETRY_AFTER);
+        if let Some(wait) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        let links = headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
+        let links = links.flat_map(links_of).take(MOST_LINKS).collect();
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Noted { retry_after, links };
+    }
+}
+
+const MOST_LINKS: usize = 32;
+
+impl HttpClient for Web {
+    fn request(
+        &self,
+        request: http::Request<BodyWrapper<bytes::Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>> {
+        let web = self.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = match body.collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(never) => match never {},
+            };
+            // One thread, one request at a time: nothing else waits for this one's end.
+            let asked = web.ask(&parts.method, &parts.uri.to_string(), &parts.headers, &body);
+            let reply = asked.and_then(|reply| web.problem_or_good(&parts.uri, reply));
+            let reply = reply.map_err(|error| instant_acme::Error::Other(Box::new(error)))?;
+            let mut response = http::Response::new(reply.body);
+            *response.status_mut() = reply.status;
+            *response.headers_mut() = reply.headers;
+            Ok(BytesResponse::from(response))
+        })
+    }
+}
+
+impl Web {
+    /// An error without a problem document (RFC 7807) comes from something in front of the server, and is told as it is.
+    ///
+    /// # Errors
+    /// It is one.
+    pub fn problem_or_good(&self, uri: &Uri, reply: Reply) -> Result<Reply, WebError> {
+        let good = reply.status.is_success() || reply.status.is_informational();
+        if good || serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&reply.body).is_ok() {
+            return Ok(reply);
+        }
+        let server = uri.authority().map(ToString::to_string).unwrap_or_default();
+        Err(WebError::Answer { server, why: format!("it answers {} without a reason", reply.status) })
+    }
+}
+
+/// A URL, taken apart.
+struct Place {
+    endpoint: Endpoint,
+    name: ServerName<'static>,
+    authority: String,
+    path: String,
+}
+
+impl Place {
+    fn of(url: &str) -> Result<Self, WebError> {
+        let bad = |why| WebError::Url { url: url.to_owned(), why };
+        let uri: Uri = url.parse().map_err(|_| bad("it cannot be read"))?;
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") => return Err(bad("http is not encrypted")),
+            Some(_) | None => return Err(bad("it does not begin with https://")),
+        }
+        let authority = uri.authority().ok_or_else(|| bad("it has no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(bad("it has a user's name in it"));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host.clone()).map_err(|_| bad("its host is neither a name nor an address"))?;
+        let port = match authority.as_str().rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+            Some(_) => authority.port_u16().ok_or_else(|| bad("its port is none"))?,
+            None => 443,
+        };
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let endpoint = Endpoint { host, port, start: Start::Tls, sni: Sni::Host };
+        Ok(Self { endpoint, name, authority: authority.to_string(), path })
+    }
+}
+
+/// Whether this can be asked at all.
+///
+/// # Errors
+/// It is no address for HTTPS.
+pub fn check_url(url: &str) -> Result<(), WebError> {
+    Place::of(url).map(drop)
+}
+
+/// The user agent that every request names (RFC 8555 section 6.1).
+pub(super) fn user_agent() -> &'static str {
+    USER_AGENT
+}
+
+/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date.
+fn wait_of(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().map_or(MOST_WAIT, Duration::from_secs).min(MOST_WAIT));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default().min(MOST_WAIT))
+}
+
+/// The links of one header field: `<target>; rel="relation"`, several with commas between.
+fn links_of(value: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut rest = value;
+    while let Some((_, after)) = rest.split_once('<') {
+        let Some((target, parameters)) = after.split_once('>') else { break };
+        let own = parameters.split_once('<').map_or(parameters, |(own, _)| own);
+        let relation = own.split(';').map(str::trim).find_map(|one| {
+            let (key, value) = one.split_once('=')?;
+            let value = value.trim().trim_end_matches(',').trim().trim_matches('"');
+            key.trim().eq_ignore_ascii_case("rel").then(|| value.to_owned())
+        });
+        found.extend(relation.map(|relation| (relation, target.trim().to_owned())));
+        rest = parameters;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

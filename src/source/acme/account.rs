@@ -1,0 +1,386 @@
+//! An ACME account on disk.
+//!
+//! ```text
+//! STATE/acme/account/NAME/account     directory, contacts, the account's URL once the server has named it
+//! STATE/acme/account/NAME/key         its key
+//! STATE/acme/account/NAME/key.next    the key that is to follow, while it is exchanged
+//! ```
+//!
+//! A key is on disk before the server hears of it. What a run that was killed has left is settled by asking the server which key it
+//! knows (RFC 8555 section 7.3.1).
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::error::AcmeError;
+use super::jws::{AccountKey, Binding};
+use super::place::{AREA, area, existing_area, keep};
+use super::server::Server;
+use crate::host::Host;
+use crate::host::dir::{Dir, DiskError};
+use crate::host::http::Web;
+use crate::host::state::{State, absent_is_none, file_name};
+use crate::sensitive::Sensitive;
+
+const ACCOUNTS: &str = "account";
+const RECORD: &str = "account";
+const KEY: &str = "key";
+const NEXT: &str = "key.next";
+const FORMAT: u32 = 1;
+const NAME_MOST: usize = 64;
+
+/// What is asked of a new account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registration {
+    /// Its name on this machine.
+    pub name: String,
+    /// The server's directory.
+    pub directory: String,
+    /// A file with the roots to trust for the server's own HTTPS; none: those of the system.
+    pub root: Option<PathBuf>,
+    /// Where the CA may write to: `mailto:` addresses.
+    pub contacts: Vec<String>,
+    /// Whether a person has agreed to the server's terms.
+    pub agreed: bool,
+}
+
+/// How an account stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Its key is on disk, and the server has not said yet that it knows it.
+    Begun,
+    /// The server knows it.
+    Valid,
+    /// It was ended.
+    Deactivated,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    format: u32,
+    directory: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<PathBuf>,
+    contacts: Vec<String>,
+    standing: Standing,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    created: OffsetDateTime,
+}
+
+impl Record {
+    fn is_as(&self, wanted: &Registration) -> bool {
+        self.directory == wanted.directory && self.contacts == wanted.contacts && self.root == wanted.root
+    }
+}
+
+/// An account.
+pub struct Account {
+    name: String,
+    dir: Dir,
+    record: Record,
+    key: AccountKey,
+}
+
+impl Account {
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged.
+    pub fn find(state: &State, name: &str) -> Result<Self, AcmeError> {
+        check_name(name)?;
+        let area = accounts(state)?;
+        let dir = area.as_ref().map(|area| absent_is_none(area.sub(&file_name(name)))).transpose()?.flatten();
+        let finished = dir.map(|dir| Ok::<_, DiskError>((begun(&dir)?, dir))).transpose()?;
+        match finished {
+            Some((true, dir)) => Self::read(name, dir),
+            Some((false, _)) | None => Err(AcmeError::Missing { name: name.to_owned(), known: names(area.as_ref())? }),
+        }
+    }
+
+    /// All of them, by name.
+    ///
+    /// # Errors
+    /// One of them is damaged, or the directory cannot be read.
+    pub fn all(state: &State) -> Result<Vec<Self>, AcmeError> {
+        let Some(area) = accounts(state)? else { return Ok(Vec::new()) };
+        names(Some(&area))?.into_iter().map(|name| Self::read(&name, area.sub(&file_name(&name))?)).collect()
+    }
+
+    /// Where an account of this name lies, or would.
+    #[must_use]
+    pub fn place_of(host: &Host, name: &str) -> PathBuf {
+        host.state_dir().join(AREA).join(ACCOUNTS).join(file_name(name))
+    }
+
+    fn read(name: &str, dir: Dir) -> Result<Self, AcmeError> {
+        let damaged = |file: &str, why: &str| AcmeError::Damaged { path: dir.path().join(file), why: why.to_owned() };
+        let text = dir.read(OsStr::new(RECORD))?;
+        let record = read_record(text.expose()).map_err(|why| damaged(RECORD, &why))?;
+        let pem = dir.read(OsStr::new(KEY))?;
+        let key = AccountKey::read(&pem).ok_or_else(|| damaged(KEY, "it holds no P-256 key"))?;
+        Ok(Self { name: name.to_owned(), dir, record, key })
+    }
+
+    /// Begins an account: its key and what is wanted are on disk when this returns, and nobody else knows of them. One that was begun
+    /// before with the same directory is gone on with, so is one that is there already and was made by the same words; one that was
+    /// deactivated makes place.
+    ///
+    /// # Errors
+    /// The name is none or taken by another, or a call failed.
+    pub fn begin(state: &State, wanted: &Registration, now: OffsetDateTime) -> Result<Self, AcmeError> {
+        check_name(&wanted.name)?;
+        let area = area(state, ACCOUNTS)?;
+        let name = file_name(&wanted.name);
+        if let Some(dir) = absent_is_none(area.sub(&name))? {
+            if begun(&dir)? {
+                let mut found = Self::read(&wanted.name, dir)?;
+                match found.record.standing {
+                    Standing::Begun if found.record.directory == wanted.directory => {
+                        found.record.contacts.clone_from(&wanted.contacts);
+                        found.record.root.clone_from(&wanted.root);
+                        found.save()?;
+                        return Ok(found);
+                    }
+                    // Asked for a second time: the server is asked whether it still knows it.
+                    Standing::Valid if found.record.is_as(wanted) => return Ok(found),
+                    Standing::Begun | Standing::Valid => {
+                        return Err(AcmeError::Exists { name: found.name, directory: found.record.directory });
+                    }
+                    Standing::Deactivated => sweep(&found.dir)?,
+                }
+            } else {
+                sweep(&dir)?;
+            }
+        }
+        let dir = area.sub_or_make(&name, 0o700)?;
+        let key = AccountKey::generate()?;
+        let record = Record {
+            format: FORMAT,
+            directory: wanted.directory.clone(),
+            root: wanted.root.clone(),
+            contacts: wanted.contacts.clone(),
+            standing: Standing::Begun,
+            id: None,
+            created: now,
+        };
+        keep(&dir, KEY, &Sensitive::from(key.pem().expose().to_vec()))?;
+        let account = Self { name: wanted.name.clone(), dir, record, key };
+        account.save()?;
+        Ok(account)
+    }
+
+    /// Registers an account, unless it is. The server is asked first whether it knows the key, as it does when an earlier run was killed right
+    /// after registering.
+    ///
+    /// # Errors
+    /// The terms were not agreed to, an external account is wanted, the server refuses, or the answer could not be kept; then
+    /// running it again finds the same account.
+    pub fn register(&mut self, web: &Web, agreed: bool, binding: Option<&Binding>) -> Result<(), AcmeError> {
+        let server = Server::open(web, &self.record.directory)?;
+        server.admit(&self.record.directory, agreed, binding.is_some())?;
+        let known = server.account_of(&self.key)?;
+        let id = match known {
+            Some(id) => id,
+            None => server.register(&self.key, &self.record.contacts, agreed, binding)?,
+        };
+        self.record.id = Some(id);
+        self.record.standing = Standing::Valid;
+        self.save()
+    }
+
+    /// Gives the account another key, which is on disk before the server hears of it.
+    ///
+    /// # Errors
+    /// The server refuses, or a call failed. Whatever happened, the next run finds out which key the server knows.
+    pub fn roll_key(&mut self, web: &Web) -> Result<(), AcmeError> {
+        let server = Server::open(web, &self.record.directory)?;
+        self.settle_with(&server)?;
+        let id = self.id()?.to_owned();
+        let next = AccountKey::generate()?;
+        keep(&self.dir, NEXT, &Sensitive::from(next.pem().expose().to_vec()))?;
+        match server.change_key(&id, &self.key, &next) {
+            Ok(()) => self.promote(next),
+            Err(AcmeError::Refused(problem)) => {
+                // A refusal is an answer: the server has not taken it.
+                self.dir.unlink(OsStr::new(NEXT))?;
+                Err(AcmeError::Refused(problem))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends what an interrupted exchange of keys has left. Asks the server only when there is something to settle.
+    ///
+    /// # Errors
+    /// The server cannot be asked, or knows neither key.
+    pub fn settle(&mut self, web: &Web) -> Result<(), AcmeError> {
+        if absent_is_none(self.dir.read(OsStr::new(NEXT)))?.is_none() {
+            return Ok(());
+        }
+        let server = Server::open(web, &self.record.directory)?;
+        self.settle_with(&server)
+    }
+
+    fn settle_with(&mut self, server: &Server<'_>) -> Result<(), AcmeError> {
+        let Some(pem) = absent_is_none(self.dir.read(OsStr::new(NEXT)))? else { return Ok(()) };
+        let next = AccountKey::read(&pem);
+        let known = next.as_ref().map(|next| server.account_of(next)).transpose()?.flatten();
+        match next.filter(|_| known.is_some() && known == self.record.id) {
+            Some(next) => self.promote(next),
+            None => Ok(self.dir.unlink(OsStr::new(NEXT))?),
+        }
+    }
+
+    fn promote(&mut self, next: AccountKey) -> Result<(), AcmeError> {
+        self.dir.rename_over(OsStr::new(NEXT), OsStr::new(KEY))?;
+        self.dir.sync()?;
+        self.key = next;
+        Ok(())
+    }
+
+    /// Ends the account at the server, for ever. Its files stay until another of that name is made.
+    ///
+    /// # Errors
+    /// The server refuses or cannot be asked.
+    pub fn deactivate(&mut self, web: &Web) -> Result<(), AcmeError> {
+        let server = Server::open(web, &self.record.directory)?;
+        self.settle_with(&server)?;
+        server.deactivate(self.id()?, &self.key)?;
+        self.record.standing = Standing::Deactivated;
+        self.save()
+    }
+
+    /// Its name on this machine.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The server's directory.
+    #[must_use]
+    pub fn directory(&self) -> &str {
+        &self.record.directory
+    }
+
+    /// The file with the roots to trust for the server's HTTPS.
+    #[must_use]
+    pub fn root(&self) -> Option<&PathBuf> {
+        self.record.root.as_ref()
+    }
+
+    /// Where the CA may write to.
+    #[must_use]
+    pub fn contacts(&self) -> &[String] {
+        &self.record.contacts
+    }
+
+    /// How it stands, as far as this machine knows.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.record.standing
+    }
+
+    /// When it was begun, UTC.
+    #[must_use]
+    pub fn created(&self) -> OffsetDateTime {
+        self.record.created
+    }
+
+    /// The thumbprint of its key (RFC 7638), as servers show it.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        self.key.thumbprint()
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn place(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// Its URL at the server.
+    ///
+    /// # Errors
+    /// It was never registered, or is deactivated.
+    pub fn id(&self) -> Result<&str, AcmeError> {
+        match (self.record.standing, &self.record.id) {
+            (Standing::Valid, Some(id)) => Ok(id),
+            (Standing::Deactivated, _) => Err(AcmeError::Deactivated { name: self.name.clone() }),
+            (Standing::Begun | Standing::Valid, _) => Err(AcmeError::Unregistered { name: self.name.clone() }),
+        }
+    }
+
+    /// Its URL, where the server has named one.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.record.id.as_deref()
+    }
+
+    pub(super) fn key(&self) -> &AccountKey {
+        &self.key
+    }
+
+    fn save(&self) -> Result<(), AcmeError> {
+        let mut bytes = serde_json::to_vec_pretty(&self.record)
+            .map_err(|error| AcmeError::Damaged { path: self.dir.path().join(RECORD), why: error.to_string() })?;
+        bytes.push(b'\n');
+        Ok(keep(&self.dir, RECORD, &Sensitive::from(bytes))?)
+    }
+}
+
+fn accounts(state: &State) -> Result<Option<Dir>, DiskError> {
+    existing_area(state, ACCOUNTS)
+}
+
+/// Whether the record, which is written last, is there.
+fn begun(dir: &Dir) -> Result<bool, DiskError> {
+    Ok(absent_is_none(dir.read(OsStr::new(RECORD)))?.is_some())
+}
+
+fn names(area: Option<&Dir>) -> Result<Vec<String>, DiskError> {
+    let Some(area) = area else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for name in area.names()?.into_iter().filter_map(|name| name.into_string().ok()) {
+        if check_name(&name).is_ok() && begun(&area.sub(OsStr::new(&name))?)? {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// The record goes first: without it, nothing else counts.
+fn sweep(dir: &Dir) -> Result<(), DiskError> {
+    dir.unlink(OsStr::new(RECORD))?;
+    dir.sync()?;
+    for name in dir.names()? {
+        dir.unlink(&name)?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    format: u32,
+}
+
+fn read_record(bytes: &[u8]) -> Result<Record, String> {
+    // The number first: what a later reseal wrote may not even have the same fields.
+    let Numbered { format } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if format != FORMAT {
+        return Err(format!("it has the format {format}, and this reseal reads format {FORMAT}"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+/// Whether the name is one that may become a directory and be written in a configuration.
+fn check_name(name: &str) -> Result<(), AcmeError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let good = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed);
+    if good && name.len() <= NAME_MOST { Ok(()) } else { Err(AcmeError::Name(name.to_owned())) }
+}
