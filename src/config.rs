@@ -222,6 +222,15 @@ pub enum SourceConfig {
         /// What the request asks for besides the names.
         subject: Vec<SubjectPart>,
     },
+    /// A CA elsewhere, to which a command carries requests.
+    Command {
+        /// The command.
+        command: Command,
+        /// The kind of key to make.
+        key: Generate,
+        /// What the request asks for besides the names.
+        subject: Vec<SubjectPart>,
+    },
     /// Files that somebody else keeps fresh.
     Import {
         /// The files, in any packing; never empty.

@@ -262,17 +262,22 @@ fn source(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) ->
         return Some(SourceConfig::None);
     }
     let mut inner = table.table("source", place, problems)?;
-    inner.require("kind", "kind = \"local-ca\", kind = \"acme\", kind = \"csr\" or kind = \"import\"", problems);
+    inner.require(
+        "kind",
+        "kind = \"local-ca\", kind = \"acme\", kind = \"csr\", kind = \"command\" or kind = \"import\"",
+        problems,
+    );
     let (word, at) = inner.text("kind", problems)?;
     let source = match word {
         "local-ca" => local_ca(&mut inner, problems),
         "acme" => acme::read(&mut inner, names, problems).map(SourceConfig::Acme),
         "import" => Some(import(&mut inner, problems)),
         "csr" => csr(&mut inner, problems),
+        "command" => command(&mut inner, problems),
         other => {
-            let hint = match words::nearest(other, &["local-ca", "acme", "csr", "import"]) {
+            let hint = match words::nearest(other, &["local-ca", "acme", "csr", "command", "import"]) {
                 Some(near) => format!("did you mean {near:?}?"),
-                None => "local-ca, acme, csr or import".to_owned(),
+                None => "local-ca, acme, csr, command or import".to_owned(),
             };
             problems.add_with_hint(&at, format!("unknown kind {other:?} of {}", inner.place()), hint);
             return None;
@@ -311,6 +316,23 @@ pub(super) fn key_type(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Op
 
 fn csr(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
     let key = key_type(table, problems);
+    let subject = subject(table, problems);
+    Some(SourceConfig::Csr { key: key?, subject })
+}
+
+fn command(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfig> {
+    table.require(
+        "command",
+        "the program that carries the request: command = [\"/usr/local/bin/ask-our-ca\"]",
+        problems,
+    );
+    let command = table.command("command", problems);
+    let key = key_type(table, problems);
+    let subject = subject(table, problems);
+    Some(SourceConfig::Command { command: command?, key: key?, subject })
+}
+
+fn subject(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<SubjectPart> {
     let mut subject = Vec::new();
     let place = format!("subject of {}", table.place());
     if let Some(mut inner) = table.table("subject", place, problems) {
@@ -323,7 +345,7 @@ fn csr(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<SourceConfi
         }
         inner.finish(problems);
     }
-    Some(SourceConfig::Csr { key: key?, subject })
+    subject
 }
 
 fn import(table: &mut Table<'_>, problems: &mut Problems<'_>) -> SourceConfig {

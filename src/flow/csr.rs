@@ -1,4 +1,7 @@
-//! `csr NAME`: a request to a CA elsewhere, and its answer. The key is made here and stays here.
+//! `csr NAME`: a request to a CA elsewhere. The key is made here and stays here.
+
+mod answer;
+mod carry;
 
 use std::path::PathBuf;
 
@@ -8,15 +11,16 @@ use time::OffsetDateTime;
 use super::install::nothing;
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session, renew};
-use crate::cert::{Certificate, Generate, Name, PrivateKey, Signed, SubjectPart, issued_by};
+use crate::cert::{Certificate, Generate, Name, PrivateKey, SubjectPart};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::host::publish::publish;
 use crate::host::state::State;
 use crate::outcome::Outcome;
-use crate::sensitive::Sensitive;
-use crate::source::import::{self, Imported, Part};
 use crate::source::request::{About, Order, Request, Requests, Waiting};
+
+pub(super) use self::answer::{answered, done, installed};
+pub(super) use self::carry::{Carried, carry};
 
 const VERB: &str = "csr";
 
@@ -247,86 +251,11 @@ fn waits_already(
     Ok(requests.waiting()?.into_iter().rev().find(same))
 }
 
-/// What the CA has sent, put together with the key that waits for it and with what is known of its chain.
-///
-/// # Errors
-/// No request waits, or the certificate is for none of those that do; or what was sent makes no bundle.
-pub(super) fn answered(
-    session: &Session<'_>,
-    target: &str,
-    survey: &Survey,
-    mut parts: Vec<Part>,
-) -> Result<(Imported, u32), Refusal> {
-    let waiting = match of(session, target)? {
-        Some(requests) => requests.waiting()?,
-        None => Vec::new(),
-    };
-    if waiting.is_empty() {
-        return Err(Refusal::new(format!("no request of {target} waits for an answer"))
-            .hint("`reseal csr NAME` makes one; with a key at hand, bring both: `reseal install NAME --from FILE`"));
-    }
-    let sent = import::certificates(&parts)?;
-    let mut found = None;
-    for one in waiting.iter().rev() {
-        let key = one.key()?;
-        if sent.iter().any(|certificate| key.matches(certificate)) {
-            found = Some((one.number, key));
-            break;
-        }
-    }
-    let Some((number, key)) = found else {
-        return Err(stranger(target, &sent, &waiting));
-    };
-    parts.push(Part { label: format!("the key of request {number}"), bytes: key.to_pem() });
-    let imported = import::bundle_from(&parts, None)?;
-    let missing = continuation(imported.bundle.chain(), survey);
-    if missing.is_empty() {
-        return Ok((imported, number));
-    }
-    let pem = missing.iter().map(Certificate::to_pem).collect::<String>();
-    parts.push(Part { label: "the chain in place".to_owned(), bytes: Sensitive::from(pem) });
-    Ok((import::bundle_from(&parts, None)?, number))
-}
-
-/// After its answer is in place the request waits no more.
-pub(super) fn done(session: &Session<'_>, target: &str, number: u32) -> Result<(), Refusal> {
+fn all_of(session: &Session<'_>, target: &str) -> Result<Vec<Waiting>, Refusal> {
     match of(session, target)? {
-        Some(requests) => Ok(requests.forget(number)?),
-        None => Ok(()),
+        Some(requests) => Ok(requests.waiting()?),
+        None => Ok(Vec::new()),
     }
-}
-
-/// The certificates in place by which a chain goes on that was sent without them.
-fn continuation(chain: &crate::cert::Chain, survey: &Survey) -> Vec<Certificate> {
-    let known: Vec<&Certificate> = survey
-        .pairs
-        .iter()
-        .filter_map(|pair| pair.installed.chain.as_ref())
-        .flat_map(|chain| chain.intermediates())
-        .collect();
-    let mut missing: Vec<Certificate> = Vec::new();
-    let mut last = chain.certificates().last();
-    while let Some(child) = last {
-        last = known.iter().copied().find(|one| {
-            one.is_ca() && !missing.contains(one) && *one != child && issued_by(child, one) == Signed::Verified
-        });
-        missing.extend(last.cloned());
-    }
-    missing
-}
-
-fn stranger(target: &str, sent: &[Certificate], waiting: &[Waiting]) -> Refusal {
-    let sent: Vec<String> =
-        sent.iter().map(|one| format!("{} (key {})", one.title(), one.spki_digest().short())).collect();
-    let keys: Vec<String> =
-        waiting.iter().map(|one| format!("{} (key {})", one.number, one.about.key.short())).collect();
-    let why = format!(
-        "what was sent is for no key that waits for {target}: it holds {}; the requests are {}",
-        sent.join(", "),
-        keys.join(", ")
-    );
-    Refusal::new(why)
-        .hint("have the CA sign the request that `reseal csr NAME` prints, and bring what it answers to that")
 }
 
 fn of(session: &Session<'_>, target: &str) -> Result<Option<Requests>, Refusal> {
@@ -350,7 +279,7 @@ fn key_in_place(config: &TargetConfig, survey: &Survey) -> Result<PrivateKey, Re
 
 fn usual(config: &TargetConfig) -> Generate {
     match &config.source {
-        SourceConfig::Csr { key, .. } | SourceConfig::LocalCa { key, .. } => *key,
+        SourceConfig::Csr { key, .. } | SourceConfig::Command { key, .. } | SourceConfig::LocalCa { key, .. } => *key,
         SourceConfig::Acme(acme) => acme.key,
         SourceConfig::None | SourceConfig::Import { .. } => Generate::P256,
     }
@@ -359,7 +288,7 @@ fn usual(config: &TargetConfig) -> Generate {
 /// The subject of the target's source, each part replaced by the same one of the command line.
 fn subject(config: &TargetConfig, wanted: &Wanted) -> Vec<SubjectPart> {
     let configured: &[SubjectPart] = match &config.source {
-        SourceConfig::Csr { subject, .. } => subject,
+        SourceConfig::Csr { subject, .. } | SourceConfig::Command { subject, .. } => subject,
         SourceConfig::None | SourceConfig::LocalCa { .. } | SourceConfig::Acme(_) | SourceConfig::Import { .. } => &[],
     };
     let kept = configured.iter().filter(|part| !wanted.subject.iter().any(|other| other.key == part.key));

@@ -98,7 +98,7 @@ pub fn from_source(
             session.authorities = authorities;
             obtained
         }
-        SourceConfig::Csr { .. } => {
+        SourceConfig::Csr { .. } | SourceConfig::Command { .. } => {
             Err(Refusal::new(format!("the certificates of {} come from a person", config.name))
                 .hint("`reseal csr NAME` makes the request; `reseal install NAME --signed FILE` takes the answer"))
         }

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::change::{self, Intent};
+use super::csr::Carried;
 use super::install::{acceptable, holds, nothing, pairs_for};
 use super::preview::Plan;
 use super::survey::{self, Survey};
@@ -127,7 +128,10 @@ fn one(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) -> 
     let mut decided = decide(session, config, verb);
     // Where a certificate would be ordered from somebody else, the machine lock is taken before, and everything is looked at again: of
     // two runs at the same time, the second finds what the first has put in place.
-    let orders = matches!((&config.source, &decided), (SourceConfig::Acme(_), Ok((Decision::Replace { .. }, _, _))));
+    let orders = matches!(
+        (&config.source, &decided),
+        (SourceConfig::Acme(_) | SourceConfig::Command { .. }, Ok((Decision::Replace { .. }, _, _)))
+    );
     if orders && !session.options.dry_run {
         if let Err(outcome) = session.engine_for(verb, &config.name) {
             return Report::new(&config.name, outcome);
@@ -170,9 +174,10 @@ fn decide(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) 
                 None
             }
         },
-        (Some(chain), SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::Csr { .. }) => {
-            newer(session.host, config, chain.leaf().not_after(), &mut notes).then_some(NEWER)
-        }
+        (
+            Some(chain),
+            SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::Csr { .. } | SourceConfig::Command { .. },
+        ) => newer(session.host, config, chain.leaf().not_after(), &mut notes).then_some(NEWER),
         (None, _) => matches!(config.source, SourceConfig::Import { .. }).then_some(NEWER),
     };
     let means = Means {
@@ -249,9 +254,15 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
         return expected(session, config, why, &what)
             .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
     }
-    let bundles = match obtain_all(session, config) {
+    if session.options.dry_run
+        && let SourceConfig::Command { key, command, .. } = &config.source
+    {
+        return expected(session, config, why, &format!("{key}, brought by {command}"))
+            .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
+    }
+    let bundles = match obtain_all(session, config, why) {
         Ok(bundles) => bundles,
-        Err(refusal) => return Report::new(&config.name, refusal.outcome()),
+        Err(outcome) => return Report::new(&config.name, outcome),
     };
     let intent = Intent { verb, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
     let build = |survey: &Survey, upcoming| {
@@ -263,10 +274,19 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
         Ok((!placed.is_empty()).then(|| change::of_bundles(config, survey, &placed, &intent, upcoming)))
     };
     let look = change::look(config);
-    let report = change::carry_out(session, config, verb, &look, &build);
-    if matches!(config.source, SourceConfig::Acme(_)) {
-        for bundle in &bundles {
-            acme::installed(session, config, &report.outcome, bundle.leaf().fingerprint());
+    let mut report = change::carry_out(session, config, verb, &look, &build);
+    for bundle in &bundles {
+        match &config.source {
+            SourceConfig::Acme(_) => acme::installed(session, config, &report.outcome, bundle.leaf().fingerprint()),
+            SourceConfig::Command { .. } => {
+                if let Err(refusal) = csr::installed(session, &config.name, &report.outcome, bundle.leaf()) {
+                    report.notes.push(format!("its request is answered and still listed: {}", refusal.why));
+                }
+            }
+            SourceConfig::None
+            | SourceConfig::LocalCa { .. }
+            | SourceConfig::Csr { .. }
+            | SourceConfig::Import { .. } => {}
         }
     }
     report
@@ -290,8 +310,9 @@ fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &
     Ok(report)
 }
 
-fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bundle>, Refusal> {
-    let survey = survey::survey(session.host, config, &session.live_dir)?;
+/// A bundle for each kind of key that is wanted; or how the run ends without.
+fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Result<Vec<Bundle>, Outcome> {
+    let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
     let keep_key = session.options.keep_key || config.policy.keep_key;
     let mut bundles: Vec<Bundle> = Vec::new();
     for pair in &survey.pairs {
@@ -306,8 +327,22 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig) -> Result<Vec<Bu
             .and_then(|chain| Generate::like(chain.leaf().key_kind()));
         let keep = if keep_key { key_in_place(pair) } else { None };
         let leaf = pair.installed.chain.as_ref().map(Chain::leaf);
-        let bundle = obtain::from_source(session, config, kind, keep, leaf)?;
-        acceptable(&bundle, config, &survey, session.host.now(), session.options.force)?;
+        let bundle = match &config.source {
+            SourceConfig::Command { command, .. } => {
+                match csr::carry(session, config, command, kind, why).map_err(Refusal::outcome)? {
+                    Carried::Answer(bundle) => *bundle,
+                    Carried::Later(outcome) => return Err(outcome),
+                }
+            }
+            SourceConfig::None
+            | SourceConfig::LocalCa { .. }
+            | SourceConfig::Acme(_)
+            | SourceConfig::Csr { .. }
+            | SourceConfig::Import { .. } => {
+                obtain::from_source(session, config, kind, keep, leaf).map_err(Refusal::outcome)?
+            }
+        };
+        acceptable(&bundle, config, &survey, session.host.now(), session.options.force).map_err(Refusal::outcome)?;
         bundles.push(bundle);
     }
     Ok(bundles)

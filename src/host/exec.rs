@@ -100,7 +100,7 @@ pub fn run(command: &Command, extra_env: &[(&str, &str)]) -> Ran {
         Ok((child, pipe)) => attend(child, pipe, start + command.limit(), &mut tail),
         Err(error) => Status::NotStarted(error),
     };
-    let (output, truncated) = tail.finish();
+    let (output, truncated) = tail.text();
     Ran { status, output, truncated, took: start.elapsed() }
 }
 
@@ -114,7 +114,7 @@ pub fn run_fed(command: &Command, input: &[u8]) -> Ran {
         Ok((child, pipe)) => attend(child, pipe, start + command.limit(), &mut tail),
         Err(error) => Status::NotStarted(error),
     };
-    let (output, truncated) = tail.finish();
+    let (output, truncated) = tail.text();
     Ran { status, output, truncated, took: start.elapsed() }
 }
 
@@ -134,15 +134,24 @@ fn start_fed(command: &Command, input: File) -> io::Result<(Child, File)> {
     Ok((prepared.spawn()?, File::from(reader)))
 }
 
-/// The standard output of a program that only looks, whole.
-///
-/// # Errors
-/// For people: it did not start, failed (with all it said on standard error), or said more than `max` bytes.
-pub fn capture(command: &Command, max: usize) -> Result<String, String> {
+/// What a program answered on standard output, apart from what it said on standard error.
+#[derive(Debug)]
+pub struct Answer {
+    /// How it ended; its output is what came on standard error, its first 64 KiB.
+    pub ran: Ran,
+    /// The answer, its end where there was more.
+    pub out: Vec<u8>,
+    /// How many bytes were dropped before those in `out`.
+    pub dropped: u64,
+}
+
+/// Runs a program that reads `input` and answers on standard output, of which `max` bytes are kept.
+#[must_use]
+pub fn ask(command: &Command, input: &[u8], max: usize) -> Answer {
     let start = Instant::now();
     let mut tail = Tail::of(max);
     let (words, last_words) = std::sync::mpsc::channel();
-    let status = match start_apart(command) {
+    let status = match fed(input).and_then(|input| start_apart(command, input)) {
         Ok((child, out, mut errors)) => {
             std::thread::spawn(move || {
                 let mut text = Vec::new();
@@ -154,16 +163,24 @@ pub fn capture(command: &Command, max: usize) -> Result<String, String> {
         }
         Err(error) => Status::NotStarted(error),
     };
-    let (output, truncated) = tail.finish();
-    let said = last_words.recv_timeout(AFTERMATH).unwrap_or_default();
-    let ran = Ran { status, output: said, truncated: 0, took: start.elapsed() };
+    let (out, dropped) = tail.finish();
+    let output = last_words.recv_timeout(AFTERMATH).unwrap_or_default();
+    Answer { ran: Ran { status, output, truncated: 0, took: start.elapsed() }, out, dropped }
+}
+
+/// The standard output of a program that only looks, whole.
+///
+/// # Errors
+/// For people: it did not start, failed (with all it said on standard error), or said more than `max` bytes.
+pub fn capture(command: &Command, max: usize) -> Result<String, String> {
+    let Answer { ran, out, dropped } = ask(command, &[], max);
     if !ran.ok() {
         return Err(if ran.output.trim().is_empty() { ran.to_string() } else { ran.output });
     }
-    if truncated > 0 {
+    if dropped > 0 {
         return Err(format!("it said more than the {max} bytes that are read"));
     }
-    Ok(output)
+    Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -189,12 +206,12 @@ fn start_group(command: &Command, extra_env: &[(&str, &str)]) -> io::Result<(Chi
 }
 
 /// Starts a program whose output and errors come through a pipe each.
-fn start_apart(command: &Command) -> io::Result<(Child, File, File)> {
+fn start_apart(command: &Command, input: File) -> io::Result<(Child, File, File)> {
     let mut prepared = prepare(command)?;
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     let (errors, error_writer) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&reader, true)?;
-    prepared.stdout(writer).stderr(error_writer);
+    prepared.stdin(input).stdout(writer).stderr(error_writer);
     Ok((prepared.spawn()?, File::from(reader), File::from(errors)))
 }
 
@@ -314,9 +331,15 @@ impl Tail {
         self.dropped += surplus as u64;
     }
 
-    fn finish(mut self) -> (String, u64) {
+    fn finish(mut self) -> (Vec<u8>, u64) {
         self.cut();
-        (String::from_utf8_lossy(&self.kept).into_owned(), self.dropped)
+        (self.kept, self.dropped)
+    }
+
+    /// As text, in which bytes that are no UTF-8 are replaced.
+    fn text(self) -> (String, u64) {
+        let (kept, dropped) = self.finish();
+        (String::from_utf8_lossy(&kept).into_owned(), dropped)
     }
 }
 

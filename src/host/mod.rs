@@ -207,6 +207,21 @@ impl Host {
         }
     }
 
+    /// Runs a command that gets something from elsewhere: `input` on its standard input, the answer on its standard output, of which `max`
+    /// bytes are kept.
+    #[must_use]
+    pub fn ask(&self, command: &Command, input: &[u8], max: usize) -> exec::Answer {
+        let failed = |error| exec::Answer { ran: Ran::not_started(error), out: Vec::new(), dropped: 0 };
+        if let Err(error) = exec::check_program(command) {
+            return failed(io::Error::other(explain(&error)));
+        }
+        let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
+        match announced {
+            Ok(()) => exec::ask(command, input, max),
+            Err(error) => failed(error),
+        }
+    }
+
     /// The standard output of a command that only looks. It is asked once and remembered: 200 targets of one nginx need its
     /// configuration once, not 200 times. [`Host::forget`] ends the memory.
     ///

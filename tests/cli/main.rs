@@ -1,6 +1,7 @@
 //! The real program, run as an administrator runs it.
 
 mod bench;
+mod command;
 mod csr;
 mod export;
 mod inputs;

@@ -1,0 +1,107 @@
+//! What a CA answered, and the request it answers.
+
+use super::{all_of, of};
+use crate::cert::{Certificate, Chain, Signed, issued_by};
+use crate::flow::survey::Survey;
+use crate::flow::{Refusal, Session};
+use crate::outcome::Outcome;
+use crate::sensitive::Sensitive;
+use crate::source::import::{self, Imported, Part};
+use crate::source::request::Waiting;
+
+/// What the CA has sent, put together with the key that waits for it and with what is known of its chain.
+///
+/// # Errors
+/// No request waits, or the certificate is for none of those that do; or what was sent makes no bundle.
+pub(in crate::flow) fn answered(
+    session: &Session<'_>,
+    target: &str,
+    survey: &Survey,
+    mut parts: Vec<Part>,
+) -> Result<(Imported, u32), Refusal> {
+    let waiting = all_of(session, target)?;
+    if waiting.is_empty() {
+        return Err(Refusal::new(format!("no request of {target} waits for an answer"))
+            .hint("`reseal csr NAME` makes one; with a key at hand, bring both: `reseal install NAME --from FILE`"));
+    }
+    let sent = import::certificates(&parts)?;
+    let mut found = None;
+    for one in waiting.iter().rev() {
+        let key = one.key()?;
+        if sent.iter().any(|certificate| key.matches(certificate)) {
+            found = Some((one.number, key));
+            break;
+        }
+    }
+    let Some((number, key)) = found else {
+        return Err(stranger(target, &sent, &waiting));
+    };
+    parts.push(Part { label: format!("the key of request {number}"), bytes: key.to_pem() });
+    let imported = import::bundle_from(&parts, None)?;
+    let missing = continuation(imported.bundle.chain(), survey);
+    if missing.is_empty() {
+        return Ok((imported, number));
+    }
+    let pem = missing.iter().map(Certificate::to_pem).collect::<String>();
+    parts.push(Part { label: "the chain in place".to_owned(), bytes: Sensitive::from(pem) });
+    Ok((import::bundle_from(&parts, None)?, number))
+}
+
+/// After the answer is in place the request of this certificate waits no more.
+pub(in crate::flow) fn installed(
+    session: &Session<'_>,
+    target: &str,
+    outcome: &Outcome,
+    leaf: &Certificate,
+) -> Result<(), Refusal> {
+    if session.options.dry_run || !matches!(outcome, Outcome::Committed { .. } | Outcome::Nothing { .. }) {
+        return Ok(());
+    }
+    for one in all_of(session, target)? {
+        if one.about.key == leaf.spki_digest() {
+            done(session, target, one.number)?;
+        }
+    }
+    Ok(())
+}
+
+/// After its answer is in place the request waits no more.
+pub(in crate::flow) fn done(session: &Session<'_>, target: &str, number: u32) -> Result<(), Refusal> {
+    match of(session, target)? {
+        Some(requests) => Ok(requests.forget(number)?),
+        None => Ok(()),
+    }
+}
+
+/// The certificates in place by which a chain goes on that was sent without them.
+fn continuation(chain: &Chain, survey: &Survey) -> Vec<Certificate> {
+    let known: Vec<&Certificate> = survey
+        .pairs
+        .iter()
+        .filter_map(|pair| pair.installed.chain.as_ref())
+        .flat_map(|chain| chain.intermediates())
+        .collect();
+    let mut missing: Vec<Certificate> = Vec::new();
+    let mut last = chain.certificates().last();
+    while let Some(child) = last {
+        last = known.iter().copied().find(|one| {
+            one.is_ca() && !missing.contains(one) && *one != child && issued_by(child, one) == Signed::Verified
+        });
+        missing.extend(last.cloned());
+    }
+    missing
+}
+
+fn stranger(target: &str, sent: &[Certificate], waiting: &[Waiting]) -> Refusal {
+    let sent: Vec<String> =
+        sent.iter().map(|one| format!("{} (key {})", one.title(), one.spki_digest().short())).collect();
+    let keys: Vec<String> =
+        waiting.iter().map(|one| format!("{} (key {})", one.number, one.about.key.short())).collect();
+    let why = format!(
+        "what was sent is for no key that waits for {target}: it holds {}; the requests are {}",
+        sent.join(", "),
+        keys.join(", ")
+    );
+    Refusal::new(why)
+        .hint("have the CA sign the request that `reseal csr NAME` prints, and bring what it answers to that")
+}
