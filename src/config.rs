@@ -237,6 +237,8 @@ pub enum SourceConfig {
         from: Vec<PathBuf>,
         /// A file that holds the passphrase of the key.
         passphrase_file: Option<PathBuf>,
+        /// The entry of a store that holds several.
+        alias: Option<String>,
     },
     /// A CA that speaks ACME (RFC 8555).
     Acme(AcmeConfig),

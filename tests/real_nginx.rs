@@ -351,6 +351,30 @@ fn a_reload_that_exits_0_and_changes_nothing_is_seen() {
     assert_eq!(fs::read_to_string(nginx.dir.path().join("tls/web.pem")).unwrap(), before);
 }
 
+/// The pair that was installed last says nothing of the other.
+#[test]
+fn of_two_pairs_each_is_judged_and_asked_for_by_itself() {
+    let more = "ssl_certificate ../tls/rsa.pem; ssl_certificate_key ../tls/rsa.key;";
+    let source = "[target.source]\nkind = \"csr\"\n";
+    let Some(nginx) = Nginx::start_serving(source, &pair(90), more) else { return };
+    let renew = || {
+        nginx.with(Options::default(), &mut reseal::event::Silence, |session| {
+            reseal::flow::renew::run(session, &[]).unwrap_or_else(|refusal| panic!("{}", refusal.why)).remove(0)
+        })
+    };
+    // The RSA one signed itself; the other is good, and was proved last.
+    let report = nginx.install(&nginx.bring(&pair(89)), &mut reseal::event::Silence);
+    assert_eq!(report.outcome.exit(), Exit::Good, "{report:?}");
+    let report = renew();
+    assert_eq!(report.outcome.exit(), Exit::Waiting, "{report:?}");
+    let asked = nginx.with(Options::default(), &mut reseal::event::Silence, |session| {
+        reseal::flow::status::run(session, &[]).unwrap_or_else(|refusal| panic!("{}", refusal.why)).remove(0).waiting
+    });
+    let kinds: Vec<&str> = asked.iter().map(|one| one.key.as_str()).collect();
+    assert_eq!(kinds, ["RSA 2048"], "{asked:?}");
+    assert_eq!(renew().outcome.exit(), Exit::Waiting);
+}
+
 #[test]
 fn of_an_rsa_and_an_ecdsa_pair_the_one_of_its_kind_is_replaced() {
     // Relative to the directory of the configuration, as nginx reads it.

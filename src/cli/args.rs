@@ -322,6 +322,12 @@ pub struct Install {
     /// The key in place stays
     #[arg(long, conflicts_with = "key")]
     pub keep_key: bool,
+    /// The entry of a PKCS#12 or Java keystore that holds several
+    #[arg(long, value_name = "NAME", conflicts_with = "signed")]
+    pub alias: Option<String>,
+    /// Take one that is worse than the one in place: self-signed, for fewer names, with a weaker key, ending much earlier
+    #[arg(long)]
+    pub downgrade: bool,
 }
 
 impl Install {

@@ -206,33 +206,25 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn options(global: &Global, verb: &Verb) -> Options {
-    let (live, keep_key) = match verb {
-        Verb::Renew { live, keep_key, .. } => (*live, *keep_key),
-        Verb::Install(install) => (false, install.keep_key),
-        Verb::Backups { .. }
-        | Verb::Check { .. }
-        | Verb::Report { .. }
-        | Verb::Scan(_)
-        | Verb::Csr(_)
-        | Verb::Export(_)
-        | Verb::Restore { .. }
-        | Verb::Recover { .. }
-        | Verb::Prune(_)
-        | Verb::History { .. }
-        | Verb::Status { .. }
-        | Verb::Init { .. }
-        | Verb::PostUpgrade { .. }
-        | Verb::Adopt { .. }
-        | Verb::Ca { .. }
-        | Verb::Acme { .. }
-        | Verb::Demo
-        | Verb::DemoServer { .. } => (false, false),
+    let mut options = Options {
+        dry_run: global.dry_run,
+        force: global.force,
+        wait: Duration::from_secs(u64::from(global.wait)),
+        secrets: secrets(global),
+        ..Options::default()
     };
-    let secrets = secrets(global);
-    let wait = Duration::from_secs(u64::from(global.wait));
-    let trust =
-        if let Verb::Check { trust, .. } | Verb::Report { trust, .. } = verb { trust.clone() } else { Vec::new() };
-    Options { dry_run: global.dry_run, force: global.force, live, keep_key, wait, secrets, trust }
+    if let Verb::Renew { live, keep_key, .. } = verb {
+        (options.live, options.keep_key) = (*live, *keep_key);
+    }
+    if let Verb::Install(words) = verb {
+        options.keep_key = words.keep_key;
+        options.downgrade = words.downgrade;
+        options.alias.clone_from(&words.alias);
+    }
+    if let Verb::Check { trust, .. } | Verb::Report { trust, .. } = verb {
+        options.trust.clone_from(trust);
+    }
+    options
 }
 
 /// Where a passphrase may come from.

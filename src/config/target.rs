@@ -361,5 +361,6 @@ fn import(table: &mut Table<'_>, problems: &mut Problems<'_>) -> SourceConfig {
     if listed.is_some_and(|listed| listed.is_empty()) {
         problems.add(table.span(), format!("{} is empty", table.named("from")));
     }
-    SourceConfig::Import { from, passphrase_file: table.path("passphrase_file", problems) }
+    let alias = table.text("alias", problems).map(|(word, _)| word.to_owned());
+    SourceConfig::Import { from, passphrase_file: table.path("passphrase_file", problems), alias }
 }

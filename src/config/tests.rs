@@ -123,7 +123,8 @@ fn every_key_has_its_meaning() {
         proxy.source,
         SourceConfig::Import {
             from: vec![PathBuf::from("/a.pem"), PathBuf::from("/b.pem")],
-            passphrase_file: Some(PathBuf::from("/p"))
+            passphrase_file: Some(PathBuf::from("/p")),
+            alias: None,
         }
     );
     assert_eq!(proxy.policy.renew_before, RenewBefore::Days(20), "from [defaults]");

@@ -17,9 +17,9 @@ use crate::digest::Digest;
 use crate::host::publish::publish;
 use crate::host::state::State;
 use crate::outcome::Outcome;
-use crate::source::request::{About, Order, Request, Requests, Waiting};
+use crate::source::request::{self, About, Order, Request, Requests, Waiting};
 
-pub(super) use self::answer::{answered, done, installed};
+pub(super) use self::answer::{answered, installed};
 pub(super) use self::carry::{Carried, carry};
 
 const VERB: &str = "csr";
@@ -168,35 +168,58 @@ pub fn waiting(state: &State, target: &str) -> Result<Vec<Brief>, Refusal> {
     Ok(all.into_iter().map(brief).collect())
 }
 
-/// What a renewal comes to whose certificates a person fetches: a request waits, made now where none did.
+/// What a renewal comes to whose certificates a person fetches: a request waits, made now where none did; of a server with several pairs, one
+/// for each that is due.
 pub(super) fn ensure(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Report {
-    match requested(session, config, &Wanted::default()) {
-        Ok(requested) if requested.number.is_none() => {
-            let mut report = Report::new(&config.name, Outcome::Planned);
-            report.notes.push(format!("a request for {} would be made ({why})", listed_names(&requested.names)));
-            report
-        }
-        Ok(Requested { since, path: Some(request), .. }) => {
-            Report::new(&config.name, Outcome::Waiting { since, request, why: why.to_owned() })
-        }
-        Ok(_) => Report::new(&config.name, Refusal::new("the request has no place").outcome()),
+    match ensured(session, config, why) {
+        Ok(report) => report,
         Err(refusal) => Report::new(&config.name, refusal.outcome()),
     }
 }
 
+fn ensured(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Result<Report, Refusal> {
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let mut report = Report::new(&config.name, Outcome::Planned);
+    for kind in due(&survey, config, session.host.now()) {
+        let requested = requested(session, config, &Wanted { key: kind, ..Wanted::default() })?;
+        let names = listed_names(&requested.names);
+        match (requested.number, requested.path, &report.outcome) {
+            (Some(_), Some(request), Outcome::Planned) => {
+                report.outcome = Outcome::Waiting { since: requested.since, request, why: why.to_owned() };
+            }
+            (Some(number), Some(request), _) => {
+                report.notes.push(format!("request {number} ({}) waits too: {}", requested.key, request.display()));
+            }
+            (_, _, _) => report.notes.push(format!("a request for {names} ({}) would be made ({why})", requested.key)),
+        }
+    }
+    Ok(report)
+}
+
+/// The kinds of keys to ask for: of each pair that is not good by itself, where pairs differ in kind; else what is usual.
+fn due(survey: &Survey, config: &TargetConfig, now: OffsetDateTime) -> Vec<Option<Generate>> {
+    let bad = |pair: &&PairState| !pair.installed.leaf().is_some_and(|leaf| renew::good(&leaf, config, now));
+    let of_kinds: Vec<&PairState> = survey.pairs.iter().filter(|pair| pair.pair.family.is_some()).filter(bad).collect();
+    let kind =
+        |pair: &&PairState| pair.installed.chain.as_ref().and_then(|chain| Generate::like(chain.leaf().key_kind()));
+    let mut kinds: Vec<Option<Generate>> = of_kinds.iter().map(kind).collect();
+    kinds.dedup();
+    if kinds.is_empty() { vec![None] } else { kinds }
+}
+
 fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) -> Result<Requested, Refusal> {
     let survey = survey::survey(session.host, config, &session.live_dir)?;
-    let in_place = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
-    let reused = if reuses(session, config, wanted) { Some(key_in_place(config, &survey)?) } else { None };
+    let reused = if reuses(session, config, wanted) { Some(key_in_place(config, &survey, wanted.key)?) } else { None };
     let kind = match (&reused, wanted.key) {
         (Some(key), _) => key.kind().to_string(),
         (None, Some(kind)) => kind.kind().to_string(),
         (None, None) => usual(config).kind().to_string(),
     };
+    let chosen = subject(config, wanted);
     let about = About {
         at: session.host.now(),
         names: config.names.clone(),
-        subject: subject(config, wanted),
+        subject: request::subject(&config.names, &chosen),
         kind,
         key: Digest::of(reused.as_ref().map(PrivateKey::spki).unwrap_or_default()),
         for_clients: config.needs_client_auth,
@@ -211,7 +234,7 @@ fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) 
         return Err(refused(outcome));
     }
     if !wanted.another
-        && let Some(same) = waits_already(session, &config.name, &about, reused.as_ref(), in_place.map(|it| it.leaf()))?
+        && let Some(same) = waits_already(session, &config.name, &about, reused.as_ref(), &survey)?
     {
         return Requested::of(&config.name, &same, false);
     }
@@ -223,7 +246,7 @@ fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) 
         None => PrivateKey::generate(wanted.key.unwrap_or_else(|| usual(config)))
             .map_err(|error| Refusal::new(error.to_string()))?,
     };
-    let order = Order { names: about.names, subject: about.subject, key, for_clients: about.for_clients };
+    let order = Order { names: about.names, subject: chosen, key, for_clients: about.for_clients };
     let request = Request::make(order)?;
     let state = State::open_or_make(session.host)?;
     let kept = request.keep(&state, &config.name, session.host.now())?;
@@ -236,17 +259,19 @@ fn waits_already(
     target: &str,
     about: &About,
     reused: Option<&PrivateKey>,
-    in_place: Option<&Certificate>,
+    survey: &Survey,
 ) -> Result<Option<Waiting>, Refusal> {
+    let in_place: Vec<&Certificate> =
+        survey.pairs.iter().filter_map(|pair| Some(pair.installed.chain.as_ref()?.leaf())).collect();
     let Some(requests) = of(session, target)? else { return Ok(None) };
     let same = |one: &Waiting| {
         let key = match reused {
             Some(_) => one.about.key == about.key,
-            None => one.about.kind == about.kind && in_place.is_none_or(|leaf| leaf.spki_digest() != one.about.key),
+            None => one.about.kind == about.kind && in_place.iter().all(|leaf| leaf.spki_digest() != one.about.key),
         };
         key && one.about.names == about.names
             && one.about.for_clients == about.for_clients
-            && about.subject.iter().all(|part| part.value.is_empty() || one.about.subject.contains(part))
+            && one.about.subject == about.subject
     };
     Ok(requests.waiting()?.into_iter().rev().find(same))
 }
@@ -269,8 +294,11 @@ fn reuses(session: &Session<'_>, config: &TargetConfig, wanted: &Wanted) -> bool
     wanted.reuse_key || session.options.keep_key || config.policy.keep_key
 }
 
-fn key_in_place(config: &TargetConfig, survey: &Survey) -> Result<PrivateKey, Refusal> {
-    let key = survey.pairs.first().and_then(|pair: &PairState| renew::key_in_place(pair));
+/// The key of the pair of this kind, or of the first one.
+fn key_in_place(config: &TargetConfig, survey: &Survey, kind: Option<Generate>) -> Result<PrivateKey, Refusal> {
+    let family = kind.and_then(|kind| kind.kind().family());
+    let of_kind = |pair: &&PairState| family.is_none() || pair.pair.family.is_none() || pair.pair.family == family;
+    let key = survey.pairs.iter().find(of_kind).and_then(renew::key_in_place);
     key.ok_or_else(|| {
         Refusal::new(format!("{} has no key in place that could be used again", config.name))
             .hint("let a new one be made: leave `--reuse-key` and `keep_key` out")

@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 
 use super::change::{self, Intent};
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, csr, obtain};
+use super::{Options, Refusal, Report, Session, csr, obtain};
 use crate::assess::date;
-use crate::cert::{Bundle, SelfSigned};
+use crate::cert::{Bundle, Certificate, KeyKind, SelfSigned};
 use crate::config::TargetConfig;
 use crate::engine::ConfigTest;
 use crate::outcome::Outcome;
@@ -40,14 +40,11 @@ fn bring(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Report {
         return Report::new(name, outcome);
     }
     match prepare(session, name, inputs) {
-        Ok(Prepared { config, bundle, notes, answers }) => {
+        Ok(Prepared { config, bundle, notes }) => {
             let mut report = install(session, &config, &bundle);
             report.notes.splice(0..0, notes);
-            let in_place = matches!(report.outcome, Outcome::Committed { .. } | Outcome::Nothing { .. });
-            if let Some(number) = answers.filter(|_| in_place && !session.options.dry_run)
-                && let Err(refusal) = csr::done(session, name, number)
-            {
-                report.notes.push(format!("request {number} is answered and still listed: {}", refusal.why));
+            if let Err(refusal) = csr::installed(session, name, &report.outcome, &bundle) {
+                report.notes.push(format!("the request for its key is answered and still listed: {}", refusal.why));
             }
             report
         }
@@ -59,27 +56,26 @@ struct Prepared {
     config: TargetConfig,
     bundle: Bundle,
     notes: Vec<String>,
-    /// The number of the request that is answered.
-    answers: Option<u32>,
 }
 
 fn prepare(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Prepared, Refusal> {
     let config = session.target(name)?.clone();
     let survey = survey::survey(session.host, &config, &session.live_dir)?;
-    let (imported, answers) = match inputs {
+    let imported = match inputs {
         Inputs::Whole(files) => {
             let kept = if session.options.keep_key { keys_in_place(&survey) } else { Vec::new() };
-            (obtain::from_files(session.host, files, kept, &session.options.secrets)?, None)
+            let Options { alias, secrets, .. } = &session.options;
+            obtain::from_files(session.host, files, kept, alias.as_deref(), secrets)?
         }
         Inputs::Answer(files) => {
             let parts = files.iter().map(|path| obtain::read(session.host, path)).collect::<Result<_, _>>()?;
-            let (imported, number) = csr::answered(session, name, &survey, parts)?;
-            (imported, Some(number))
+            csr::answered(session, name, &survey, parts)?
         }
     };
     let notes = imported.notes.iter().map(ToString::to_string).collect();
-    acceptable(&imported.bundle, &config, &survey, session.host.now(), session.options.force)?;
-    Ok(Prepared { config, bundle: imported.bundle, notes, answers })
+    acceptable(&imported.bundle, &config, session.host.now(), session.options.force)?;
+    no_worse(&imported.bundle, &config, &survey, session)?;
+    Ok(Prepared { config, bundle: imported.bundle, notes })
 }
 
 /// The keys that stand in the target's files, for a certificate that came without one.
@@ -147,11 +143,10 @@ pub(super) fn holds(survey: &Survey, index: usize, bundle: &Bundle) -> bool {
 pub(super) fn acceptable(
     bundle: &Bundle,
     config: &TargetConfig,
-    survey: &Survey,
     now: OffsetDateTime,
     force: bool,
 ) -> Result<(), Refusal> {
-    let objections = objections(bundle, config, survey, now);
+    let objections = objections(bundle, config, now);
     match objections.first() {
         Some(_) if !force => Err(Refusal::new(format!(
             "{} is not installed in {}: {}",
@@ -164,7 +159,7 @@ pub(super) fn acceptable(
     }
 }
 
-fn objections(bundle: &Bundle, config: &TargetConfig, survey: &Survey, now: OffsetDateTime) -> Vec<String> {
+fn objections(bundle: &Bundle, config: &TargetConfig, now: OffsetDateTime) -> Vec<String> {
     let leaf = bundle.leaf();
     let mut found = Vec::new();
     if now > leaf.not_after() {
@@ -183,13 +178,66 @@ fn objections(bundle: &Bundle, config: &TargetConfig, survey: &Survey, now: Offs
     if !leaf.serves_tls() {
         found.push("its extended key usage does not include serverAuth".to_owned());
     }
+    found
+}
+
+/// Refuses what is worse than a good one in place, unless that is meant.
+fn no_worse(bundle: &Bundle, config: &TargetConfig, survey: &Survey, session: &Session<'_>) -> Result<(), Refusal> {
     let replaces: Vec<usize> = pairs_for(survey, bundle);
-    let old = replaces.iter().find_map(|index| survey.pairs[*index].installed.chain.as_ref());
-    let own_key = |verdict| matches!(verdict, SelfSigned::Yes | SelfSigned::OwnKeyOtherName);
-    if own_key(SelfSigned::of(leaf)) && old.is_some_and(|old| !own_key(SelfSigned::of(old.leaf()))) {
-        found.push("it is self-signed, and the one in place is not".to_owned());
+    let old = replaces.iter().find_map(|index| survey.pairs.get(*index)?.installed.chain.as_ref());
+    let lost = old.map(|old| losses(bundle.leaf(), old.leaf(), session.host.now())).unwrap_or_default();
+    if lost.is_empty() || session.options.downgrade {
+        return Ok(());
+    }
+    let why = format!(
+        "{} is not installed in {}, for it is worse than {} there: {}",
+        bundle.leaf().title(),
+        config.name,
+        old.map(|old| old.leaf().title()).unwrap_or_default(),
+        lost.join("; ")
+    );
+    Err(Refusal::new(why).hint("bring a better one, or say that this is meant: `--downgrade`"))
+}
+
+/// What would be lost with the one in place. One that signed itself, or that has ended, has nothing to lose.
+fn losses(leaf: &Certificate, old: &Certificate, now: OffsetDateTime) -> Vec<String> {
+    let own_key = |one| matches!(SelfSigned::of(one), SelfSigned::Yes | SelfSigned::OwnKeyOtherName);
+    if own_key(old) || now > old.not_after() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if own_key(leaf) {
+        found.push("it is self-signed, and that one is not".to_owned());
+    }
+    let lost: Vec<String> = old.names().iter().filter(|name| !leaf.covers(name)).map(ToString::to_string).collect();
+    if !lost.is_empty() {
+        found.push(format!("it is not for {}", lost.join(", ")));
+    }
+    if leaf.is_ca() && !old.is_ca() {
+        found.push("it calls itself a CA, which strict clients take from no server".to_owned());
+    }
+    if weaker(leaf.key_kind(), old.key_kind()) {
+        found.push(format!("its key is {}, that one's {}", leaf.key_kind(), old.key_kind()));
+    }
+    // CAs round, and lifetimes get shorter over the years; much less than what is left is an old file, or a mistake.
+    if leaf.not_after() < old.not_after() - (old.not_after() - now) / 3_i32 {
+        found.push(format!("it ends {}, that one {}", date(leaf.not_after()), date(old.not_after())));
     }
     found
+}
+
+/// Whether a key is weaker than another of its family; which family is better nobody can say.
+fn weaker(key: &KeyKind, old: &KeyKind) -> bool {
+    let curve = |kind: &KeyKind| match kind {
+        KeyKind::P256 | KeyKind::Ed25519 => Some(128),
+        KeyKind::P384 => Some(192),
+        KeyKind::P521 => Some(256),
+        KeyKind::Rsa(_) | KeyKind::Other(_) => None,
+    };
+    match (key, old) {
+        (KeyKind::Rsa(bits), KeyKind::Rsa(before)) => bits < before,
+        _ => curve(key).zip(curve(old)).is_some_and(|(bits, before)| bits < before),
+    }
 }
 
 /// As an outcome that nothing has to be done.

@@ -75,6 +75,10 @@ pub struct Options {
     pub live: bool,
     /// Keep the private key.
     pub keep_key: bool,
+    /// Install what is worse than the one in place.
+    pub downgrade: bool,
+    /// The entry of a store that holds several.
+    pub alias: Option<String>,
     /// How long to wait for another reseal.
     pub wait: Duration,
     /// Where a passphrase comes from, and whether one may be asked for.

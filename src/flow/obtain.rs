@@ -14,19 +14,25 @@ use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 use crate::source::import::{self, Imported, Part};
 
-/// Reads a bundle out of files in any packing; `extra` are bytes that are at hand already, such as the key that stays.
+/// Reads a bundle out of files in any packing; `alias` names the entry of a store; `extra` are bytes that are at hand already, such as the key that stays.
 ///
 /// # Errors
 /// A file cannot be read, there is no passphrase, or what the files hold is no bundle.
-pub fn from_files(host: &Host, paths: &[PathBuf], extra: Vec<Part>, secrets: &Secrets) -> Result<Imported, Refusal> {
+pub fn from_files(
+    host: &Host,
+    paths: &[PathBuf],
+    extra: Vec<Part>,
+    alias: Option<&str>,
+    secrets: &Secrets,
+) -> Result<Imported, Refusal> {
     let mut parts: Vec<Part> = paths.iter().map(|path| read(host, path)).collect::<Result<_, _>>()?;
     parts.extend(extra);
-    match import::bundle_from(&parts, None) {
+    match import::bundle_of(&parts, None, alias) {
         // Only a key that turns out to be encrypted is worth a search for its passphrase.
         Err(error) if error.wants_passphrase() => {
             let passphrase =
                 key_passphrase(host, secrets).map_err(|missing| missing.unwrap_or_else(|| Refusal::from(error)))?;
-            import::bundle_from(&parts, Some(&passphrase)).map_err(Refusal::from)
+            import::bundle_of(&parts, Some(&passphrase), alias).map_err(Refusal::from)
         }
         other => other.map_err(Refusal::from),
     }
@@ -103,10 +109,10 @@ pub fn from_source(
                 .hint("`reseal csr NAME` makes the request; `reseal install NAME --signed FILE` takes the answer"))
         }
         SourceConfig::Acme(source) => super::acme::obtain(session, config, source, kind, keep, in_place),
-        SourceConfig::Import { from, passphrase_file } => {
+        SourceConfig::Import { from, passphrase_file, alias } => {
             session.listener.hear(&Event::Obtaining { source: "import".to_owned() });
             let secrets = Secrets { file: passphrase_file.clone(), descriptor: None, may_prompt: false };
-            Ok(from_files(session.host, from, Vec::new(), &secrets)?.bundle)
+            Ok(from_files(session.host, from, Vec::new(), alias.as_deref(), &secrets)?.bundle)
         }
     }
 }

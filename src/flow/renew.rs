@@ -10,8 +10,9 @@ use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, acme, asked, csr, obtain, restore};
 use crate::assess::Finding;
 use crate::cert::codec;
-use crate::cert::installed::Leaf;
+use crate::cert::installed::{self, Leaf};
 use crate::cert::{Bundle, Chain, Generate, Name, PrivateKey};
+use crate::change::{Role, Slot};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::engine::vault::{Manifest, Vault};
@@ -21,6 +22,7 @@ use crate::host::dir::MAX_FILE;
 use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::plan::{self, Decision, Means};
+use crate::sensitive::Sensitive;
 use crate::target;
 
 const VERB: &str = "renew";
@@ -109,10 +111,21 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> 
     let same = |saved: &engine::vault::Saved| match &saved.file {
         Some(file) => host
             .read(&saved.path, MAX_FILE)
-            .is_ok_and(|bytes| Digest::of(crate::sensitive::Sensitive::from(bytes).expose()) == file.sha256),
+            .is_ok_and(|bytes| Digest::of(Sensitive::from(bytes).expose()) == file.sha256),
         None => !host.exists(&saved.path),
     };
-    Some(known && manifest.slots.iter().all(same))
+    Some(known && manifest.slots.iter().all(same) && each_good(host, &site.pairs, config))
+}
+
+/// Whether the leaf of each of several pairs is good: the manifest tells of the one alone that was installed last.
+fn each_good(host: &Host, pairs: &[target::Pair], config: &TargetConfig) -> bool {
+    let [_, _, ..] = pairs else { return true };
+    pairs.iter().all(|pair| {
+        let read = |slot: &Slot| Some((slot.role, Sensitive::from(host.read(&slot.path, MAX_FILE).ok()?)));
+        let Some(contents) = pair.slots.iter().map(read).collect::<Option<Vec<_>>>() else { return false };
+        let parts: Vec<(Role, &[u8])> = contents.iter().map(|(role, bytes)| (*role, bytes.expose())).collect();
+        installed::read(&parts).leaf().is_some_and(|leaf| good(&leaf, config, host.now()))
+    })
 }
 
 /// Whether a leaf that was committed would still pass every check: its own key, its dates with the margin, its names, and that
@@ -167,13 +180,17 @@ fn decide(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) 
         (Some(chain), SourceConfig::Acme(source)) => {
             acme::due(session, config, source, chain.leaf(), &mut notes).then_some("the CA would have it renewed now")
         }
-        (Some(chain), SourceConfig::LocalCa { ca, .. }) => match super::ca::outlived(session, ca, chain.leaf()) {
-            Ok(outlived) => outlived.then_some("it is from a former root of its CA"),
-            Err(refusal) => {
-                notes.push(refusal.why);
-                None
+        (Some(_), SourceConfig::LocalCa { ca, .. }) => {
+            let leaves = survey.pairs.iter().filter_map(|pair| Some(pair.installed.chain.as_ref()?.leaf()));
+            match leaves.map(|leaf| super::ca::outlived(session, ca, leaf)).find(|it| !matches!(it, Ok(false))) {
+                Some(Ok(_)) => Some("it is from a former root of its CA"),
+                Some(Err(refusal)) => {
+                    notes.push(refusal.why);
+                    None
+                }
+                None => None,
             }
-        },
+        }
         (
             Some(chain),
             SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::Csr { .. } | SourceConfig::Command { .. },
@@ -209,7 +226,7 @@ fn newer(host: &Host, config: &TargetConfig, ends: OffsetDateTime, notes: &mut V
     let SourceConfig::Import { from, .. } = &config.source else { return false };
     let mut newest = None;
     for path in from {
-        match host.read(path, MAX_FILE).map(crate::sensitive::Sensitive::from) {
+        match host.read(path, MAX_FILE).map(Sensitive::from) {
             Ok(bytes) => {
                 let found = codec::read(bytes.expose(), None).map(|found| found.certificates).unwrap_or_default();
                 let leaves = found.iter().filter(|certificate| !certificate.is_ca()).map(|leaf| leaf.not_after());
@@ -279,7 +296,7 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
         match &config.source {
             SourceConfig::Acme(_) => acme::installed(session, config, &report.outcome, bundle.leaf().fingerprint()),
             SourceConfig::Command { .. } => {
-                if let Err(refusal) = csr::installed(session, &config.name, &report.outcome, bundle.leaf()) {
+                if let Err(refusal) = csr::installed(session, &config.name, &report.outcome, bundle) {
                     report.notes.push(format!("its request is answered and still listed: {}", refusal.why));
                 }
             }
@@ -342,7 +359,7 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Re
                 obtain::from_source(session, config, kind, keep, leaf).map_err(Refusal::outcome)?
             }
         };
-        acceptable(&bundle, config, &survey, session.host.now(), session.options.force).map_err(Refusal::outcome)?;
+        acceptable(&bundle, config, session.host.now(), session.options.force).map_err(Refusal::outcome)?;
         bundles.push(bundle);
     }
     Ok(bundles)

@@ -1,6 +1,6 @@
 //! A certificate and key that somebody already has: in any format, order and packing.
 
-use crate::cert::codec::{self, BadBlock, BlockError, InputError, Place};
+use crate::cert::codec::{self, BadBlock, BlockError, Contents, Holds, InputError, Place};
 use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
@@ -108,6 +108,14 @@ pub enum ImportError {
     /// More than one pair.
     #[error("several pairs of certificate and key were found, for the keys {}", .0.join(", "))]
     SeveralPairs(Vec<String>),
+    /// No store has an entry of the name that was asked for.
+    #[error("no store has an entry {alias:?}; the entries are {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })]
+    NoEntry {
+        /// The name.
+        alias: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
     /// The certificates make no chain.
     #[error("the certificates make no chain")]
     Chain(#[from] ChainError),
@@ -135,7 +143,10 @@ impl ImportError {
             Self::NoneMatch { .. } => {
                 Some("find the key the certificate was requested with, or request a new certificate")
             }
-            Self::SeveralPairs(_) => Some("import one pair at a time"),
+            Self::SeveralPairs(_) => {
+                Some("choose one by its name in the store: `--alias NAME`; or bring one pair alone")
+            }
+            Self::NoEntry { .. } => Some("write the name as the store has it; JKS has small letters alone"),
             Self::Chain(error) => Some(error.hint()),
             Self::Pair(error) => Some(error.hint()),
         }
@@ -148,12 +159,24 @@ impl ImportError {
 /// # Errors
 /// A part or a block that cannot be read, no certificate, no key, or none that belong together. See [`ImportError`].
 pub fn bundle_from(parts: &[Part], passphrase: Option<&Sensitive>) -> Result<Imported, ImportError> {
+    bundle_of(parts, passphrase, None)
+}
+
+/// The same, where of the stores among the parts only the entries of this name are looked at.
+///
+/// # Errors
+/// As [`bundle_from`], and where no store has such an entry.
+pub fn bundle_of(parts: &[Part], passphrase: Option<&Sensitive>, alias: Option<&str>) -> Result<Imported, ImportError> {
     if parts.iter().all(|part| part.bytes.expose().trim_ascii().is_empty()) {
         return Err(ImportError::Empty);
     }
-    let mut found = Found::default();
+    let mut found = Found { alias: alias.map(str::to_owned), ..Found::default() };
     for part in parts {
         found.take(part, passphrase)?;
+    }
+    if let Some(alias) = alias.filter(|_| !found.chosen) {
+        found.entries.sort();
+        return Err(ImportError::NoEntry { alias: alias.to_owned(), known: found.entries });
     }
     let labels = || parts.iter().map(|part| part.label.clone()).collect();
     if found.certificates.is_empty() {
@@ -162,8 +185,8 @@ pub fn bundle_from(parts: &[Part], passphrase: Option<&Sensitive>) -> Result<Imp
     if found.keys.is_empty() {
         return Err(ImportError::NoKey(labels()));
     }
-    let Found { certificates, keys, mut notes } = found;
-    let key = choose_key(keys, &certificates, &mut notes)?;
+    let Found { certificates, keys, mut notes, names, .. } = found;
+    let key = choose_key(keys, &certificates, &names, &mut notes)?;
     let certificates = certificates.into_iter().map(|(_, certificate)| certificate).collect();
     let assembled = Chain::assemble(certificates, Some(&key))?;
     notes.extend(assembled.notes.into_iter().map(Note::Chain));
@@ -191,15 +214,25 @@ struct Found {
     certificates: Vec<(String, Certificate)>,
     keys: Vec<(String, PrivateKey)>,
     notes: Vec<Note>,
+    /// The entry that was asked for.
+    alias: Option<String>,
+    /// Whether a store had it.
+    chosen: bool,
+    /// The names of the entries that hold keys.
+    entries: Vec<String>,
+    /// The public keys of those, each with its entry.
+    names: Vec<(Digest, String)>,
 }
 
 impl Found {
     fn take(&mut self, part: &Part, passphrase: Option<&Sensitive>) -> Result<(), ImportError> {
-        let contents = codec::read(part.bytes.expose(), passphrase)
+        let mut contents = codec::read(part.bytes.expose(), passphrase)
             .map_err(|why| ImportError::Part { part: part.label.clone(), why })?;
-        if let Some(why) = contents.bad.into_iter().next() {
+        if let Some(why) = std::mem::take(&mut contents.bad).into_iter().next() {
             return Err(ImportError::Block { part: part.label.clone(), why });
         }
+        self.name(&contents);
+        let contents = self.only_chosen(contents);
         self.certificates.extend(contents.certificates.into_iter().map(|one| (part.label.clone(), one)));
         for key in contents.keys {
             // The same key in a combined file and beside it is one key.
@@ -217,15 +250,47 @@ impl Found {
     }
 }
 
+impl Found {
+    fn name(&mut self, contents: &Contents) {
+        for entry in &contents.entries {
+            if let (Some(name), Holds::Key { .. }) = (&entry.name, &entry.holds) {
+                self.entries.push(name.clone());
+                self.names.extend(contents.key_of(entry).map(|key| (Digest::of(key.spki()), name.clone())));
+            }
+        }
+    }
+
+    /// What a store holds in the entry that was asked for; all of it where none was, or where there are no entries.
+    fn only_chosen(&mut self, mut contents: Contents) -> Contents {
+        let Some(alias) = self.alias.clone().filter(|_| !contents.entries.is_empty()) else { return contents };
+        let chosen = contents.entries.iter().position(|entry| entry.name.as_ref() == Some(&alias));
+        let found = chosen.map(|at| contents.entries.swap_remove(at).holds);
+        let (key, certificates) = match found {
+            Some(Holds::Key { key, chain }) => (key, chain),
+            Some(Holds::Certificate(one)) => (None, vec![one]),
+            None => (None, Vec::new()),
+        };
+        self.chosen |= chosen.is_some();
+        let keys = std::mem::take(&mut contents.keys).into_iter().enumerate();
+        contents.keys = keys.filter(|(at, _)| Some(*at) == key).map(|(_, key)| key).collect();
+        contents.certificates = certificates;
+        contents
+    }
+}
+
 fn choose_key(
     keys: Vec<(String, PrivateKey)>,
     certificates: &[(String, Certificate)],
+    names: &[(Digest, String)],
     notes: &mut Vec<Note>,
 ) -> Result<PrivateKey, ImportError> {
     let (mut fitting, others): (Vec<_>, Vec<_>) =
         keys.into_iter().partition(|(_, key)| certificates.iter().any(|(_, one)| key.matches(one)));
-    let name =
-        |(part, key): &(String, PrivateKey)| format!("{} in {part} ({})", Digest::of(key.spki()).short(), key.kind());
+    let name = |(part, key): &(String, PrivateKey)| {
+        let digest = Digest::of(key.spki());
+        let entry = names.iter().find(|(of, _)| *of == digest).map(|(_, name)| format!(", entry {name:?}"));
+        format!("{} in {part} ({}{})", digest.short(), key.kind(), entry.unwrap_or_default())
+    };
     // A CA's key beside the server's, as test set-ups leave it, is not a second pair.
     if fitting.len() > 1 {
         let of_server = |key: &PrivateKey| certificates.iter().any(|(_, one)| !one.is_ca() && key.matches(one));

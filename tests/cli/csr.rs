@@ -158,11 +158,39 @@ fn what_is_no_answer_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_key_in_the_answer_is_not_the_one_that_waits() {
+    let bench = Bench::new();
+    let office = Office::found(&bench);
+    bench.run(&["csr", "web", "--out", "web.csr"]).ends(7);
+    // The key that waits is certified as a CA's, beside another pair: of both, a server's pair would be the other.
+    bench.write("ca.ext", "basicConstraints=critical,CA:TRUE\nsubjectAltName=DNS:www.example.org\n", 0o644);
+    office.openssl("x509 -req -in web.csr -CA issuing.pem -CAkey issuing.key -CAcreateserial -days 90 -extfile ca.ext -out evil.pem");
+    let (certificate, key) = Leaf::default().make();
+    let evil = fs::read_to_string(bench.path("evil.pem")).unwrap() + &certificate + &key;
+    bench.write("evil.pem", &evil, 0o644);
+    let before = bench.served();
+    bench.run(&["install", "web", "--signed", "evil.pem"]).ends(4).warns("holds a private key of its own");
+    assert_eq!(bench.served(), before);
+    bench.run(&["status"]).ends(7).says("request 1 ");
+}
+
+#[test]
+fn a_request_is_the_same_where_its_subject_is() {
+    let bench = Bench::new();
+    bench.run(&["csr", "web", "--subject", "OU=Web"]).ends(7).warns("request 1 was made");
+    bench.run(&["csr", "web", "--subject", "OU=Web"]).ends(7).warns("request 1 waits");
+    bench.run(&["csr", "web"]).ends(7).warns("request 2 was made");
+    bench.run(&["csr", "web", "--subject", "CN="]).ends(7).warns("request 3 was made").warns("none");
+    bench.run(&["csr", "web", "--subject", "CN=Web", "--dry-run"]).ends(0).says("CN=Web");
+    bench.run(&["csr", "web", "--subject", "O=X", "--dry-run"]).ends(0).says("O=X, CN=www.example.org");
+}
+
+#[test]
 fn a_renewal_that_a_person_carries_waits_and_asks_once() {
     let bench = Bench::new();
     bench.configure("[target.source]\nkind = \"csr\"\n");
     let before = bench.tree();
-    let dry = bench.run(&["renew", "--dry-run"]).ends(0).says("a request for www.example.org would be made");
+    let dry = bench.run(&["renew", "--dry-run"]).ends(0).says("a request for www.example.org (P-256) would be made");
     assert!(!dry.out.contains("BEGIN"));
     bench.run(&["csr", "web", "--dry-run"]).ends(0).says("a request would be made");
     assert_eq!(bench.tree(), before, "a dry run writes nothing");

@@ -70,6 +70,51 @@ fn stores_are_read_by_openssl_and_keytool() {
     }
 }
 
+/// A store of two pairs, by keytool, which alone puts several into one.
+fn two_pairs(bench: &Bench, format: &str) -> bool {
+    for name in ["one", "two"] {
+        let words = format!(
+            "-genkeypair -alias {name} -keyalg EC -groupname secp256r1 -dname CN={name} -ext san=dns:www.example.org -validity 90 -storetype \
+             {format} -keystore both.{format} -storepass changeit -keypass changeit"
+        );
+        if tool(bench, "keytool", &words.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>()).is_none() {
+            return false;
+        }
+    }
+    true
+}
+
+#[test]
+fn of_several_pairs_one_is_chosen_by_its_name() {
+    let bench = Bench::new();
+    let secret = bench.write("pp", "changeit\n", 0o600);
+    for format in ["pkcs12", "jks"] {
+        if !two_pairs(&bench, format) {
+            return;
+        }
+        let store = format!("both.{format}");
+        let install = ["install", "web", "--passphrase-file", &secret, "--from", &store];
+        let ran = bench.run(&install).ends(4).warns("several pairs").warns("--alias NAME");
+        let err = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(err.contains("entry \"one\"") && err.contains("entry \"two\""), "{}", ran.err);
+        let ran = bench.run(&[&install[..], &["--alias", "three"]].concat()).ends(4);
+        assert!(ran.err.contains("no store has an entry \"three\"; the entries are one, two"), "{}", ran.err);
+        for name in ["two", "one"] {
+            bench.run(&[&install[..], &["--alias", name]].concat()).ends(0);
+            let text = tool(&bench, "openssl", &["x509", "-in", "web.pem", "-noout", "-subject"]).unwrap();
+            assert!(text.contains(&format!("CN = {name}")), "{text}");
+        }
+    }
+    bench.configure(&format!(
+        "[target.source]\nkind = \"import\"\nfrom = [\"{}\"]\nalias = \"two\"\npassphrase_file = \"{secret}\"\n",
+        bench.path("both.pkcs12").display()
+    ));
+    bench.run(&["check", "web"]).ends(3).says("self-signed");
+    bench.run(&["renew"]).ends(0);
+    let text = tool(&bench, "openssl", &["x509", "-in", "web.pem", "-noout", "-subject"]).unwrap();
+    assert!(text.contains("CN = two"), "{text}");
+}
+
 #[test]
 fn plain_forms_and_generations_are_exported() {
     let bench = Bench::new();

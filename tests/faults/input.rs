@@ -29,7 +29,6 @@ fn what_makes_things_worse_needs_insisting() {
         (issued(&["localhost"], -40, -1), "it ended"),
         (issued(&["localhost"], 2, 40), "it begins"),
         (issued(&["other.example"], -1, 40), "it is not for localhost"),
-        (crate::support::self_signed(40), "it is self-signed, and the one in place is not"),
     ];
     for (worse, words) in cases {
         let world = World::new("");
@@ -38,9 +37,39 @@ fn what_makes_things_worse_needs_insisting() {
         let before = world.tree();
         refused_with(&world.install(&world.host(), &inputs), &[words]);
         assert_eq!(world.tree(), before);
-        let options = Options { force: true, ..Options::default() };
+        // Those that end before the one in place are a loss besides.
+        let options = Options { force: true, downgrade: true, ..Options::default() };
         good(&world.with(&world.host(), options, |session| install::run(session, "web", &inputs)));
         assert_eq!(world.served().unwrap().0, worse.certificate);
+    }
+}
+
+#[test]
+fn what_is_worse_than_a_good_one_needs_its_own_word() {
+    let cases = [
+        (crate::support::self_signed(40), "it is self-signed, and that one is not"),
+        (issued(&["localhost"], -1, 40), "it is not for more.example"),
+        (issued(&["localhost", "more.example"], -1, 15), "it ends "),
+    ];
+    for (worse, words) in cases {
+        let world = World::new("");
+        world.put(&issued(&["localhost", "more.example"], -1, 30));
+        let inputs = world.bring(&worse);
+        let before = world.tree();
+        refused_with(&world.install(&world.host(), &inputs), &["worse than localhost there", words]);
+        let forced = Options { force: true, ..Options::default() };
+        let report = world.with(&world.host(), forced, |session| install::run(session, "web", &inputs));
+        refused_with(&report, &[words]);
+        assert_eq!(world.tree(), before);
+        let meant = Options { downgrade: true, ..Options::default() };
+        good(&world.with(&world.host(), meant, |session| install::run(session, "web", &inputs)));
+        assert_eq!(world.served().unwrap().0, worse.certificate);
+    }
+    // What signed itself, or has ended, has nothing to lose.
+    for old in [crate::support::self_signed(4000), issued(&["localhost", "more.example"], -40, -1)] {
+        let world = World::new("");
+        world.put(&old);
+        good(&world.install(&world.host(), &world.bring(&pair(30))));
     }
 }
 

@@ -29,20 +29,25 @@ pub(in crate::cert) struct Halves {
 #[allow(clippy::many_single_char_names, reason = "the names of RFC 8017 section 3")]
 pub(in crate::cert) fn read(der: &[u8]) -> Option<Halves> {
     let pkcs1 = plain(der)?;
-    let mut parts = Element::filling(pkcs1)?.tagged(SEQUENCE)?.inside();
-    if parts.expect(INTEGER)?.content != [0] {
+    let mut parts = strict(Element::filling(pkcs1)?, SEQUENCE)?.inside();
+    if strict(parts.next()?, INTEGER)?.content != [0] {
         return None;
     }
-    let mut next = || positive(parts.expect(INTEGER)?.content);
+    let mut next = || positive(strict(parts.next()?, INTEGER)?.content);
     let (modulus, exponent) = (next()?, next()?);
     let [n, e] = [modulus, exponent].map(Natural::from_be);
     let [d, p, q, d_p, d_q, q_inv] = [next()?, next()?, next()?, next()?, next()?, next()?].map(Natural::from_be);
     if !parts.is_done() || !BITS_TAKEN.contains(&n.bits()) {
         return None;
     }
+    // Before anything is multiplied: a file may hold parts of megabytes.
+    let bounded = p.bits() + q.bits() <= n.bits() + 1 && [&d, &d_p, &d_q, &q_inv].into_iter().all(|part| *part < n);
+    if !bounded {
+        return None;
+    }
     let good_exponent = e.is_odd() && !e.is_one() && e.bits() <= MOST_EXPONENT_BITS;
     let good_factors = p.is_odd() && q.is_odd() && !p.is_one() && !q.is_one() && p.times(&q) == n;
-    if !(good_exponent && good_factors && d < n) {
+    if !(good_exponent && good_factors) {
         return None;
     }
     let (p_less, q_less) = (p.less_one(), q.less_one());
@@ -58,17 +63,23 @@ pub(in crate::cert) fn read(der: &[u8]) -> Option<Halves> {
 
 /// The PKCS#1 form in what may be PKCS#8.
 fn plain(der: &[u8]) -> Option<&[u8]> {
-    let mut inside = Element::filling(der)?.tagged(SEQUENCE)?.inside();
-    if inside.expect(INTEGER)?.content != [0] {
+    let mut inside = strict(Element::filling(der)?, SEQUENCE)?.inside();
+    if strict(inside.next()?, INTEGER)?.content != [0] {
         return None;
     }
     let Some(algorithm) = inside.optional(SEQUENCE) else { return Some(der) };
     if algorithm.whole != self::algorithm() {
         return None;
     }
-    let key = inside.expect(OCTETS)?;
+    let key = strict(inside.next()?, OCTETS)?;
     // Attributes may follow, which the library reads.
     inside.is_done().then_some(key.content)
+}
+
+/// The element, if it has this tag and its length is written as DER wants it (X.690 section 10.1): what is read here is written as it is.
+fn strict(element: Element<'_>, tag: u8) -> Option<Element<'_>> {
+    let header = Element::header(tag, element.content.len());
+    element.whole.starts_with(&header).then_some(element).filter(|it| it.whole.len() == header.len() + it.content.len())
 }
 
 /// The bytes of a positive INTEGER as DER writes it, without the zero that keeps it positive.
@@ -134,6 +145,23 @@ mod tests {
         assert!(halves.spki == spki && *halves.pkcs8.expose() == pkcs8[..]);
     }
 
+    /// `RSAPrivateKey` of these numbers, all of them positive.
+    fn pkcs1(numbers: [&[u8]; 8]) -> Vec<u8> {
+        let integer = |bytes: &&[u8]| Element::wrap(INTEGER, &[&[0], *bytes].concat());
+        let parts = numbers.iter().map(integer).collect::<Vec<_>>().concat();
+        Element::wrap(SEQUENCE, &[Element::wrap(INTEGER, &[0]), parts].concat())
+    }
+
+    #[test]
+    fn parts_of_megabytes_cost_nothing() {
+        let (large, n) = (vec![0xff; 4 << 20], vec![0xff; 256]);
+        let began = std::time::Instant::now();
+        assert!(read(&pkcs1([&n, &[0xff], &n, &large, &large, &n, &n, &n])).is_none());
+        assert!(read(&pkcs1([&n, &[0xff], &large, &n, &n, &n, &n, &large])).is_none());
+        // The product alone would take minutes.
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    }
+
     #[test]
     fn nothing_is_taken_that_the_library_refuses() {
         let (pkcs8, spki) = forms(&RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
@@ -151,6 +179,10 @@ mod tests {
         assert!(read(&short).is_none());
         let primes = "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_primes:3 -outform DER";
         assert!(read(&openssl(primes, b"")).is_none(), "three factors");
+        // A length that DER writes shorter: whoever takes it would write it too.
+        let inner = Element::filling(plain(&pkcs8).unwrap()).unwrap().content;
+        let long = [&[0x30, 0x84, 0, 0][..], &u16::try_from(inner.len()).unwrap().to_be_bytes(), inner].concat();
+        assert!(read(&long).is_none());
         for bytes in [b"".as_slice(), b"0", b"\x30\x00", b"\x30\x03\x02\x01\x00"] {
             assert!(read(bytes).is_none());
         }

@@ -1,7 +1,8 @@
 //! What a CA answered, and the request it answers.
 
 use super::{all_of, of};
-use crate::cert::{Certificate, Chain, Signed, issued_by};
+use crate::cert::{Bundle, Certificate, Chain, Signed, issued_by};
+use crate::digest::Digest;
 use crate::flow::survey::Survey;
 use crate::flow::{Refusal, Session};
 use crate::outcome::Outcome;
@@ -18,7 +19,7 @@ pub(in crate::flow) fn answered(
     target: &str,
     survey: &Survey,
     mut parts: Vec<Part>,
-) -> Result<(Imported, u32), Refusal> {
+) -> Result<Imported, Refusal> {
     let waiting = all_of(session, target)?;
     if waiting.is_empty() {
         return Err(Refusal::new(format!("no request of {target} waits for an answer"))
@@ -37,40 +38,40 @@ pub(in crate::flow) fn answered(
         return Err(stranger(target, &sent, &waiting));
     };
     parts.push(Part { label: format!("the key of request {number}"), bytes: key.to_pem() });
+    let key = key.spki().to_vec();
     let imported = import::bundle_from(&parts, None)?;
+    if imported.bundle.key().spki() != key {
+        return Err(Refusal::new(format!(
+            "what was sent holds a private key of its own, and {target} waits with another"
+        ))
+        .hint("bring the certificate that the CA made of the request, and no key; a pair is installed with `--from`"));
+    }
     let missing = continuation(imported.bundle.chain(), survey);
     if missing.is_empty() {
-        return Ok((imported, number));
+        return Ok(imported);
     }
     let pem = missing.iter().map(Certificate::to_pem).collect::<String>();
     parts.push(Part { label: "the chain in place".to_owned(), bytes: Sensitive::from(pem) });
-    Ok((import::bundle_from(&parts, None)?, number))
+    Ok(import::bundle_from(&parts, None)?)
 }
 
-/// After the answer is in place the request of this certificate waits no more.
+/// After the answer is in place the request for its key waits no more. By the key and not by its number: another run may have given the
+/// number to another request meanwhile.
 pub(in crate::flow) fn installed(
     session: &Session<'_>,
     target: &str,
     outcome: &Outcome,
-    leaf: &Certificate,
+    bundle: &Bundle,
 ) -> Result<(), Refusal> {
     if session.options.dry_run || !matches!(outcome, Outcome::Committed { .. } | Outcome::Nothing { .. }) {
         return Ok(());
     }
-    for one in all_of(session, target)? {
-        if one.about.key == leaf.spki_digest() {
-            done(session, target, one.number)?;
-        }
+    let Some(requests) = of(session, target)? else { return Ok(()) };
+    let key = Digest::of(bundle.key().spki());
+    for one in requests.waiting()?.into_iter().filter(|one| one.about.key == key) {
+        requests.forget(one.number)?;
     }
     Ok(())
-}
-
-/// After its answer is in place the request waits no more.
-pub(in crate::flow) fn done(session: &Session<'_>, target: &str, number: u32) -> Result<(), Refusal> {
-    match of(session, target)? {
-        Some(requests) => Ok(requests.forget(number)?),
-        None => Ok(()),
-    }
 }
 
 /// The certificates in place by which a chain goes on that was sent without them.

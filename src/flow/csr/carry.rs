@@ -73,7 +73,7 @@ pub(in crate::flow) fn carry(
         }
     }
     let parts = vec![Part { label: format!("the answer of {command}"), bytes: Sensitive::from(answer.out) }];
-    let (imported, _) = answered(session, &config.name, &survey, parts)?;
+    let imported = answered(session, &config.name, &survey, parts)?;
     Ok(Carried::Answer(Box::new(imported.bundle)))
 }
 
