@@ -385,7 +385,7 @@ mod tests {
     fn one_that_hangs_is_killed_with_its_children() {
         let ran = run(&sh("echo begun; sleep 1000 & echo $!; sleep 1000", 1), &[]);
         assert!(matches!(ran.status, Status::TimedOut), "{ran}");
-        assert!(ran.took >= Duration::from_secs(1) && ran.took < Duration::from_secs(3), "{:?}", ran.took);
+        assert!(ran.took >= Duration::from_secs(1) && ran.took < Duration::from_secs(8), "{:?}", ran.took);
         let child = ran.last_line().unwrap();
         assert!(gone(child), "the child {child} lives on");
     }
@@ -406,25 +406,25 @@ mod tests {
         let endless = run(&Command { argv: vec!["/usr/bin/yes".into()], timeout: 1 }, &[]);
         assert!(matches!(endless.status, Status::TimedOut), "{endless}");
         assert!(endless.truncated > 0 && endless.output.len() == KEPT);
-        assert!(endless.took < Duration::from_secs(3));
+        assert!(endless.took < Duration::from_secs(8));
     }
 
     #[test]
     fn a_daemon_left_behind_holds_nobody_up() {
         let ran = run(&sh("setsid sleep 5 & echo $!; exit 0", 10), &[]);
         assert!(ran.ok(), "{ran}");
-        assert!(ran.took < Duration::from_secs(2), "{:?}", ran.took);
+        assert!(ran.took < Duration::from_secs(4), "{:?}", ran.took);
         let daemon = ran.output.trim();
         assert!(!gone(daemon), "a daemon is left alone");
         let loud = run(&sh("setsid sh -c 'while :; do echo y; done' & exit 0", 10), &[]);
-        assert!(loud.ok() && loud.took < Duration::from_secs(2), "{loud} {:?}", loud.took);
+        assert!(loud.ok() && loud.took < Duration::from_secs(8), "{loud} {:?}", loud.took);
     }
 
     #[test]
     fn a_daemon_that_left_the_group_does_not_outwait_the_limit() {
         let ran = run(&sh("setsid sleep 5 & sleep 1000", 1), &[]);
         assert!(matches!(ran.status, Status::TimedOut), "{ran}");
-        assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
+        assert!(ran.took < Duration::from_secs(4), "{:?}", ran.took);
     }
 
     #[test]

@@ -220,7 +220,7 @@ fn what_is_no_such_file_is_refused_at_once() {
             refused_with(&report, &[words]);
             let Outcome::Refused { why, .. } = &report.outcome else { unreachable!() };
             assert!(why.contains(&*path.display().to_string()), "{why}");
-            assert!(took < Duration::from_secs(1), "{}: {took:?}", path.display());
+            assert!(took < Duration::from_secs(5), "{}: {took:?}", path.display());
             assert_eq!(world.served(), before);
         }
     }

@@ -197,7 +197,7 @@ mod tests {
         let start = std::time::Instant::now();
         let failure = decrypt(&grown(&sealed, &[0x02, 0x04, 0x7f, 0xff, 0xff, 0xff]), Some(&secret("x"))).err();
         assert_eq!(failure, Some(Pkcs8Failure::TooCostly("2147483647 rounds of PBKDF2".to_owned())));
-        assert!(start.elapsed().as_millis() < 500);
+        assert!(start.elapsed().as_millis() < 3000);
     }
 
     /// The same encrypted key with another number of rounds.

@@ -196,7 +196,7 @@ fn an_endless_flood_ends_at_the_limit_of_bytes_or_before() {
     let start = Instant::now();
     let error = handshake_at(at, None, None, LIMIT).unwrap_err();
     assert!(!matches!(error, ProbeError::Timeout { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(6));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn one_deadline_for_everything() {
         let start = Instant::now();
         let error = handshake_at(at, None, None, limit).unwrap_err();
         assert!(matches!(error, ProbeError::Timeout { stage: Stage::Handshake, .. }), "{error:?}");
-        assert!(start.elapsed() >= limit && start.elapsed() < limit * 2, "{:?}", start.elapsed());
+        assert!(start.elapsed() >= limit && start.elapsed() < limit * 5, "{:?}", start.elapsed());
     }
     let error = handshake_at(silent, None, None, Duration::ZERO).unwrap_err();
     assert!(matches!(error, ProbeError::Timeout { stage: Stage::Connect, .. }), "{error:?}");
@@ -256,7 +256,7 @@ fn cut_off_anywhere_ends_at_once() {
                 assert!(matches!(error, ProbeError::Reset { .. }), "{cut}: {error:?}");
             }
         }
-        assert!(start.elapsed() < Duration::from_secs(1), "{cut}");
+        assert!(start.elapsed() < Duration::from_secs(4), "{cut}");
     }
     assert!(whole, "the handshake is longer than was tried");
 }
