@@ -13,8 +13,8 @@ use x509_parser::x509::AlgorithmIdentifier;
 use super::algorithm::{KeyKind, SignatureAlgorithm};
 use super::details::{self, Details};
 use super::name::Name;
-use super::{codec, distinguished, spki};
-use crate::digest::{Digest, hex};
+use super::{codec, distinguished, revocation, spki};
+use crate::digest::Digest;
 
 /// An X.509 certificate (RFC 5280). Reads whatever can be read, however odd: what a strict client makes of it is judged
 /// elsewhere. Cloning shares it. Two are equal when their bytes are.
@@ -119,15 +119,10 @@ impl Certificate {
         }
     }
 
-    /// The serial number in hexadecimal, as encoded but for the sign octet in front of a high bit.
+    /// The serial number in hexadecimal, without zero octets in front: as a revocation list encodes it, however this is encoded.
     #[must_use]
     pub fn serial(&self) -> String {
-        let bytes = &self.0.der[self.0.serial.clone()];
-        let bytes = match bytes {
-            [0, rest @ ..] if !rest.is_empty() => rest,
-            _ => bytes,
-        };
-        hex(bytes)
+        revocation::serial_text(&self.0.der[self.0.serial.clone()])
     }
 
     /// First second of validity, UTC.

@@ -8,6 +8,7 @@ use x509_parser::prelude::FromDer;
 use super::algorithm::{KeyKind, SignatureAlgorithm};
 use super::certificate::address;
 use super::name::Name;
+use super::rsa::{PublicNumbers, Weakness};
 use super::trust::{self, Signed};
 use super::{codec, distinguished};
 
@@ -46,6 +47,9 @@ pub enum RequestError {
     /// Clients take no such key.
     #[error("its key is of a kind that clients do not accept: {0}")]
     WeakKey(KeyKind),
+    /// Anybody can find the private key, or do without it.
+    #[error("its key is broken: {0}")]
+    BrokenKey(Weakness),
 }
 
 impl RequestError {
@@ -60,7 +64,7 @@ impl RequestError {
             Self::BrokenSignature(_) | Self::Unverifiable(_) => {
                 "have it made again and signed with SHA-256: `openssl req -new -sha256`, `keytool -certreq -sigalg SHA256withRSA`"
             }
-            Self::WeakKey(_) => {
+            Self::WeakKey(_) | Self::BrokenKey(_) => {
                 "have a key made of the kind P-256, P-384, P-521, Ed25519, or RSA with 2048 to 8192 bits"
             }
         }
@@ -195,6 +199,10 @@ impl Request {
 
 /// The limits are those of what clients take of a server.
 fn accepted(spki: &[u8]) -> Result<(), RequestError> {
+    // A signature proves nothing where everybody can make it.
+    if let Some(weakness) = PublicNumbers::of_spki(spki).and_then(|numbers| numbers.weakness()) {
+        return Err(RequestError::BrokenKey(weakness));
+    }
     match KeyKind::of_spki(spki) {
         KeyKind::Rsa(2048..=8192) | KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => Ok(()),
         weak @ (KeyKind::Rsa(_) | KeyKind::Other(_)) => Err(RequestError::WeakKey(weak)),
@@ -262,6 +270,23 @@ mod tests {
         let mut changed = good.clone();
         *changed.last_mut().unwrap() ^= 1;
         assert_eq!(Request::read(&changed), Err(RequestError::Forged));
+    }
+
+    #[test]
+    fn a_key_that_anybody_can_break_is_refused() {
+        let good = asked(&format!("-newkey rsa:2048 {SAN}"));
+        let request = Request::read(&good).unwrap();
+        let start = good.windows(request.spki().len()).position(|part| part == request.spki()).unwrap();
+        // The modulus ends before the exponent, 02 03 01 00 01, which is the last of the key.
+        let end = start + request.spki().len();
+        let mut even = good.clone();
+        even[end - 6] &= 0xfe;
+        assert_eq!(Request::read(&even), Err(RequestError::BrokenKey(Weakness::SmallFactor(2))));
+        let mut odd = good;
+        odd[end - 1] = 2;
+        let error = Request::read(&odd).unwrap_err();
+        assert_eq!(error, RequestError::BrokenKey(Weakness::ImpossibleExponent));
+        assert_eq!(error.to_string(), "its key is broken: its exponent is none of RSA");
     }
 
     #[test]

@@ -58,14 +58,12 @@ impl RevocationList {
         Ok(Self { der, ..read })
     }
 
-    /// Whether an input is a list, in PEM or DER, whoever made it.
-    #[must_use]
-    pub fn is_one(input: &[u8]) -> bool {
-        let der = match input {
-            [0x30, ..] => CertificateRevocationList::from_der(input).is_ok_and(|(rest, _)| rest.is_empty()),
-            _ => false,
-        };
-        der || input.trim_ascii_start().starts_with(b"-----BEGIN X509 CRL-----")
+    /// Reads a file that holds one list of `issuer`, in PEM or DER, and nothing else.
+    ///
+    /// # Errors
+    /// It holds none or more than that, or the list is not that CA's.
+    pub fn alone_in(input: &[u8], issuer: &Certificate) -> Result<Self, RevocationListError> {
+        Self::of(codec::pem::list_in(input).ok_or(RevocationListError::Unreadable)?, issuer)
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "extensions are an open set")]
@@ -90,7 +88,7 @@ impl RevocationList {
         });
         let utc = |time: x509_parser::time::ASN1Time| time.to_datetime().to_offset(time::UtcOffset::UTC);
         let revoked = list.iter_revoked_certificates().map(|entry| Revoked {
-            serial: hexadecimal(entry.raw_serial()),
+            serial: serial_text(entry.raw_serial()),
             at: utc(entry.revocation_date),
             reason: entry.reason_code().map(|(_, reason)| reason.0),
         });
@@ -147,10 +145,12 @@ impl RevocationList {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    let bytes = match bytes {
-        [0, rest @ ..] if !rest.is_empty() => rest,
-        _ => bytes,
-    };
+/// A serial number in hexadecimal, without zero octets in front: the sign octet, and what some issuers pad with.
+pub(super) fn serial_text(mut bytes: &[u8]) -> String {
+    while let [0, rest @ ..] = bytes
+        && !rest.is_empty()
+    {
+        bytes = rest;
+    }
     hex(bytes)
 }

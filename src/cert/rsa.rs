@@ -18,13 +18,16 @@ pub struct PublicNumbers {
 }
 
 /// Why anybody can find the private key, or forge what it signs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Weakness {
     /// The modulus is even or has this small factor.
+    #[error("its modulus can be divided by {0}")]
     SmallFactor(u32),
     /// The exponent is even or less than 3: no RSA key at all.
+    #[error("its exponent is none of RSA")]
     ImpossibleExponent,
     /// The modulus has the form of the keys that some smart cards and TPMs made (CVE-2017-15361, "ROCA").
+    #[error("it was made by a smart card or TPM with CVE-2017-15361 (ROCA)")]
     Roca,
 }
 

@@ -177,7 +177,7 @@ fn a_revocation_is_written_down_or_not_done() {
             let record = authority.record().unwrap();
             assert_eq!(record.damaged, 0);
             assert!(!repeated || record.revoked.len() == 1, "{record:?}");
-            let list = authority.next_list(None, 7, false).unwrap().make(&passphrase(), NOW).unwrap();
+            let list = authority.next_list(None, 7, false, NOW).unwrap().make(&passphrase(), NOW).unwrap();
             assert_eq!(list.revoked().len(), record.revoked.len());
         },
         &|error| error.to_string().contains("cannot revoke"),
@@ -189,11 +189,11 @@ fn no_two_lists_have_one_number() {
     broken(
         2,
         &|place| found(place, false),
-        &|state| office(state)?.next_list(None, 7, false)?.make(&passphrase(), NOW).map(drop),
+        &|state| office(state)?.next_list(None, 7, false, NOW)?.make(&passphrase(), NOW).map(drop),
         &|place, _| {
             let authority = find(place);
             let before = authority.record().unwrap().lists;
-            authority.next_list(None, 7, false).unwrap().make(&passphrase(), NOW).unwrap();
+            authority.next_list(None, 7, false, NOW).unwrap().make(&passphrase(), NOW).unwrap();
             let after = find(place).record().unwrap().lists;
             assert_eq!(after.len(), before.len() + 1);
             let mut numbers: Vec<u64> = after.iter().map(|line| line.list).collect();

@@ -112,6 +112,10 @@ fn certificates_that_nobody_here_replaces_are_named() {
     ground.run("ca revoke office one/fullchain.pem").good();
     ground.run("ca rekey office --retire").refused("nothing here replaces are good still: two.example.org");
     ground.run("--force ca rekey office --retire").good();
+    // Nobody makes a list any more that could tell it.
+    let serial = ground.openssl("x509 -in two/fullchain.pem -noout -serial").trim().replace("serial=", "");
+    ground.run(&format!("ca revoke office {serial}")).refused("root number 1, which is retired");
+    ground.run("ca revoke office two/fullchain.pem").refused("it has not issued the certificate two.example.org");
 }
 
 /// A target that was taken out of the configuration may serve its certificate somewhere still.
@@ -136,6 +140,62 @@ fn a_target_that_is_gone_counts() {
     fs::remove_dir(ground.path("web.pem")).unwrap();
     fs::rename(ground.path("away.pem"), ground.path("web.pem")).unwrap();
     ground.run("ca rekey office --retire").good();
+}
+
+/// What another CA's target serves cannot be told where it cannot be looked at.
+#[test]
+fn a_target_that_went_to_another_ca_and_cannot_be_read_counts() {
+    let ground = Ground::new();
+    target(&ground);
+    ground.run("ca init office --permit example.org").good();
+    ground.run("renew web").good();
+    ground.run("ca rekey office").good();
+    ground.run("ca export office").good();
+    ground.run("ca rekey office --switch").good();
+    let configured = String::from_utf8(ground.read("reseal.toml")).unwrap();
+    ground.write("reseal.toml", configured.replace("ca = \"office\"", "ca = \"other\"").as_bytes());
+    fs::remove_file(ground.path("web.pem")).unwrap();
+    fs::create_dir(ground.path("web.pem")).unwrap();
+    ground.run("ca rekey office --retire").refused("nothing here replaces are good still: www.example.org");
+    assert!(ground.of_ca("office", "root.key").exists());
+}
+
+/// A line that cannot be read may be a certificate that somebody serves.
+#[test]
+fn a_record_with_gaps_retires_nothing_unasked() {
+    let ground = Ground::new();
+    ground.run("ca init office --permit example.org").good();
+    fs::create_dir(ground.path("out")).unwrap();
+    ground.run("ca issue office www.example.org --output out").good();
+    ground.run("ca rekey office").good();
+    ground.run("ca export office").good();
+    ground.run("ca rekey office --switch").good();
+    let (record, key) = (ground.of_ca("office", "issued"), ground.of_ca("office", "root.key"));
+    let whole = fs::read_to_string(&record).unwrap();
+    let damaged = whole.replacen("\"serial\"", "\"serail\"", 1);
+    let unexported = whole.lines().filter(|line| !line.contains("exported")).collect::<Vec<_>>().join("\n");
+    for (text, told) in [
+        (Some(damaged.as_str()), "1 lines of its record cannot be read"),
+        (Some(unexported.as_str()), "does not tell of the export of its present root"),
+        (None, "does not tell of the export of its present root"),
+    ] {
+        fs::remove_file(&record).unwrap_or_default();
+        if let Some(text) = text {
+            fs::write(&record, text).unwrap();
+        }
+        ground.run("ca rekey office --retire").refused(told);
+        ground.run("--dry-run ca rekey office --retire").refused(told);
+        assert!(key.exists(), "{told}");
+    }
+    fs::create_dir(&record).unwrap();
+    for force in ["", "--force"] {
+        ground.run(&format!("{force} ca rekey office --retire")).refused("issued");
+        assert!(key.exists(), "{force}");
+    }
+    fs::remove_dir(&record).unwrap();
+    fs::write(&record, damaged).unwrap();
+    ground.run("--force ca rekey office --retire").good();
+    assert!(!key.exists());
 }
 
 /// Kills what it holds.

@@ -162,3 +162,115 @@ fn a_damaged_record_makes_no_list_unasked() {
     ground.run("ca show office").good().says("1 lines of its record cannot be read");
     ground.run("--force ca crl office --output x.crl").good();
 }
+
+fn corporate(ground: &Ground) {
+    ground.openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout corp.key -subj /CN=corp -addext keyUsage=keyCertSign,cRLSign -days 99 -out corp.pem",
+    );
+    ground.run("ca import corp --cert corp.pem --key corp.key --permit example.org").good();
+}
+
+/// A certificate of the corporate CA with these four octets as its serial number, however they may be encoded: into `NAME.der`.
+fn with_serial(ground: &Ground, name: &str, serial: [u8; 4]) {
+    ground.openssl("req -new -newkey rsa:2048 -nodes -keyout s.key -subj /CN=odd -out s.csr");
+    ground.openssl(
+        "x509 -req -in s.csr -CA corp.pem -CAkey corp.key -set_serial 0x5a6b7c5d -days 9 -outform DER -out s.der",
+    );
+    let mut der = ground.read("s.der");
+    let place = der.windows(6).position(|part| part == [2, 4, 0x5a, 0x6b, 0x7c, 0x5d]).unwrap() + 2;
+    der[place..place + 4].copy_from_slice(&serial);
+    // SEQUENCE { SEQUENCE to be signed, algorithm, BIT STRING }: both with lengths of two octets, the signature of 256.
+    let signed = 8 + usize::from(u16::from_be_bytes([der[6], der[7]]));
+    ground.write("s.tbs", &der[4..signed]);
+    ground.openssl("dgst -sha256 -sign corp.key -out s.sig s.tbs");
+    let whole = [&der[..der.len() - 256], &ground.read("s.sig")].concat();
+    ground.write(&format!("{name}.der"), &whole);
+}
+
+#[test]
+fn odd_serial_numbers_end_no_lists() {
+    let ground = Ground::new();
+    corporate(&ground);
+    with_serial(&ground, "padded", [0, 0, 0x1f, 5]);
+    ground.run("ca revoke corp padded.der").good().says("1f05");
+    ground.run("ca revoke corp padded.der").refused("was revoked on");
+    let listed = |list: &str| ground.openssl(&format!("crl -in {list} -noout -text"));
+    ground.run("ca crl corp --output corp.crl").good();
+    assert!(listed("corp.crl").contains("Serial Number: 1F05\n"), "{}", listed("corp.crl"));
+    // As it was written down before.
+    let record = ground.of_ca("corp", "issued");
+    let text = fs::read_to_string(&record).unwrap();
+    assert!(text.contains("\"1f05\""), "{text}");
+    fs::write(&record, text.replace("\"1f05\"", "\"001f05\"")).unwrap();
+    ground.run("ca revoke corp padded.der").refused("was revoked on");
+    ground.run("ca crl corp --output corp.crl").good();
+    assert!(listed("corp.crl").contains("Serial Number: 1F05\n"), "{}", listed("corp.crl"));
+
+    with_serial(&ground, "negative", [0x9f, 1, 2, 3]);
+    ground.run("ca revoke corp negative.der").refused("the serial number of odd is below zero");
+    with_serial(&ground, "high", [0, 0x9f, 1, 2]);
+    ground.run("ca revoke corp high.der").good().says("9f0102");
+    ground.run("ca crl corp --output corp.crl").good();
+    assert!(listed("corp.crl").contains("Serial Number: 9F0102\n"), "{}", listed("corp.crl"));
+}
+
+#[test]
+fn no_number_is_given_twice() {
+    let ground = Ground::new();
+    ground.run("ca init office --permit example.org").good();
+    let serial = issued(&ground, "office", "out");
+    let record = ground.of_ca("office", "issued");
+    let before = fs::read(&record).unwrap();
+    let number = |words: &str| ground.json(words)["results"][0]["number"].as_u64().unwrap();
+    assert_eq!(number("ca crl office --output x.crl"), 1);
+    assert_eq!(number("ca crl office --output x.crl"), 2);
+    ground.run(&format!("ca revoke office {serial}")).good();
+    // The record as a backup had it: the list that is there tells more.
+    let whole = fs::read_to_string(&record).unwrap();
+    fs::write(&record, before).unwrap();
+    assert_eq!(number("--dry-run ca crl office --output x.crl"), 3);
+    assert_eq!(number("ca crl office --output x.crl --der"), 3);
+    assert_eq!(number("ca crl office --output x.crl"), 4);
+    // And where none is there.
+    fs::write(&record, whole.replace("\"list\"", "\"lsit\"")).unwrap();
+    let first = number("--force ca crl office --output y.crl");
+    assert!(first > 4, "{first}");
+    fs::write(&record, fs::read_to_string(&record).unwrap().replace("\"list\"", "\"lsit\"")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert!(number("--force ca crl office --output z.crl") > first);
+}
+
+#[test]
+fn only_a_list_of_its_own_is_replaced() {
+    let ground = Ground::new();
+    ground.run("ca init office --permit example.org").good();
+    ground.run("ca init other --permit example.org").good();
+    ground.run("ca crl office --output own.crl").good();
+    ground.run("ca crl other --output other.crl").good();
+    ground.run("ca crl other --output other.der --der").good();
+    issued(&ground, "office", "out");
+    let own = ground.read("own.crl");
+    ground.write("key.crl", &[own.as_slice(), &ground.read("out/privkey.pem")].concat());
+    ground.write("two.crl", &[own.as_slice(), &own].concat());
+    ground.write("text.crl", &[b"notes\n", own.as_slice()].concat());
+    ground.write("torn.crl", b"-----BEGIN X509 CRL-----\nnotes\n");
+    for (name, told) in [
+        ("key.crl", "no revocation list, or more than one"),
+        ("two.crl", "no revocation list, or more than one"),
+        ("text.crl", "no revocation list, or more than one"),
+        ("torn.crl", "no revocation list, or more than one"),
+        ("other.crl", "the revocation list of another CA"),
+        ("other.der", "the revocation list of another CA"),
+    ] {
+        let before = ground.read(name);
+        ground.run(&format!("ca crl office --output {name}")).refused(told);
+        ground.run(&format!("--dry-run ca crl office --output {name}")).refused(told);
+        assert_eq!(ground.read(name), before, "{name}");
+    }
+    // The list of its next root takes the place of that of the former one, as the URL is the same.
+    ground.run("ca rekey office").good();
+    ground.run("ca export office").good();
+    ground.run("ca rekey office --switch").good();
+    ground.run("ca crl office --output own.crl").good().says("revocation list 1,");
+    ground.run("ca crl office --root 1 --output own.crl").good().says("revocation list 2,");
+}

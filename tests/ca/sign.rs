@@ -194,3 +194,17 @@ fn a_dry_run_and_a_file_that_is_there() {
     assert!(printed["results"][0]["pem"].as_str().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     assert_eq!(printed["results"][0]["serial"].as_str().unwrap().len(), 32);
 }
+
+/// Another run may be about to write the same file.
+#[test]
+fn a_hidden_file_of_another_run_is_left_alone() {
+    let ground = ground();
+    ground.openssl(&format!("req -new -nodes -newkey ed25519 -keyout x.key -subj /CN=x {SAN} -out x.csr"));
+    ground.write(".x.pem.reseal-new", b"of another run");
+    ground.run("ca sign office x.csr --output x.pem").good();
+    assert_eq!(ground.read(".x.pem.reseal-new"), b"of another run");
+    let mut runs: Vec<_> =
+        (0..6).map(|_| ground.command("ca sign office x.csr --output same.pem").spawn().unwrap()).collect();
+    let good = runs.iter_mut().filter_map(|run| run.wait().unwrap().success().then_some(())).count();
+    assert_eq!(good, 1, "it is written over by nobody");
+}

@@ -75,6 +75,21 @@ pub fn request_in(input: &[u8]) -> Result<Vec<u8>, String> {
     found.ok_or_else(|| "it is neither PEM nor DER".to_owned())
 }
 
+/// The DER of a revocation list that is all of an input, as one block or as it is; none where there is anything beside it.
+#[must_use]
+pub fn list_in(input: &[u8]) -> Option<Vec<u8>> {
+    if let [0x30, ..] = input {
+        return Some(input.to_vec());
+    }
+    let text = input.trim_ascii();
+    let base64 = text.strip_prefix(b"-----BEGIN X509 CRL-----")?.strip_suffix(b"-----END X509 CRL-----")?;
+    // The beginning or the end of another block.
+    if base64.contains(&b'-') {
+        return None;
+    }
+    Blocks::new(text).next()?.decode().ok().map(|decoded| decoded.bytes)
+}
+
 /// One block with lines of 64 characters ended by LF.
 #[must_use]
 pub fn encode(label: &str, der: &[u8]) -> String {

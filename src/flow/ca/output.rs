@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::cert::RevocationList;
+use crate::cert::{Certificate, RevocationList, RevocationListError};
 use crate::change::Image;
 use crate::flow::{Refusal, Session};
 use crate::host::attributes;
@@ -12,24 +12,28 @@ use crate::host::walk::Last;
 use crate::sensitive::Sensitive;
 
 /// What may be replaced.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Over {
+#[derive(Clone, Copy)]
+pub(super) enum Over<'a> {
     /// Nothing.
     Nothing,
-    /// An earlier revocation list.
-    List,
+    /// An earlier revocation list of one of these.
+    List(&'a [&'a Certificate]),
 }
 
 /// Whether nothing is at a path yet.
 pub(super) fn vacant(session: &Session<'_>, path: &Path) -> Result<(), Refusal> {
     let (dir, name) = place(session, path)?;
-    free(&dir, &name, Over::Nothing)
+    free(&dir, &name, Over::Nothing).map(drop)
 }
 
-/// Whether what is at a path is nothing, or a revocation list.
-pub(super) fn vacant_or_list(session: &Session<'_>, path: &Path) -> Result<(), Refusal> {
+/// The revocation list at a path, which is one of these issuers', where anything is there.
+pub(super) fn list_at(
+    session: &Session<'_>,
+    path: &Path,
+    issuers: &[&Certificate],
+) -> Result<Option<RevocationList>, Refusal> {
     let (dir, name) = place(session, path)?;
-    free(&dir, &name, Over::List)
+    free(&dir, &name, Over::List(issuers))
 }
 
 /// Writes a file under a hidden name, and gives it its own only when all of it is on the disk. Where it is.
@@ -38,26 +42,27 @@ pub(super) fn put(
     path: &Path,
     content: &Sensitive,
     mode: u32,
-    over: Over,
+    over: Over<'_>,
 ) -> Result<PathBuf, Refusal> {
     let (dir, name) = place(session, path)?;
     free(&dir, &name, over)?;
+    // Of this process alone: others may write the same file at the same time.
     let mut hidden = OsString::from(".");
     hidden.push(&name);
-    hidden.push(".reseal-new");
-    let put = || {
-        dir.stage(&hidden, content, &attributes::own(mode))?;
-        match over {
-            Over::Nothing => dir.rename_new(&hidden, &name)?,
-            Over::List => dir.rename_over(&hidden, &name)?,
-        }
-        dir.sync()
+    hidden.push(format!(".{}.reseal-new", std::process::id()));
+    // Left by a process of the same number that was killed.
+    dir.unlink(&hidden)?;
+    dir.stage(&hidden, content, &attributes::own(mode))?;
+    let renamed = match over {
+        Over::Nothing => dir.rename_new(&hidden, &name),
+        Over::List(_) => dir.rename_over(&hidden, &name),
     };
-    put().map_err(|error| {
+    renamed.map_err(|error| {
         // The first failure is the one to tell.
         let _ = dir.unlink(&hidden);
         Refusal::from(error)
     })?;
+    dir.sync()?;
     Ok(dir.path().join(&name))
 }
 
@@ -66,16 +71,39 @@ fn place(session: &Session<'_>, path: &Path) -> Result<(Dir, OsString), Refusal>
     Ok((place.dir, place.name))
 }
 
-fn free(dir: &Dir, name: &OsStr, over: Over) -> Result<(), Refusal> {
+fn free(dir: &Dir, name: &OsStr, over: Over<'_>) -> Result<Option<RevocationList>, Refusal> {
     let Look { image, content } = dir.look(name)?;
     let taken = |why: &str| {
         Refusal::new(format!("cannot write {}: {why}", dir.path().join(name).display()))
             .hint("name another file, or move that one away")
     };
     match (image, over, content) {
-        (Image::Absent, _, _) => Ok(()),
-        (Image::File { .. }, Over::List, Some(old)) if RevocationList::is_one(old.expose()) => Ok(()),
-        (Image::File { .. }, Over::List, _) => Err(taken("what is there is no revocation list")),
+        (Image::Absent, _, _) => Ok(None),
+        (Image::File { .. }, Over::List(issuers), Some(old)) => {
+            list_of(old.expose(), issuers).map(Some).map_err(|error| {
+                taken(match error {
+                    RevocationListError::Unreadable => "what is there is no revocation list, or more than one",
+                    RevocationListError::OtherIssuer => "what is there is the revocation list of another CA",
+                    RevocationListError::NotSigned => {
+                        "what is there is the revocation list of another CA of the same name, or its signature is of no use"
+                    }
+                })
+            })
+        }
         (Image::File { .. } | Image::Link { .. } | Image::Dir { .. }, _, _) => Err(taken("it is there already")),
     }
+}
+
+/// The list in a file, if it is one of these issuers' alone.
+fn list_of(bytes: &[u8], issuers: &[&Certificate]) -> Result<RevocationList, RevocationListError> {
+    let mut told = RevocationListError::OtherIssuer;
+    for issuer in issuers {
+        match RevocationList::alone_in(bytes, issuer) {
+            // Another one may be what it names.
+            Err(RevocationListError::OtherIssuer) => {}
+            Err(why) => told = why,
+            Ok(list) => return Ok(list),
+        }
+    }
+    Err(told)
 }

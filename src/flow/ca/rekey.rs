@@ -11,7 +11,7 @@ use crate::config::SourceConfig;
 use crate::engine::Engine;
 use crate::flow::{Refusal, Session, asked, survey};
 use crate::sensitive::Sensitive;
-use crate::source::local_ca::{Authority, Held};
+use crate::source::local_ca::{Authority, Held, Record};
 
 /// A step of a change of root.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +86,7 @@ fn retirable(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) 
     let cannot =
         |why: String| Refusal::new(format!("cannot retire the former root of the CA {}: {why}", authority.name()));
     let ours = |ca: &str| ca == authority.name();
+    let mut looked_at: Vec<&str> = Vec::new();
     for target in &session.config.targets {
         let source = matches!(&target.source, SourceConfig::LocalCa { ca, .. } if ours(ca));
         let survey = match survey::survey(session.host, target, &session.live_dir) {
@@ -97,6 +98,7 @@ fn retirable(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) 
                     .hint("see to it that the target can be read, or take it out of the configuration"));
             }
         };
+        looked_at.push(&target.name);
         let leaves = survey.pairs.iter().filter_map(|pair| pair.installed.chain.as_ref()).map(Chain::leaf);
         let installed: Vec<&Certificate> = leaves.collect();
         let of_former = |leaf: &&&Certificate| {
@@ -121,31 +123,47 @@ fn retirable(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) 
             return Err(cannot(why).hint(hint));
         }
     }
-    unreplaced(session, authority, &former, now).map_or(Ok(()), |names| {
-        Err(cannot(format!("certificates that nothing here replaces are good still: {}", names.join("; ")))
-            .hint("issue them anew, or revoke them; `--force` retires it all the same"))
-    })
+    // Also where it is overruled: what cannot be read at all is mended first.
+    let record = authority.record()?;
+    if session.options.force {
+        return Ok(());
+    }
+    if let Some(why) = gaps(authority, &record) {
+        let hint = "put its file `issued` back from a backup; `--force` retires it all the same";
+        return Err(cannot(format!("{why}, and what it has issued may be good still")).hint(hint));
+    }
+    let names = unreplaced(&record, &looked_at, &former, now);
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(cannot(format!("certificates that nothing here replaces are good still: {}", names.join("; ")))
+        .hint("issue them anew, or revoke them; `--force` retires it all the same"))
 }
 
-/// The names of certificates of former roots that nobody here replaces; none where there are none, or that is accepted.
-fn unreplaced(
-    session: &Session<'_>,
-    authority: &Authority,
-    former: &[&Held],
-    now: OffsetDateTime,
-) -> Option<Vec<String>> {
-    if session.options.force {
-        return None;
+/// What is missing in the record of a CA that has a former root, if anything.
+fn gaps(authority: &Authority, record: &Record) -> Option<String> {
+    if record.damaged > 0 {
+        return Some(format!("{} lines of its record cannot be read", record.damaged));
     }
-    let record = authority.record().ok()?;
+    if record.skipped > 0 {
+        return Some("its record is longer than what is read of it".to_owned());
+    }
+    // Nobody gets to a former root without that line.
+    let present = authority.root().fingerprint();
+    let exported = record.exported.iter().any(|line| line.exported == present);
+    (!exported)
+        .then(|| "its record does not tell of the export of its present root, so lines of it are lost".to_owned())
+}
+
+/// The names of certificates of former roots that nobody here replaces.
+fn unreplaced(record: &Record, looked_at: &[&str], former: &[&Held], now: OffsetDateTime) -> Vec<String> {
     let numbers: Vec<u32> = former.iter().map(|held| held.number()).collect();
     let open = record.issued.iter().filter(|line| {
         let revoked = record.revoked.iter().any(|other| other.revoked == line.serial && other.by == line.by);
-        // A target that is configured was looked at; what others got is as good as issued by hand.
-        let replaced = line.target.as_ref().is_some_and(|name| session.config.target(name).is_some());
+        // What a target got that was not looked at is as good as issued by hand.
+        let replaced = line.target.as_ref().is_some_and(|name| looked_at.contains(&name.as_str()));
         !replaced && numbers.contains(&line.by) && line.not_after > now && !revoked
     });
     let listed = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let names: Vec<String> = open.map(|line| listed(&line.names)).collect();
-    (!names.is_empty()).then_some(names)
+    open.map(|line| listed(&line.names)).collect()
 }

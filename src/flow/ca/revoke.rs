@@ -8,13 +8,13 @@ use time::OffsetDateTime;
 use super::output::{self, Over};
 use super::passphrase::{from, passphrase};
 use super::{not_opened, open_state};
-use crate::cert::codec;
+use crate::cert::{Certificate, RevocationList, codec};
 use crate::engine::Engine;
 use crate::flow::{Refusal, Session};
 use crate::host::dir::MAX_FILE;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
-use crate::source::local_ca::{Authority, Reason, Revocation};
+use crate::source::local_ca::{Authority, NextList, Reason, Revocation};
 
 /// A revocation, done or planned.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -120,13 +120,10 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
     if wanted.der && wanted.output.is_none() {
         return Err(Refusal::new("cannot write DER among other words").hint("name a file for it with --output"));
     }
-    if let Some(path) = &wanted.output {
-        output::vacant_or_list(session, path)?;
-    }
-    let (now, force) = (session.host.now(), session.options.force);
+    let now = session.host.now();
     if session.options.dry_run {
         let authority = Authority::find(&open_state(session, ca)?, ca)?;
-        let next = authority.next_list(wanted.root, wanted.days, force)?;
+        let next = next_list(session, &authority, wanted, now)?;
         return Ok(ListView {
             number: next.number(),
             revoked: next.count(),
@@ -139,7 +136,7 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
     let engine = Engine::open(session.host, "ca crl", session.options.wait).map_err(not_opened)?;
     engine.trust_clock().map_err(not_opened)?;
     let authority = Authority::find(engine.state(), ca)?;
-    let next = authority.next_list(wanted.root, wanted.days, force)?;
+    let next = next_list(session, &authority, wanted, now)?;
     super::obtain::plausible(&authority, now)?;
     let (secret, origin) = passphrase(session, ca, false)?;
     let list = next.make(&secret, now).map_err(|error| from(error, origin))?;
@@ -154,9 +151,30 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
     match &wanted.output {
         Some(path) => {
             let bytes = if wanted.der { list.der().to_vec() } else { list.to_pem().into_bytes() };
-            output::put(session, path, &bytes.into(), 0o644, Over::List)?;
+            output::put(session, path, &bytes.into(), 0o644, Over::List(&issuers(&authority)))?;
         }
         None => view.pem = Some(list.to_pem()),
     }
     Ok(view)
+}
+
+/// The next list, after the one that is at the output.
+fn next_list<'a>(
+    session: &Session<'_>,
+    authority: &'a Authority,
+    wanted: &List,
+    now: OffsetDateTime,
+) -> Result<NextList<'a>, Refusal> {
+    let next = authority.next_list(wanted.root, wanted.days, session.options.force, now)?;
+    let Some(path) = &wanted.output else { return Ok(next) };
+    match output::list_at(session, path, &issuers(authority))? {
+        // Another root counts by itself.
+        Some(list) if RevocationList::of(list.der(), next.issuer()).is_ok() => Ok(next.above(&list)?),
+        Some(_) | None => Ok(next),
+    }
+}
+
+/// Whose lists a list of this CA may replace: those of its roots, which share their URL.
+fn issuers(authority: &Authority) -> Vec<&Certificate> {
+    authority.standing().into_iter().map(|held| held.hierarchy().issuer()).collect()
 }

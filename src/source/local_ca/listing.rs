@@ -10,9 +10,9 @@ use super::certify::issuer_of;
 use super::error::CaError;
 use super::fields::{BACKDATED, whole_second};
 use super::held::Held;
-use super::record::{self, Line, Listed, Reason, Record, Revocation};
+use super::record::{self, Line, Listed, Reason, Record, Revocation, plain};
 use crate::cert::codec::signed;
-use crate::cert::{Certificate, PrivateKey, RevocationList};
+use crate::cert::{Certificate, OddSerial, PrivateKey, RevocationList};
 use crate::sensitive::Sensitive;
 use crate::source::encode::signing;
 
@@ -28,6 +28,17 @@ pub enum Unlisted {
     /// Somebody else did.
     #[error("it has not issued the certificate {0}")]
     NotItsOwn(String),
+    /// Clients take no entry for it.
+    #[error("the serial number of {0} is below zero, and no client finds such a one on a list")]
+    Negative(String),
+    /// Nobody makes a list any more that could tell it.
+    #[error("the certificate {serial} is from its root number {root}, which is retired and makes no lists any more")]
+    Retired {
+        /// Its serial number.
+        serial: String,
+        /// The number of the root.
+        root: u32,
+    },
     /// It was done before.
     #[error("the certificate {serial} was revoked on {} already ({reason})", at.date())]
     Already {
@@ -53,6 +64,9 @@ pub enum Unlisted {
     /// The list would be good for too long or not at all.
     #[error("a revocation list is good for 1 to {MOST_LIST_DAYS} days, and not for {0}")]
     Days(u32),
+    /// The list that is published has a number that none can follow.
+    #[error("no number is left after that of the list that is there")]
+    NoNumber,
 }
 
 impl Unlisted {
@@ -67,6 +81,11 @@ impl Unlisted {
             }
             Self::TooLong => "`--force` makes the list of what is read",
             Self::MayNotSign => "have whoever runs the CA above issue its certificate anew, with cRLSign",
+            Self::Negative(_) => "replace it on its server, and have whoever runs the server destroy its key",
+            Self::Retired { .. } => {
+                "have clients stop to trust that root: `reseal ca export` writes those to trust now"
+            }
+            Self::NoNumber => "name another file",
             Self::NoSuchRoot(_) => "`reseal ca show` tells their numbers",
             Self::Already { .. } | Self::Days(_) => return None,
         })
@@ -86,6 +105,9 @@ impl Authority {
         let serial = plain(serial);
         let record = self.record()?;
         match record.issued.iter().find(|line| line.serial == serial) {
+            Some(line) if self.standing().iter().all(|held| held.number != line.by) => {
+                self.unlisted(Unlisted::Retired { serial, root: line.by })
+            }
             Some(line) => self.revocation(&record, line.serial.clone(), line.not_after, line.by, (reason, now)),
             None => self.unlisted(Unlisted::NeverIssued(serial)),
         }
@@ -94,7 +116,7 @@ impl Authority {
     /// The same for a certificate that is at hand, which need not be in the record: it may have been issued before the CA came here.
     ///
     /// # Errors
-    /// It is not of this CA, or it was revoked before.
+    /// It is not of this CA, it was revoked before, or its serial number is one that no list can tell.
     pub fn revocation_for(
         &self,
         certificate: &Certificate,
@@ -104,6 +126,9 @@ impl Authority {
         let Some(issuer) = self.issuer_of(certificate) else {
             return self.unlisted(Unlisted::NotItsOwn(certificate.title()));
         };
+        if certificate.odd_serial() == Some(OddSerial::Negative) {
+            return self.unlisted(Unlisted::Negative(certificate.title()));
+        }
         let (serial, end) = (certificate.serial(), certificate.not_after());
         self.revocation(&self.record()?, serial, end, issuer.number, (reason, now))
     }
@@ -130,11 +155,17 @@ impl Authority {
         Ok(record::add(&self.dir, &Line::Revoked(revocation))?)
     }
 
-    /// What the next list of one hierarchy would be. Makes nothing.
+    /// What the next list of one hierarchy would be, made at `now`. Makes nothing.
     ///
     /// # Errors
     /// There is no such hierarchy, it may not sign lists, or the record is damaged and `force` is not given.
-    pub fn next_list(&self, root: Option<u32>, days: u32, force: bool) -> Result<NextList<'_>, CaError> {
+    pub fn next_list(
+        &self,
+        root: Option<u32>,
+        days: u32,
+        force: bool,
+        now: OffsetDateTime,
+    ) -> Result<NextList<'_>, CaError> {
         let number = root.unwrap_or(self.active.number);
         let Some(held) = self.standing().into_iter().find(|held| held.number == number) else {
             return self.unlisted(Unlisted::NoSuchRoot(number));
@@ -152,7 +183,13 @@ impl Authority {
             (0, _) => return self.unlisted(Unlisted::TooLong),
             (damaged, _) => return self.unlisted(Unlisted::Damaged(damaged)),
         }
-        Ok(NextList { authority: self, held, days, number: next_number(&record, number), revoked: due(record, number) })
+        Ok(NextList {
+            authority: self,
+            held,
+            days,
+            number: next_number(&record, number, now),
+            revoked: due(record, number),
+        })
     }
 }
 
@@ -166,6 +203,26 @@ pub struct NextList<'a> {
 }
 
 impl NextList<'_> {
+    /// Whose list it is.
+    #[must_use]
+    pub fn issuer(&self) -> &Certificate {
+        self.held.hierarchy.issuer()
+    }
+
+    /// The same with a number above that of a list that is published: the record may be older than that, from a backup.
+    ///
+    /// # Errors
+    /// There is none above it.
+    pub fn above(self, published: &RevocationList) -> Result<Self, CaError> {
+        let digits = published.number().unwrap_or_default();
+        let fits = digits.len() <= size_of::<u64>();
+        let before = fits.then(|| digits.iter().fold(0, |number, digit| (number << 8) | u64::from(*digit)));
+        match before.and_then(|before| before.checked_add(1)) {
+            Some(least) => Ok(Self { number: self.number.max(least), ..self }),
+            None => self.authority.unlisted(Unlisted::NoNumber),
+        }
+    }
+
     /// Its number.
     #[must_use]
     pub fn number(&self) -> u64 {
@@ -247,10 +304,15 @@ impl NextList<'_> {
     }
 }
 
-/// One more than any list of the hierarchy had.
-fn next_number(record: &Record, by: u32) -> u64 {
+/// One more than any list of the hierarchy had. Where lines are lost, nobody knows what that is: then the seconds since 1970, which are
+/// more than lists can be made one after the other, and more for each time it happens.
+fn next_number(record: &Record, by: u32, now: OffsetDateTime) -> u64 {
     let before = record.lists.iter().filter(|line| line.by == by).map(|line| line.list).max();
-    before.unwrap_or(0).saturating_add(1)
+    let counted = before.unwrap_or(0).saturating_add(1);
+    if record.damaged == 0 && record.skipped == 0 {
+        return counted;
+    }
+    counted.max(u64::try_from(now.unix_timestamp()).unwrap_or(0))
 }
 
 /// What belongs on the next list: an entry goes only after it was on one that was made when its certificate had ended (RFC 5280 section
@@ -277,14 +339,6 @@ fn code(reason: Reason) -> RevocationReason {
     }
 }
 
-/// A serial number as people copy it: with colons or spaces, in capitals, with `0x` or leading zeros.
-fn plain(serial: &str) -> String {
-    let digits: String = serial.chars().filter(|c| !matches!(c, ':' | ' ')).collect::<String>().to_ascii_lowercase();
-    let digits = digits.strip_prefix("0x").unwrap_or(&digits);
-    let digits = digits.trim_start_matches("00");
-    if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() }
-}
-
 fn bytes(serial: &str) -> Option<Vec<u8>> {
     let digits = serial.as_bytes().chunks(2);
     digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
@@ -297,11 +351,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serials_as_people_copy_them() {
-        for text in ["4f0a", "4F:0A", "0x4f0a", "00:4f:0a", " 4f 0a"] {
-            assert_eq!(plain(text), "4f0a", "{text}");
-        }
-        assert_eq!(plain("f0a"), "0f0a");
+    fn serials_as_bytes() {
         assert_eq!((bytes("4f0a"), bytes("4g"), bytes("ä")), (Some(vec![0x4f, 0x0a]), None, None));
     }
 
@@ -324,6 +374,12 @@ mod tests {
         assert_eq!(listed(&record), ["01", "02"], "another CA's list");
         record.lists.push(Listed { list: 2, at: datetime!(2027-01-12 0:00 UTC), by: 1 });
         assert_eq!(listed(&record), ["01"]);
-        assert_eq!((next_number(&record, 1), next_number(&record, 3)), (3, 1));
+        let now = datetime!(2027-02-01 0:00 UTC);
+        assert_eq!((next_number(&record, 1, now), next_number(&record, 3, now)), (3, 1));
+        for lost in [Record { damaged: 1, ..record.clone() }, Record { skipped: 1, ..record }] {
+            let first = next_number(&lost, 1, now);
+            assert_eq!(first, 1_801_440_000);
+            assert!(next_number(&lost, 1, now + Duration::SECOND) > first, "that line may be lost too");
+        }
     }
 }

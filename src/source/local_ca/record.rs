@@ -152,6 +152,17 @@ impl FromStr for Reason {
     }
 }
 
+/// A serial number as people copy it: with colons or spaces, in capitals, with `0x` or leading zeros.
+pub(super) fn plain(serial: &str) -> String {
+    let digits: String = serial.chars().filter(|c| !matches!(c, ':' | ' ')).collect::<String>().to_ascii_lowercase();
+    let digits = digits.strip_prefix("0x").unwrap_or(&digits).trim_start_matches('0');
+    match digits {
+        "" => "00".to_owned(),
+        _ if digits.len() % 2 == 1 => format!("0{digits}"),
+        _ => digits.to_owned(),
+    }
+}
+
 fn first() -> u32 {
     1
 }
@@ -214,7 +225,10 @@ impl Record {
             let Some(line) = line.strip_suffix(b"\n") else { continue };
             match serde_json::from_slice(line) {
                 Ok(Line::Issued(issued)) => record.issued.push(issued),
-                Ok(Line::Revoked(revocation)) => record.revoked.push(revocation),
+                Ok(Line::Revoked(line)) => {
+                    // Lists have no zero octets in front, which earlier lines may have.
+                    record.revoked.push(Revocation { revoked: plain(&line.revoked), ..line });
+                }
                 Ok(Line::Listed(listed)) => record.lists.push(listed),
                 Ok(Line::Exported(exported)) => record.exported.push(exported),
                 Err(_) => record.damaged += 1,
@@ -276,6 +290,14 @@ mod tests {
         assert_eq!((record.issued.as_slice(), record.damaged), ([issued.clone(), issued].as_slice(), 1));
         assert_eq!(record.newest(), Some(datetime!(2027-01-01 00:00 UTC)));
         assert_eq!(Record::parse(b""), Record::default());
+    }
+
+    #[test]
+    fn serials_as_people_copy_them() {
+        for text in ["4f0a", "4F:0A", "0x4f0a", "00:4f:0a", " 4f 0a", "00004f0a", "04f0a"] {
+            assert_eq!(plain(text), "4f0a", "{text}");
+        }
+        assert_eq!((plain("f0a"), plain("0000")), ("0f0a".to_owned(), "00".to_owned()));
     }
 
     #[test]
