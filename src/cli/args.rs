@@ -633,6 +633,22 @@ mod tests {
     }
 
     #[test]
+    fn examples_of_ca_verbs_fit_a_terminal() {
+        let mut cli = Cli::command();
+        cli.build();
+        for verb in cli.find_subcommand("ca").unwrap().get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.starts_with("Examples:\n"), "{}", verb.get_name());
+            for line in examples.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+                let words = line.trim().trim_start_matches("reseal ").split(['>', '#']).next().unwrap_or_default();
+                let words = words.split("  ").next().unwrap_or_default();
+                assert!(line == "Examples:" || parse(words).is_ok(), "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn inputs_keep_their_order() {
         let Verb::Install(install) = parse("install web --chain c --key b --cert a").unwrap().verb else { panic!() };
         assert_eq!(install.inputs(), ["a", "b", "c"].map(PathBuf::from));

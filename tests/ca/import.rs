@@ -241,7 +241,7 @@ fn without_its_root_it_is_told_what_is_not_known() {
     let ground = Ground::new();
     corporate(&ground);
     let ran = ground.run("ca import corp --cert sub.pem --key sub.plain --permit example.org").good();
-    for told in ["root         not known here", "P-521, encrypted", "trusts the root above", "issuer.pem"] {
+    for told in ["root       not known here", "P-521, encrypted", "trusts the root above", "issuer.pem"] {
         assert!(ran.out.contains(told), "{told}: {}", ran.out);
     }
     for told in ["kept elsewhere", "give the root", "issuing"] {

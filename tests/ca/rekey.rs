@@ -78,7 +78,7 @@ fn each_step_waits_for_the_one_before() {
         );
 
         // What the former one issued is still revoked by its own list.
-        ground.run("ca revoke office old.pem --reason superseded").good().says("`ca crl office --root 1`");
+        ground.run("ca revoke office old.pem --reason superseded").good().says("ca crl office --root 1`");
         ground.run("ca crl office --root 1 --output old.crl").good();
         ground.run("ca crl office --output new.crl").good();
         let trusted = [ground.read("old.crl"), ground.read("new.crl"), ground.read("anchors.pem")].concat();

@@ -167,7 +167,8 @@ fn a_damaged_record_makes_no_list_unasked() {
 #[test]
 fn what_was_issued_is_listed() {
     let ground = Ground::new();
-    ground.run("ca init office --permit example.org").good().says("number       1");
+    ground.run("ca init office --permit example.org").good();
+    ground.run("ca show office").good().says("number     1");
     fs::create_dir(ground.path("one")).unwrap();
     let planned = ground.json("--dry-run ca issue office www.example.org mail.example.org --output one");
     assert!(planned["results"][0]["serial"].is_null(), "{planned}");
@@ -200,6 +201,16 @@ fn what_was_issued_is_listed() {
 }
 
 #[test]
+fn help_names_the_ranges() {
+    let ground = Ground::new();
+    ground.run("ca issue --help").good().says("1 to 200 days");
+    ground.run("ca sign --help").good().says("1 to 200 days");
+    ground.run("ca crl --help").good().says("1 to 366 days");
+    ground.run("ca init --help").good().says("1 to 30 years");
+    ground.run("ca rekey --help").good().says("1 to 30 years");
+}
+
+#[test]
 fn wrong_words_are_told_as_that() {
     let ground = Ground::new();
     for verb in
@@ -213,6 +224,8 @@ fn wrong_words_are_told_as_that() {
         let ran = ground.run(&format!("ca {verb}")).misunderstood("there is no CA offise");
         assert!(ran.err.contains("those there are: office"), "{}", ran.err);
     }
+    let ran = ground.run("ca init web --permit https://x.lan").misunderstood("cannot permit \"https://x.lan\"");
+    assert!(ran.err.contains("name a domain (`example.org`)"), "{}", ran.err);
     ground.run("ca init ../x --permit example.org").misunderstood("cannot be the name of a CA");
     ground.run("ca init other --permit example.org --years 31").misunderstood("give `--years` a number from 1 to 30");
     ground.run("ca rekey office --years 31").misunderstood("1 to 30 are possible");

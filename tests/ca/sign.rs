@@ -103,7 +103,8 @@ fn nothing_but_names_is_granted() {
     ground.openssl(&format!(
         "req -new -nodes -newkey ed25519 -keyout x.key -subj /C=US/CN=Everything {SAN} {wishes} -out x.csr"
     ));
-    ground.run("ca sign office x.csr --output x.pem").good().says("ignored");
+    let signed = ground.run("ca sign office x.csr --output x.pem").good();
+    signed.says("ignored").says("keyUsage (2.5.29.15)").says("basicConstraints (2.5.29.19)");
     let shown = ground.shown(&ground.path("x.pem"));
     for expected in [
         "CA:FALSE",

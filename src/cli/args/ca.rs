@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::cert::{Generate, Name};
 use crate::flow::ca::{Permitted, Published, Reason};
+use crate::outcome::explain;
 
 /// What is told about a CA in the certificates it issues.
 #[derive(Args, Debug)]
@@ -26,6 +27,11 @@ impl Urls {
     }
 }
 
+/// With the reason and what to write instead, which clap would leave out.
+fn permitted(text: &str) -> Result<Permitted, String> {
+    text.parse::<Permitted>().map_err(|error| format!("{}; {}", explain(&error), error.hint()))
+}
+
 /// What to do with a certificate authority.
 #[derive(Subcommand, Debug)]
 pub enum CaVerb {
@@ -38,7 +44,7 @@ Examples:
         /// Its name on this machine
         name: String,
         /// A domain with all below it, an address or a network that it may sign for; may be given again
-        #[arg(long, value_name = "DOMAIN|NETWORK", required = true)]
+        #[arg(long, value_name = "DOMAIN|NETWORK", required = true, value_parser = permitted)]
         permit: Vec<Permitted>,
         /// The common name of its root [default: reseal local CA NAME]
         #[arg(long, value_name = "TEXT")]
@@ -64,8 +70,8 @@ Examples:
     /// Take over one that was made elsewhere, with its key; the files stay as they are
     #[command(after_help = "\
 Examples:
-  reseal ca import corp --cert sub-ca.pem --key sub-ca.key --chain root.pem --permit office.example.org
-  reseal ca import corp --cert sub-ca.p12 --key-passphrase-file p12.pass --permit office.example.org")]
+  reseal ca import corp --cert sub.pem --key sub.key --chain root.pem --permit lan
+  reseal ca import corp --cert sub.p12 --key-passphrase-file p12.pass --permit lan")]
     Import {
         /// Its name on this machine
         name: String,
@@ -82,7 +88,7 @@ Examples:
         #[arg(long, value_name = "FILE")]
         key_passphrase_file: Option<PathBuf>,
         /// A domain with all below it, an address or a network that it may sign for here; may be given again
-        #[arg(long, value_name = "DOMAIN|NETWORK", required = true)]
+        #[arg(long, value_name = "DOMAIN|NETWORK", required = true, value_parser = permitted)]
         permit: Vec<Permitted>,
         #[command(flatten)]
         urls: Urls,
@@ -103,7 +109,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   reseal ca issue office mail.office.example.org --output /root/mail
-  reseal ca issue office nas.office.example.org 10.0.0.9 --days 30 --key-type rsa2048")]
+  reseal ca issue office nas.lan 10.0.0.9 --days 30 --key-type rsa2048")]
     Issue {
         /// The authority
         ca: String,
@@ -148,7 +154,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   reseal ca revoke office mail/fullchain.pem --reason key-compromise
-  reseal ca revoke office 6fed3be20d3f561fa93a4a4084691277      as `ca show office` tells it")]
+  reseal ca revoke office 6fed3be20d3f561fa93a4a4084691277")]
     Revoke {
         /// The authority
         ca: String,

@@ -38,6 +38,11 @@ pub fn shown(views: &[AuthorityView], view: &View, page: &mut Page) {
                 page.field(what).say(url).end();
             }
         }
+        let revoked = match authority.revoked {
+            0 => String::new(),
+            count => format!(", {count} revoked"),
+        };
+        page.field("issued").say(&format!("{}{revoked}", authority.issued)).end();
         if authority.damaged > 0 {
             let text = format!("{} lines of its record cannot be read", authority.damaged);
             page.note("damaged", Paint::Bad, &text);
@@ -48,10 +53,13 @@ pub fn shown(views: &[AuthorityView], view: &View, page: &mut Page) {
         let path = authority.root.display().to_string();
         if authority.root_known {
             page.field("root").say(&path).end();
-            page.field("number").say(&authority.number.to_string()).end();
+            // A CA begins with number 1, and its maker needs no number.
+            if !matches!(authority.step, Some(Step { what: What::Made | What::TakenOver, .. })) {
+                page.field("number").say(&authority.number.to_string()).end();
+            }
         } else {
             page.field("root").say("not known here").end();
-            page.field("certificate").say(&path).end();
+            page.field("chain").say(&path).end();
         }
         for former in &authority.former {
             other("former", former, page);
@@ -90,16 +98,13 @@ fn title(authority: &AuthorityView) -> String {
     }
 }
 
-/// How many there are; and where one CA was asked for, which.
+/// Which it has issued, where one CA was asked for.
 fn certificates(authority: &AuthorityView, page: &mut Page) {
-    let revoked = match authority.revoked {
-        0 => String::new(),
-        count => format!(", {count} revoked"),
-    };
-    page.field("issued").say(&format!("{}{revoked}", authority.issued)).end();
     let all = authority.certificates.as_deref().unwrap_or_default();
-    for one in all.iter().rev().take(MOST_TOLD) {
-        page.field("").say(&one.serial).say(&format!("  until {}  ", date(one.not_after)));
+    for (newest, one) in all.iter().rev().take(MOST_TOLD).enumerate().map(|(index, one)| (index == 0, one)) {
+        page.field(if newest { "newest" } else { "" })
+            .say(&one.serial)
+            .say(&format!("  until {}  ", date(one.not_after)));
         let names: Vec<String> = one.names.iter().map(ToString::to_string).collect();
         page.say(if names.is_empty() { "not in its record" } else { "" }).say(&names.join(", "));
         if let Some(revoked) = &one.revoked {
