@@ -70,8 +70,8 @@ Examples:
     /// Take over one that was made elsewhere, with its key; the files stay as they are
     #[command(after_help = "\
 Examples:
-  reseal ca import corp --cert sub.pem --key sub.key --chain root.pem --permit lan
-  reseal ca import corp --cert sub.p12 --key-passphrase-file p12.pass --permit lan")]
+  reseal ca import corp --cert ca.pem --key ca.key --chain root.pem --permit lan
+  reseal ca import corp --cert ca.p12 --key-passphrase-file p12.pw --permit lan")]
     Import {
         /// Its name on this machine
         name: String,
@@ -189,7 +189,7 @@ Examples:
     /// Give it a new root: made first, used after `--switch`, alone after `--retire`
     #[command(after_help = "\
 Examples:
-  reseal ca rekey office                  the next root is made; the present one goes on to issue
+  reseal ca rekey office                  makes the next root
   reseal ca export office -o roots.pem    both, for the clients
   reseal ca rekey office --switch         when all clients trust it
   reseal renew                            moves every target
