@@ -575,14 +575,14 @@ mod tests {
             ("init --output x", "init"),
             ("post-upgrade --strict", "post-upgrade"),
             ("adopt web --undo --dry-run", "adopt"),
-            ("ca init office --permit lan 10.0.0.0/8 --years 5", "ca init"),
+            ("ca init --permit lan --permit 10.0.0.0/8 office --years 5", "ca init"),
             ("ca init office --permit lan --intermediate --crl-url http://a/b --issuer-url http://a/c", "ca init"),
-            ("ca import corp --cert a --key b --chain c d --permit lan --key-passphrase-file p", "ca import"),
+            ("ca import --cert a --key b --chain c --chain d --permit lan corp --key-passphrase-file p", "ca import"),
             ("ca show", "ca show"),
             ("ca issue office a.lan b.lan --output /x", "ca issue"),
-            ("ca sign office a.csr --name a.lan b.lan --days 30 -o x --allow-wildcards", "ca sign"),
+            ("ca sign --name a.lan --name b.lan office a.csr --days 30 -o x --allow-wildcards", "ca sign"),
             ("ca revoke office 4f:0a --reason key-compromise", "ca revoke"),
-            ("ca crl office --der -o x --days 7 --root 1", "ca crl"),
+            ("ca crl office --der --out x --days 7 --root 1", "ca crl"),
             ("ca rekey office --key-type p384 --years 5", "ca rekey"),
             ("ca rekey office --switch --dry-run", "ca rekey"),
             ("ca rekey office --retire --force", "ca rekey"),
@@ -623,6 +623,7 @@ mod tests {
             "ca",
             "ca init office",
             "ca init office --permit *.lan",
+            "ca init one --permit lan two",
             "ca import corp --cert a",
             "ca issue office",
             "ca issue office a.lan --key-type dsa",
@@ -634,6 +635,22 @@ mod tests {
             "ca export office --root-key x --der",
         ] {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn examples_of_ca_verbs_fit_a_terminal() {
+        let mut cli = Cli::command();
+        cli.build();
+        for verb in cli.find_subcommand("ca").unwrap().get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.starts_with("Examples:\n"), "{}", verb.get_name());
+            for line in examples.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+                let words = line.trim().trim_start_matches("reseal ").split(['>', '#']).next().unwrap_or_default();
+                let words = words.split("  ").next().unwrap_or_default();
+                assert!(line == "Examples:" || parse(words).is_ok(), "{line}");
+            }
         }
     }
 

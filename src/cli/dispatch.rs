@@ -171,7 +171,8 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
         CaVerb::Show { name } => Body::Authorities(ca::show(session, name.as_deref())?),
         CaVerb::Import { name, cert, key, chain, key_passphrase_file, permit, urls, store_keyring } => {
             let wanted = ca::Import {
-                files: std::iter::once(cert).chain(key).chain(chain).cloned().collect(),
+                certificate: cert.clone(),
+                others: key.iter().chain(chain).cloned().collect(),
                 key_passphrase_file: key_passphrase_file.clone(),
                 permitted: permit.clone(),
                 published: urls.published(),

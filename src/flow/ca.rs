@@ -18,7 +18,7 @@ use super::{Refusal, Session};
 use crate::cert::Certificate;
 use crate::engine::EngineError;
 use crate::host::state::State;
-use crate::outcome::{Outcome, explain};
+use crate::outcome::{Exit, Outcome, explain};
 use crate::source::local_ca::{Authority, CaError};
 
 pub use self::export::{AnchorView, Export, ExportView, export};
@@ -29,10 +29,10 @@ pub use self::obtain::{Authorities, LeafKey, Wanted, admit, obtain};
 pub use self::rekey::{Rekey, rekey};
 pub use self::revoke::{List, ListView, RevokedView, crl, revoke};
 pub use self::sign::{Sign, Signed, sign};
-pub use self::view::{AuthorityView, IssuerView, StandingView};
+pub use self::view::{AuthorityView, IssuedView, IssuerView, RevocationView, StandingView, Step, What};
 pub use crate::source::local_ca::{Permitted, Published, Reason};
 
-use self::view::{unmade, view};
+use self::view::{full, unmade, view};
 
 /// The CA of this name, or all there are.
 ///
@@ -40,7 +40,7 @@ use self::view::{unmade, view};
 /// There is none of this name, or one cannot be read.
 pub fn show(session: &Session<'_>, name: Option<&str>) -> Result<Vec<AuthorityView>, Refusal> {
     match (name, State::open(session.host)?) {
-        (Some(name), Some(state)) => Ok(vec![view(&Authority::find(&state, name)?)?]),
+        (Some(name), Some(state)) => Ok(vec![full(&Authority::find(&state, name)?)?]),
         (None, Some(state)) => Authority::all(&state)?.iter().map(view).collect(),
         (Some(name), None) => Err(missing(name)),
         (None, None) => Ok(Vec::new()),
@@ -88,11 +88,13 @@ fn missing(ca: &str) -> Refusal {
     CaError::Missing { name: ca.to_owned(), known: Vec::new() }.into()
 }
 
-/// With the whole chain of causes in one line, as a refusal has one.
+/// With the whole chain of causes in one line, as a refusal has one. A wrong word ends the verbs here as one; of a target it is a
+/// refusal like any other.
 impl From<CaError> for Refusal {
     fn from(error: CaError) -> Self {
         let hint = error.hint();
-        Self::with(explain(&error), hint)
+        let exit = if error.is_wrong_word() { Exit::Usage } else { Exit::Refused };
+        Self { exit, ..Self::with(explain(&error), hint) }
     }
 }
 

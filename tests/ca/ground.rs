@@ -36,7 +36,16 @@ impl Ran {
 
     /// It was refused, with these words.
     pub fn refused(self, words: &str) -> Self {
-        assert_eq!(self.code, Some(4), "{}{}", self.out, self.err);
+        self.ended(4, words)
+    }
+
+    /// A word of the line is wrong, which is told with these words.
+    pub fn misunderstood(self, words: &str) -> Self {
+        self.ended(2, words)
+    }
+
+    fn ended(self, code: i32, words: &str) -> Self {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         assert!(self.err.contains(words), "{words:?} is not in {}", self.err);
         self
     }

@@ -55,8 +55,17 @@ fn a_corporate_intermediate_issues() {
         (Some(0), Some(true)),
         "{planned}"
     );
+    assert_eq!(planned["results"][0]["step"], serde_json::json!({ "what": "taken-over", "roots": [1], "done": false }));
+    let planned = ground.run(&format!("--dry-run {line}")).good().says("corp: would be taken over");
+    assert!(!planned.out.contains("next "), "{}", planned.out);
     assert!(!ground.path("state").exists());
-    ground.run(line).good().says("taken over").says("OU=Branch + CN=Example Sub").says("P-521, encrypted");
+    ground
+        .run(line)
+        .good()
+        .says("corp: taken over")
+        .says("issuing ")
+        .says("OU=Branch + CN=Example Sub")
+        .says("P-521, encrypted");
 
     fs::create_dir(ground.path("out")).unwrap();
     ground.run("ca issue corp www.example.org --output out").good();
@@ -206,6 +215,37 @@ fn the_targets_that_name_it_must_be_served() {
     ground
         .run(&format!("ca import corp {files} --permit branch.example.org"))
         .refused("may not sign www.example.org: it is permitted branch.example.org only");
-    ground.run(&format!("ca import corp {files} --permit branch.example.org www.example.org")).refused("may not issue");
+    ground
+        .run(&format!("ca import corp {files} --permit branch.example.org --permit www.example.org"))
+        .refused("may not issue");
     ground.run(&format!("ca import other {files} --permit branch.example.org")).good();
+}
+
+/// Whose key it is decides what issues, and that is what was named.
+#[test]
+fn the_key_of_another_than_was_named_is_refused() {
+    let ground = Ground::new();
+    corporate(&ground);
+    let import = |files: &str| ground.run(&format!("ca import corp {files} --permit example.org"));
+    import("--cert sub.pem --key root.key --chain root.pem")
+        .refused("Example Root, and not to Example Sub, which is in sub.pem");
+    assert!(!ground.of_ca("corp", "profile").exists());
+    // In one file with those above it, it is the one that the key is for.
+    ground.write("both.pem", &[ground.read("root.pem"), ground.read("sub.pem")].concat());
+    import("--cert both.pem --key sub.plain").good();
+    assert_eq!(ground.json("ca show corp")["results"][0]["intermediate"]["root_key_here"], false);
+}
+
+#[test]
+fn without_its_root_it_is_told_what_is_not_known() {
+    let ground = Ground::new();
+    corporate(&ground);
+    let ran = ground.run("ca import corp --cert sub.pem --key sub.plain --permit example.org").good();
+    for told in ["root       not known here", "P-521, encrypted", "trusts the root above", "issuer.pem"] {
+        assert!(ran.out.contains(told), "{told}: {}", ran.out);
+    }
+    for told in ["kept elsewhere", "give the root", "issuing"] {
+        assert!(!ran.out.contains(told), "{told}: {}", ran.out);
+    }
+    assert_eq!(ground.json("ca show corp")["results"][0]["root_known"], false);
 }

@@ -16,7 +16,7 @@ fn the_intermediate_issues_and_is_sent() {
     ground
         .run(line)
         .good()
-        .says("issuer")
+        .says("issuing")
         .says("CN=reseal local CA office issuing")
         .says("http://ca.example.org/office.crl");
 
@@ -61,9 +61,9 @@ fn the_intermediate_issues_and_is_sent() {
 fn what_clients_could_not_follow_is_refused() {
     let ground = Ground::new();
     for url in ["https://ca.example.org/x", "ldap://x", "http://a\u{e4}/x", "http:///x"] {
-        ground.run(&format!("ca init office --permit lan --crl-url {url}")).refused("cannot write the URL");
+        ground.run(&format!("ca init office --permit lan --crl-url {url}")).misunderstood("cannot write the URL");
     }
-    ground.run("ca init office --permit lan --intermediate --path-length 255").refused("254 are possible");
+    ground.run("ca init office --permit lan --intermediate --path-length 255").misunderstood("254 are possible");
     ground.run("ca init office --permit lan --path-length 255").good();
     ground.run("ca show").good().says("office");
 }

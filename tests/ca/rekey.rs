@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::clients::{Case, all_take, chain, root};
 use crate::ground::Ground;
 
@@ -34,7 +36,9 @@ fn each_step_waits_for_the_one_before() {
         assert_eq!(planned["results"][0]["next"]["subject"], "CN=reseal local CA office 2");
         assert!(!ground.of_ca("office", "2").exists());
 
-        ground.run("ca rekey office").good().says("next root").says("reseal local CA office 2");
+        ground.run("--dry-run ca rekey office").good().says("the next root 2 would be made");
+        assert_eq!(planned["results"][0]["step"], json!({ "what": "next-made", "roots": [2], "done": false }));
+        ground.run("ca rekey office").good().says("made the next root 2").says("reseal local CA office 2");
         ground.run("ca rekey office").refused("its next root is made already");
         let shown = ground.json("ca show office");
         assert_eq!((&shown["results"][0]["number"], &shown["results"][0]["next"]["number"]), (&1.into(), &2.into()));
@@ -46,10 +50,10 @@ fn each_step_waits_for_the_one_before() {
         ground.run("ca rekey office --switch").refused("was given to nobody yet");
         ground.run("ca export office --output anchors.pem").good().says("reseal local CA office 2");
         assert_eq!(String::from_utf8(ground.read("anchors.pem")).unwrap().matches("BEGIN").count(), 2);
-        ground.run("--dry-run ca rekey office --switch").good();
+        ground.run("--dry-run ca rekey office --switch").good().says("root 2 would issue from now on");
         assert_eq!(ground.json("ca show office")["results"][0]["number"], 1);
 
-        ground.run("ca rekey office --switch").good().says("former");
+        ground.run("ca rekey office --switch").good().says("root 2 issues now").says("former");
         ground.run("ca rekey office").refused("a former root of it is not retired yet");
         ground.run("ca rekey office --retire").refused("web has a certificate from it still");
         ground.run("--dry-run ca rekey office --retire").refused("web has a certificate from it still");
@@ -74,7 +78,7 @@ fn each_step_waits_for_the_one_before() {
         );
 
         // What the former one issued is still revoked by its own list.
-        ground.run("ca revoke office old.pem --reason superseded").good().says("`ca crl office --root 1`");
+        ground.run("ca revoke office old.pem --reason superseded").good().says("ca crl office --root 1`");
         ground.run("ca crl office --root 1 --output old.crl").good();
         ground.run("ca crl office --output new.crl").good();
         let trusted = [ground.read("old.crl"), ground.read("new.crl"), ground.read("anchors.pem")].concat();
@@ -282,7 +286,13 @@ fn what_is_given_out() {
     ground.openssl("pkey -in plain.key -passin file:pass -noout");
     assert!(String::from_utf8(ground.read("plain.key")).unwrap().contains("ENCRYPTED PRIVATE KEY"));
 
-    ground.run("--dry-run ca export office --root-key safe.key --take-off").good();
+    ground.run("--dry-run ca export office --root-key safe.key --take-off").good().says("would be removed from this");
+    let planned = ground.json("--dry-run ca export office --root-key safe.key --take-off");
+    let planned = &planned["results"][0];
+    assert_eq!(
+        (&planned["take_off"], &planned["taken_off"], &planned["written"]),
+        (&true.into(), &false.into(), &false.into())
+    );
     assert!(ground.of_ca("office", "root.key").exists() && !ground.path("safe.key").exists());
     let kept = fs::read(ground.of_ca("office", "root.key")).unwrap();
     ground.run("ca export office --root-key safe.key --take-off").good().says("no longer on this machine");

@@ -118,7 +118,7 @@ fn what_is_refused_and_why() {
     ground.run(&format!("ca revoke office {serial}")).refused("was revoked on");
     assert_eq!(ground.json("ca show office")["results"][0]["revoked"], 1);
 
-    ground.run("ca crl office --days 0").refused("and not for 0");
+    ground.run("ca crl office --days 0").misunderstood("and not for 0");
     ground.run("ca crl office --root 7").refused("it has no root number 7");
     ground.run("ca crl office --der").refused("cannot write DER among other words");
     ground.run("ca crl office --output out/privkey.pem").refused("what is there is no revocation list");
@@ -273,4 +273,101 @@ fn only_a_list_of_its_own_is_replaced() {
     ground.run("ca rekey office --switch").good();
     ground.run("ca crl office --output own.crl").good().says("revocation list 1,");
     ground.run("ca crl office --root 1 --output own.crl").good().says("revocation list 2,");
+}
+
+/// A serial number is at hand where it is needed: told by what issued, and listed afterwards.
+#[test]
+fn what_was_issued_is_listed() {
+    let ground = Ground::new();
+    ground.run("ca init office --permit example.org").good();
+    ground.run("ca show office").good().says("number     1");
+    fs::create_dir(ground.path("one")).unwrap();
+    let planned = ground.json("--dry-run ca issue office www.example.org mail.example.org --output one");
+    assert!(planned["results"][0]["serial"].is_null(), "{planned}");
+    let told = ground.json("ca issue office www.example.org mail.example.org --output one");
+    let serial = told["results"][0]["serial"].as_str().unwrap().to_owned();
+    let second = issued(&ground, "office", "two").to_lowercase();
+    fs::create_dir(ground.path("three")).unwrap();
+    ground.run("ca issue office www.example.org --output three").good().says("serial  ");
+    let ran = ground.run(&format!("ca revoke office {serial} --reason superseded")).good();
+    ran.says("ends  ").says("reseal --config reseal.toml --state-dir state ca crl office`");
+
+    let shown = ground.json("ca show office");
+    let listed = shown["results"][0]["certificates"].as_array().unwrap();
+    assert_eq!(listed.len(), 3, "{shown}");
+    assert_eq!((listed[0]["serial"].as_str(), listed[1]["serial"].as_str()), (Some(&*serial), Some(&*second)));
+    assert_eq!(listed[0]["names"], serde_json::json!(["www.example.org", "mail.example.org"]));
+    assert_eq!(
+        (&listed[0]["revoked"]["reason"], &listed[1]["revoked"]),
+        (&"superseded".into(), &serde_json::Value::Null)
+    );
+    let text = ground.run("ca show office").good().says("www.example.org, mail.example.org  revoked 20").out;
+    assert!(text.find(&second) < text.find(&serial), "the newest first: {text}");
+    assert!(ground.json("ca show")["results"][0].get("certificates").is_none(), "of all CAs only how many");
+
+    let line = fs::read_to_string(ground.of_ca("office", "issued")).unwrap().lines().nth(1).unwrap().to_owned();
+    let many: String = (0..30).map(|number| line.replace(&second, &format!("7f{number:02}")) + "\n").collect();
+    fs::write(ground.of_ca("office", "issued"), many).unwrap();
+    let text = ground.run("ca show office").good().says("the newest 20 of 30").out;
+    assert!(text.contains("7f29") && text.contains("7f10") && !text.contains("7f09"), "{text}");
+}
+
+#[test]
+fn help_names_the_ranges() {
+    let ground = Ground::new();
+    ground.run("ca issue --help").good().says("1 to 200 days");
+    ground.run("ca sign --help").good().says("1 to 200 days");
+    ground.run("ca crl --help").good().says("1 to 366 days");
+    ground.run("ca init --help").good().says("1 to 30 years");
+    ground.run("ca rekey --help").good().says("1 to 30 years");
+}
+
+#[test]
+fn wrong_words_are_told_as_that() {
+    let ground = Ground::new();
+    for verb in
+        ["show office", "issue office a.example.org", "revoke office 4f", "crl office", "rekey office", "export office"]
+    {
+        ground.run(&format!("ca {verb}")).misunderstood("there is no CA office");
+    }
+    ground.run("ca init office --permit example.org").good();
+    for verb in ["show offise", "issue offise a.example.org", "revoke offise 4f", "crl offise", "rekey offise --switch"]
+    {
+        let ran = ground.run(&format!("ca {verb}")).misunderstood("there is no CA offise");
+        assert!(ran.err.contains("those there are: office"), "{}", ran.err);
+    }
+    let ran = ground.run("ca init web --permit https://x.lan").misunderstood("cannot permit \"https://x.lan\"");
+    assert!(ran.err.contains("name a domain (`example.org`)"), "{}", ran.err);
+    ground.run("ca init ../x --permit example.org").misunderstood("cannot be the name of a CA");
+    ground.run("ca init other --permit example.org --years 31").misunderstood("give `--years` a number from 1 to 30");
+    ground.run("ca rekey office --years 31").misunderstood("1 to 30 are possible");
+    ground.run("ca issue office a.example.org --days 500").misunderstood("give `--days` a number from 1 to 200");
+    ground.run("ca crl office --days 367").misunderstood("cannot make a revocation list of the CA office");
+    ground.run("ca revoke office 4f").refused("cannot revoke a certificate of the CA office");
+    ground.run("ca crl office --output nodir/x.crl").refused("name a file in a directory that is there");
+    ground.run("ca issue office a.example.org --output nodir").refused("name a directory that is there");
+}
+
+/// What was asked for on standard output is there all the same.
+#[test]
+fn quiet_says_nothing_of_what_went_well() {
+    let ground = Ground::new();
+    fs::create_dir(ground.path("out")).unwrap();
+    for line in [
+        "ca init office --permit example.org",
+        "ca issue office www.example.org --output out",
+        "ca revoke office out/fullchain.pem",
+        "ca crl office --output office.crl",
+        "ca rekey office",
+        "ca export office --out roots.pem",
+        "ca rekey office --switch",
+        "ca rekey office --retire --force",
+    ] {
+        let ran = ground.run(&format!("-q {line}")).good();
+        assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""), "{line}");
+    }
+    ground.run("-q ca crl office").good().says("BEGIN X509 CRL");
+    ground.run("-q ca export office").good().says("BEGIN CERTIFICATE");
+    ground.run("-q ca show office").good().says("certificate authority");
+    ground.run("-q --dry-run ca init other --permit example.org").good().says("would be made");
 }

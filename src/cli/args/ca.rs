@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::cert::{Generate, Name};
 use crate::flow::ca::{Permitted, Published, Reason};
+use crate::outcome::explain;
 
 /// What is told about a CA in the certificates it issues.
 #[derive(Args, Debug)]
@@ -26,6 +27,11 @@ impl Urls {
     }
 }
 
+/// With the reason and what to write instead, which clap would leave out.
+fn permitted(text: &str) -> Result<Permitted, String> {
+    text.parse::<Permitted>().map_err(|error| format!("{}; {}", explain(&error), error.hint()))
+}
+
 /// What to do with a certificate authority.
 #[derive(Subcommand, Debug)]
 pub enum CaVerb {
@@ -38,12 +44,12 @@ Examples:
         /// Its name on this machine
         name: String,
         /// A domain with all below it, an address or a network that it may sign for; may be given again
-        #[arg(long, value_name = "DOMAIN|NETWORK", required = true, num_args = 1..)]
+        #[arg(long, value_name = "DOMAIN|NETWORK", required = true, value_parser = permitted)]
         permit: Vec<Permitted>,
         /// The common name of its root [default: reseal local CA NAME]
         #[arg(long, value_name = "TEXT")]
         common_name: Option<String>,
-        /// How long it lives
+        /// How long it lives, 1 to 30 years
         #[arg(long, default_value_t = 10)]
         years: u32,
         /// The kind of its key: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096
@@ -64,8 +70,8 @@ Examples:
     /// Take over one that was made elsewhere, with its key; the files stay as they are
     #[command(after_help = "\
 Examples:
-  reseal ca import corp --cert sub-ca.pem --key sub-ca.key --chain root.pem --permit office.example.org
-  reseal ca import corp --cert sub-ca.p12 --key-passphrase-file p12.pass --permit office.example.org")]
+  reseal ca import corp --cert ca.pem --key ca.key --chain root.pem --permit lan
+  reseal ca import corp --cert ca.p12 --key-passphrase-file p12.pw --permit lan")]
     Import {
         /// Its name on this machine
         name: String,
@@ -76,13 +82,13 @@ Examples:
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// The certificates above it, up to the root; may be given again
-        #[arg(long, value_name = "FILE", num_args = 1..)]
+        #[arg(long, value_name = "FILE")]
         chain: Vec<PathBuf>,
         /// Holds the passphrase of the key as it lies in these files [default: that of the CA here]
         #[arg(long, value_name = "FILE")]
         key_passphrase_file: Option<PathBuf>,
         /// A domain with all below it, an address or a network that it may sign for here; may be given again
-        #[arg(long, value_name = "DOMAIN|NETWORK", required = true, num_args = 1..)]
+        #[arg(long, value_name = "DOMAIN|NETWORK", required = true, value_parser = permitted)]
         permit: Vec<Permitted>,
         #[command(flatten)]
         urls: Urls,
@@ -90,26 +96,34 @@ Examples:
         #[arg(long)]
         store_keyring: bool,
     },
-    /// Tell about one, or all
+    /// Tell about one, with what it issued, or about all
+    #[command(after_help = "\
+Examples:
+  reseal ca show
+  reseal ca show office      also the serial numbers of what it issued")]
     Show {
         /// Its name; none: all
         name: Option<String>,
     },
     /// Issue a certificate into `fullchain.pem` and `privkey.pem`, for what is no target here
+    #[command(after_help = "\
+Examples:
+  reseal ca issue office mail.office.example.org --output /root/mail
+  reseal ca issue office nas.lan 10.0.0.9 --days 30 --key-type rsa2048")]
     Issue {
         /// The authority
         ca: String,
         /// The names of the certificate, the first also as common name
         #[arg(required = true)]
         names: Vec<Name>,
-        /// How long it lives
+        /// How long it lives, 1 to 200 days
         #[arg(long, default_value_t = 90)]
         days: u32,
         /// The kind of its key: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096
         #[arg(long, value_name = "KIND", default_value_t = Generate::P256)]
         key_type: Generate,
         /// The directory to write them to
-        #[arg(long, short, value_name = "DIR", default_value = ".")]
+        #[arg(long, short, alias = "out", value_name = "DIR", default_value = ".")]
         output: PathBuf,
     },
     /// Sign somebody's request, a file from openssl, keytool or an appliance; of what it asks for only the names are granted
@@ -124,19 +138,23 @@ Examples:
         #[arg(value_name = "CSR")]
         request: PathBuf,
         /// A name to certify, instead of those that the request asks for; may be given again
-        #[arg(long, value_name = "NAME", num_args = 1..)]
+        #[arg(long, value_name = "NAME")]
         name: Vec<Name>,
         /// Grant wildcards that the request asks for
         #[arg(long)]
         allow_wildcards: bool,
-        /// How long the certificate lives
+        /// How long the certificate lives, 1 to 200 days
         #[arg(long, default_value_t = 90)]
         days: u32,
         /// The file for certificate and intermediates [default: standard output]
-        #[arg(long, short, value_name = "FILE")]
+        #[arg(long, short, alias = "out", value_name = "FILE")]
         output: Option<PathBuf>,
     },
     /// Revoke a certificate that it has issued; clients learn of it by the next `ca crl`
+    #[command(after_help = "\
+Examples:
+  reseal ca revoke office mail/fullchain.pem --reason key-compromise
+  reseal ca revoke office 6fed3be20d3f561fa93a4a4084691277")]
     Revoke {
         /// The authority
         ca: String,
@@ -148,16 +166,20 @@ Examples:
         reason: Reason,
     },
     /// Make its next revocation list; clients want another one before the days are over
+    #[command(after_help = "\
+Examples:
+  reseal ca crl office --der --output /var/www/html/office.crl
+  reseal ca crl office --days 7 > office.crl.pem")]
     Crl {
         /// The authority
         ca: String,
         /// The file for the list; an earlier one there is replaced [default: standard output]
-        #[arg(long, short, value_name = "FILE")]
+        #[arg(long, short, alias = "out", value_name = "FILE")]
         output: Option<PathBuf>,
         /// DER, as what is fetched by a URL must be
         #[arg(long)]
         der: bool,
-        /// How long it is good for
+        /// How long it is good for, 1 to 366 days
         #[arg(long, default_value_t = 30)]
         days: u32,
         /// The number of a former root whose list is wanted [default: of the one that issues]
@@ -167,7 +189,7 @@ Examples:
     /// Give it a new root: made first, used after `--switch`, alone after `--retire`
     #[command(after_help = "\
 Examples:
-  reseal ca rekey office                  the next root is made; the present one goes on to issue
+  reseal ca rekey office                  makes the next root
   reseal ca export office -o roots.pem    both, for the clients
   reseal ca rekey office --switch         when all clients trust it
   reseal renew                            moves every target
@@ -184,7 +206,7 @@ Examples:
         /// The kind of its keys: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096 [default: that of the present ones]
         #[arg(long, value_name = "KIND")]
         key_type: Option<Generate>,
-        /// How long it lives
+        /// How long it lives, 1 to 30 years
         #[arg(long, default_value_t = 10)]
         years: u32,
     },
@@ -198,7 +220,7 @@ Examples:
         /// The authority
         ca: String,
         /// The file for the certificates [default: standard output]
-        #[arg(long, short, value_name = "FILE", conflicts_with = "root_key")]
+        #[arg(long, short, alias = "out", value_name = "FILE", conflicts_with = "root_key")]
         output: Option<PathBuf>,
         /// DER of one certificate
         #[arg(long, conflicts_with = "root_key")]

@@ -43,7 +43,9 @@ pub struct ExportView {
     /// The file with the root's key, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_key: Option<PathBuf>,
-    /// Whether the root's key has left this machine.
+    /// Whether the root's key is to leave this machine.
+    pub take_off: bool,
+    /// Whether it has left.
     pub taken_off: bool,
 }
 
@@ -87,10 +89,12 @@ pub fn export(session: &mut Session<'_>, ca: &str, wanted: &Export) -> Result<Ex
         output: wanted.output.clone(),
         pem: None,
         root_key: wanted.root_key.clone(),
+        take_off: wanted.take_off,
         taken_off: false,
     };
     let Some(first) = anchors.first() else {
-        return Err(Refusal::new(format!("the CA {ca} has no root of that number")).hint("`reseal ca show` tells them"));
+        return Err(Refusal::new(format!("the CA {ca} has no root of that number"))
+            .hint("`reseal ca show` tells the numbers of its roots"));
     };
     if let Some(path) = &wanted.root_key {
         let number = wanted.root.unwrap_or(authority.active().number());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Wanted, obtain, open_state};
-use crate::cert::Bundle;
+use crate::cert::{Bundle, Certificate};
 use crate::change::{Image, Role};
 use crate::digest::Digest;
 use crate::flow::{Refusal, Session};
@@ -24,6 +24,8 @@ pub struct Written {
     pub key: PathBuf,
     /// SHA-256 of the certificate; none in a dry run, where there is none yet.
     pub fingerprint: Option<Digest>,
+    /// Its serial number in hexadecimal, by which it can be revoked; none in a dry run.
+    pub serial: Option<String>,
     /// Its last second, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub not_after: OffsetDateTime,
@@ -34,7 +36,11 @@ pub struct Written {
 /// # Errors
 /// As [`obtain`]; one of the files is there, or a call failed. Then neither is there.
 pub fn issue(session: &mut Session<'_>, ca: &str, wanted: Wanted, directory: &Path) -> Result<Written, Refusal> {
-    let dir = session.host.dir(directory, &session.host.trusting(None))?;
+    let dir = session.host.dir(directory, &session.host.trusting(None)).map_err(|error| {
+        let refusal = Refusal::from(error);
+        let elsewhere = || Some("name a directory that is there and may be written with --output".to_owned());
+        Refusal { hint: refusal.hint.or_else(elsewhere), ..refusal }
+    })?;
     // Before anything is issued, which would be recorded for nobody.
     for role in WRITTEN {
         if dir.look(OsStr::new(role.file_name()))?.image != Image::Absent {
@@ -43,10 +49,11 @@ pub fn issue(session: &mut Session<'_>, ca: &str, wanted: Wanted, directory: &Pa
                 .hint("name another directory, or move the file away"));
         }
     }
-    let written = |fingerprint, not_after| Written {
+    let written = |leaf: Option<&Certificate>, not_after| Written {
         chain: dir.path().join(Role::FullChain.file_name()),
         key: dir.path().join(Role::Key.file_name()),
-        fingerprint,
+        fingerprint: leaf.map(Certificate::fingerprint),
+        serial: leaf.map(Certificate::serial),
         not_after,
     };
     if session.options.dry_run {
@@ -57,7 +64,7 @@ pub fn issue(session: &mut Session<'_>, ca: &str, wanted: Wanted, directory: &Pa
     }
     let bundle = obtain(session, ca, wanted)?;
     write(&dir, &bundle)?;
-    Ok(written(Some(bundle.leaf().fingerprint()), bundle.leaf().not_after()))
+    Ok(written(Some(bundle.leaf()), bundle.leaf().not_after()))
 }
 
 /// The key first: a chain without its key is of no use to anybody.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::passphrase::{passphrase, remember};
-use super::{AuthorityView, Permitted, Published, not_opened, unmade, view};
+use super::{AuthorityView, Permitted, Published, What, not_opened, unmade, view};
 use crate::cert::codec::{self, BlockError};
 use crate::cert::{Certificate, PrivateKey};
 use crate::config::SourceConfig;
@@ -19,8 +19,10 @@ use crate::source::local_ca::{Authority, Existing};
 /// What is taken over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Import {
-    /// The files of the CA's certificate, its key and those above it, in any format and packing.
-    pub files: Vec<PathBuf>,
+    /// The file of the CA's certificate, in any format and packing; it may hold the others too.
+    pub certificate: PathBuf,
+    /// The files of its key and of the certificates above it, in any format and packing.
+    pub others: Vec<PathBuf>,
     /// A file with the passphrase under which the key lies in these files; none: that of the CA here.
     pub key_passphrase_file: Option<PathBuf>,
     /// The names it may sign here; never empty.
@@ -29,6 +31,12 @@ pub struct Import {
     pub published: Published,
     /// Keep the passphrase in the keyring.
     pub store_keyring: bool,
+}
+
+impl Import {
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.certificate).chain(&self.others)
+    }
 }
 
 /// Takes over a CA, under the machine lock. The files stay as they are.
@@ -53,7 +61,7 @@ pub fn import(session: &mut Session<'_>, name: &str, import: &Import) -> Result<
         .map_err(|unread| unread.refusal(name))?;
         let founded = existing(session, name, import, certificates, key)
             .take_over(&Sensitive::from("dry run".to_owned()), now)?;
-        return Ok(unmade(session, &founded));
+        return Ok(unmade(session, &founded).after(What::TakenOver, vec![1], false));
     }
     let engine = Engine::open(session.host, "ca import", session.options.wait).map_err(not_opened)?;
     engine.trust_clock().map_err(not_opened)?;
@@ -72,7 +80,7 @@ pub fn import(session: &mut Session<'_>, name: &str, import: &Import) -> Result<
     if import.store_keyring {
         remember(name, &secret, &origin)?;
     }
-    view(&founded.keep(engine.state())?)
+    Ok(view(&founded.keep(engine.state())?)?.after(What::TakenOver, vec![1], true))
 }
 
 fn existing(
@@ -130,7 +138,9 @@ fn read(
         Some(path) => Some(named(session, path)?),
         None => None,
     };
-    for path in &import.files {
+    // The certificates of the file that was named for the CA itself.
+    let mut named_for_it: Vec<Certificate> = Vec::new();
+    for path in import.files() {
         let unread = |why: String| {
             Refusal::new(format!("cannot read {}: {why}", path.display()))
                 .hint("give files with the CA's certificate and its key, in PEM, DER, PKCS#7, PKCS#12 or JKS")
@@ -147,6 +157,9 @@ fn read(
                 unread(why).into()
             });
         }
+        if path == &import.certificate {
+            named_for_it.extend(found.certificates.iter().cloned());
+        }
         certificates.extend(found.certificates);
         for key in found.keys {
             if keys.iter().all(|known| known.spki() != key.spki()) {
@@ -159,14 +172,30 @@ fn read(
     if keys.len() > 1 {
         keys.retain(|key| certificates.iter().any(|one| one.is_ca() && key.matches(one)));
     }
-    let listed = || import.files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let listed = || import.files().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     let refused = |why: &str, hint: &str| Err(Refusal::new(format!("{why} in {}", listed())).hint(hint).into());
     if certificates.is_empty() {
         return refused("no certificate was found", "add the CA's certificate");
     }
     let mut keys = keys.into_iter();
     match (keys.next(), keys.next()) {
-        (Some(key), None) => Ok((certificates, key)),
+        (Some(key), None) => {
+            match certificates.iter().find(|one| key.matches(one)) {
+                // Whose key it is decides what issues: that must be what was named.
+                Some(owner) if !named_for_it.is_empty() && !named_for_it.iter().any(|one| key.matches(one)) => {
+                    let named = named_for_it.iter().map(Certificate::title).collect::<Vec<_>>().join(", ");
+                    let why = format!(
+                        "the key belongs to {}, and not to {named}, which is in {}",
+                        owner.title(),
+                        import.certificate.display()
+                    );
+                    Err(Refusal::new(why)
+                    .hint("give the key of the certificate that `--cert` names, or name the key's own certificate there")
+                    .into())
+                }
+                Some(_) | None => Ok((certificates, key)),
+            }
+        }
         (Some(_), Some(_)) => refused("several keys of CAs were found", "name the files of one CA"),
         (None, _) => refused(
             "no private key of a CA was found",

@@ -1,7 +1,7 @@
 //! `ca init`: makes a CA.
 
 use super::passphrase::{passphrase, remember};
-use super::{AuthorityView, Permitted, Published, not_opened, unmade, view};
+use super::{AuthorityView, Permitted, Published, What, not_opened, unmade, view};
 use crate::cert::Generate;
 use crate::engine::Engine;
 use crate::flow::{Refusal, Session};
@@ -68,7 +68,7 @@ pub fn init(session: &mut Session<'_>, name: &str, init: &Init) -> Result<Author
     if init.store_keyring {
         remember(name, &secret, &origin)?;
     }
-    view(&founded.keep(engine.state())?)
+    Ok(view(&founded.keep(engine.state())?)?.after(What::Made, vec![1], true))
 }
 
 /// The CA that would be made, tried out in memory under a passphrase that nobody needs: the key is thrown away.
@@ -78,5 +78,5 @@ fn planned(session: &Session<'_>, founding: &Founding) -> Result<AuthorityView, 
     }
     let now = session.host.now();
     let founded = founding.found(&Sensitive::from("dry run".to_owned()), now)?;
-    Ok(unmade(session, &founded))
+    Ok(unmade(session, &founded).after(What::Made, vec![1], false))
 }

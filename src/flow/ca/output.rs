@@ -67,7 +67,11 @@ pub(super) fn put(
 }
 
 fn place(session: &Session<'_>, path: &Path) -> Result<(Dir, OsString), Refusal> {
-    let place = session.host.place(path, Last::Keep, &session.host.trusting(None))?;
+    let place = session.host.place(path, Last::Keep, &session.host.trusting(None)).map_err(|error| {
+        let refusal = Refusal::from(error);
+        let elsewhere = || Some("name a file in a directory that is there and may be written".to_owned());
+        Refusal { hint: refusal.hint.or_else(elsewhere), ..refusal }
+    })?;
     Ok((place.dir, place.name))
 }
 

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::passphrase::{from, passphrase};
 use super::view::{successor, view};
-use super::{AuthorityView, not_opened, open_state};
+use super::{AuthorityView, What, not_opened, open_state};
 use crate::cert::{Certificate, Chain, Generate, Name, Signed, issued_by};
 use crate::change::Shown;
 use crate::config::SourceConfig;
@@ -38,37 +38,52 @@ pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<Authori
     let now = session.host.now();
     if session.options.dry_run {
         let authority = Authority::find(&open_state(session, ca)?, ca)?;
-        match step {
+        let (what, roots) = match step {
             Rekey::Make { key, years } => {
                 let founded = authority.successor(key, years)?.found(&Sensitive::from("dry run".to_owned()), now)?;
-                let mut planned = view(&authority)?;
-                planned.next = Some(successor(&founded, authority.next_number()?));
-                return Ok(planned);
+                let (mut planned, number) = (view(&authority)?, authority.next_number()?);
+                planned.next = Some(successor(&founded, number));
+                return Ok(planned.after(What::NextMade, vec![number], false));
             }
-            Rekey::Switch => authority.ready_to_switch().map(drop)?,
-            Rekey::Retire => retirable(session, &authority, now)?,
-        }
-        return view(&authority);
+            Rekey::Switch => (What::Switched, vec![authority.ready_to_switch()?.number()]),
+            Rekey::Retire => {
+                retirable(session, &authority, now)?;
+                (What::Retired, former(&authority))
+            }
+        };
+        return Ok(view(&authority)?.after(what, roots, false));
     }
     let engine = Engine::open(session.host, "ca rekey", session.options.wait).map_err(not_opened)?;
     engine.trust_clock().map_err(not_opened)?;
     let authority = Authority::find(engine.state(), ca)?;
-    match step {
+    let (what, roots) = match step {
         Rekey::Make { key, years } => {
             let founding = authority.successor(key, years)?;
             founding.check()?;
             let (secret, origin) = passphrase(session, ca, false)?;
             // One passphrase opens all keys of a CA, so none is made under another.
             authority.opens_with(&secret).map_err(|error| from(error, origin))?;
+            let number = authority.next_number()?;
             authority.keep_next(&founding.found(&secret, now)?)?;
+            (What::NextMade, vec![number])
         }
-        Rekey::Switch => authority.switch()?,
+        Rekey::Switch => {
+            let number = authority.ready_to_switch()?.number();
+            authority.switch()?;
+            (What::Switched, vec![number])
+        }
         Rekey::Retire => {
             retirable(session, &authority, now)?;
+            let roots = former(&authority);
             authority.retire()?;
+            (What::Retired, roots)
         }
-    }
-    view(&Authority::find(engine.state(), ca)?)
+    };
+    Ok(view(&Authority::find(engine.state(), ca)?)?.after(what, roots, true))
+}
+
+fn former(authority: &Authority) -> Vec<u32> {
+    authority.former().map(Held::number).collect()
 }
 
 /// Whether nobody shows what a former root has issued, as far as that can be found out here.

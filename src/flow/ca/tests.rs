@@ -115,8 +115,11 @@ fn a_ca_is_made_shown_and_used() {
 
     let bundle = obtain(&mut ground.session(Some("right")), "office", wanted("www.example.org", 30)).unwrap();
     let shown = show(&ground.session(None), None).unwrap();
-    assert_eq!(shown, [AuthorityView { issued: 1, ..made }]);
-    assert_eq!(show(&ground.session(None), Some("office")).unwrap(), shown);
+    assert_eq!(shown, [AuthorityView { issued: 1, step: None, ..made }]);
+    let mut full = show(&ground.session(None), Some("office")).unwrap();
+    let issued = full[0].certificates.take().unwrap();
+    assert_eq!(full, shown);
+    assert_eq!((issued.len(), &issued[0].serial, &issued[0].revoked), (1, &bundle.leaf().serial(), &None));
     let root = crate::cert::codec::read(&fs::read(&shown[0].root).unwrap(), None).unwrap();
     Anchors::new(root.certificates).verify(bundle.chain(), bundle.leaf().names(), NOW).unwrap();
     assert!(ground.heard.0.iter().any(|event| matches!(event, Event::Obtaining { .. })));
@@ -134,7 +137,9 @@ fn a_dry_run_tells_what_would_be_and_leaves_nothing() {
 
     ground.options.dry_run = false;
     let made = ground.init("office");
-    assert_eq!(AuthorityView { fingerprint: made.fingerprint, ..planned }, made);
+    let step = |done| Some(Step { what: What::Made, roots: vec![1], done });
+    assert_eq!((&planned.step, &made.step), (&step(false), &step(true)));
+    assert_eq!(AuthorityView { fingerprint: made.fingerprint, step: made.step.clone(), ..planned }, made);
     ground.options.dry_run = true;
     let refusal = refused(init(&mut ground.session(None), "office", &usual()));
     assert!(refusal.why.contains("office"), "{}", refusal.why);

@@ -1,33 +1,33 @@
 //! Certificate authorities, and what they have issued.
 
 use crate::assess::date;
-use crate::flow::ca::{AuthorityView, Done, ExportView, ListView, RevokedView, Signed, StandingView, Written};
+use crate::flow::ca::{
+    AuthorityView, Done, ExportView, IssuerView, ListView, RevokedView, Signed, StandingView, Step, What, Written,
+};
 use crate::report::View;
 use crate::report::page::{Page, Paint};
 
-pub fn shown(views: &[AuthorityView], command: Option<&str>, view: &View, page: &mut Page) {
+pub fn shown(views: &[AuthorityView], view: &View, page: &mut Page) {
     if views.is_empty() {
         page.say("there is no certificate authority here; `reseal ca init` makes one").end();
     }
     for authority in views {
-        let asked = matches!(command, Some("ca init" | "ca import"));
-        let made = asked && authority.fingerprint.is_some();
+        // All went as asked, and nobody wants to hear of that.
+        if view.quiet && authority.step.as_ref().is_some_and(|step| step.done) {
+            continue;
+        }
         page.put(Paint::Strong, &authority.name).say(": ");
-        let what = match (asked, made) {
-            (true, true) if authority.imported => "taken over",
-            (true, _) if authority.imported => "would be taken over",
-            (true, true) => "made",
-            (true, false) => "would be made",
-            (false, _) => "certificate authority",
-        };
-        page.put(Paint::Good, what).end();
+        page.put(Paint::Good, &title(authority)).end();
         page.field("subject").say(&authority.subject).end();
         page.field("valid").say(&format!("{} to {}", date(authority.not_before), date(authority.not_after))).end();
-        let kept = authority.intermediate.as_ref().is_none_or(|issuer| issuer.root_key_here);
+        // Where nothing above what issues is known, that is what is told of here.
+        let issuing =
+            authority.intermediate.as_ref().filter(|issuer| authority.root_known || !alone(authority, issuer));
+        let kept = issuing.is_none_or(|issuer| issuer.root_key_here);
         let kept = if kept { "encrypted" } else { "kept elsewhere" };
         page.field("key").say(&format!("{}, {kept}", authority.key)).end();
-        if let Some(issuer) = &authority.intermediate {
-            page.field("issuer").say(&issuer.subject).end();
+        if let Some(issuer) = issuing {
+            page.field("issuing").say(&issuer.subject).end();
             let key = format!("until {}; {}, encrypted", date(issuer.not_after), issuer.key);
             page.field("").say(&key).end();
         }
@@ -50,29 +50,86 @@ pub fn shown(views: &[AuthorityView], command: Option<&str>, view: &View, page: 
         if let Some(fingerprint) = authority.fingerprint {
             page.field("sha256").say(&fingerprint.to_string()).end();
         }
-        page.field("root").say(&authority.root.display().to_string()).end();
+        let path = authority.root.display().to_string();
+        if authority.root_known {
+            page.field("root").say(&path).end();
+            // A CA begins with number 1, and its maker needs no number.
+            if !matches!(authority.step, Some(Step { what: What::Made | What::TakenOver, .. })) {
+                page.field("number").say(&authority.number.to_string()).end();
+            }
+        } else {
+            page.field("root").say("not known here").end();
+            page.field("chain").say(&path).end();
+        }
         for former in &authority.former {
             other("former", former, page);
         }
         if let Some(next) = &authority.next {
             other("next root", next, page);
         }
-        if let Some(text) = step(authority, command, view) {
+        certificates(authority, page);
+        if let Some(text) = next(authority, view) {
             page.note("next", Paint::Plain, &text);
-        }
-        if made {
-            let next = format!(
-                "give the root to every client; `kind = \"local-ca\"`, `ca = \"{}\"` as [target.source]; then `{} renew`",
-                authority.name, view.program
-            );
-            page.note("next", Paint::Plain, &next);
         }
     }
 }
 
-pub fn issued(issued: &Written, page: &mut Page) {
+fn alone(authority: &AuthorityView, issuer: &IssuerView) -> bool {
+    authority.fingerprint.is_some() && authority.fingerprint == issuer.fingerprint
+}
+
+/// What was done, or would be.
+fn title(authority: &AuthorityView) -> String {
+    let Some(Step { what, roots, done }) = &authority.step else { return "certificate authority".to_owned() };
+    let numbers: Vec<String> = roots.iter().map(ToString::to_string).collect();
+    let (s, their) = if roots.len() == 1 { ("", "its key") } else { ("s", "their keys") };
+    let numbers = numbers.join(", ");
+    match (what, done) {
+        (What::Made, true) => "made".to_owned(),
+        (What::Made, false) => "would be made".to_owned(),
+        (What::TakenOver, true) => "taken over".to_owned(),
+        (What::TakenOver, false) => "would be taken over".to_owned(),
+        (What::NextMade, true) => format!("made the next root {numbers}"),
+        (What::NextMade, false) => format!("the next root {numbers} would be made"),
+        (What::Switched, true) => format!("root {numbers} issues now"),
+        (What::Switched, false) => format!("root {numbers} would issue from now on"),
+        (What::Retired, true) => format!("root{s} {numbers} retired, {their} removed"),
+        (What::Retired, false) => format!("root{s} {numbers} would be retired, {their} removed"),
+    }
+}
+
+/// Which it has issued, where one CA was asked for.
+fn certificates(authority: &AuthorityView, page: &mut Page) {
+    let all = authority.certificates.as_deref().unwrap_or_default();
+    for (newest, one) in all.iter().rev().take(MOST_TOLD).enumerate().map(|(index, one)| (index == 0, one)) {
+        page.field(if newest { "newest" } else { "" })
+            .say(&one.serial)
+            .say(&format!("  until {}  ", date(one.not_after)));
+        let names: Vec<String> = one.names.iter().map(ToString::to_string).collect();
+        page.say(if names.is_empty() { "not in its record" } else { "" }).say(&names.join(", "));
+        if let Some(revoked) = &one.revoked {
+            page.put(Paint::Warn, &format!("  revoked {} ({})", date(revoked.at), revoked.reason));
+        }
+        page.end();
+    }
+    if all.len() > MOST_TOLD {
+        let text = format!("the newest {MOST_TOLD} of {}; `--format json` has them all", all.len());
+        page.note("", Paint::Faint, &text);
+    }
+}
+
+/// Certificates that are told to people, the newest first.
+const MOST_TOLD: usize = 20;
+
+pub fn issued(issued: &Written, view: &View, page: &mut Page) {
+    if view.quiet && issued.fingerprint.is_some() {
+        return;
+    }
     let what = issued.fingerprint.map_or("would be issued".to_owned(), |made| format!("issued {}", made.short()));
     page.put(Paint::Good, &what).say(&format!(", until {}", date(issued.not_after))).end();
+    if let Some(serial) = &issued.serial {
+        page.field("serial").say(serial).end();
+    }
     page.field("chain").say(&issued.chain.display().to_string()).end();
     page.field("key").say(&issued.key.display().to_string()).end();
 }
@@ -87,14 +144,21 @@ fn other(what: &str, root: &StandingView, page: &mut Page) {
     }
 }
 
-/// What a change of root waits for.
-fn step(authority: &AuthorityView, command: Option<&str>, view: &View) -> Option<String> {
-    if !matches!(command, Some("ca show" | "ca rekey")) {
-        return None;
-    }
+/// What is to be done after it, if it was done.
+fn next(authority: &AuthorityView, view: &View) -> Option<String> {
     let (name, program) = (&authority.name, &view.program);
+    let use_it = format!("`kind = \"local-ca\"`, `ca = \"{name}\"` as [target.source]; then `{program} renew`");
+    match &authority.step {
+        Some(Step { done: false, .. }) => return None,
+        Some(Step { what: What::Made | What::TakenOver, .. }) if authority.root_known => {
+            return Some(format!("give the root to every client; {use_it}"));
+        }
+        Some(Step { what: What::Made | What::TakenOver, .. }) => {
+            return Some(format!("see to it that every client trusts the root above {}; {use_it}", authority.subject));
+        }
+        Some(Step { what: What::NextMade | What::Switched | What::Retired, .. }) | None => {}
+    }
     match (&authority.next, authority.former.is_empty()) {
-        (Some(next), _) if next.fingerprint.is_none() => None,
         (Some(next), _) if next.exported => {
             Some(format!("when every client trusts the next root: `{program} ca rekey {name} --switch`"))
         }
@@ -106,10 +170,20 @@ fn step(authority: &AuthorityView, command: Option<&str>, view: &View) -> Option
     }
 }
 
-pub fn done(done: &Done, page: &mut Page) {
+pub fn done(done: &Done, view: &View, page: &mut Page) {
+    // What was asked for on standard output goes there.
+    let good = match done {
+        Done::Signed(signed) => signed.pem.is_none() && signed.fingerprint.is_some(),
+        Done::Revoked(revoked) => revoked.recorded,
+        Done::List(list) => list.pem.is_none() && list.made,
+        Done::Exported(exported) => exported.pem.is_none() && exported.written,
+    };
+    if view.quiet && good {
+        return;
+    }
     match done {
         Done::Signed(signed) => self::signed(signed, page),
-        Done::Revoked(revoked) => self::revoked(revoked, page),
+        Done::Revoked(revoked) => self::revoked(revoked, view, page),
         Done::List(list) => self::list(list, page),
         Done::Exported(exported) => self::exported(exported, page),
     }
@@ -135,19 +209,42 @@ fn signed(signed: &Signed, page: &mut Page) {
         page.field("serial").say(serial).end();
     }
     if !signed.ignored.is_empty() {
-        page.note("ignored", Paint::Plain, &signed.ignored.join(", "));
+        let ignored: Vec<String> = signed.ignored.iter().map(|oid| extension(oid)).collect();
+        page.note("ignored", Paint::Plain, &ignored.join(", "));
     }
     if let Some(chain) = &signed.chain {
         page.field("chain").say(&chain.display().to_string()).end();
     }
 }
 
-fn revoked(revoked: &RevokedView, page: &mut Page) {
+/// What is asked for beyond names, in the words of RFC 5280 section 4.2 and its companions.
+fn extension(oid: &str) -> String {
+    let name = match oid {
+        "2.5.29.14" => "subjectKeyIdentifier",
+        "2.5.29.15" => "keyUsage",
+        "2.5.29.18" => "issuerAltName",
+        "2.5.29.19" => "basicConstraints",
+        "2.5.29.30" => "nameConstraints",
+        "2.5.29.31" => "cRLDistributionPoints",
+        "2.5.29.32" => "certificatePolicies",
+        "2.5.29.35" => "authorityKeyIdentifier",
+        "2.5.29.37" => "extKeyUsage",
+        "1.3.6.1.5.5.7.1.1" => "authorityInfoAccess",
+        "1.3.6.1.5.5.7.1.24" => "TLS feature (must-staple)",
+        "1.2.840.113549.1.9.2" => "unstructuredName",
+        "1.2.840.113549.1.9.7" => "challengePassword",
+        "1.3.6.1.4.1.311.20.2" => "Microsoft certificate template name",
+        other => return other.to_owned(),
+    };
+    format!("{name} ({oid})")
+}
+
+fn revoked(revoked: &RevokedView, view: &View, page: &mut Page) {
     let what = if revoked.recorded { "revoked" } else { "would be revoked" };
     page.put(Paint::Good, what).say(&format!(" {} ({})", revoked.serial, revoked.reason)).end();
-    page.field("ended").say(&date(revoked.not_after)).end();
+    page.field(if revoked.not_after > view.now { "ends" } else { "ended" }).say(&date(revoked.not_after)).end();
     let which = if revoked.former { format!(" --root {}", revoked.root) } else { String::new() };
-    let next = format!("`ca crl {}{which}` makes the list by which clients learn of it", revoked.ca);
+    let next = format!("`{} ca crl {}{which}` makes the list by which clients learn of it", view.program, revoked.ca);
     page.note("next", Paint::Plain, &next);
 }
 
@@ -177,7 +274,11 @@ fn exported(exported: &ExportView, page: &mut Page) {
         page.field("file").say(&path.display().to_string()).end();
     }
     if let Some(path) = &exported.root_key {
-        let kept = if exported.taken_off { ", and no longer on this machine" } else { "" };
+        let kept = match (exported.taken_off, exported.take_off) {
+            (true, _) => ", and no longer on this machine",
+            (false, true) => ", and would be removed from this machine",
+            (false, false) => "",
+        };
         page.field("root key").say(&format!("{}{kept}", path.display())).end();
     }
 }

@@ -63,7 +63,7 @@ pub enum CaError {
         why: &'static str,
     },
     /// Nothing is revoked, or no list made.
-    #[error("cannot revoke or list for the CA {ca}")]
+    #[error("cannot {} the CA {ca}", why.tried())]
     Unlisted {
         /// Its name.
         ca: String,
@@ -172,6 +172,40 @@ impl From<Unsigned> for CaError {
 }
 
 impl CaError {
+    /// Whether what was asked for could never be, whatever the CA is like: a word that is to be corrected.
+    #[must_use]
+    pub fn is_wrong_word(&self) -> bool {
+        match self {
+            Self::Name(_)
+            | Self::NothingPermitted(_)
+            | Self::CommonName(_)
+            | Self::Years(_)
+            | Self::PathLength
+            | Self::Url(_)
+            | Self::Missing { .. }
+            | Self::Days(_) => true,
+            Self::Unlisted { why, .. } => matches!(why, Unlisted::Days(_)),
+            Self::Unfit { .. }
+            | Self::NotYet { .. }
+            | Self::NoRootKey { .. }
+            | Self::Exists { .. }
+            | Self::Damaged { .. }
+            | Self::WrongPassphrase(_)
+            | Self::NotEncrypted { .. }
+            | Self::NoKey(_)
+            | Self::NotPermitted { .. }
+            | Self::NoNames
+            | Self::WideWildcard(_)
+            | Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::CannotSign(_)
+            | Self::Encode(_)
+            | Self::Other(_)
+            | Self::Untrusted(_)
+            | Self::Disk(_) => false,
+        }
+    }
+
     /// What to do.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -182,7 +216,11 @@ impl CaError {
             Self::NothingPermitted(_) => {
                 "name the domains and address ranges that it is for; they are fixed for its life".to_owned()
             }
-            Self::CommonName(_) | Self::Years(_) | Self::Days(_) | Self::PathLength => return None,
+            Self::Days(_) => {
+                format!("give `--days` a number from 1 to {MOST_DAYS}: clients take no certificate that lives longer")
+            }
+            Self::Years(_) => format!("give `--years` a number from 1 to {MOST_YEARS}"),
+            Self::CommonName(_) | Self::PathLength => return None,
             Self::Url(_) => {
                 "clients fetch revocation lists and issuers by plain http, which needs no certificate (RFC 5280 section 8)"
                     .to_owned()

@@ -70,11 +70,30 @@ pub enum Unlisted {
 }
 
 impl Unlisted {
+    /// What was tried.
+    pub(super) fn tried(&self) -> &'static str {
+        match self {
+            Self::NeverIssued(_)
+            | Self::NotItsOwn(_)
+            | Self::Already { .. }
+            | Self::Negative(_)
+            | Self::Retired { .. } => "revoke a certificate of",
+            Self::NoSuchRoot(_)
+            | Self::Damaged(_)
+            | Self::TooLong
+            | Self::MayNotSign
+            | Self::NoNumber
+            | Self::Days(_) => "make a revocation list of",
+        }
+    }
+
     /// What to do.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::NeverIssued(_) => "a certificate that is not in its record is revoked by its file",
+            Self::NeverIssued(_) => {
+                "`reseal ca show NAME` lists those it has issued; one that is not in its record is revoked by its file"
+            }
             Self::NotItsOwn(_) => "name the CA that issued it; its issuer is shown by `reseal check FILE`",
             Self::Damaged(_) => {
                 "repair the lines in its file `issued` from a backup; `--force` makes the list without them"
@@ -86,8 +105,9 @@ impl Unlisted {
                 "have clients stop to trust that root: `reseal ca export` writes those to trust now"
             }
             Self::NoNumber => "name another file",
-            Self::NoSuchRoot(_) => "`reseal ca show` tells their numbers",
-            Self::Already { .. } | Self::Days(_) => return None,
+            Self::NoSuchRoot(_) => "`reseal ca show` tells the numbers of its roots",
+            Self::Days(_) => "give `--days` a number from 1 to 366",
+            Self::Already { .. } => return None,
         })
     }
 }
@@ -353,6 +373,11 @@ mod tests {
     #[test]
     fn serials_as_bytes() {
         assert_eq!((bytes("4f0a"), bytes("4g"), bytes("ä")), (Some(vec![0x4f, 0x0a]), None, None));
+    }
+
+    #[test]
+    fn the_hint_names_the_range() {
+        assert!(Unlisted::Days(0).hint().unwrap().ends_with(&format!("to {MOST_LIST_DAYS}")));
     }
 
     #[test]
