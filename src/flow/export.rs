@@ -94,7 +94,7 @@ pub fn run(session: &Session<'_>, name: &str, wanted: &Wanted) -> Result<Exporte
         (Some(key), true) => Some(key),
         (None, true) => {
             return Err(Refusal::new(format!("{name} has no private key that belongs to its certificate"))
-                .hint("`--no-key` exports the certificates alone, as PEM or DER"));
+                .hint("`--form pem --no-key` and `--form der` write certificates alone"));
         }
         (_, false) => None,
     };

@@ -119,6 +119,20 @@ fn what_cannot_be_exported_is_told() {
     let (_, key) = Leaf::default().make();
     bench.write("web.key", &key, 0o600);
     bench.run(&["export", "web", "--form", "pem", "--out", "a.pem"]).ends(4).warns("no private key that belongs");
+    for words in [
+        "--form pem --legacy",
+        "--form jks --legacy",
+        "--form pem --alias x",
+        "--form der --alias x",
+        "--form der --no-key",
+        "--form der --passphrase-file short",
+        "--form pem --no-key --passphrase-file short",
+    ] {
+        let line: Vec<&str> = ["export", "web", "--out", "a.pem"].into_iter().chain(words.split(' ')).collect();
+        bench.run(&line).ends(2).warns("mean");
+    }
+    bench.run(&["export", "web", "--form", "pem", "--out", "-"]).ends(2).warns("`-` is no file");
+    assert!(!bench.path("-").exists());
     assert!(fs::read_dir(bench.path(".")).unwrap().flatten().all(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         !name.starts_with("a.") && !name.contains("reseal-new")

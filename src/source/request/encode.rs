@@ -37,7 +37,7 @@ impl Request {
         if order.names.is_empty() {
             return Err(RequestError::NoNames);
         }
-        let subject = subject(&order);
+        let subject = subject(&order.names, &order.subject);
         if let Some(pair) = subject.windows(2).find(|pair| pair[0].key == pair[1].key) {
             // The encoder would keep one of them, and say nothing.
             return Err(RequestError::Twice(pair[0].key));
@@ -69,12 +69,13 @@ impl Request {
     }
 }
 
-/// The attributes in their usual order, with the common name that was not chosen.
-pub(super) fn subject(order: &Order) -> Vec<SubjectPart> {
-    let mut subject = order.subject.clone();
+/// The attributes of a subject in their usual order, with the common name that was not chosen.
+#[must_use]
+pub fn subject(names: &[Name], parts: &[SubjectPart]) -> Vec<SubjectPart> {
+    let mut subject = parts.to_vec();
     if !subject.iter().any(|part| part.key == SubjectKey::CN) {
         // In an address a common name would be a name of nobody.
-        let first = order.names.iter().find_map(|name| match name {
+        let first = names.iter().find_map(|name| match name {
             Name::Dns(name) if name.len() <= 64 => Some(name.clone()),
             Name::Dns(_) | Name::Ip(_) => None,
         });
@@ -134,7 +135,14 @@ mod tests {
     }
 
     fn subject_of(names: &[&str], parts: &[&str]) -> String {
-        subject(&order(names, parts)).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        {
+            let order = order(names, parts);
+            subject(&order.names, &order.subject)
+        }
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
     }
 
     #[test]

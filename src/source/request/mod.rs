@@ -12,6 +12,6 @@ mod encode;
 mod error;
 mod waiting;
 
-pub use encode::{Order, Request};
+pub use encode::{Order, Request, subject};
 pub use error::RequestError;
 pub use waiting::{About, Requests, Waiting};
