@@ -207,6 +207,7 @@ Examples:
         /// The target
         name: String,
         /// The generation's number
+        #[arg(value_parser = number)]
         generation: Option<u32>,
     },
     /// Finish or undo what an interrupted run has left; every changing verb begins with it
@@ -338,6 +339,7 @@ pub struct Export {
     /// The target
     pub name: String,
     /// The generation's number [default: what stands in the files]
+    #[arg(value_parser = number)]
     pub generation: Option<u32>,
     /// What to write
     #[arg(long, value_enum)]
@@ -407,6 +409,7 @@ pub enum BackupsVerb {
         /// The target
         name: String,
         /// The generation's number
+        #[arg(value_parser = number)]
         generation: u32,
     },
     /// Let `prune` have it again
@@ -414,6 +417,7 @@ pub enum BackupsVerb {
         /// The target
         name: String,
         /// The generation's number
+        #[arg(value_parser = number)]
         generation: u32,
     },
     /// Remove old generations; the same as `reseal prune`
@@ -500,6 +504,11 @@ impl Verb {
             | Self::DemoServer { .. } => false,
         }
     }
+}
+
+/// The number of a generation.
+fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "a generation has a number: `reseal backups` lists them".to_owned())
 }
 
 fn exit_codes() -> String {

@@ -111,6 +111,11 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Prune(prune) => Ok(changes(backups::prune(session, &prune.names, prune.keep)?)),
         Verb::History { names } => {
             let (receipts, damaged_lines) = backups::history(session, names)?;
+            // A target that is gone has receipts; what has neither is a wrong word.
+            let unknown = |name: &&String| !receipts.iter().any(|receipt| receipt.target == **name);
+            if let Some(name) = names.iter().find(unknown) {
+                session.targets(std::slice::from_ref(name)).map_err(Failure::misnamed)?;
+            }
             let exit = if damaged_lines.is_empty() { Exit::Good } else { Exit::Findings };
             Ok((exit, Body::History { receipts, damaged_lines }))
         }

@@ -118,7 +118,15 @@ fn an_answer_in_any_packing_is_installed_with_the_key_that_waits() {
         bench.run(&["status"]).ends(0);
         assert!(fs::read_dir(bench.path("state/requests/web")).unwrap().next().is_none(), "{packing}: answered");
     }
-    bench.run(&["install", "web", "--signed", "leaf.pem"]).ends(4).warns("no request of web waits for an answer");
+    bench
+        .run(&["install", "web", "--signed", "leaf.pem"])
+        .ends(4)
+        .warns("no request of web waits for an answer")
+        .warns(" install web --cert leaf.pem --keep-key`");
+    // What the hint says works, here with the chain that was not sent before.
+    bench.run(&["install", "web", "--cert", "leaf.pem", "--chain", "issuing.pem", "--keep-key"]).ends(0);
+    let (other, _) = bench.bring("other", &Leaf::default());
+    bench.run(&["install", "web", "--signed", &other]).ends(4).warns(" csr web` makes one");
 }
 
 #[test]
@@ -134,7 +142,7 @@ fn what_is_no_answer_is_refused_with_the_reason() {
         .ends(4)
         .warns("what was sent is for no key that waits for web: it holds www.example.org (key ")
         .warns("the requests are 1 (key ");
-    bench.run(&["install", "web", "--signed", "one.csr"]).ends(4).warns("no certificate was found in one.csr");
+    bench.run(&["install", "web", "--signed", "one.csr"]).ends(4).warns("one.csr is a request, and not the answer");
     bench.run(&["install", "web", "--signed", "none.pem"]).ends(4).warns("cannot read none.pem");
     bench.write("cut.pem", &before[..300], 0o644);
     bench.run(&["install", "web", "--signed", "cut.pem"]).ends(4).warns("the block has no end");
