@@ -336,6 +336,26 @@ pub enum Shown {
     },
 }
 
+impl Shown {
+    /// What was seen at this place, which is named once: reasons name the address themselves.
+    #[must_use]
+    pub fn at(&self, place: &str) -> String {
+        placed(place, &self.to_string())
+    }
+}
+
+/// A reason with the place that it is about, which is named once.
+#[must_use]
+pub fn placed(place: &str, why: &str) -> String {
+    let address = place.split(" (").next().unwrap_or(place);
+    let address = address.split_once("://").map_or(address, |(_, address)| address);
+    if !address.is_empty() && why.contains(address) {
+        why.replacen(address, place, 1)
+    } else {
+        format!("{place}: {why}")
+    }
+}
+
 impl fmt::Display for Shown {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -352,6 +372,14 @@ impl fmt::Display for Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_named_once() {
+        let at = "192.0.2.1:443 (app.lan)";
+        assert_eq!(placed(at, "192.0.2.1:443 answers without TLS"), "192.0.2.1:443 (app.lan) answers without TLS");
+        assert_eq!(placed(at, "it has no address"), "192.0.2.1:443 (app.lan): it has no address");
+        assert_eq!(placed("a:1", "connecting to a:1: refused"), "connecting to a:1: refused");
+    }
 
     /// Journals of before probes knew protocols stay readable, and those without one are still written as they were.
     #[test]

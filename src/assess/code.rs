@@ -142,6 +142,8 @@ codes! {
     ChainExpired = "chain-expired", Critical, Tell, "get the chain anew from the CA and install it with the same key";
     /// A certificate of the chain is out of date, and is not needed.
     CrossSignExpired = "cross-sign-expired", Warning, Tell, "leave it out: old clients give up at it though a valid path is there";
+    /// Roots to be trusted are out of date.
+    StoreExpired = "store-expired", Note, Tell, "take the roots that are over out of the store: no client accepts what leads to them";
     /// It ends before it begins.
     ValidityReversed = "validity-reversed", Critical, Replace, "it is never valid: order it anew";
     /// Its lifetime is longer than public CAs may issue.

@@ -32,7 +32,9 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
     } else {
         end(leaf, facts, found);
     }
-    cap(leaf, found);
+    if !facts.of_issuer {
+        cap(leaf, found);
+    }
     // Whoever replaces an expired leaf gets its chain anew.
     for one in chain.intermediates().iter().filter(|_| facts.now <= leaf.not_after()) {
         intermediate(one, chain, facts, found);
@@ -52,7 +54,9 @@ fn end(leaf: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let left: Duration = leaf.not_after() - now;
     let lifetime: Duration = leaf.not_after() - leaf.not_before();
     let ends = || format!("it ends {} (in {})", date(leaf.not_after()), span(left));
-    let finding = if now > leaf.not_after() {
+    let finding = if now > leaf.not_after() && facts.of_issuer && leaf.is_self_issued() {
+        Finding::new(Code::StoreExpired, format!("the root ended {}", date(leaf.not_after())))
+    } else if now > leaf.not_after() {
         Finding::new(Code::Expired, format!("it ended {} ({} ago)", date(leaf.not_after()), span(-left)))
     } else if now < leaf.not_before() {
         let wait = leaf.not_before() - now;

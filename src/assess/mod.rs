@@ -40,6 +40,8 @@ pub struct Facts<'a> {
     pub key_expected: bool,
     /// Whether the chain is all that clients get: not for a file with a certificate alone, beside which others may be.
     pub whole_chain: bool,
+    /// Whether it is a CA's certificate for itself, and no server's.
+    pub of_issuer: bool,
     /// The files, and who may read and write them.
     pub files: &'a [Stored],
     /// Names it must be for; empty: nobody said.
@@ -86,6 +88,7 @@ impl<'a> Facts<'a> {
             installed,
             key_expected: false,
             whole_chain: false,
+            of_issuer: false,
             files: &[],
             wanted: &[],
             needs_client_auth: false,
@@ -157,6 +160,9 @@ pub fn shared_keys<'a>(all: impl IntoIterator<Item = (&'a str, &'a Certificate)>
 }
 
 fn certificate(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    if facts.of_issuer {
+        return authority(chain, facts, found);
+    }
     let vouched = issuer::findings(chain, facts, found);
     dates::findings(chain, facts, found);
     names::findings(chain.leaf(), facts, found);
@@ -165,4 +171,14 @@ fn certificate(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     path::findings(chain, facts, vouched, found);
     encoding::findings(chain, found);
     trust::findings(chain, facts, found);
+}
+
+/// A CA's certificate has dates and a key; that it signed itself, has no names and serves nobody is as it should be.
+fn authority(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let mut known = Vec::new();
+    issuer::findings(chain, facts, &mut known);
+    found.extend(known.into_iter().filter(|one| matches!(one.code, Code::SharedDefault | Code::VendorDefault)));
+    dates::findings(chain, facts, found);
+    strength::findings(chain, facts, !chain.leaf().is_self_issued(), found);
+    encoding::findings(chain, found);
 }

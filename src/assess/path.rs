@@ -107,7 +107,12 @@ fn left_over(
         return;
     }
     let finding = if is_root(one, facts) && one.is_ca() {
-        Finding::new(Code::RootSent, format!("the root {} is sent along", one.title()))
+        let last = path.last().map(|place| each[*place]).filter(|last| !is_root(last, facts));
+        let gap = last.map_or_else(String::new, |last| {
+            format!(", which ends with {}: its issuer {} is not sent", last.title(), last.issuer())
+        });
+        let message = format!("the root {} did not issue any certificate of the chain{gap}", one.title());
+        Finding::new(Code::Stranger, message)
     } else if one.is_ca() || each.iter().any(|child| child.names_as_issuer(one)) {
         Finding::new(Code::Stranger, format!("{} did not issue any certificate of the chain", one.title()))
     } else {

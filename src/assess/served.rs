@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Code, Facts, Finding};
-use crate::change::Shown;
+use crate::change::{Shown, placed};
 use crate::digest::Digest;
 
 /// What one look at a server came to: at a listener, or at one of its addresses.
@@ -144,7 +144,7 @@ fn one(look: &Look, on_disk: Option<Digest>, elsewhere: bool) -> Option<Finding>
     let at = &look.at;
     let unseen = |usual: Code, why: &str| {
         let code = look.unseen.map_or(usual, Unseen::code);
-        Some(Finding::new(code, format!("{at}: {why}")))
+        Some(Finding::new(code, placed(at, why)))
     };
     match &look.shown {
         Shown::Leaf { fingerprint, .. } if on_disk.is_some_and(|leaf| leaf != *fingerprint) => {

@@ -207,6 +207,7 @@ Examples:
         /// The target
         name: String,
         /// The generation's number
+        #[arg(value_parser = number)]
         generation: Option<u32>,
     },
     /// Finish or undo what an interrupted run has left; every changing verb begins with it
@@ -308,16 +309,16 @@ pub struct Install {
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,
     /// Its private key
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE", requires = "cert", conflicts_with_all = ["from", "signed"])]
     pub key: Option<PathBuf>,
-    /// The intermediates
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub chain: Option<PathBuf>,
-    /// Files that hold certificate, key and chain in any packing
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    /// The intermediates; may be given again
+    #[arg(long, value_name = "FILE", requires = "cert", conflicts_with_all = ["from", "signed"])]
+    pub chain: Vec<PathBuf>,
+    /// A file with certificate, key or chain in any packing; may be given again
+    #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,
-    /// What a CA answered to `reseal csr NAME`: its key waits here
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["cert", "from", "keep_key"])]
+    /// What a CA answered to `reseal csr NAME`: its key waits here; may be given again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cert", "from", "keep_key"])]
     pub signed: Vec<PathBuf>,
     /// The key in place stays
     #[arg(long, conflicts_with = "key")]
@@ -334,8 +335,7 @@ impl Install {
     /// The files that hold the key too, in the order leaf, key, chain.
     #[must_use]
     pub fn inputs(&self) -> Vec<PathBuf> {
-        let parts = [&self.cert, &self.key, &self.chain];
-        parts.into_iter().flatten().chain(&self.from).cloned().collect()
+        self.cert.iter().chain(&self.key).chain(&self.chain).chain(&self.from).cloned().collect()
     }
 }
 
@@ -345,12 +345,13 @@ pub struct Export {
     /// The target
     pub name: String,
     /// The generation's number [default: what stands in the files]
+    #[arg(value_parser = number)]
     pub generation: Option<u32>,
     /// What to write
     #[arg(long, value_enum)]
     pub form: FormWord,
     /// The file, at which nothing may be yet
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
     pub out: PathBuf,
     /// The name in a store [default: that of the target]
     #[arg(long, value_name = "NAME")]
@@ -394,7 +395,7 @@ pub struct Csr {
     #[arg(long)]
     pub another: bool,
     /// Write a copy of the request to this file
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Drop the waiting request with this number, and its key
     #[arg(long, value_name = "N", conflicts_with_all = ["key_type", "subject", "reuse_key", "another", "out"])]
@@ -414,6 +415,7 @@ pub enum BackupsVerb {
         /// The target
         name: String,
         /// The generation's number
+        #[arg(value_parser = number)]
         generation: u32,
     },
     /// Let `prune` have it again
@@ -421,6 +423,7 @@ pub enum BackupsVerb {
         /// The target
         name: String,
         /// The generation's number
+        #[arg(value_parser = number)]
         generation: u32,
     },
     /// Remove old generations; the same as `reseal prune`
@@ -509,6 +512,11 @@ impl Verb {
     }
 }
 
+/// The number of a generation.
+fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "a generation has a number: `reseal backups` lists them".to_owned())
+}
+
 fn exit_codes() -> String {
     let mut text = String::from("Exit codes (the worst, where a run has several targets):");
     for (exit, meaning) in Exit::TABLE {
@@ -552,13 +560,16 @@ mod tests {
             ("scan a:443 10.1.2.0/24:443 --concurrency 64 --timeout 5 --rate 100 -x --follow", "scan"),
             ("renew --live web", "renew"),
             ("install web --cert a --key b --chain c", "install"),
-            ("install web --from a b --keep-key", "install"),
-            ("install web --signed a.p7b b.pem", "install"),
+            ("install --from a --from b web --keep-key", "install"),
+            ("install --signed a.p7b --signed b.pem web", "install"),
+            ("install web --cert a --key b --chain c --chain d", "install"),
             ("csr web", "csr"),
             ("export web 3 --form p12 --out x --alias y --legacy", "export"),
             ("export web --form pem --no-key -o x", "export"),
             ("csr web --key-type rsa2048 --subject C=DE --subject O=X --another -o x", "csr"),
             ("csr web --forget 2", "csr"),
+            ("csr web --output x", "csr"),
+            ("export web --form pem --output x", "export"),
             ("restore web 3", "restore"),
             ("recover --accept web", "recover"),
             ("recover --boot", "recover"),
@@ -611,6 +622,11 @@ mod tests {
             "install web --key k",
             "install web --cert a --from b",
             "install web --cert a --key b --keep-key",
+            "install web --signed a --key b",
+            "install web --signed a --chain b",
+            "install web --from a --key b",
+            "install web --from a b",
+            "install web --signed a b",
             "restore",
             "restore web ../../x",
             "restore web -1",

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::args::{AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, Verb};
 use super::request::Request;
+use super::telling::unwritten;
 use crate::assess::Finding;
+use crate::cert::SubjectPart;
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
@@ -14,7 +16,7 @@ use crate::flow::{
     recorded, recover, renew, restore, status,
 };
 use crate::host::passphrase::Explicit;
-use crate::host::publish::{publish, same_file};
+use crate::host::publish::{Kind, publish, same_file};
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
 use crate::report::html::{self, Look};
@@ -109,6 +111,11 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Prune(prune) => Ok(changes(backups::prune(session, &prune.names, prune.keep)?)),
         Verb::History { names } => {
             let (receipts, damaged_lines) = backups::history(session, names)?;
+            // A target that is gone has receipts; what has neither is a wrong word.
+            let unknown = |name: &&String| !receipts.iter().any(|receipt| receipt.target == **name);
+            if let Some(name) = names.iter().find(unknown) {
+                session.targets(std::slice::from_ref(name)).map_err(Failure::misnamed)?;
+            }
             let exit = if damaged_lines.is_empty() { Exit::Good } else { Exit::Findings };
             Ok((exit, Body::History { receipts, damaged_lines }))
         }
@@ -133,6 +140,19 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
 }
 
 fn exported(session: &Session<'_>, words: &Export) -> Told {
+    let secret = session.options.secrets.file.is_some() || session.options.secrets.descriptor.is_some();
+    let (pem, p12) = (words.form == FormWord::Pem, words.form == FormWord::P12);
+    let store = p12 || words.form == FormWord::Jks;
+    let misplaced = [
+        (words.legacy && !p12, "--legacy", "p12"),
+        (words.alias.is_some() && !store, "--alias", "p12 and jks"),
+        (words.no_key && words.form == FormWord::Der, "--no-key", "pem: DER never holds the key"),
+        (secret && !store && (!pem || words.no_key), "a passphrase", "the forms that hold the key: pem, p12, jks"),
+    ];
+    if let Some((_, what, form)) = misplaced.into_iter().find(|(found, ..)| *found) {
+        let message = format!("{what} means something with --form {form}").replace("--form the", "the");
+        return Err(Failure::usage(message, Some("leave it out, or choose another form".to_owned())));
+    }
     let wanted = export::Wanted {
         generation: words.generation,
         form: match words.form {
@@ -141,7 +161,7 @@ fn exported(session: &Session<'_>, words: &Export) -> Told {
             FormWord::P12 => export::Form::P12,
             FormWord::Jks => export::Form::Jks,
         },
-        output: trusted_file::absolute(&words.out).map_err(|error| Failure::usage(explain(&error), None))?,
+        output: new_file(&words.out, "a key does not go to standard output")?,
         alias: words.alias.clone(),
         legacy: words.legacy,
         without_key: words.no_key,
@@ -149,17 +169,30 @@ fn exported(session: &Session<'_>, words: &Export) -> Told {
     Ok((Exit::Good, Body::Exported(export::run(session, &words.name, &wanted)?)))
 }
 
+/// A file that is named to be written; nobody means one that is called `-`.
+fn new_file(path: &Path, why: &str) -> Result<PathBuf, Failure> {
+    if path == Path::new("-") {
+        let hint = "name a file; `./-` is one of that name".to_owned();
+        return Err(Failure::usage(format!("`-` is no file to write to: {why}"), Some(hint)));
+    }
+    trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))
+}
+
 fn request_of(session: &mut Session<'_>, words: &Csr) -> Told {
     if let Some(number) = words.forget {
         return Ok(changes(vec![csr::forget(session, &words.name, number)]));
     }
-    let output = words.out.as_deref().map(trusted_file::absolute).transpose();
+    let twice = |part: &&SubjectPart| words.subject.iter().filter(|other| other.key == part.key).count() > 1;
+    if let Some(part) = words.subject.iter().find(twice) {
+        let message = format!("cannot make a request with {} twice in its subject", part.key.word());
+        return Err(Failure::usage(message, Some("choose one of the two".to_owned())));
+    }
     let wanted = csr::Wanted {
         key: words.key_type,
         subject: words.subject.clone(),
         reuse_key: words.reuse_key,
         another: words.another,
-        output: output.map_err(|error| Failure::usage(explain(&error), None))?,
+        output: words.out.as_deref().map(|path| new_file(path, "the request is printed without it")).transpose()?,
     };
     let requested = csr::run(session, &words.name, &wanted)?;
     let exit = if requested.number.is_some() { Exit::Waiting } else { Exit::Good };
@@ -272,10 +305,10 @@ fn page(session: &Session<'_>, path: &Path, subjects: &[OsString], from: Option<
         }
         None => (check::run(session, subjects).map_err(Failure::misnamed)?, Look::Now(now)),
     };
-    let path = trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?;
+    let path = new_file(path, "the page is a file")?;
     let text = html::render(&checked, &look);
     if !session.options.dry_run {
-        publish(&path, text.as_bytes()).map_err(|error| Failure::unwritten(&error))?;
+        publish(&path, Kind::Page, text.as_bytes()).map_err(|error| unwritten(&error))?;
     }
     let mut standings = BTreeMap::new();
     for one in &checked {

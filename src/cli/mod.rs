@@ -14,8 +14,8 @@ use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Colour, Format, Verb};
 use self::progress::Progress;
@@ -136,10 +136,9 @@ fn misunderstood(error: &clap::Error, line: &[OsString]) -> u8 {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if !asked && (wants(line, "json") || wants(line, "nagios")) {
         let plain = error.render().to_string();
-        let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
-        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let message = objection(&plain);
         let failure = Failure::usage(message, Some("`reseal help` tells the verbs and their options".to_owned()));
-        let answer = Answer::failed(None, failure);
+        let answer = Answer::failed(verb(line), failure);
         if wants(line, "json") {
             let _ = output::result(&json::render(&answer), Colour::Never);
             return Exit::Usage.code();
@@ -151,4 +150,29 @@ fn misunderstood(error: &clap::Error, line: &[OsString]) -> u8 {
     // Help that nobody reads to its end is no failure.
     let _ = error.print();
     if asked { Exit::Good.code() } else { Exit::Usage.code() }
+}
+
+/// What is wrong in one line: the objection, and the list behind it where it ends with a colon.
+fn objection(plain: &str) -> String {
+    let mut lines = plain.lines();
+    let mut message = lines.next().unwrap_or_default().trim_start_matches("error: ").trim().to_owned();
+    if message.ends_with(':') {
+        let list: Vec<&str> = lines.take_while(|line| line.starts_with(' ')).map(str::trim).collect();
+        message.push(' ');
+        message.push_str(&list.join(", "));
+    }
+    message
+}
+
+/// The verb of a line that makes no sense otherwise, as it was typed; none where it is not known.
+fn verb(line: &[OsString]) -> Option<&'static str> {
+    let lenient = Cli::command().ignore_errors(true).try_get_matches_from(line).ok()?;
+    let mut words = Vec::new();
+    let mut below = lenient.subcommand();
+    while let Some((word, matches)) = below {
+        words.push(word.to_owned());
+        below = matches.subcommand();
+    }
+    // The program ends with this answer.
+    (!words.is_empty()).then(|| &*words.join(" ").leak())
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::args::{Cli, Colour, Format, Global, Verb};
 use super::{output, request};
 use crate::host::clock::Clock;
-use crate::host::publish::{publish, same_file};
+use crate::host::dir::DiskError;
+use crate::host::publish::{Kind, publish, same_file};
 use crate::host::terminal;
-use crate::outcome::Exit;
+use crate::outcome::{Exit, explain};
 use crate::report::nagios::{self, Limits, State};
 use crate::report::{Answer, Failure, View, csv, json, jsonl, prometheus, text};
 
@@ -136,7 +137,7 @@ pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
         Some(_) if answer.failure.is_some() && style.format == Format::Text => Ok(()),
         Some(path) => {
             let plain = anstream::adapter::strip_str(&told).to_string();
-            publish(path, plain.as_bytes()).map_err(|error| Failure::unwritten(&error))
+            publish(path, Kind::Verdicts, plain.as_bytes()).map_err(|error| unwritten(&error))
         }
         None => output::result(&told, colour).map_err(|error| Failure {
             exit: Exit::Refused,
@@ -155,6 +156,12 @@ pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
         (_, true) => code,
         (_, false) => answer.exit.worst(failure.exit).code(),
     }
+}
+
+/// A report could not be written to its file.
+pub fn unwritten(error: &DiskError) -> Failure {
+    let hint = if error.is_absent() { Some("name a file in a directory that is there") } else { error.hint() };
+    Failure { exit: Exit::Refused, message: explain(error), hint: hint.map(str::to_owned), problems: Vec::new() }
 }
 
 /// Whether a format was asked for on a command line that makes no sense otherwise.

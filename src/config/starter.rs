@@ -77,6 +77,11 @@ const SOURCE: &str = "\
 # kind = \"acme\"                    # a CA that speaks ACME: `reseal acme account create`
 # challenge = \"http-01\"            # or \"tls-alpn-01\"; \"dns-01\" for wildcards
 # [target.source]
+# kind = \"csr\"                     # a CA elsewhere, to which a person carries the request: `reseal csr`
+# [target.source]
+# kind = \"command\"                 # a program of yours that carries it: docs/command.md
+# command = [\"/usr/local/bin/ask-our-ca\"]
+# [target.source]
 # kind = \"import\"                  # files that somebody else keeps fresh
 # from = [\"/path/to/fullchain.pem\", \"/path/to/privkey.pem\"]
 ";

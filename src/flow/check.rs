@@ -164,6 +164,8 @@ impl Run<'_, '_> {
             Err(_) => Err(session.target(subject).err().map_or_else(
                 || Refusal::new(format!("{subject} was not there a moment ago")),
                 |refusal| {
+                    let refusal =
+                        Refusal { why: format!("there is no file {subject} here, and {}", refusal.why), ..refusal };
                     let also = "a server is HOST:PORT or `smtp://HOST`, a file has a `/` in its path";
                     let hint = refusal.hint.as_ref().map_or(also.to_owned(), |hint| format!("{hint}; {also}"));
                     refusal.hint(hint)
@@ -228,7 +230,10 @@ impl Run<'_, '_> {
         Ok(match self.session.host.read(path, crate::host::dir::MAX_FILE).map(Sensitive::from) {
             Ok(bytes) => self.judge(&clients).file(&subject, bytes.expose()),
             Err(error) => vec![Checked {
-                problem: Some(format!("cannot read {}: {error}", path.display())),
+                problem: Some(match self.session.host.is_folder(path) {
+                    true => format!("{subject} is a folder: `reseal scan {subject}` looks at all that is in it"),
+                    false => format!("cannot read {subject}: {error}"),
+                }),
                 ..Checked::blank(&subject, "file")
             }],
         })

@@ -14,7 +14,7 @@ use super::{Refusal, Report, Session, renew};
 use crate::cert::{Certificate, Generate, Name, PrivateKey, SubjectPart};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
-use crate::host::publish::publish;
+use crate::host::publish::{Kind, publish};
 use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::source::request::{self, About, Order, Request, Requests, Waiting};
@@ -124,7 +124,7 @@ pub fn run(session: &mut Session<'_>, name: &str, wanted: &Wanted) -> Result<Req
     let config = session.target(name)?.clone();
     let mut requested = requested(session, &config, wanted)?;
     if let (Some(output), Some(pem)) = (&wanted.output, &requested.request) {
-        publish(output, pem.as_bytes())?;
+        publish(output, Kind::Request, pem.as_bytes())?;
         requested.output = Some(output.clone());
     }
     Ok(requested)
@@ -239,7 +239,12 @@ fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) 
         return Requested::of(&config.name, &same, false);
     }
     if session.options.dry_run {
-        return Ok(Requested::planned(&config.name, &about, true));
+        let about = About {
+            at: about.at.replace_nanosecond(0).unwrap_or(about.at),
+            subject: request::subject(&about.names, &about.subject),
+            ..about
+        };
+        return Ok(Requested::planned(&config.name, &about, false));
     }
     let key = match reused {
         Some(key) => key,

@@ -94,7 +94,7 @@ pub fn run(session: &Session<'_>, name: &str, wanted: &Wanted) -> Result<Exporte
         (Some(key), true) => Some(key),
         (None, true) => {
             return Err(Refusal::new(format!("{name} has no private key that belongs to its certificate"))
-                .hint("`--no-key` exports the certificates alone, as PEM or DER"));
+                .hint("`--form pem --no-key` and `--form der` write certificates alone"));
         }
         (_, false) => None,
     };
@@ -123,7 +123,7 @@ fn in_place(session: &Session<'_>, config: &TargetConfig) -> Result<(Chain, Opti
     let pair = survey.pairs.into_iter().find(|pair| pair.installed.chain.is_some());
     let Some((pair, chain)) = pair.and_then(|pair| pair.installed.chain.clone().map(|chain| (pair, chain))) else {
         return Err(Refusal::new(format!("no certificate stands in the files of {}", config.name))
-            .hint("`reseal backups NAME` lists what is kept: `reseal export NAME N`"));
+            .hint(format!("`reseal backups {0}` lists what is kept: `reseal export {0} N`", config.name)));
     };
     let key = super::renew::key_in_place(&pair).filter(|key| key.matches(chain.leaf()));
     Ok((chain, key))
@@ -132,7 +132,7 @@ fn in_place(session: &Session<'_>, config: &TargetConfig) -> Result<(Chain, Opti
 fn kept(session: &Session<'_>, config: &TargetConfig, generation: u32) -> Result<(Chain, Option<PrivateKey>), Refusal> {
     let none = || {
         Refusal::new(format!("{} has no generation {generation}", config.name))
-            .hint("`reseal backups NAME` lists what is kept")
+            .hint(format!("`reseal backups {}` lists what is kept", config.name))
     };
     let state = State::open(session.host)?.ok_or_else(none)?;
     let vault = Vault::open(&state, &config.name)?.ok_or_else(none)?;
@@ -174,7 +174,7 @@ fn content(
         },
         (Form::P12, Some(key)) => {
             let protection = if wanted.legacy { Protection::Legacy } else { Protection::Modern };
-            let passphrase = needed(session)?;
+            let passphrase = needed(session, &wanted.output.display().to_string())?;
             if !passphrase.expose().is_ascii() {
                 notes.push("Java opens no such store, for its passphrase is not ASCII".to_owned());
             }
@@ -183,8 +183,11 @@ fn content(
         }
         (Form::Jks, Some(key)) => {
             let entry = [(alias, jks::NewEntry::Key(key, &all))];
-            let store = jks::write(&entry, &needed(session)?, session.host.now());
-            store.map_err(|error| Refusal::new(explain(&error)))
+            let store = jks::write(&entry, &needed(session, &wanted.output.display().to_string())?, session.host.now());
+            store.map_err(|error| {
+                Refusal::new(explain(&error))
+                    .hint("Java wants six characters or more: bring a longer passphrase, in UTF-8")
+            })
         }
         (Form::P12 | Form::Jks, None) => Err(Refusal::new("a store without the key is not written")
             .hint("clients that shall trust the CA want its root: export that as PEM")),
@@ -197,11 +200,16 @@ fn named(session: &Session<'_>) -> Result<Option<Sensitive>, Refusal> {
 }
 
 /// The passphrase of a store, which somebody may be asked for.
-fn needed(session: &Session<'_>) -> Result<Sensitive, Refusal> {
+fn needed(session: &Session<'_>, of: &str) -> Result<Sensitive, Refusal> {
     let secrets = &session.options.secrets;
     let explicit = secrets.file.clone().map(Explicit::File).or_else(|| secrets.descriptor.map(Explicit::Fd));
-    let asked =
-        PassphraseQuery { explicit, keyring: None, may_prompt: secrets.may_prompt, ..PassphraseQuery::new("export") };
+    let asked = PassphraseQuery {
+        explicit,
+        keyring: None,
+        may_prompt: secrets.may_prompt,
+        of: Some(of),
+        ..PassphraseQuery::new("export")
+    };
     // A mistyped one would lock its owner out.
     let query = PassphraseQuery { confirm: true, ..asked };
     match passphrase::obtain(session.host, &query) {

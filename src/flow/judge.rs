@@ -1,9 +1,12 @@
 //! The verdict over the bytes of a file and over what a server showed. Opens nothing: whoever calls has read or asked already.
 
+mod issuers;
+
 use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
+use self::issuers::Issuers;
 use super::asked::{failed, leaf, unseen, wire};
 use super::check::{Checked, Seen};
 use super::clients::Known;
@@ -12,7 +15,7 @@ use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, W
 use crate::cert::codec::{self, BadBlock, BlockError, Contents, Format, InputError};
 use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
-use crate::change::{Probe, Shown};
+use crate::change::{Probe, Shown, placed};
 use crate::config::{Policy, RenewBefore};
 use crate::digest::Digest;
 use crate::endpoint::Endpoint;
@@ -137,15 +140,17 @@ impl<'a> Judge<'a> {
 
     fn whole(&self, subject: &str, found: Contents) -> Checked {
         let mut checked = Checked::blank(subject, "file");
-        if found.keys.is_empty() && found.bad.is_empty() && is_trust_store(&found.certificates) {
-            self.store(&mut checked, &found.certificates);
+        let issuers = issuers::of(&found);
+        if issuers == Some(Issuers::Store) {
+            let (note, finding) = issuers::store(&found.certificates, self.now);
+            checked.notes.push(note);
+            checked.chain = found.certificates.iter().map(Link::of).collect();
+            checked.findings = assess::ruled(finding.into_iter().collect(), self.rules, subject, None, self.now);
             return checked;
         }
         let (encrypted, bad): (Vec<_>, Vec<_>) = found.bad.iter().partition(|bad| is_locked(bad));
-        if found.certificates.is_empty()
-            && !encrypted.is_empty()
-            && matches!(found.format, Format::Pkcs12 | Format::Jks)
-        {
+        let store = matches!(found.format, Format::Pkcs12 | Format::Jks);
+        if found.certificates.is_empty() && !encrypted.is_empty() && store {
             let way = if self.passphrase.is_none() { "; --passphrase-file opens it" } else { "" };
             let why = explain(&encrypted[0].why);
             checked.problem = Some(format!("cannot look into {subject}: {}: {why}{way}", found.format));
@@ -173,7 +178,15 @@ impl<'a> Judge<'a> {
             encrypted: encrypted.into_iter().map(|bad| bad.place.to_string()).collect(),
             chain: Chain::as_given(found.certificates),
         };
-        self.judge(&mut checked, &installed, &Sight { whole_chain, ..Sight::default() });
+        let issuer = issuers == Some(Issuers::One);
+        self.judge(&mut checked, &installed, &Sight { whole_chain, issuer, ..Sight::default() });
+        if issuer {
+            checked.notes.push("it holds a CA certificate and no server's".to_owned());
+        }
+        if store {
+            // What no path needs is trusted there, not sent.
+            checked.findings.retain(|finding| finding.code != Code::Stranger);
+        }
         if keys_alone || damaged {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
         }
@@ -181,18 +194,6 @@ impl<'a> Judge<'a> {
             checked.notes.push("it holds a private key and no certificate".to_owned());
         }
         checked
-    }
-
-    /// A file of roots to be trusted has no leaf to judge; roots that are over are dead weight, or a store that nobody tends.
-    fn store(&self, checked: &mut Checked, roots: &[Certificate]) {
-        let ended = roots.iter().filter(|root| root.not_after() < self.now).count();
-        checked.notes.push(format!("it holds {} root certificates, {ended} of them out of date", roots.len()));
-        checked.chain = roots.iter().map(Link::of).collect();
-        if ended > 0 {
-            let message = format!("{ended} of the {} root certificates are out of date", roots.len());
-            let found = vec![Finding::new(Code::ChainExpired, message)];
-            checked.findings = assess::ruled(found, self.rules, &checked.subject, None, self.now);
-        }
     }
 
     /// The verdict over what a server showed.
@@ -273,7 +274,11 @@ impl<'a> Judge<'a> {
                 Some(Look { at, shown, unseen: None, wire: Wire { without_name, ..wire(served) } })
             })
             .collect();
-        self.judge(&mut checked, &installed, &Sight { wanted: &wanted, served: &told, whole_chain: true });
+        self.judge(
+            &mut checked,
+            &installed,
+            &Sight { wanted: &wanted, served: &told, whole_chain: true, issuer: false },
+        );
         checked.served = told.into_iter().map(|look| Seen { probe: look.at, shown: look.shown }).collect();
         checked
     }
@@ -294,7 +299,7 @@ impl<'a> Judge<'a> {
     fn unseen(&self, address: &str, unseen: Unseen, shown: Shown) -> Checked {
         let mut checked = Checked::blank(address, "endpoint");
         if let Shown::Nobody { why } | Shown::Failing { why } = &shown {
-            let found = vec![Finding::new(unseen.code(), format!("{address}: {why}"))];
+            let found = vec![Finding::new(unseen.code(), placed(address, why))];
             checked.findings = elsewhere(assess::ruled(found, self.rules, address, None, self.now));
         }
         checked.served.push(Seen { probe: address.to_owned(), shown });
@@ -304,12 +309,14 @@ impl<'a> Judge<'a> {
     fn judge(&self, checked: &mut Checked, installed: &Installed, sight: &Sight<'_>) {
         let before = |lifetime: Duration| usual(self.renew_before, lifetime);
         let none = Signatures::default();
-        if let Some(chain) = &installed.chain {
+        // No client takes a CA for a server, whether it trusts it or not.
+        if let Some(chain) = installed.chain.as_ref().filter(|_| !sight.issuer) {
             checked.trust = verdicts(self.clients, chain, sight.wanted, self.now);
         }
         checked.notes.extend(self.clients.iter().flat_map(|client| client.1.clone()));
         let facts = Facts {
             whole_chain: sight.whole_chain,
+            of_issuer: sight.issuer,
             wanted: sight.wanted,
             served: sight.served,
             trust: &checked.trust,
@@ -351,6 +358,8 @@ struct Sight<'a> {
     wanted: &'a [Name],
     served: &'a [Look],
     whole_chain: bool,
+    /// It is a CA's, and no server's.
+    issuer: bool,
 }
 
 /// What each of these clients makes of a chain.
@@ -379,15 +388,6 @@ fn is_locked(bad: &BadBlock) -> bool {
 fn unopened(locked: &[&BadBlock]) -> Vec<String> {
     let wrong = locked.iter().filter(|bad| bad.why == BlockError::WrongPassphrase);
     wrong.map(|bad| format!("{}: {}", bad.place, explain(&bad.why))).collect()
-}
-
-/// Whether these are roots to be trusted, and not a server's chain: several, each a CA that names itself as issuer and no server.
-fn is_trust_store(certificates: &[Certificate]) -> bool {
-    let root = |certificate: &Certificate| {
-        certificate.is_ca() && certificate.names().is_empty() && certificate.issuer() == certificate.subject()
-    };
-    let several = || certificates.iter().any(|one| one != &certificates[0]);
-    certificates.len() > 1 && certificates.iter().all(root) && several()
 }
 
 fn unreadable(subject: &str, error: &InputError) -> Checked {

@@ -12,7 +12,7 @@ use crate::host::dir::MAX_FILE;
 use crate::host::passphrase::{self, Explicit, PassphraseQuery};
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
-use crate::source::import::{self, Imported, Part};
+use crate::source::import::{self, ImportError, Imported, Part};
 
 /// Reads a bundle out of files in any packing; `alias` names the entry of a store; `extra` are bytes that are at hand already, such as the key that stays.
 ///
@@ -30,8 +30,11 @@ pub fn from_files(
     match import::bundle_of(&parts, None, alias) {
         // Only a key that turns out to be encrypted is worth a search for its passphrase.
         Err(error) if error.wants_passphrase() => {
-            let passphrase =
-                key_passphrase(host, secrets).map_err(|missing| missing.unwrap_or_else(|| Refusal::from(error)))?;
+            let part = if let ImportError::Block { part, .. } = &error { part.clone() } else { "the key".to_owned() };
+            let passphrase = key_passphrase(host, &part, secrets).map_err(|missing| {
+                let way = "name a file with the passphrase: `--passphrase-file FILE`, or `passphrase_file` in the source of the target";
+                missing.unwrap_or_else(|| Refusal::from(error).hint(way))
+            })?;
             import::bundle_of(&parts, Some(&passphrase), alias).map_err(Refusal::from)
         }
         other => other.map_err(Refusal::from),
@@ -48,11 +51,11 @@ pub(super) fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
 
 /// The passphrase of an encrypted key that is imported: from what was named, or from a person. `Err(None)`: there is no way to
 /// get one.
-fn key_passphrase(host: &Host, secrets: &Secrets) -> Result<Sensitive, Option<Refusal>> {
+fn key_passphrase(host: &Host, of: &str, secrets: &Secrets) -> Result<Sensitive, Option<Refusal>> {
     if secrets.file.is_none() && secrets.descriptor.is_none() && !secrets.may_prompt {
         return Err(None);
     }
-    let query = PassphraseQuery { keyring: None, ..query("import", secrets) };
+    let query = PassphraseQuery { keyring: None, of: Some(of), ..query("import", secrets) };
     match passphrase::obtain(host, &query) {
         Ok((secret, _)) => Ok(secret),
         Err(error) => Err(Some(Refusal::with(explain(&error), Some(error.hint().to_owned())))),
@@ -105,8 +108,10 @@ pub fn from_source(
             obtained
         }
         SourceConfig::Csr { .. } | SourceConfig::Command { .. } => {
-            Err(Refusal::new(format!("the certificates of {} come from a person", config.name))
-                .hint("`reseal csr NAME` makes the request; `reseal install NAME --signed FILE` takes the answer"))
+            Err(Refusal::new(format!("the certificates of {} come from a person", config.name)).hint(format!(
+                "`reseal csr {0}` makes the request; `reseal install {0} --signed FILE` takes the answer",
+                config.name
+            )))
         }
         SourceConfig::Acme(source) => super::acme::obtain(session, config, source, kind, keep, in_place),
         SourceConfig::Import { from, passphrase_file, alias } => {

@@ -63,6 +63,17 @@ impl Ran {
     pub fn last_line(&self) -> Option<&str> {
         self.output.lines().map(str::trim).rfind(|line| !line.is_empty())
     }
+
+    /// The line that says why: the last that speaks of an error, where the very last is a summary without one (nginx, Apache).
+    fn reason(&self) -> Option<&str> {
+        let last = self.last_line()?;
+        let speaks = |line: &&str| {
+            let line = line.to_ascii_lowercase();
+            ["[emerg]", "[alert]", "[crit]", "error"].iter().any(|word| line.contains(word))
+        };
+        let lines = self.output.lines().map(str::trim);
+        Some(if speaks(&last) { last } else { lines.rev().find(speaks).unwrap_or(last) })
+    }
 }
 
 impl fmt::Display for Ran {
@@ -78,7 +89,7 @@ impl fmt::Display for Ran {
             Status::NotStarted(error) => write!(out, "did not start: {error}")?,
             Status::Lost(error) => write!(out, "started, but its end is unknown: {error}")?,
         }
-        match self.last_line() {
+        match self.reason() {
             Some(line) => write!(out, ": {}", head(line, LINE)),
             None => Ok(()),
         }
@@ -463,6 +474,18 @@ mod tests {
             assert!(ran.to_string().starts_with("did not start: "), "{ran}");
         }
         assert!(!run(&Command::new(["/bin/true"]), &[("A\0B", "")]).ok());
+    }
+
+    #[test]
+    fn the_line_that_says_why_is_shown_and_not_the_summary() {
+        let told = |output: &str| {
+            let output = output.to_owned();
+            Ran { status: Status::Exited(1), output, truncated: 0, took: Duration::ZERO }.to_string()
+        };
+        let nginx = "nginx: [emerg] unknown directive \"x\"\nnginx: configuration file /etc/nginx.conf test failed\n";
+        assert_eq!(told(nginx), "exited with 1: nginx: [emerg] unknown directive \"x\"");
+        assert_eq!(told("one\ntwo\n"), "exited with 1: two");
+        assert_eq!(told("error: a\nerror: b\n"), "exited with 1: error: b");
     }
 
     #[test]

@@ -168,6 +168,12 @@ impl Host {
         path.exists()
     }
 
+    /// Whether a folder is at a path, links followed.
+    #[must_use]
+    pub fn is_folder(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
     /// Where a path leads at the end of all links; none where nothing is there.
     #[must_use]
     pub fn real(&self, path: &Path) -> Option<PathBuf> {

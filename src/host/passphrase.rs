@@ -28,6 +28,8 @@ pub use self::keyring::store;
 pub struct PassphraseQuery<'a> {
     /// What it is for, such as `ca-office`; letters, digits, `-`, `_` and `.`, for it becomes a file name.
     pub label: &'a str,
+    /// What it opens, for people, such as a file; none: the label says it.
+    pub of: Option<&'a str>,
     /// Where the user says that it is. Nothing else is tried then: a passphrase from elsewhere would not be the one meant.
     pub explicit: Option<Explicit>,
     /// Whether a person may be asked.
@@ -42,7 +44,7 @@ impl<'a> PassphraseQuery<'a> {
     /// Without a person: the systemd credential, then the keyring within [`KEYRING_LIMIT`].
     #[must_use]
     pub fn new(label: &'a str) -> Self {
-        Self { label, explicit: None, may_prompt: false, confirm: false, keyring: Some(KEYRING_LIMIT) }
+        Self { label, of: None, explicit: None, may_prompt: false, confirm: false, keyring: Some(KEYRING_LIMIT) }
     }
 }
 
@@ -145,7 +147,7 @@ impl PassphraseError {
             }
             Some((Origin::Prompt, Miss::Mismatch)) => "try again",
             Some((Origin::Credential(_) | Origin::Keyring | Origin::Prompt, _)) => {
-                "name a file or a descriptor, load a systemd credential, or run it on a terminal"
+                "name a file or a descriptor (`--passphrase-file`, `--passphrase-fd`), load a systemd credential, or run it on a terminal"
             }
             None => "use letters, digits, '-', '_' and '.' in the name, and begin with a letter or a digit",
         }
@@ -330,7 +332,7 @@ fn ask_once_or_twice(
     query: &PassphraseQuery<'_>,
     ask: &dyn Fn(&str) -> Result<Sensitive, Miss>,
 ) -> Result<Sensitive, Miss> {
-    let first = not_empty(ask(&format!("Passphrase for {}: ", query.label))?)?;
+    let first = not_empty(ask(&format!("Passphrase for {}: ", query.of.unwrap_or(query.label).escape_debug()))?)?;
     if query.confirm && ask("The same once more: ")? != first {
         return Err(Miss::Mismatch);
     }

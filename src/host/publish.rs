@@ -1,5 +1,7 @@
 //! Putting a report where others read it, whole or not at all; and taking one up again.
 
+mod kind;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,6 +14,8 @@ use time::OffsetDateTime;
 
 use super::dir::DiskError;
 
+pub use self::kind::Kind;
+
 /// How much of what stands there is looked at: more than texts have that come before a certificate.
 const LOOKED_AT: u64 = 1024 * 1024;
 
@@ -19,12 +23,13 @@ const LOOKED_AT: u64 = 1024 * 1024;
 /// one, never a part. A new file can be read by everybody, one that is replaced by nobody who could not read it before.
 ///
 /// Nothing of a report is secret, and the directory may be another user's (that of a textfile collector is), so nothing is asked of it.
-/// A link at `path` is not followed; what is no regular file, and what holds a certificate or a key, is not replaced.
+/// A link at `path` is not followed; what is no regular file, and what is not of the same kind, is not replaced. A request that is
+/// there already, byte for byte, is left alone.
 ///
 /// # Errors
-/// The directory is missing or not writable, something else than a report stands at `path`, or whatever the system says; then what was
+/// The directory is missing or not writable, something of another kind stands at `path`, or whatever the system says; then what was
 /// there is untouched.
-pub fn publish(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+pub fn publish(path: &Path, kind: Kind, bytes: &[u8]) -> Result<(), DiskError> {
     let failed = |what: &'static str| move |errno: Errno| DiskError::new(what, path, errno);
     let name = path.file_name().ok_or_else(|| DiskError::new("write", path, Errno::ISDIR))?;
     let parent = match path.parent() {
@@ -42,10 +47,12 @@ pub fn publish(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
             return Err(DiskError::new("replace", path, why));
         }
     };
-    if old.is_some() && is_material(&head(dir.as_fd(), name).map_err(|error| DiskError::new("look into", path, error))?)
-    {
-        let why = io::Error::other("it holds a certificate or a key and no report; name another file");
-        return Err(DiskError::new("replace", path, why));
+    if old.is_some() {
+        let there = head(dir.as_fd(), name).map_err(|error| DiskError::new("look into", path, error))?;
+        if kind == Kind::Request && there == bytes {
+            return Ok(());
+        }
+        kind.may_replace(&there).map_err(|why| DiskError::new("replace", path, io::Error::other(why)))?;
     }
     // A dot in front and another ending: collectors take neither for a report.
     let mut beside = OsString::from(".");
@@ -85,23 +92,6 @@ fn head(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(LOOKED_AT).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Whether a file that begins so holds certificates or keys: PEM, also below other text, DER and all that is made of it, or a Java
-/// keystore. No report has such a line or begins so.
-fn is_material(head: &[u8]) -> bool {
-    const PEM: &[u8] = b"-----BEGIN";
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    if text.starts_with(PEM) || head.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| line.starts_with(PEM)) {
-        return true;
-    }
-    match head {
-        // A SEQUENCE with its length in octets of their own (X.690 section 8.1.3.5), which is no text; or a short one (8.1.3.4) that
-        // begins with a version, as keys do.
-        [0x30, 0x80..=0x84, ..] | [0x30, ..=0x7f, 0x02, ..] => true,
-        [0xfe, 0xed, 0xfe, 0xed, ..] | [0xce, 0xce, 0xce, 0xce, ..] => true,
-        _ => false,
-    }
 }
 
 /// A file that an earlier run has written.
@@ -145,12 +135,12 @@ mod tests {
     fn it_is_whole_readable_and_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("reseal.prom");
-        publish(&path, b"one\n").unwrap();
+        publish(&path, Kind::Verdicts, b"SSL_CERT one\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let old = File::open(&path).unwrap();
-        publish(&path, b"two\n").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two\n");
-        assert_eq!(io::read_to_string(old).unwrap(), "one\n", "whoever reads the old one reads all of it");
+        publish(&path, Kind::Verdicts, b"SSL_CERT two\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"SSL_CERT two\n");
+        assert_eq!(io::read_to_string(old).unwrap(), "SSL_CERT one\n", "whoever reads the old one reads all of it");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
@@ -159,17 +149,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("report.html");
         let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
-        publish(&path, b"one").unwrap();
+        publish(&path, Kind::Verdicts, b"SSL_CERT one").unwrap();
         assert_eq!(mode(), 0o644);
         for (old, new) in [(0o600, 0o600), (0o640, 0o640), (0o666, 0o644), (0o775, 0o644), (0o604, 0o604)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(old)).unwrap();
-            publish(&path, b"two").unwrap();
+            publish(&path, Kind::Verdicts, b"SSL_CERT two").unwrap();
             assert_eq!(mode(), new, "{old:o}");
         }
         if rustix::process::geteuid().is_root() {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
             std::os::unix::fs::chown(&path, None, Some(65_534)).unwrap();
-            publish(&path, b"three").unwrap();
+            publish(&path, Kind::Verdicts, b"SSL_CERT three").unwrap();
             assert_eq!(std::os::unix::fs::MetadataExt::gid(&fs::metadata(&path).unwrap()), 65_534);
             assert_eq!(mode(), 0o640);
         }
@@ -197,15 +187,23 @@ mod tests {
         ];
         for text in texts {
             fs::write(&path, text).unwrap();
-            let error = publish(&path, b"x").unwrap_err();
+            let error = publish(&path, Kind::Verdicts, b"x").unwrap_err();
             assert!(crate::outcome::explain(&error).contains("holds a certificate or a key"), "{error}");
             assert_eq!(fs::read(&path).unwrap(), text);
         }
+        // A configuration is no report either, and the same request is left as it is.
+        fs::write(&path, "events {}\n").unwrap();
+        for kind in [Kind::Page, Kind::Verdicts, Kind::Request] {
+            publish(&path, kind, b"x").unwrap_err();
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"events {}\n");
+        fs::write(&path, "odd").unwrap();
+        publish(&path, Kind::Request, b"odd").unwrap();
         for report in
-            ["", "01.example:443 (endpoint)\n", "<!doctype html>\n", "{\"a\":\"-----BEGIN CERTIFICATE-----\"}\n"]
+            ["", "01.example:443 (endpoint)\n  served     nothing\n", "{\"subject\":\"-----BEGIN CERTIFICATE-----\"}\n"]
         {
             fs::write(&path, report).unwrap();
-            publish(&path, b"x").unwrap();
+            publish(&path, Kind::Verdicts, b"SSL_CERT x").unwrap();
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
@@ -238,7 +236,7 @@ mod tests {
         fs::write(&victim, "mine").unwrap();
         let beside = format!(".reseal.prom.{}.reseal-new", std::process::id());
         symlink(&victim, open.join(beside)).unwrap();
-        publish(&open.join("reseal.prom"), b"x").unwrap();
+        publish(&open.join("reseal.prom"), Kind::Verdicts, b"x").unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
         assert_eq!(fs::read_dir(&open).unwrap().count(), 1);
     }
@@ -253,9 +251,9 @@ mod tests {
         let inside = dir.path().join("directory");
         fs::create_dir(&inside).unwrap();
         for path in [link.as_path(), &inside, Path::new("/dev/null"), Path::new("/")] {
-            assert!(publish(path, b"x").is_err(), "{}", path.display());
+            assert!(publish(path, Kind::Verdicts, b"x").is_err(), "{}", path.display());
         }
-        assert!(publish(&dir.path().join("none/x"), b"x").unwrap_err().is_absent());
+        assert!(publish(&dir.path().join("none/x"), Kind::Verdicts, b"x").unwrap_err().is_absent());
         assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
         assert!(link.is_symlink());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);

@@ -31,7 +31,7 @@ use crate::flow::export::Exported;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
 use crate::flow::{Refusal, Report};
-use crate::outcome::{Exit, Receipt, explain};
+use crate::outcome::{Exit, Receipt};
 
 /// What a run came to.
 #[derive(Debug)]
@@ -140,13 +140,6 @@ impl Failure {
     #[must_use]
     pub fn usage(message: impl Into<String>, hint: Option<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into(), hint, problems: Vec::new() }
-    }
-
-    /// A report could not be written to its file.
-    #[must_use]
-    pub fn unwritten(error: &(dyn std::error::Error + 'static)) -> Self {
-        let hint = "name a file in a directory that is there and may be written".to_owned();
-        Self { exit: Exit::Refused, message: explain(error), hint: Some(hint), problems: Vec::new() }
     }
 
     /// A name that was typed is none.

@@ -142,9 +142,9 @@ fn notes(notes: &[String], page: &mut Page) {
 
 /// A certificate in one line.
 fn leaf_line(leaf: &Leaf) -> String {
+    let names = if leaf.names.is_empty() { format!("{} (no names)", leaf.subject) } else { names(leaf) };
     format!(
-        "{}; {} to {}; {}; {}",
-        names(leaf),
+        "{names}; {} to {}; {}; {}",
         date(leaf.not_before),
         date(leaf.not_after),
         leaf.key,
@@ -152,11 +152,11 @@ fn leaf_line(leaf: &Leaf) -> String {
     )
 }
 
-/// The names of a certificate, the first few of them; its subject where it has none.
+/// The names of a certificate, the first few of them.
 fn names(leaf: &Leaf) -> String {
     const SHOWN: usize = 3;
     match leaf.names.len() {
-        0 => leaf.subject.clone(),
+        0 => "none".to_owned(),
         count if count > SHOWN => format!("{} and {} more", leaf.names[..SHOWN].join(", "), count - SHOWN),
         _ => leaf.names.join(", "),
     }

@@ -108,7 +108,8 @@ fn an_answer_in_any_packing_is_installed_with_the_key_that_waits() {
                 vec!["all.pem"]
             }
         };
-        let words: Vec<&str> = ["install", "web", "--signed"].into_iter().chain(answer).collect();
+        let signed = answer.iter().flat_map(|file| ["--signed", file]);
+        let words: Vec<&str> = ["install"].into_iter().chain(signed).chain(["web"]).collect();
         bench.run(&words).ends(0).says("installed www.example.org");
         let served = bench.served();
         assert_eq!(served.matches("BEGIN CERTIFICATE").count(), 2, "{packing}: {served}");
@@ -117,7 +118,15 @@ fn an_answer_in_any_packing_is_installed_with_the_key_that_waits() {
         bench.run(&["status"]).ends(0);
         assert!(fs::read_dir(bench.path("state/requests/web")).unwrap().next().is_none(), "{packing}: answered");
     }
-    bench.run(&["install", "web", "--signed", "leaf.pem"]).ends(4).warns("no request of web waits for an answer");
+    bench
+        .run(&["install", "web", "--signed", "leaf.pem"])
+        .ends(4)
+        .warns("no request of web waits for an answer")
+        .warns(" install web --cert leaf.pem --keep-key`");
+    // What the hint says works, here with the chain that was not sent before.
+    bench.run(&["install", "web", "--cert", "leaf.pem", "--chain", "issuing.pem", "--keep-key"]).ends(0);
+    let (other, _) = bench.bring("other", &Leaf::default());
+    bench.run(&["install", "web", "--signed", &other]).ends(4).warns(" csr web` makes one");
 }
 
 #[test]
@@ -133,7 +142,7 @@ fn what_is_no_answer_is_refused_with_the_reason() {
         .ends(4)
         .warns("what was sent is for no key that waits for web: it holds www.example.org (key ")
         .warns("the requests are 1 (key ");
-    bench.run(&["install", "web", "--signed", "one.csr"]).ends(4).warns("no certificate was found in one.csr");
+    bench.run(&["install", "web", "--signed", "one.csr"]).ends(4).warns("one.csr is a request, and not the answer");
     bench.run(&["install", "web", "--signed", "none.pem"]).ends(4).warns("cannot read none.pem");
     bench.write("cut.pem", &before[..300], 0o644);
     bench.run(&["install", "web", "--signed", "cut.pem"]).ends(4).warns("the block has no end");
@@ -208,7 +217,7 @@ fn a_renewal_that_a_person_carries_waits_and_asks_once() {
     let office = Office::found(&bench);
     let request = json["results"][0]["request"].as_str().unwrap().to_owned();
     office.sign(&request, "leaf.pem");
-    bench.run(&["install", "web", "--signed", "leaf.pem", "issuing.pem"]).ends(0);
+    bench.run(&["install", "web", "--signed", "leaf.pem", "--signed", "issuing.pem"]).ends(0);
     bench.run(&["renew"]).ends(0).says("good");
 }
 
@@ -220,12 +229,30 @@ fn the_key_in_place_can_be_asked_for_again() {
     bench.run(&["csr", "web", "--reuse-key", "--out", "web.csr"]).ends(7);
     bench.run(&["csr", "web", "--reuse-key"]).ends(7).warns("request 1 waits since");
     office.sign("web.csr", "leaf.pem");
-    bench.run(&["install", "web", "--signed", "leaf.pem", "issuing.pem"]).ends(0);
+    bench.run(&["install", "web", "--signed", "leaf.pem", "--signed", "issuing.pem"]).ends(0);
     let public = |file: &str| office.openssl(&format!("pkey -in {file} -pubout"));
     bench.write("old.key", &key, 0o600);
     assert_eq!(public("web.key"), public("old.key"));
     fs::remove_file(bench.path("web.key")).unwrap();
     bench.run(&["csr", "web", "--reuse-key"]).ends(4).warns("has no key in place");
+}
+
+#[test]
+fn the_copy_is_written_once_and_a_dry_run_tells_what_would_be() {
+    let bench = Bench::new();
+    let dry = bench.json(&["csr", "web", "--subject", "OU=Web", "--dry-run"]);
+    let result = &dry["results"][0];
+    assert_eq!(result["subject"], "OU=Web, CN=www.example.org", "{result}");
+    assert_eq!((&result["made"], &result["number"]), (&false.into(), &serde_json::Value::Null), "{result}");
+    assert_eq!(result["since"].as_str().unwrap().len(), "2026-11-21T16:51:26Z".len(), "{result}");
+    bench.run(&["csr", "web", "--dry-run"]).ends(0).says("CN=www.example.org");
+    bench.run(&["csr", "web", "--out", "web.csr"]).ends(7).says("request 1 was made");
+    let first = fs::metadata(bench.path("web.csr")).unwrap().modified().unwrap();
+    bench.run(&["csr", "web", "--output", "web.csr"]).ends(7).says("request 1 waits");
+    assert_eq!(fs::metadata(bench.path("web.csr")).unwrap().modified().unwrap(), first);
+    bench.run(&["csr", "web", "--another", "--out", "web.csr"]).ends(7).says("request 2 was made");
+    bench.run(&["csr", "web", "--out", "-"]).ends(2).warns("`-` is no file");
+    bench.run(&["csr", "web", "--subject", "OU=a", "--subject", "OU=b"]).ends(2).warns("OU twice");
 }
 
 #[test]

@@ -65,6 +65,9 @@ fn stores_are_read_by_openssl_and_keytool() {
             assert!(opened.is_some());
             assert_eq!(tool(&bench, "openssl", &["pkey", "-in", "opened.pem", "-pubout"]).unwrap(), key, "{name}");
         }
+        if name == "modern.p12" {
+            bench.run(&["install", "web", "--from", name]).ends(4).warns("`--passphrase-file FILE`");
+        }
         // And back again.
         bench.run(&["install", "web", "--from", name, "--passphrase-file", &secret]).ends(0).says("already in place");
     }
@@ -164,6 +167,20 @@ fn what_cannot_be_exported_is_told() {
     let (_, key) = Leaf::default().make();
     bench.write("web.key", &key, 0o600);
     bench.run(&["export", "web", "--form", "pem", "--out", "a.pem"]).ends(4).warns("no private key that belongs");
+    for words in [
+        "--form pem --legacy",
+        "--form jks --legacy",
+        "--form pem --alias x",
+        "--form der --alias x",
+        "--form der --no-key",
+        "--form der --passphrase-file short",
+        "--form pem --no-key --passphrase-file short",
+    ] {
+        let line: Vec<&str> = ["export", "web", "--out", "a.pem"].into_iter().chain(words.split(' ')).collect();
+        bench.run(&line).ends(2).warns("mean");
+    }
+    bench.run(&["export", "web", "--form", "pem", "--out", "-"]).ends(2).warns("`-` is no file");
+    assert!(!bench.path("-").exists());
     assert!(fs::read_dir(bench.path(".")).unwrap().flatten().all(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         !name.starts_with("a.") && !name.contains("reseal-new")

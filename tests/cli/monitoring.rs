@@ -164,6 +164,31 @@ fn no_report_replaces_what_it_is_made_of() {
 }
 
 #[test]
+fn no_report_replaces_what_is_none() {
+    let bench = Bench::new();
+    let conf = "events {}\nhttp { server { listen 443 ssl; } }\n";
+    bench.write("nginx.conf", conf, 0o644);
+    let ran = bench.run(&["report", "--html", "nginx.conf", "web"]).ends(4).warns("it is no page that reseal wrote");
+    assert!(!ran.err.contains("hint: name a file in"), "no second advice beside the first: {}", ran.err);
+    for format in ["text", "json", "jsonl", "csv", "prometheus"] {
+        let line = ["check", "web", "--format", format, "--output", "nginx.conf"];
+        bench.run(&line).warns("cannot replace").warns("it is no result of `check`");
+    }
+    bench.run(&["csr", "web", "--out", "nginx.conf"]).ends(4).warns("something else than one certificate request");
+    assert_eq!(fs::read_to_string(bench.path("nginx.conf")).unwrap(), conf);
+    // What reseal wrote it writes anew, in whatever format.
+    for format in ["text", "json", "jsonl", "csv", "prometheus", "nagios", "text"] {
+        let ran = bench.run(&["check", "web", "--format", format, "--output", "own"]);
+        assert_eq!(ran.err, "", "{format}");
+    }
+    for _ in 0..2 {
+        bench.run(&["report", "--html", "page.html", "web"]).ends(0);
+    }
+    bench.run(&["report", "--html", "own", "web"]).ends(4);
+    bench.run(&["report", "--html", "-", "web"]).ends(2).warns("`-` is no file");
+}
+
+#[test]
 fn a_run_that_failed_makes_no_page() {
     let bench = Bench::new();
     let failed = bench.run(&["check", "--format", "json", "wbe"]).ends(2).out.clone();

@@ -125,7 +125,7 @@ fn several_leaves_in_a_file_are_several_subjects() {
     fs::rename(bench.path("all.pem"), bench.path("folder/all.pem")).unwrap();
     let answer = bench.json(&["scan", "folder"]);
     assert_eq!((answer["results"].as_array().unwrap().len(), &answer["summary"]["files"]), (2, &1.into()), "{answer}");
-    bench.run(&["scan", "folder"]).ends(3).says("folder/all.pem (2 of 2)").says("2 certificates in 1 files");
+    bench.run(&["scan", "folder"]).ends(3).says("folder/all.pem (2 of 2)").says("2 certificates in 1 file");
     let monitored = bench.run(&["check", "folder/all.pem", "--format", "prometheus"]).out;
     assert_eq!(monitored.matches("\nx509_cert_not_after{").count(), 2, "{monitored}");
 }

@@ -77,6 +77,56 @@ fn the_examples_of_json_are_json() {
 }
 
 #[test]
+fn a_line_that_means_nothing_is_told_to_programs_in_full() {
+    let bench = Bench::new();
+    let told = bench.json(&["install", "web"]);
+    assert_eq!((told["exit"].as_i64(), told["command"].as_str()), (Some(2), Some("install")), "{told}");
+    assert!(told["error"]["message"].as_str().unwrap().contains("--cert <FILE>"), "{told}");
+    assert_eq!(bench.json(&["ca", "issue", "office"])["command"], "ca issue");
+    assert_eq!(bench.json(&["instal", "web"])["command"], serde_json::Value::Null);
+    let told = bench.json(&["export", "web", "abc", "--form", "der", "--out", "x"]);
+    assert!(told["error"]["message"].as_str().unwrap().contains("a generation has a number"), "{told}");
+}
+
+#[test]
+fn what_is_not_there_is_told_as_what_it_may_have_been() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("folder")).unwrap();
+    bench.run(&["check", "folder"]).ends(4).says("folder is a folder: `reseal scan folder`");
+    bench.run(&["check", "nofile.pem"]).ends(2).warns("there is no file nofile.pem here, and there is no target");
+    bench.run(&["scan", "127.0.0.1"]).ends(4).says("a server is HOST:PORT");
+    bench.run(&["scan", "folder"]).ends(0).says("0 certificates in 0 files").says("in 1 folder,");
+    bench.run(&["history", "nix"]).ends(2).warns("there is no target `nix`");
+    bench.run(&["history", "web"]).ends(0).says("no receipts");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ran = bench.run(&["check", &port.to_string()]).ends(3);
+    assert!(
+        !ran.out.contains(&format!("{port}: {port}")) && !ran.out.contains(&format!("to {port}: {port}")),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains(&format!("refused: {port}")) || ran.out.contains(&port.to_string()), "{}", ran.out);
+    let scanned = bench.run(&["scan", &port.to_string()]).ends(3);
+    assert!(!scanned.out.contains("files"), "{}", scanned.out);
+}
+
+#[test]
+fn what_a_certificate_lacks_is_told_as_it_is() {
+    let bench = Bench::new();
+    bench.run(&["check", "web"]).says("the private key matches");
+    let (_, key) = Leaf::default().make();
+    bench.write("web.key", &key, 0o600);
+    bench.run(&["check", "web"]).says("the private key does NOT match\n");
+    std::fs::remove_file(bench.path("web.key")).unwrap();
+    bench.run(&["check", "web"]).says("there is NO private key\n");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "appliance");
+    bench.write("web.pem", &params.self_signed(&key).unwrap().pem(), 0o644);
+    bench.run(&["check", "web"]).says("names      none\n");
+}
+
+#[test]
 fn colours_only_where_they_are_wanted() {
     let bench = Bench::new();
     let escape = |ran: &Ran| ran.out.contains('\u{1b}');
@@ -157,5 +207,5 @@ fn json_is_alone_on_standard_output_and_knows_every_end() {
     let lost = bench.json(&["renew", "wbe"]);
     assert!(lost["error"]["message"].as_str().unwrap().contains("wbe") && lost["error"]["hint"].is_string());
     let usage = bench.json(&["restore"]);
-    assert_eq!((usage["command"].is_null(), usage["exit"].as_i64()), (true, Some(2)));
+    assert_eq!((usage["command"].as_str(), usage["exit"].as_i64()), (Some("restore"), Some(2)));
 }

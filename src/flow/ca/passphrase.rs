@@ -51,7 +51,8 @@ pub(super) fn passphrase(session: &Session<'_>, ca: &str, new: bool) -> Result<(
     };
     let label = label(ca);
     let keyring = Some(if secrets.may_prompt { KEYRING_ANSWERED } else { KEYRING_LIMIT });
-    let query = PassphraseQuery { label: &label, explicit, may_prompt: secrets.may_prompt, confirm: new, keyring };
+    let query =
+        PassphraseQuery { label: &label, of: None, explicit, may_prompt: secrets.may_prompt, confirm: new, keyring };
     sources::obtain(session.host, &query).map_err(|error| no_passphrase(ca, &error))
 }
 

@@ -3,6 +3,7 @@
 use super::{all_of, of};
 use crate::cert::{Bundle, Certificate, Chain, Signed, issued_by};
 use crate::digest::Digest;
+use crate::flow::renew::key_in_place;
 use crate::flow::survey::Survey;
 use crate::flow::{Refusal, Session};
 use crate::outcome::Outcome;
@@ -20,12 +21,18 @@ pub(in crate::flow) fn answered(
     survey: &Survey,
     mut parts: Vec<Part>,
 ) -> Result<Imported, Refusal> {
+    let sent = import::certificates(&parts).map_err(|error| {
+        let request = |part: &&Part| crate::cert::Request::read(part.bytes.expose()).is_ok();
+        match parts.iter().find(request) {
+            Some(part) => Refusal::new(format!("{} is a request, and not the answer to one", part.label))
+                .hint(format!("bring the certificate that the CA sends back: `reseal install {target} --signed FILE`")),
+            None => error.into(),
+        }
+    })?;
     let waiting = all_of(session, target)?;
     if waiting.is_empty() {
-        return Err(Refusal::new(format!("no request of {target} waits for an answer"))
-            .hint("`reseal csr NAME` makes one; with a key at hand, bring both: `reseal install NAME --from FILE`"));
+        return Err(nobody_waits(target, &sent, survey, &parts));
     }
-    let sent = import::certificates(&parts)?;
     let mut found = None;
     for one in waiting.iter().rev() {
         let key = one.key()?;
@@ -93,6 +100,22 @@ fn continuation(chain: &Chain, survey: &Survey) -> Vec<Certificate> {
     missing
 }
 
+/// What was answered once waits no more: its key is in place, and what is sent again goes with that.
+fn nobody_waits(target: &str, sent: &[Certificate], survey: &Survey, parts: &[Part]) -> Refusal {
+    let refusal = Refusal::new(format!("no request of {target} waits for an answer"));
+    let keys: Vec<_> = survey.pairs.iter().filter_map(key_in_place).collect();
+    if sent.iter().any(|certificate| keys.iter().any(|key| key.matches(certificate))) {
+        let mut words = format!("reseal install {target}");
+        for (index, part) in parts.iter().enumerate() {
+            words.push_str(&format!(" --{} {}", if index == 0 { "cert" } else { "chain" }, part.label));
+        }
+        return refusal.hint(format!("it is for the key in place: `{words} --keep-key`"));
+    }
+    refusal.hint(format!(
+        "`reseal csr {target}` makes one; with a key at hand, bring both: `reseal install {target} --from FILE --from KEY`"
+    ))
+}
+
 fn stranger(target: &str, sent: &[Certificate], waiting: &[Waiting]) -> Refusal {
     let sent: Vec<String> =
         sent.iter().map(|one| format!("{} (key {})", one.title(), one.spki_digest().short())).collect();
@@ -103,6 +126,7 @@ fn stranger(target: &str, sent: &[Certificate], waiting: &[Waiting]) -> Refusal 
         sent.join(", "),
         keys.join(", ")
     );
-    Refusal::new(why)
-        .hint("have the CA sign the request that `reseal csr NAME` prints, and bring what it answers to that")
+    Refusal::new(why).hint(format!(
+        "have the CA sign the request that `reseal csr {target}` prints, and bring what it answers to that"
+    ))
 }

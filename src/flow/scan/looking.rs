@@ -58,7 +58,10 @@ impl Visitor for Looking<'_> {
 
     fn trouble(&mut self, path: &Path, why: &io::Error) {
         let subject = path.display().to_string();
-        let problem = Some(format!("cannot read {subject}: {why}"));
+        // What is neither there nor a path was perhaps meant for a server.
+        let server = why.kind() == io::ErrorKind::NotFound && !subject.contains('/');
+        let also = if server { "; a server is HOST:PORT, with one port" } else { "" };
+        let problem = Some(format!("cannot read {subject}: {why}{also}"));
         self.tell(&Checked { problem, ..Checked::blank(&subject, "file") });
     }
 

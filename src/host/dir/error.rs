@@ -30,7 +30,11 @@ impl DiskError {
                 Some("free space or inodes on that file system, then run the same command again")
             }
             Errno::ROFS => Some("the file system is mounted read-only: mount it writable, or install elsewhere"),
+            Errno::ACCESS if READS.contains(&self.what) => Some("run it as a user who may read it, usually root"),
             Errno::ACCESS => Some("run it as a user who may write there, usually root"),
+            Errno::NOENT if self.what.starts_with("open the directory") => {
+                Some("make the directory first, or name another place")
+            }
             Errno::PERM => Some("run it as root; for an immutable file, `chattr -i` it first"),
             Errno::BUSY => Some("the path is a mount point of its own: mount its directory instead of the single file"),
             Errno::IO => Some("the disk reports errors: look at the kernel log before anything else"),
@@ -42,5 +46,22 @@ impl DiskError {
     #[must_use]
     pub fn is_absent(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+/// Attempts that change nothing.
+const READS: &[&str] =
+    &["enter", "find", "follow", "list", "look at", "look into", "open", "open the directory", "read", "read the link"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_read_is_not_told_to_write() {
+        let hint = |what, errno: Errno| DiskError::new(what, "/x", errno).hint().unwrap_or_default();
+        assert!(hint("read", Errno::ACCESS).contains("may read"));
+        assert!(hint("create", Errno::ACCESS).contains("may write"));
+        assert!(hint("open the directory of", Errno::NOENT).contains("make the directory"));
     }
 }

@@ -1,7 +1,7 @@
 //! What `check` found: a paragraph a subject, and a line for all.
 
 use super::{finding, names, notes};
-use crate::assess::{Finding, Severity, date, span};
+use crate::assess::{Code, Finding, Severity, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::Checked;
@@ -59,7 +59,7 @@ fn plural(count: usize, word: &str) -> String {
 fn subject(checked: &Checked, view: &View, page: &mut Page) {
     page.put(Paint::Strong, &checked.subject).put(Paint::Faint, &format!(" ({})", checked.kind)).end();
     if let Some(leaf) = &checked.leaf {
-        facts(leaf, checked.kind, view, page);
+        facts(leaf, checked, view, page);
     }
     for verdict in &checked.trust {
         let text = match &verdict.why {
@@ -73,7 +73,7 @@ fn subject(checked: &Checked, view: &View, page: &mut Page) {
             Shown::Leaf { proved: true, .. } | Shown::Well => Paint::Plain,
             Shown::Leaf { proved: false, .. } | Shown::Nobody { .. } | Shown::Failing { .. } => Paint::Warn,
         };
-        page.note("served", paint, &format!("{}: {}", seen.probe, seen.shown));
+        page.note("served", paint, &seen.shown.at(&seen.probe));
     }
     if let Some(problem) = &checked.problem {
         page.painted_field(Paint::Bad, "problem").prose(Paint::Plain, problem, FIELD).end();
@@ -86,7 +86,7 @@ fn subject(checked: &Checked, view: &View, page: &mut Page) {
     page.end();
 }
 
-fn facts(leaf: &Leaf, kind: &str, view: &View, page: &mut Page) {
+fn facts(leaf: &Leaf, checked: &Checked, view: &View, page: &mut Page) {
     page.field("names").say(&names(leaf)).end();
     page.field("subject").say(&leaf.subject).end();
     page.field("issuer").say(&leaf.issuer).end();
@@ -96,9 +96,12 @@ fn facts(leaf: &Leaf, kind: &str, view: &View, page: &mut Page) {
         format!("ended {} ago", span(view.now - leaf.not_after))
     };
     page.field("valid").say(&format!("{} to {} ({left})", date(leaf.not_before), date(leaf.not_after))).end();
-    let paired = match (kind, leaf.paired) {
+    let found = |code: Code| checked.findings.iter().any(|finding| finding.code == code);
+    let paired = match (checked.kind, leaf.paired) {
         (_, true) => ", the private key matches",
-        ("target", false) => ", the private key does NOT match or is missing",
+        (_, false) if found(Code::KeyMismatch) => ", the private key does NOT match",
+        ("target", false) if found(Code::NoKey) => ", there is NO private key",
+        ("target", false) => ", the private key could not be read",
         (_, false) => "",
     };
     page.field("key").say(&leaf.key).say(paired).end();

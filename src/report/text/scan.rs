@@ -86,7 +86,7 @@ impl Rows {
                 line.cell(Paint::Plain, "-", ISSUER);
                 line.cell(Paint::Plain, "-", NAME);
                 // The message of a server begins with its address.
-                let told = if why.starts_with(checked.subject.as_str()) {
+                let told = if why.contains(checked.subject.as_str()) {
                     Cow::Borrowed(why)
                 } else {
                     format!("{}: {why}", checked.subject).into()
@@ -111,13 +111,12 @@ impl Rows {
         let mut page = Page::new(width);
         let seen = &summary.seen;
         page.end();
-        let mut what = vec![format!("{} certificates in {} files", summary.certificates, summary.files)];
-        if summary.servers > 0 {
-            what = vec![format!(
-                "{} certificates in {} files and at {} servers",
-                summary.certificates, summary.files, summary.servers
-            )];
-        }
+        let places: Vec<String> = [(summary.files, "in", "file"), (summary.servers, "at", "server")]
+            .into_iter()
+            .filter(|(count, _, what)| *count > 0 || (summary.servers == 0 && *what == "file"))
+            .map(|(count, at, what)| format!("{at} {}", counted(count, what)))
+            .collect();
+        let mut what = vec![format!("{} {}", counted(summary.certificates, "certificate"), places.join(" and "))];
         if summary.problems > 0 {
             what.push(format!("{} could not be looked at", summary.problems));
         }
@@ -132,7 +131,7 @@ impl Rows {
             page.say(&format!("{count:>7}  {}", issuer.as_deref().unwrap_or("all others"))).end();
         }
         self.weeks(summary, &mut page);
-        let mut files = format!("{} in {} folders, {} read", seen.files, seen.folders, seen.read);
+        let mut files = format!("{} in {}, {} read", seen.files, counted(seen.folders, "folder"), seen.read);
         for (count, word) in [
             (seen.unreadable, "unreadable"),
             (seen.large, "over 16 MiB"),
@@ -144,7 +143,9 @@ impl Rows {
                 files.push_str(&format!(", {count} {word}"));
             }
         }
-        page.field("files").say(&files).end();
+        if seen.files + seen.folders + seen.unreadable > 0 || summary.servers == 0 {
+            page.field("files").say(&files).end();
+        }
         page.field("took").say(&seconds(summary.milliseconds)).end();
         let text = page.into_text();
         if self.colours { text } else { anstream::adapter::strip_str(&text).to_string() }
@@ -178,6 +179,10 @@ fn sorted(summary: &Summary) -> impl Iterator<Item = (&'static str, u64)> {
     let mut findings: Vec<(&'static str, u64)> = summary.findings.iter().map(|(code, count)| (*code, *count)).collect();
     findings.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     findings.into_iter()
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn seconds(milliseconds: u64) -> String {
