@@ -345,7 +345,7 @@ fn wrong_words_are_told_as_that() {
     ground.run("ca crl office --days 367").misunderstood("cannot make a revocation list of the CA office");
     ground.run("ca revoke office 4f").refused("cannot revoke a certificate of the CA office");
     ground.run("ca crl office --output nodir/x.crl").refused("name a file in a directory that is there");
-    ground.run("ca issue office a.example.org --output nodir").refused("name a directory that is there");
+    ground.run("ca issue office a.example.org --output nodir").refused("make the directory first");
 }
 
 /// What was asked for on standard output is there all the same.
