@@ -18,7 +18,6 @@ fuzz_target!(|data: &[u8]| {
             }
             Err(error) => drop((error.to_string(), error.hint())),
         }
-        drop(Endpoint::from_line(text));
     }
     drop(inventory::word(OsStr::from_bytes(data)));
     for items in [inventory::list(data), inventory::list_of_nul(data)] {
