@@ -29,7 +29,8 @@ fn request() -> Request {
 fn waiting(place: &Path) -> Vec<u32> {
     let state = State::open_or_make(&Host::new(place)).unwrap();
     let Some(requests) = Requests::of(&state, "web").unwrap() else { return Vec::new() };
-    let all = requests.waiting().unwrap_or_else(|error| panic!("{error}"));
+    let (all, damaged) = requests.waiting().unwrap_or_else(|error| panic!("{error}"));
+    assert!(damaged.is_empty(), "{damaged:?}");
     for one in &all {
         // Whole: the key is the request's, and nobody else may read it.
         assert!(one.pem().unwrap().starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
@@ -134,10 +135,12 @@ fn what_was_damaged_is_named_and_can_be_dropped() {
     let requests = Requests::of(&state, "web").unwrap().unwrap();
     let at = |name: &str| place.join("requests/web/1").join(name);
     fs::copy(place.join("requests/web/2/key.pem"), at("key.pem")).unwrap();
-    let error = requests.waiting().unwrap()[0].key().err().unwrap();
+    let error = requests.waiting().unwrap().0[0].key().err().unwrap();
     assert!(error.to_string().ends_with("1/key.pem: it is not the key of the request"), "{error}");
     fs::write(at("about"), "{").unwrap();
-    let error = requests.waiting().err().unwrap();
+    let (whole, damaged) = requests.waiting().unwrap();
+    assert_eq!(whole.iter().map(|one| one.number).collect::<Vec<_>>(), [2], "one that is damaged hides no other");
+    let [error] = damaged.as_slice() else { panic!("{damaged:?}") };
     assert!(error.to_string().contains("1/about: EOF"), "{error}");
     assert!(error.hint().unwrap().contains("--forget N"));
     requests.forget(1).unwrap();

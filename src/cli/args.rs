@@ -5,16 +5,23 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cert::{Generate, SubjectPart};
 use crate::outcome::Exit;
 use crate::report::nagios::Threshold;
 
 pub use self::acme::{AccountVerb, AcmeVerb};
+pub use self::backups::{BackupsVerb, Prune};
 pub use self::ca::CaVerb;
+pub use self::csr::Csr;
+pub use self::export::{Export, FormWord};
+pub use self::install::Install;
 pub use self::scan::Scan;
 
 mod acme;
+mod backups;
 mod ca;
+mod csr;
+mod export;
+mod install;
 mod scan;
 
 /// The command line.
@@ -297,149 +304,6 @@ Examples:
         #[arg(long)]
         reload: bool,
     },
-}
-
-/// `install`.
-#[derive(Args, Debug)]
-#[command(group = clap::ArgGroup::new("input").args(["cert", "from", "signed"]).required(true))]
-pub struct Install {
-    /// The target
-    pub name: String,
-    /// The certificate, alone or with its chain
-    #[arg(long, value_name = "FILE")]
-    pub cert: Option<PathBuf>,
-    /// Its private key
-    #[arg(long, value_name = "FILE", requires = "cert", conflicts_with_all = ["from", "signed"])]
-    pub key: Option<PathBuf>,
-    /// The intermediates; may be given again
-    #[arg(long, value_name = "FILE", requires = "cert", conflicts_with_all = ["from", "signed"])]
-    pub chain: Vec<PathBuf>,
-    /// A file with certificate, key or chain in any packing; may be given again
-    #[arg(long, value_name = "FILE")]
-    pub from: Vec<PathBuf>,
-    /// What a CA answered to `reseal csr NAME`: its key waits here; may be given again
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["cert", "from", "keep_key"])]
-    pub signed: Vec<PathBuf>,
-    /// The key in place stays
-    #[arg(long, conflicts_with = "key")]
-    pub keep_key: bool,
-    /// The entry of a PKCS#12 or Java keystore that holds several
-    #[arg(long, value_name = "NAME", conflicts_with = "signed")]
-    pub alias: Option<String>,
-    /// Take one that is worse than the one in place: self-signed, for fewer names, with a weaker key, ending much earlier
-    #[arg(long)]
-    pub downgrade: bool,
-}
-
-impl Install {
-    /// The files that hold the key too, in the order leaf, key, chain.
-    #[must_use]
-    pub fn inputs(&self) -> Vec<PathBuf> {
-        self.cert.iter().chain(&self.key).chain(&self.chain).chain(&self.from).cloned().collect()
-    }
-}
-
-/// `export`.
-#[derive(Args, Debug)]
-pub struct Export {
-    /// The target
-    pub name: String,
-    /// The generation's number [default: what stands in the files]
-    #[arg(value_parser = number)]
-    pub generation: Option<u32>,
-    /// What to write
-    #[arg(long, value_enum)]
-    pub form: FormWord,
-    /// The file, at which nothing may be yet
-    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
-    pub out: PathBuf,
-    /// The name in a store [default: that of the target]
-    #[arg(long, value_name = "NAME")]
-    pub alias: Option<String>,
-    /// Triple DES and SHA-1, for readers that know nothing newer (PKCS#12)
-    #[arg(long)]
-    pub legacy: bool,
-    /// The certificates alone (PEM)
-    #[arg(long)]
-    pub no_key: bool,
-}
-
-/// Forms of an export.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum FormWord {
-    /// Certificate and chain, then the key; the key encrypted with --passphrase-file
-    Pem,
-    /// The certificate alone
-    Der,
-    /// A PKCS#12 store
-    P12,
-    /// A Java keystore in its old format
-    Jks,
-}
-
-/// `csr`.
-#[derive(Args, Debug)]
-pub struct Csr {
-    /// The target
-    pub name: String,
-    /// Kind of key to make [default: `key_type` of the target's source, or p256]
-    #[arg(long, value_name = "KIND")]
-    pub key_type: Option<Generate>,
-    /// Part of the subject, as in `O=Example GmbH`: C, ST, L, O, OU or CN; over those of the target's source
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub subject: Vec<SubjectPart>,
-    /// Ask for the key that is in place, for clients that pin it
-    #[arg(long, conflicts_with = "key_type")]
-    pub reuse_key: bool,
-    /// Make another one although the same waits already
-    #[arg(long)]
-    pub another: bool,
-    /// Write a copy of the request to this file
-    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Drop the waiting request with this number, and its key
-    #[arg(long, value_name = "N", conflicts_with_all = ["key_type", "subject", "reuse_key", "another", "out"])]
-    pub forget: Option<u32>,
-}
-
-/// What to do with kept generations.
-#[derive(Subcommand, Debug)]
-pub enum BackupsVerb {
-    /// Hold every byte against its digest
-    Verify {
-        /// Targets; none: all
-        names: Vec<String>,
-    },
-    /// Let `prune` leave a generation alone
-    Pin {
-        /// The target
-        name: String,
-        /// The generation's number
-        #[arg(value_parser = number)]
-        generation: u32,
-    },
-    /// Let `prune` have it again
-    Unpin {
-        /// The target
-        name: String,
-        /// The generation's number
-        #[arg(value_parser = number)]
-        generation: u32,
-    },
-    /// Remove old generations; the same as `reseal prune`
-    Prune(Prune),
-}
-
-/// `prune`.
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Never removed: the current generation, the newest other one that is good, pinned ones.")]
-pub struct Prune {
-    /// Targets; none: all
-    pub names: Vec<String>,
-    /// How many to keep [default: `keep` of the configuration, 10]
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
-    pub keep: Option<u32>,
 }
 
 impl Verb {

@@ -5,7 +5,6 @@ mod hand;
 mod import;
 mod init;
 mod obtain;
-mod output;
 mod passphrase;
 mod rekey;
 mod revoke;

@@ -151,13 +151,13 @@ pub fn forget(session: &mut Session<'_>, name: &str, number: u32) -> Report {
     }
 }
 
-/// The requests that wait, in brief.
+/// The requests that wait, in brief; and what is wrong with those that cannot be read.
 ///
 /// # Errors
-/// One of them is damaged.
-pub fn waiting(state: &State, target: &str) -> Result<Vec<Brief>, Refusal> {
-    let Some(requests) = Requests::of(state, target)? else { return Ok(Vec::new()) };
-    let all = requests.waiting()?;
+/// Their directory cannot be read.
+pub fn waiting(state: &State, target: &str) -> Result<(Vec<Brief>, Option<Refusal>), Refusal> {
+    let Some(requests) = Requests::of(state, target)? else { return Ok((Vec::new(), None)) };
+    let (all, damaged) = requests.waiting()?;
     let brief = |one: Waiting| Brief {
         number: one.number,
         since: one.about.at,
@@ -165,7 +165,7 @@ pub fn waiting(state: &State, target: &str) -> Result<Vec<Brief>, Refusal> {
         names: one.about.names,
         key: one.about.kind,
     };
-    Ok(all.into_iter().map(brief).collect())
+    Ok((all.into_iter().map(brief).collect(), damaged.into_iter().next().map(Refusal::from)))
 }
 
 /// What a renewal comes to whose certificates a person fetches: a request waits, made now where none did; of a server with several pairs, one
@@ -278,14 +278,7 @@ fn waits_already(
             && one.about.for_clients == about.for_clients
             && one.about.subject == about.subject
     };
-    Ok(requests.waiting()?.into_iter().rev().find(same))
-}
-
-fn all_of(session: &Session<'_>, target: &str) -> Result<Vec<Waiting>, Refusal> {
-    match of(session, target)? {
-        Some(requests) => Ok(requests.waiting()?),
-        None => Ok(Vec::new()),
-    }
+    Ok(requests.waiting()?.0.into_iter().rev().find(same))
 }
 
 fn of(session: &Session<'_>, target: &str) -> Result<Option<Requests>, Refusal> {

@@ -1,11 +1,11 @@
 //! `export NAME`: the pair of a target, or one of its generations, in the form that something else wants.
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::output::{self, Over};
 use super::survey;
 use super::{Refusal, Session};
 use crate::cert::codec::pkcs12::{self, Protection};
@@ -14,11 +14,8 @@ use crate::cert::{Certificate, Chain, PrivateKey};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::vault::Vault;
-use crate::host::attributes;
-use crate::host::dir::Dir;
 use crate::host::passphrase::{self, Explicit, PassphraseQuery};
 use crate::host::state::State;
-use crate::host::trusted_file;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 
@@ -98,18 +95,19 @@ pub fn run(session: &Session<'_>, name: &str, wanted: &Wanted) -> Result<Exporte
         }
         (_, false) => None,
     };
-    let (dir, file) = place(session, &wanted.output)?;
+    output::vacant(session, &wanted.output)?;
     let written = !session.options.dry_run;
     let mut notes = Vec::new();
     if written {
         let content = content(session, name, wanted, &chain, key.as_ref(), &mut notes)?;
-        put(&dir, &file, &content, if with_key { 0o600 } else { 0o644 })?;
+        let mode = if with_key { 0o600 } else { 0o644 };
+        output::put(session, &wanted.output, &content, mode, Over::Nothing)?;
     }
     Ok(Exported {
         target: name.to_owned(),
         generation: wanted.generation,
         form: wanted.form,
-        path: dir.path().join(&file),
+        path: wanted.output.clone(),
         written,
         with_key,
         fingerprint: chain.leaf().fingerprint(),
@@ -216,32 +214,4 @@ fn needed(session: &Session<'_>, of: &str) -> Result<Sensitive, Refusal> {
         Ok((secret, _)) => Ok(secret),
         Err(error) => Err(Refusal::with(explain(&error), Some(error.hint().to_owned()))),
     }
-}
-
-/// The directory and the name in it, where nothing may be yet: what is exported replaces nothing.
-fn place(session: &Session<'_>, path: &Path) -> Result<(Dir, OsString), Refusal> {
-    let path = trusted_file::absolute(path).map_err(|error| Refusal::new(explain(&error)))?;
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Refusal::new(format!("{} is no file", path.display())).hint("name a file that is not there yet"));
-    };
-    let dir = session.host.dir(parent, &session.host.trusting(None))?;
-    if dir.look(name)?.image != crate::change::Image::Absent {
-        return Err(Refusal::new(format!("cannot write {}: it is there already", path.display()))
-            .hint("name another file, or move that one away"));
-    }
-    Ok((dir, name.to_owned()))
-}
-
-fn put(dir: &Dir, name: &OsStr, content: &Sensitive, mode: u32) -> Result<(), Refusal> {
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".reseal-new");
-    let written = dir
-        .stage(&hidden, content, &attributes::own(mode))
-        .and_then(|()| dir.rename_new(&hidden, name))
-        .and_then(|()| dir.sync().inspect_err(|_| drop(dir.unlink(name))));
-    written.map_err(|error| {
-        let _ = dir.unlink(&hidden);
-        Refusal::from(error)
-    })
 }

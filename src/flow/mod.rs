@@ -17,6 +17,7 @@ pub mod judge;
 mod keepers;
 mod leaves;
 pub mod obtain;
+mod output;
 pub mod post_upgrade;
 pub mod preview;
 pub mod recorded;

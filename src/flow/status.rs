@@ -69,7 +69,10 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
         }
         if let Some(state) = &state {
             match csr::waiting(state, &config.name) {
-                Ok(waiting) => status.waiting = waiting,
+                Ok((waiting, damaged)) => {
+                    status.waiting = waiting;
+                    status.problem = damaged.map(|refusal| refusal.why);
+                }
                 Err(refusal) => status.problem = Some(refusal.why),
             }
         }

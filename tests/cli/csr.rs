@@ -184,6 +184,22 @@ fn a_key_in_the_answer_is_not_the_one_that_waits() {
 }
 
 #[test]
+fn a_damaged_request_is_told_and_hides_no_other() {
+    let bench = Bench::new();
+    let office = Office::found(&bench);
+    bench.run(&["csr", "web", "--out", "one.csr"]).ends(7);
+    bench.run(&["csr", "web", "--another", "--out", "two.csr"]).ends(7);
+    bench.write("state/requests/web/1/about", "{", 0o600);
+    bench.run(&["status"]).ends(4).says("requests/web/1/about").says("request 2 ");
+    office.sign("one.csr", "one.pem");
+    office.sign("two.csr", "two.pem");
+    bench.run(&["install", "web", "--signed", "one.pem"]).ends(4).warns("requests/web/1/about").warns("--forget N");
+    bench.run(&["install", "web", "--signed", "two.pem"]).ends(0);
+    bench.run(&["csr", "web", "--forget", "1"]).ends(0);
+    bench.run(&["status"]).ends(0);
+}
+
+#[test]
 fn a_request_is_the_same_where_its_subject_is() {
     let bench = Bench::new();
     bench.run(&["csr", "web", "--subject", "OU=Web"]).ends(7).warns("request 1 was made");

@@ -128,7 +128,11 @@ fn plain_forms_and_generations_are_exported() {
         (fs::read_to_string(bench.path("chain.pem")).unwrap(), mode(&bench, "chain.pem")),
         (bench.served(), 0o644)
     );
+    // What another program keeps beside it is not swept away, neither by success nor by failure.
+    bench.write(".all.pem.reseal-new", "another's", 0o600);
     bench.run(&["export", "web", "--form", "pem", "--out", "all.pem"]).ends(0);
+    bench.run(&["export", "web", "--form", "pem", "--out", "all.pem"]).ends(4);
+    assert_eq!(fs::read_to_string(bench.path(".all.pem.reseal-new")).unwrap(), "another's");
     let all = fs::read_to_string(bench.path("all.pem")).unwrap();
     assert!(all.starts_with(&bench.served()) && all.contains("-----BEGIN PRIVATE KEY-----"));
     assert_eq!(mode(&bench, "all.pem"), 0o600);

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::output::{self, Over};
 use super::{not_opened, open_state};
 use crate::cert::Certificate;
 use crate::digest::Digest;
 use crate::engine::Engine;
+use crate::flow::output::{self, Over};
 use crate::flow::{Refusal, Session};
 use crate::source::local_ca::{Authority, Held};
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::output::{self, Over};
 use super::passphrase::{from, passphrase};
 use super::{not_opened, open_state};
 use crate::cert::{Certificate, RevocationList, codec};
 use crate::engine::Engine;
+use crate::flow::output::{self, Over};
 use crate::flow::{Refusal, Session};
 use crate::host::dir::MAX_FILE;
 use crate::outcome::explain;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::output::{self, Over};
 use super::passphrase::unlock;
 use super::{obtain, open_state};
 use crate::cert::{KeyKind, MOST_REQUEST_BYTES, Name, Request};
 use crate::digest::Digest;
+use crate::flow::output::{self, Over};
 use crate::flow::{Refusal, Session};
 use crate::source::local_ca::Authority;
 

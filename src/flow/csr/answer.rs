@@ -1,6 +1,6 @@
 //! What a CA answered, and the request it answers.
 
-use super::{all_of, of};
+use super::of;
 use crate::cert::{Bundle, Certificate, Chain, Signed, issued_by};
 use crate::digest::Digest;
 use crate::flow::renew::key_in_place;
@@ -29,20 +29,27 @@ pub(in crate::flow) fn answered(
             None => error.into(),
         }
     })?;
-    let waiting = all_of(session, target)?;
-    if waiting.is_empty() {
+    let (waiting, mut damaged) = match of(session, target)? {
+        Some(requests) => requests.waiting()?,
+        None => (Vec::new(), Vec::new()),
+    };
+    if waiting.is_empty() && damaged.is_empty() {
         return Err(nobody_waits(target, &sent, survey, &parts));
     }
     let mut found = None;
     for one in waiting.iter().rev() {
-        let key = one.key()?;
-        if sent.iter().any(|certificate| key.matches(certificate)) {
-            found = Some((one.number, key));
-            break;
+        match one.key() {
+            Ok(key) if sent.iter().any(|certificate| key.matches(certificate)) => {
+                found = Some((one.number, key));
+                break;
+            }
+            Ok(_) => {}
+            Err(why) => damaged.push(why),
         }
     }
     let Some((number, key)) = found else {
-        return Err(stranger(target, &sent, &waiting));
+        // It may have been the one that is damaged.
+        return Err(damaged.into_iter().next().map_or_else(|| stranger(target, &sent, &waiting), Refusal::from));
     };
     parts.push(Part { label: format!("the key of request {number}"), bytes: key.to_pem() });
     let key = key.spki().to_vec();
@@ -75,7 +82,7 @@ pub(in crate::flow) fn installed(
     }
     let Some(requests) = of(session, target)? else { return Ok(()) };
     let key = Digest::of(bundle.key().spki());
-    for one in requests.waiting()?.into_iter().filter(|one| one.about.key == key) {
+    for one in requests.waiting()?.0.into_iter().filter(|one| one.about.key == key) {
         requests.forget(one.number)?;
     }
     Ok(())

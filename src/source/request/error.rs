@@ -64,7 +64,9 @@ impl RequestError {
         match self {
             Self::NoNames => Some("give the target its `names`".to_owned()),
             Self::CannotSign(_) => Some("choose another kind: `--key-type p256`".to_owned()),
-            Self::Damaged { .. } => Some("drop it with `reseal csr NAME --forget N`, and make another".to_owned()),
+            Self::Damaged { .. } => Some(
+                "drop it by the number of its directory, `reseal csr NAME --forget N`, and make another".to_owned(),
+            ),
             Self::Missing { .. } => Some("`reseal status` lists those that wait".to_owned()),
             Self::Disk(error) => error.hint().map(str::to_owned),
             Self::Twice(_) => Some("choose one of the two".to_owned()),

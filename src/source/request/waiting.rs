@@ -93,13 +93,19 @@ impl Requests {
         Ok(dir.map(|dir| Self { target: target.to_owned(), dir }))
     }
 
-    /// All that wait, the oldest first.
+    /// All that wait, the oldest first; and of those that cannot be read, why. One that is damaged hides no other.
     ///
     /// # Errors
-    /// One of them is damaged, or the directory cannot be read.
-    pub fn waiting(&self) -> Result<Vec<Waiting>, RequestError> {
-        let numbers = self.numbers()?;
-        numbers.into_iter().map(|number| self.read(number)).collect()
+    /// The directory cannot be read.
+    pub fn waiting(&self) -> Result<(Vec<Waiting>, Vec<RequestError>), RequestError> {
+        let (mut whole, mut damaged) = (Vec::new(), Vec::new());
+        for number in self.numbers()? {
+            match self.read(number) {
+                Ok(one) => whole.push(one),
+                Err(why) => damaged.push(why),
+            }
+        }
+        Ok((whole, damaged))
     }
 
     /// Drops one, with its key; that its certificate can be used is over.

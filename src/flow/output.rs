@@ -13,7 +13,7 @@ use crate::sensitive::Sensitive;
 
 /// What may be replaced.
 #[derive(Clone, Copy)]
-pub(super) enum Over<'a> {
+pub(in crate::flow) enum Over<'a> {
     /// Nothing.
     Nothing,
     /// An earlier revocation list of one of these.
@@ -21,13 +21,13 @@ pub(super) enum Over<'a> {
 }
 
 /// Whether nothing is at a path yet.
-pub(super) fn vacant(session: &Session<'_>, path: &Path) -> Result<(), Refusal> {
+pub(in crate::flow) fn vacant(session: &Session<'_>, path: &Path) -> Result<(), Refusal> {
     let (dir, name) = place(session, path)?;
     free(&dir, &name, Over::Nothing).map(drop)
 }
 
 /// The revocation list at a path, which is one of these issuers', where anything is there.
-pub(super) fn list_at(
+pub(in crate::flow) fn list_at(
     session: &Session<'_>,
     path: &Path,
     issuers: &[&Certificate],
@@ -37,7 +37,7 @@ pub(super) fn list_at(
 }
 
 /// Writes a file under a hidden name, and gives it its own only when all of it is on the disk. Where it is.
-pub(super) fn put(
+pub(in crate::flow) fn put(
     session: &Session<'_>,
     path: &Path,
     content: &Sensitive,

@@ -1,0 +1,117 @@
+use super::*;
+use crate::cert::fixture::{Wish, self_signed};
+
+/// What `openssl` writes when it is asked to with these words.
+pub(in crate::cert) fn openssl(words: &str, input: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new("openssl")
+        .args(words.split(' '))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "openssl {words}");
+    output.stdout
+}
+
+fn pkcs8(generate: &str) -> Vec<u8> {
+    openssl("pkcs8 -topk8 -nocrypt -outform DER", &openssl(generate, b""))
+}
+
+#[test]
+fn every_form_of_a_key_is_the_same_key() {
+    for (kind, generate, traditional) in [
+        (KeyKind::Rsa(2048), "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048", "rsa"),
+        (KeyKind::P256, "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256", "ec"),
+        (KeyKind::P384, "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384", "ec"),
+        (KeyKind::P521, "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521", "ec"),
+        (KeyKind::Other("secp256k1".to_owned()), "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1", "ec"),
+        (KeyKind::Ed25519, "genpkey -algorithm ED25519", ""),
+    ] {
+        let der = pkcs8(generate);
+        let key = PrivateKey::from_der(&der).ok().unwrap();
+        assert_eq!(*key.kind(), kind);
+        assert_eq!(key.spki(), openssl("pkey -inform DER -pubout -outform DER", &der), "{kind}");
+        let again = PrivateKey::from_der(key.pkcs8_der().expose()).ok().unwrap();
+        assert!(again.pkcs8_der() == key.pkcs8_der(), "{kind}: written as it was read");
+        assert_eq!(openssl("pkey -pubout -outform DER", key.to_pem().expose()), key.spki(), "{kind}");
+        if !traditional.is_empty() {
+            let old = openssl("pkey -inform DER -traditional -outform DER", &der);
+            assert_ne!(old, der);
+            assert_eq!(PrivateKey::from_der(&old).ok().unwrap().spki(), key.spki(), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn other_kinds_are_named() {
+    for (generate, what) in [
+        ("genpkey -algorithm ED448", "the private key is of an unsupported kind: Ed448"),
+        ("genpkey -algorithm X25519", "the private key is of an unsupported kind: X25519"),
+        (
+            "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:brainpoolP256r1",
+            "the private key is of an unsupported kind: brainpoolP256r1",
+        ),
+        (
+            "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024",
+            "the RSA private key is refused: it has less than 2048 bits",
+        ),
+    ] {
+        let pem = openssl(generate, b"");
+        let error = PrivateKey::from_der(&openssl("pkcs8 -topk8 -nocrypt -outform DER", &pem)).err().unwrap();
+        assert_eq!(error.to_string(), what);
+        let error = PrivateKey::from_der(&openssl("pkey -outform DER", &pem)).err().unwrap();
+        assert_eq!(error.to_string(), what, "the form OpenSSL prefers for it");
+    }
+}
+
+#[test]
+fn what_is_no_key_is_refused() {
+    let certificate = self_signed(&Wish::ca("x")).certificate;
+    for bytes in [b"".as_slice(), b"0", b"\x30\x00", b"\x30\x03\x02\x01\x00", certificate.der()] {
+        assert_eq!(PrivateKey::from_der(bytes).err(), Some(KeyError::Unreadable));
+    }
+}
+
+#[test]
+fn a_damaged_key_is_no_other_key() {
+    let key = PrivateKey::generate(Generate::P256).unwrap();
+    let der = key.pkcs8_der().expose();
+    for place in 0..der.len() {
+        let mut damaged = der.to_vec();
+        damaged[place] ^= 1;
+        if let Ok(other) = PrivateKey::from_der(&damaged) {
+            assert_eq!(other.spki(), key.spki(), "byte {place}");
+        }
+        assert!(PrivateKey::from_der(&der[..place]).is_err());
+    }
+}
+
+#[test]
+fn a_key_matches_its_certificate_alone() {
+    let (one, other) = (self_signed(&Wish::ca("one")), self_signed(&Wish::ca("one")));
+    assert!(one.key.matches(&one.certificate));
+    assert!(!one.key.matches(&other.certificate));
+}
+
+#[test]
+fn keys_are_made_as_asked() {
+    for (word, kind) in [
+        ("p256", KeyKind::P256),
+        ("p384", KeyKind::P384),
+        ("p521", KeyKind::P521),
+        ("ed25519", KeyKind::Ed25519),
+        ("rsa2048", KeyKind::Rsa(2048)),
+    ] {
+        let made = PrivateKey::generate(word.parse().unwrap()).unwrap();
+        assert_eq!(*made.kind(), kind);
+    }
+    for kind in Generate::ALL {
+        assert_eq!(kind.to_string().parse(), Ok(*kind));
+    }
+    assert!("P256".parse::<Generate>().is_err());
+}

@@ -1,0 +1,45 @@
+//! `reseal backups` and `reseal prune`, as typed.
+
+use clap::{Args, Subcommand};
+
+use super::number;
+
+/// What to do with kept generations.
+#[derive(Subcommand, Debug)]
+pub enum BackupsVerb {
+    /// Hold every byte against its digest
+    Verify {
+        /// Targets; none: all
+        names: Vec<String>,
+    },
+    /// Let `prune` leave a generation alone
+    Pin {
+        /// The target
+        name: String,
+        /// The generation's number
+        #[arg(value_parser = number)]
+        generation: u32,
+    },
+    /// Let `prune` have it again
+    Unpin {
+        /// The target
+        name: String,
+        /// The generation's number
+        #[arg(value_parser = number)]
+        generation: u32,
+    },
+    /// Remove old generations; the same as `reseal prune`
+    Prune(Prune),
+}
+
+/// `prune`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Never removed: the current generation, the newest other one that is good, pinned ones.")]
+pub struct Prune {
+    /// Targets; none: all
+    pub names: Vec<String>,
+    /// How many to keep [default: `keep` of the configuration, 10]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
+}

@@ -1,0 +1,32 @@
+//! `reseal csr`, as typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cert::{Generate, SubjectPart};
+
+/// `csr`.
+#[derive(Args, Debug)]
+pub struct Csr {
+    /// The target
+    pub name: String,
+    /// Kind of key to make [default: `key_type` of the target's source, or p256]
+    #[arg(long, value_name = "KIND")]
+    pub key_type: Option<Generate>,
+    /// Part of the subject, as in `O=Example GmbH`: C, ST, L, O, OU or CN; over those of the target's source
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub subject: Vec<SubjectPart>,
+    /// Ask for the key that is in place, for clients that pin it
+    #[arg(long, conflicts_with = "key_type")]
+    pub reuse_key: bool,
+    /// Make another one although the same waits already
+    #[arg(long)]
+    pub another: bool,
+    /// Write a copy of the request to this file
+    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Drop the waiting request with this number, and its key
+    #[arg(long, value_name = "N", conflicts_with_all = ["key_type", "subject", "reuse_key", "another", "out"])]
+    pub forget: Option<u32>,
+}
