@@ -65,6 +65,23 @@ pub enum Start {
 }
 
 impl Start {
+    /// All of them, TLS at once first.
+    pub const ALL: [Self; 13] = [
+        Self::Tls,
+        Self::Smtp,
+        Self::Lmtp,
+        Self::Imap,
+        Self::Pop3,
+        Self::Ftp,
+        Self::Ldap,
+        Self::Postgres,
+        Self::Mysql,
+        Self::XmppClient,
+        Self::XmppServer,
+        Self::Sieve,
+        Self::Nntp,
+    ];
+
     /// The scheme it is written with; empty for TLS at once, which needs none.
     #[must_use]
     pub fn scheme(self) -> &'static str {

@@ -102,6 +102,8 @@ codes! {
     Regression = "regression", Warning, Tell, "`reseal post-upgrade` or `reseal restore` puts the committed pair back";
     /// A transaction was interrupted.
     Interrupted = "interrupted", Critical, Tell, "`reseal recover`";
+    /// The CA or the account of the target's source is not there.
+    SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init`, `reseal acme account create`";
 
     // Who signed it.
     /// Signed by its own key.

@@ -190,6 +190,7 @@ impl Run<'_, '_> {
         if let Err(error) = &state {
             checked.notes.push(explain(error));
         }
+        let looked = state.is_ok();
         let state = state.ok().flatten();
         let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
         let served = asked::closely(session.host, &seen.probes(), config.policy.probe_timeout);
@@ -205,6 +206,12 @@ impl Run<'_, '_> {
             checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
         }
         let first = seen.pairs.first();
+        // Where the records cannot be read, nothing is said of what is not in them.
+        if looked {
+            let subject = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().subject()));
+            let now = session.host.now();
+            obtain::tell_missing(state.as_ref(), config, subject, now, &mut checked.findings);
+        }
         checked.leaf = first.and_then(|pair| pair.installed.leaf());
         checked.chain = first.map(|pair| pair.installed.links()).unwrap_or_default();
         checked.served =

@@ -2,17 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use time::OffsetDateTime;
+
 use super::ca::{LeafKey, Wanted};
 use super::{Refusal, Secrets, Session};
+use crate::assess::{Code, Finding, ruled};
 use crate::cert::{Bundle, Certificate, Generate, PrivateKey};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::event::Event;
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
 use crate::host::passphrase::{self, Explicit, PassphraseQuery};
+use crate::host::state::State;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
+use crate::source::acme::{Account, AcmeError};
 use crate::source::import::{self, ImportError, Imported, Part};
+use crate::source::local_ca::{Authority, CaError};
 
 /// Reads a bundle out of files in any packing; `alias` names the entry of a store; `extra` are bytes that are at hand already, such as the key that stays.
 ///
@@ -82,6 +88,42 @@ fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
     let file = secrets.file.clone().map(Explicit::File);
     let explicit = file.or_else(|| secrets.descriptor.map(Explicit::Fd));
     PassphraseQuery { explicit, may_prompt: secrets.may_prompt, ..PassphraseQuery::new(label) }
+}
+
+/// That the CA or the account of a target's source is not there: told before the certificate is due.
+/// Added to `found`, by the owner's rules, about the target with this leaf.
+pub fn tell_missing(
+    state: Option<&State>,
+    config: &TargetConfig,
+    leaf: Option<&str>,
+    now: OffsetDateTime,
+    found: &mut Vec<Finding>,
+) {
+    let missing = missing(state, config).into_iter().collect();
+    found.extend(ruled(missing, &config.rules, &config.name, leaf, now));
+    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
+}
+
+fn missing(state: Option<&State>, config: &TargetConfig) -> Option<Finding> {
+    let told = |why: &dyn std::error::Error| Some(Finding::new(Code::SourceMissing, explain(why)));
+    let nowhere =
+        |what: &str, name: &str| Some(Finding::new(Code::SourceMissing, format!("there is no {what} {name}")));
+    match (&config.source, state) {
+        (SourceConfig::LocalCa { ca, .. }, None) => nowhere("CA", ca),
+        (SourceConfig::LocalCa { ca, .. }, Some(state)) => match Authority::find(state, ca) {
+            Err(error @ CaError::Missing { .. }) => told(&error),
+            Ok(_) | Err(_) => None,
+        },
+        (SourceConfig::Acme(source), None) => nowhere("account", &source.account),
+        (SourceConfig::Acme(source), Some(state)) => match Account::find(state, &source.account) {
+            Err(error @ AcmeError::Missing { .. }) => told(&error),
+            Ok(_) | Err(_) => None,
+        },
+        (
+            SourceConfig::None | SourceConfig::Csr { .. } | SourceConfig::Command { .. } | SourceConfig::Import { .. },
+            _,
+        ) => None,
+    }
 }
 
 /// Obtains one bundle from a target's source: with a key of `kind` where the pair wants one, or with `keep` instead of a new key.

@@ -293,3 +293,24 @@ fn one_at_a_time_and_a_signal_ends_it_as_signals_do() {
     }
     bench.run(&["recover"]).ends(0).says("nothing was interrupted");
 }
+
+/// Told now, and not in the night in which the certificate is due.
+#[test]
+fn a_source_that_is_not_there_is_told_before_it_is_due() {
+    let bench = Bench::new();
+    bench.installed("one");
+    for (source, told) in [
+        ("kind = \"local-ca\"\nca = \"offise\"", "there is no CA offise"),
+        ("kind = \"acme\"\naccount = \"publik\"", "there is no ACME account \"publik\""),
+    ] {
+        bench.configure(&format!("[target.source]\n{source}\n"));
+        bench.run(&["check", "web"]).ends(3).says("source-missing").says(told);
+        bench.run(&["status"]).ends(3).says("source-missing");
+        // Nothing is due, so nothing is ordered.
+        bench.run(&["renew"]).ends(0);
+    }
+    bench.configure("[target.source]\nkind = \"local-ca\"\nca = \"office\"\n");
+    let secret = bench.write("pp", "correct horse\n", 0o600);
+    bench.run(&["ca", "init", "office", "--permit", "example.org", "--passphrase-file", &secret]).ends(0);
+    bench.run(&["check", "web"]).ends(0);
+}
