@@ -85,16 +85,16 @@ pub fn create(session: &mut Session<'_>, name: &str, wanted: &Create) -> Result<
         agreed: wanted.agreed,
     };
     let bound = wanted.binding.is_some();
-    let web = client(session.host, wanted.root.as_deref(), QUESTION)?;
+    let web = || client(session.host, wanted.root.as_deref(), QUESTION);
+    acme::admit(&web()?, &wanted.directory, wanted.agreed, bound)?;
     if session.options.dry_run {
-        acme::admit(&web, &wanted.directory, wanted.agreed, bound)?;
         return Ok(planned(session, &registration));
     }
-    let engine = Engine::open(session.host, "acme account create", session.options.wait).map_err(not_opened)?;
-    acme::admit(&web, &wanted.directory, wanted.agreed, bound)?;
+    // A person may be asked for it: nobody waits for the lock meanwhile.
     let binding = binding(session, wanted)?;
+    let engine = Engine::open(session.host, "acme account create", session.options.wait).map_err(not_opened)?;
     let mut account = Account::begin(engine.state(), &registration, session.host.now())?;
-    account.register(&web, wanted.agreed, binding.as_ref())?;
+    account.register(&web()?, wanted.agreed, binding.as_ref())?;
     Ok(view(&account))
 }
 

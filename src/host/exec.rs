@@ -58,15 +58,19 @@ impl Ran {
         matches!(self.status, Status::Exited(0))
     }
 
-    /// The last line with anything in it: where programs say why they failed.
+    /// The last line with anything in it: where programs say why they failed. Cut where nobody reads on.
     #[must_use]
     pub fn last_line(&self) -> Option<&str> {
+        self.last().map(|line| head(line, LINE))
+    }
+
+    fn last(&self) -> Option<&str> {
         self.output.lines().map(str::trim).rfind(|line| !line.is_empty())
     }
 
     /// The line that says why: the last that speaks of an error, where the very last is a summary without one (nginx, Apache).
     fn reason(&self) -> Option<&str> {
-        let last = self.last_line()?;
+        let last = self.last()?;
         let speaks = |line: &&str| {
             let line = line.to_ascii_lowercase();
             ["[emerg]", "[alert]", "[crit]", "error"].iter().any(|word| line.contains(word))
@@ -493,6 +497,7 @@ mod tests {
         let ran =
             Ran { status: Status::Exited(1), output: "\u{e9}".repeat(LINE + 1), truncated: 0, took: Duration::ZERO };
         assert_eq!(ran.to_string().chars().count(), "exited with 1: ".len() + LINE);
+        assert_eq!(ran.last_line().unwrap().chars().count(), LINE);
     }
 
     #[test]

@@ -116,6 +116,30 @@ fn what_goes_wrong_is_told_and_changes_nothing() {
     bench.run(&["renew"]).ends(4).warns("/none/there");
 }
 
+/// What no CA says: a certificate that is its own issuer, or is a CA itself.
+#[test]
+fn an_answer_that_is_self_signed_or_a_ca_is_not_installed() {
+    let bench = Bench::new();
+    let before = bench.served();
+    let sign = |options: &str| {
+        format!(
+            "d=${{0%/*}}; cat >/dev/null; cd \"$d\"
+             printf 'subjectAltName=DNS:www.example.org\\n%s' 'basicConstraints=critical,CA:TRUE' >ca.ext
+             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Office -keyout ca.key -out ca.pem 2>/dev/null
+             exec openssl x509 -req -in state/requests/web/1/request.pem -days 90 {options} 2>/dev/null"
+        )
+    };
+    for (options, told) in [
+        ("-signkey state/requests/web/1/key.pem", "is self-signed"),
+        ("-CA ca.pem -CAkey ca.key -CAcreateserial -extfile ca.ext", "is a CA's own certificate"),
+    ] {
+        script(&bench, &sign(options));
+        bench.run(&["renew"]).ends(4).warns(told);
+        assert_eq!(bench.served(), before);
+        assert_eq!(waiting(&bench), 1);
+    }
+}
+
 #[test]
 fn the_command_sees_the_request_and_no_secret() {
     let bench = Bench::new();

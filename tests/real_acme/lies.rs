@@ -28,6 +28,7 @@ fn a_certificate_that_was_not_ordered_is_not_installed() {
         (Issue::OtherNames, "something else than was ordered: it is not for www.example.org"),
         (Issue::MoreNames, "it is also for evil.example.org"),
         (Issue::OtherKey, "it is for another key"),
+        (Issue::WithKey, "it is for another key"),
         (Issue::SelfSigned, "it is for another key"),
         (Issue::Broken, "its chain is broken: stub intermediate is no part of it"),
         (Issue::Nonsense, "what the CA issued cannot be used"),
@@ -150,6 +151,27 @@ fn an_order_that_is_invalid_is_told_and_not_gone_on_with() {
     assert_eq!(placed(), before);
 }
 
+/// A limit on questions is no word about the order.
+#[test]
+fn an_order_that_cannot_be_looked_at_for_now_is_kept() {
+    let (stub, bench) = ready("");
+    stub.say("/cert", &[Say::Nothing]);
+    assert_eq!(bench.run(&["renew"]).code, 4);
+    let placed = || stub.asked("/order").iter().filter(|one| one["identifiers"].is_array()).count();
+    for refusal in [
+        problem(429, "", "rateLimited", "slowly"),
+        problem(503, "", "", "in trouble"),
+        problem(500, "", "serverInternal", "in trouble"),
+    ] {
+        stub.say("/order/1", &[refusal]);
+        let ended = bench.run(&["renew"]);
+        assert_eq!((ended.code, placed()), (4, 1), "{ended:?}");
+    }
+    stub.forget();
+    bench.run(&["-v", "renew"]).good().says(&["an earlier run's order is gone on with"]);
+    assert_eq!(placed(), 1);
+}
+
 #[test]
 fn nonces_that_are_refused_are_tried_again() {
     let (stub, bench) = ready("");
@@ -266,5 +288,61 @@ fn authorizations_that_were_not_asked_for() {
         ended.says(&[why]);
         assert!(stub.asked("/challenge").is_empty(), "the server was not told to look");
     }
+    // The same name again and again would be put in place again and again.
+    let twice = json!({
+        "status": "pending", "authorizations": [format!("{base}/authorization"), format!("{base}/authorization")],
+        "finalize": format!("{base}/finalize"),
+    });
+    stub.say("/order", &[Say::This(201, format!("Location: {base}/order/1\r\n"), twice.to_string())]);
+    stub.say("/authorization", &[authorization("pending", "www.example.org", "http-01", token)]);
+    let ended = bench.run(&["renew"]);
+    assert_eq!(ended.code, 4);
+    ended.says(&["it wants \"www.example.org\" proved more than once"]);
     assert_eq!(bench.leaf().title(), "rcgen self signed cert");
+}
+
+/// What is said to an exchange of keys may be another's word than the server's, and the server's own may be lost: only what it knows counts.
+#[test]
+fn an_exchange_of_keys_whose_answer_is_not_the_last_word() {
+    let (stub, bench) = ready("");
+    let next = bench.path("state/acme/account/default/key.next");
+    let key = || std::fs::read(bench.path("state/acme/account/default/key")).unwrap();
+    let roll = || bench.run(&["acme", "account", "roll-key", "default"]);
+    let lost = problem(504, "", "", "the gateway waited too long");
+    let unknown = problem(400, "", "accountDoesNotExist", "who?");
+
+    // The server has taken it.
+    let before = key();
+    stub.say("/key-change", std::slice::from_ref(&lost));
+    roll().good();
+    assert!(key() != before && !next.exists());
+
+    // It has not.
+    let before = key();
+    stub.say("/account", std::slice::from_ref(&unknown));
+    let ended = roll();
+    assert_eq!(ended.code, 4);
+    ended.says(&["the gateway waited too long"]);
+    assert!(key() == before && !next.exists());
+
+    // Nobody knows yet: both stay, and a later run finds out.
+    stub.say("/account", &[problem(504, "", "", "the gateway waited too long")]);
+    assert_eq!(roll().code, 4);
+    let following = std::fs::read(&next).unwrap();
+    assert_eq!(key(), before);
+    let account = |number: u8| {
+        Say::This(201, format!("Location: https://127.0.0.1:{}/account/{number}\r\n", stub.port), "{}".to_owned())
+    };
+    stub.say("/account", &[account(2)]);
+    let ended = roll();
+    assert_eq!(ended.code, 4);
+    ended.says(&["it names another account, https://127.0.0.1:", "both keys are kept"]);
+    assert!(key() == before && std::fs::read(&next).unwrap() == following);
+    let (directory, root) = (stub.directory(), stub.root().display().to_string());
+    let create = || bench.run(&["acme", "account", "create", "--directory", &directory, "--root", &root]);
+    assert_eq!(create().code, 4);
+    assert_eq!(std::fs::read(&next).unwrap(), following);
+    stub.forget();
+    create().good();
+    assert!(key() == following && !next.exists(), "made again by the same words, it ends what was begun");
 }

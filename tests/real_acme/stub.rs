@@ -51,6 +51,8 @@ pub enum Issue {
     OtherNames,
     MoreNames,
     OtherKey,
+    /// For another key, which comes along.
+    WithKey,
     SelfSigned,
     Broken,
     Nonsense,
@@ -186,11 +188,12 @@ impl Server {
         match path {
             "/dir" => good(json!({
                 "newNonce": format!("{base}/nonce"), "newAccount": format!("{base}/account"),
-                "newOrder": format!("{base}/order"), "renewalInfo": format!("{base}/ari"),
+                "newOrder": format!("{base}/order"), "keyChange": format!("{base}/key-change"), "renewalInfo": format!("{base}/ari"),
                 "meta": { "profiles": { "shortlived": "six days", "classic": "ninety" } },
             })),
             "/nonce" => Say::This(200, String::new(), String::new()),
             "/account" => Say::This(201, format!("Location: {base}/account/1\r\n"), "{}".to_owned()),
+            "/key-change" => good(json!({})),
             "/order" => {
                 self.chain.lock().unwrap().clear();
                 let mut order = order("ready");
@@ -242,6 +245,9 @@ impl Server {
             Issue::Nonsense => return "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
             Issue::SelfSigned => return params.self_signed(&other).unwrap().pem(),
             Issue::OtherKey => params.signed_by(&other, &middle),
+            Issue::WithKey => {
+                return params.signed_by(&other, &middle).unwrap().pem() + &middle_pem + &other.serialize_pem();
+            }
             Issue::OtherNames => names(&["evil.example.org"]).signed_by(&asked.public_key, &middle),
             Issue::MoreNames => names(&["www.example.org", "evil.example.org"]).signed_by(&asked.public_key, &middle),
             Issue::Right => params.signed_by(&asked.public_key, &middle),

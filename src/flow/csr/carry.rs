@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::answer::answered;
 use super::{Wanted, requested};
-use crate::cert::{Bundle, Generate, Name};
+use crate::cert::{Bundle, Generate, Name, SelfSigned};
 use crate::change::Command;
 use crate::config::TargetConfig;
 use crate::digest::Digest;
@@ -74,6 +74,14 @@ pub(in crate::flow) fn carry(
     }
     let parts = vec![Part { label: format!("the answer of {command}"), bytes: Sensitive::from(answer.out) }];
     let imported = answered(session, &config.name, &survey, parts)?;
+    let leaf = imported.bundle.leaf();
+    // What a person brings is guarded by the comparison with what is in place; nobody looks at this.
+    if matches!(SelfSigned::of(leaf), SelfSigned::Yes | SelfSigned::OwnKeyOtherName) {
+        return Err(failed("what it answered is self-signed".to_owned()));
+    }
+    if leaf.is_ca() {
+        return Err(failed("what it answered is a CA's own certificate".to_owned()));
+    }
     Ok(Carried::Answer(Box::new(imported.bundle)))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::crypto::aws_lc_rs;
@@ -12,7 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::listener::{Door, ListenError};
+use super::listener::{Caller, Door, ListenError};
 use crate::cert::Name;
 
 /// The protocol's name (RFC 8737 section 6.2).
@@ -115,7 +115,7 @@ impl ResolvesServerCert for Shown {
 }
 
 /// The handshake is the answer; then the connection ends (RFC 8737 section 3).
-fn answer(stream: TcpStream, config: &Arc<ServerConfig>) {
+fn answer(stream: Caller, config: &Arc<ServerConfig>) {
     let Ok(connection) = ServerConnection::new(Arc::clone(config)) else { return };
     let mut stream = StreamOwned::new(connection, stream);
     let mut one = [0];

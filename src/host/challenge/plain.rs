@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::listener::{Door, ListenError};
+use super::listener::{Caller, Door, ListenError};
 
 /// What stands before the token in the path (RFC 8555 section 8.3).
 pub(super) const PREFIX: &str = "/.well-known/acme-challenge/";
@@ -45,7 +45,7 @@ impl HttpDoor {
     }
 }
 
-fn answer(mut stream: TcpStream, answers: &Answers) {
+fn answer(mut stream: Caller, answers: &Answers) {
     let Some(path) = requested(&mut stream) else { return };
     let token = path.strip_prefix(PREFIX);
     let known = answers.read().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +62,7 @@ fn answer(mut stream: TcpStream, answers: &Answers) {
 }
 
 /// The path of a GET, once its whole head is there.
-fn requested(stream: &mut TcpStream) -> Option<String> {
+fn requested(stream: &mut Caller) -> Option<String> {
     let mut held = Vec::new();
     let mut input = stream.take(MOST);
     let mut piece = [0; 1024];
@@ -83,6 +83,8 @@ fn requested(stream: &mut TcpStream) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
 
     fn ask(door: &HttpDoor, request: &str) -> String {

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use super::error::AcmeError;
 use super::jws::{AccountKey, Binding};
 use super::place::{AREA, area, existing_area, keep};
+use super::problem::cut;
 use super::server::Server;
 use crate::host::Host;
 use crate::host::dir::{Dir, DiskError};
@@ -184,6 +185,7 @@ impl Account {
     pub fn register(&mut self, web: &Web, agreed: bool, binding: Option<&Binding>) -> Result<(), AcmeError> {
         let server = Server::open(web, &self.record.directory)?;
         server.admit(&self.record.directory, agreed, binding.is_some())?;
+        self.settle_with(&server)?;
         let known = server.account_of(&self.key)?;
         let id = match known {
             Some(id) => id,
@@ -206,10 +208,13 @@ impl Account {
         keep(&self.dir, NEXT, &Sensitive::from(next.pem().expose().to_vec()))?;
         match server.change_key(&id, &self.key, &next) {
             Ok(()) => self.promote(next),
+            // A relay between may have said it after the server had taken the key, so the server is asked which it knows.
             Err(AcmeError::Refused(problem)) => {
-                // A refusal is an answer: the server has not taken it.
-                self.dir.unlink(OsStr::new(NEXT))?;
-                Err(AcmeError::Refused(problem))
+                let wanted = next.thumbprint();
+                match self.settle_with(&server) {
+                    Ok(()) if self.thumbprint() == wanted => Ok(()),
+                    Ok(()) | Err(_) => Err(AcmeError::Refused(problem)),
+                }
             }
             Err(error) => Err(error),
         }
@@ -229,11 +234,14 @@ impl Account {
 
     fn settle_with(&mut self, server: &Server<'_>) -> Result<(), AcmeError> {
         let Some(pem) = absent_is_none(self.dir.read(OsStr::new(NEXT)))? else { return Ok(()) };
-        let next = AccountKey::read(&pem);
-        let known = next.as_ref().map(|next| server.account_of(next)).transpose()?.flatten();
-        match next.filter(|_| known.is_some() && known == self.record.id) {
-            Some(next) => self.promote(next),
-            None => Ok(self.dir.unlink(OsStr::new(NEXT))?),
+        let Some(next) = AccountKey::read(&pem) else { return Ok(self.dir.unlink(OsStr::new(NEXT))?) };
+        match (server.account_of(&next)?, &self.record.id) {
+            (None, _) => Ok(self.dir.unlink(OsStr::new(NEXT))?),
+            (Some(known), Some(id)) if known != *id => Err(AcmeError::Broken(format!(
+                "it names another account, {}, for the key that is to follow; both keys are kept",
+                cut(&known)
+            ))),
+            (Some(_), _) => self.promote(next),
         }
     }
 

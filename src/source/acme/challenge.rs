@@ -121,6 +121,10 @@ impl Challenge {
             Self::DnsHook { .. } | Self::DnsUpdate { .. } => {
                 let mut put = Vec::new();
                 for one in asked {
+                    if host.interrupted().is_some() {
+                        let _ = self.take_back(host, &put);
+                        return Err(AcmeError::Interrupted);
+                    }
                     let record = Record::of(&one.name, &one.dns_value);
                     let done = self.publish(host, &record, true);
                     // What failed may have happened all the same, so it is taken back too.

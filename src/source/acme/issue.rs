@@ -71,7 +71,7 @@ async fn carry_out(errand: &mut Errand<'_>, wanted: &Wanted) -> Result<Bundle, A
         pending.set_order(None)?;
     }
     let chain = chain?;
-    let judged = judge::bundle(&chain, &pending.key_pem(), &wanted.names, errand.host.now());
+    let judged = judge::bundle(&chain, &pending.key()?, &wanted.names, errand.host.now());
     match judged {
         Ok(_) => pending.set_chain(Some(&chain))?,
         // Never asked for again: the order has come to its end.
@@ -83,7 +83,7 @@ async fn carry_out(errand: &mut Errand<'_>, wanted: &Wanted) -> Result<Bundle, A
 /// Whether going on with the order would hear the same again.
 fn is_last_word(error: &AcmeError) -> bool {
     if let AcmeError::Refused(problem) = error {
-        return !problem.is("rateLimited") && !problem.is("serverInternal");
+        return !problem.is_passing();
     }
     matches!(error, AcmeError::Ended(_) | AcmeError::Broken(_) | AcmeError::NotValidated { .. })
 }
@@ -129,7 +129,7 @@ async fn resumed(
             }
             OrderStatus::Invalid => "it is invalid".to_owned(),
         },
-        Err(AcmeError::Refused(problem)) => problem.to_string(),
+        Err(AcmeError::Refused(problem)) if !problem.is_passing() => problem.to_string(),
         Err(error) => return Err(error),
     };
     (errand.tell)(format!("an earlier run's order is not gone on with: {gone}"));
@@ -237,12 +237,18 @@ async fn gather(web: &Web, order: &mut Order, wanted: &Wanted) -> Result<Vec<Ask
 
 async fn gather_once(web: &Web, order: &mut Order, wanted: &Wanted) -> Result<Vec<Asked>, AcmeError> {
     let mut asked = Vec::new();
+    let mut seen: Vec<Name> = Vec::new();
     let mut all = order.authorizations();
     while let Some(one) = all.next().await {
         let mut one = one.map_err(|error| told(error, web))?;
         let text = one.identifier().to_string();
         let name = text.parse::<Name>().ok().filter(|name| wanted.names.contains(name));
         let name = name.ok_or_else(|| AcmeError::Broken(format!("it wants {text:?} proved, which was not ordered")))?;
+        // Without this, a server could name one without end, and have as much put in place.
+        if seen.contains(&name) {
+            return Err(AcmeError::Broken(format!("it wants {text:?} proved more than once")));
+        }
+        seen.push(name.clone());
         match one.status {
             AuthorizationStatus::Pending => {}
             AuthorizationStatus::Valid => continue,

@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::error::AcmeError;
 use crate::cert::codec;
-use crate::cert::{Bundle, Certificate, ChainNote, Name, SelfSigned};
+use crate::cert::{Bundle, Certificate, ChainNote, Name, PrivateKey, SelfSigned};
 use crate::sensitive::Sensitive;
 use crate::source::import::{self, ImportError, Note, Part};
 
@@ -15,16 +15,21 @@ const SKEW: Duration = Duration::HOUR;
 ///
 /// # Errors
 /// It is for another key or other names, is self-signed, a CA, not for servers, over, or its parts do not belong together.
-pub fn bundle(chain: &str, key: &Sensitive, names: &[Name], now: OffsetDateTime) -> Result<Bundle, AcmeError> {
+pub fn bundle(chain: &str, key: &PrivateKey, names: &[Name], now: OffsetDateTime) -> Result<Bundle, AcmeError> {
+    let another = || AcmeError::Other("it is for another key".to_owned());
     let parts = [
         Part { label: "what the CA issued".to_owned(), bytes: Sensitive::from(chain.as_bytes().to_vec()) },
-        Part { label: "the key of the order".to_owned(), bytes: Sensitive::from(key.expose().to_vec()) },
+        Part { label: "the key of the order".to_owned(), bytes: key.to_pem() },
     ];
     let imported = match import::bundle_from(&parts, None) {
         Ok(imported) => imported,
-        Err(ImportError::NoneMatch { .. }) => return Err(AcmeError::Other("it is for another key".to_owned())),
+        Err(ImportError::NoneMatch { .. }) => return Err(another()),
         Err(error) => return Err(error.into()),
     };
+    // The answer may hold a key of its own: one that others know.
+    if imported.bundle.key().spki() != key.spki() {
+        return Err(another());
+    }
     let faults = faults(imported.bundle.leaf(), names, now);
     match faults.into_iter().next().or_else(|| strays(&imported.notes)) {
         Some(fault) => Err(AcmeError::Other(fault)),

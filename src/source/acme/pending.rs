@@ -117,10 +117,6 @@ impl Pending {
         key_in(&self.record).ok_or_else(damaged)
     }
 
-    pub(super) fn key_pem(&self) -> Sensitive {
-        Sensitive::from(self.record.key.clone())
-    }
-
     pub(super) fn set_order(&mut self, url: Option<&str>) -> Result<(), AcmeError> {
         self.record.order = url.map(str::to_owned);
         self.save()
@@ -181,7 +177,8 @@ pub fn shelved(
     let Some(chain) = record.chain.as_deref().filter(|_| record.is_for(account, directory, wanted)) else {
         return Ok(None);
     };
-    let bundle = judge::bundle(chain, &Sensitive::from(record.key.clone()), &wanted.names, now);
+    let Some(key) = key_in(&record) else { return Ok(None) };
+    let bundle = judge::bundle(chain, &key, &wanted.names, now);
     let usable = bundle.ok().filter(|bundle| {
         let leaf = bundle.leaf();
         Some(leaf.fingerprint()) != in_place && good(leaf)

@@ -17,6 +17,8 @@ const MOST: usize = 300;
 pub struct Problem {
     /// The type, without the common beginning; `rateLimited` for one.
     pub kind: String,
+    /// The status of HTTP, where the document says it.
+    pub status: Option<u16>,
     /// The reason in words.
     pub detail: String,
     /// Reasons for single identifiers.
@@ -46,6 +48,7 @@ impl Problem {
         });
         Self {
             kind: short(&text(value, "type")),
+            status: value["status"].as_u64().and_then(|status| u16::try_from(status).ok()),
             detail: text(value, "detail"),
             parts: parts.collect(),
             retry_after: None,
@@ -62,6 +65,7 @@ impl Problem {
         });
         let mut own = Self {
             kind: short(problem.r#type.as_deref().unwrap_or_default()),
+            status: problem.status,
             detail: problem.detail.as_deref().map(cut).unwrap_or_default(),
             parts: parts.collect(),
             retry_after: None,
@@ -80,6 +84,12 @@ impl Problem {
     /// Whether it is of this type of RFC 8555.
     pub(super) fn is(&self, kind: &str) -> bool {
         self.kind == kind
+    }
+
+    /// Whether the same question may be answered otherwise later: a limit, or a server in trouble.
+    pub(super) fn is_passing(&self) -> bool {
+        ["rateLimited", "serverInternal", "badNonce"].contains(&self.kind.as_str())
+            || self.status.is_some_and(|status| status >= 500 || status == 429)
     }
 
     /// What to do.
@@ -144,7 +154,7 @@ fn short(kind: &str) -> String {
 }
 
 /// A server's text, not longer than anybody reads.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(MOST) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),

@@ -9,6 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::error::AcmeError;
 use super::place::{area, existing_area, keep};
+use super::problem::{Problem, cut};
 use super::server::Server;
 use crate::cert::Certificate;
 use crate::digest::Digest;
@@ -147,14 +148,14 @@ fn fetch(web: &Web, directory: &str, certificate: &Certificate) -> Result<Option
     let url = format!("{}/{id}", base.trim_end_matches('/'));
     let reply = web.ask(&Method::GET, &url, &HeaderMap::new(), b"")?;
     if !reply.status.is_success() {
-        return Err(AcmeError::Refused(super::problem::Problem::read(&reply.body, &web.noted())));
+        return Err(AcmeError::Refused(Problem::read(&reply.body, &web.noted())));
     }
     let info: RenewalInfo = serde_json::from_str(&reply.body)
         .map_err(|error| AcmeError::Broken(format!("its renewal information cannot be read: {error}")))?;
     if info.suggested_window.end <= info.suggested_window.start {
         return Err(AcmeError::Broken("its renewal window ends before it begins".to_owned()));
     }
-    Ok(Some((info.suggested_window, info.explanation_url)))
+    Ok(Some((info.suggested_window, info.explanation_url.as_deref().map(cut))))
 }
 
 /// A moment in the window, each as likely as any other (RFC 9773 section 4.2).
@@ -163,7 +164,9 @@ fn drawn(window: Window) -> Result<OffsetDateTime, AcmeError> {
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| AcmeError::Crypto)?;
     let length = (window.end - window.start).whole_seconds().max(1);
     let offset = u64::from_le_bytes(bytes) % u64::try_from(length).unwrap_or(1);
-    Ok(window.start + Duration::seconds(i64::try_from(offset).unwrap_or_default()))
+    let offset = Duration::seconds(i64::try_from(offset).unwrap_or_default());
+    let far = || AcmeError::Broken("its renewal window lies beyond the year 9999".to_owned());
+    window.start.checked_add(offset).ok_or_else(far)
 }
 
 #[cfg(test)]
@@ -184,6 +187,14 @@ mod tests {
             let at = drawn(window).unwrap();
             assert!(window.start <= at && at < window.end);
         }
+    }
+
+    /// The window's end names the moment in a zone in which it is still in the year 9999.
+    #[test]
+    fn a_window_at_the_end_of_time_stops_nothing() {
+        let text = r#"{"start":"9999-12-31T23:59:58Z","end":"9999-12-31T23:59:59-23:59"}"#;
+        let window: Window = serde_json::from_str(text).unwrap();
+        assert!((0..100).any(|_| matches!(drawn(window), Err(AcmeError::Broken(_)))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::AcmeError;
 use super::jws::{AccountKey, Binding, By};
-use super::problem::Problem;
+use super::problem::{Problem, cut};
 use crate::host::http::{Reply, Web};
 
 /// How often a request is signed anew because the server did not take its nonce (RFC 8555 section 6.5).
@@ -56,7 +56,7 @@ impl<'w> Server<'w> {
     pub(super) fn admit(&self, url: &str, agreed: bool, bound: bool) -> Result<(), AcmeError> {
         let meta = &self.directory.meta;
         if let Some(terms) = meta.terms_of_service.as_ref().filter(|_| !agreed) {
-            return Err(AcmeError::Terms { url: terms.clone() });
+            return Err(AcmeError::Terms { url: cut(terms) });
         }
         if meta.external_account_required && !bound {
             return Err(AcmeError::NeedsBinding { directory: url.to_owned() });
