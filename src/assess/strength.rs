@@ -29,8 +29,8 @@ fn key(leaf: &Certificate, found: &mut Vec<Finding>) {
         KeyKind::P521 | KeyKind::Ed25519 => {
             found.push(Finding::new(Code::RareKey, format!("its key is {kind}")));
         }
-        KeyKind::Other(name) => {
-            found.push(Finding::new(Code::UnsupportedKey, format!("its key is {name}")));
+        KeyKind::MlDsa(_) | KeyKind::Other(_) => {
+            found.push(Finding::new(Code::UnsupportedKey, format!("its key is {kind}")));
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum KeyKind {
     P521,
     /// Ed25519 (RFC 8410).
     Ed25519,
+    /// ML-DSA (RFC 9881).
+    MlDsa(MlDsa),
     /// Any other, by its name where it has a common one, else by its object identifier.
     Other(String),
 }
@@ -46,17 +48,18 @@ impl KeyKind {
         match self {
             Self::Rsa(_) => Some(KeyFamily::Rsa),
             Self::P256 | Self::P384 | Self::P521 | Self::Ed25519 => Some(KeyFamily::Ecdsa),
-            Self::Other(_) => None,
+            Self::MlDsa(_) | Self::Other(_) => None,
         }
     }
 
     /// The kind of a SubjectPublicKeyInfo.
-    pub(super) fn of_spki(der: &[u8]) -> Self {
+    #[must_use]
+    pub fn of_spki(der: &[u8]) -> Self {
         match SubjectPublicKeyInfo::from_der(der) {
             Ok((_, spki)) => match Self::of(&spki.algorithm) {
                 Self::Rsa(_) => rsa_bits(&spki.subject_public_key.data)
                     .map_or_else(|| Self::Other("RSA with an unreadable modulus".to_owned()), Self::Rsa),
-                kind @ (Self::P256 | Self::P384 | Self::P521 | Self::Ed25519 | Self::Other(_)) => kind,
+                kind @ (Self::P256 | Self::P384 | Self::P521 | Self::Ed25519 | Self::MlDsa(_) | Self::Other(_)) => kind,
             },
             Err(_) => Self::Other("an unreadable key".to_owned()),
         }
@@ -78,6 +81,9 @@ impl KeyKind {
             _ => {}
         }
         let oid = algorithm.algorithm.to_id_string();
+        if let Some(set) = MlDsa::of(&oid) {
+            return Self::MlDsa(set);
+        }
         let other = match oid.as_str() {
             "1.2.840.113549.1.1.10" => "RSASSA-PSS",
             "1.2.840.10040.4.1" => "DSA",
@@ -85,9 +91,6 @@ impl KeyKind {
             "1.3.101.110" => "X25519",
             "1.3.101.111" => "X448",
             "1.3.101.113" => "Ed448",
-            "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
-            "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
-            "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
             "1.2.643.2.2.19" | "1.2.643.7.1.1.1.1" | "1.2.643.7.1.1.1.2" => "GOST R 34.10",
             _ => return Self::Other(oid),
         };
@@ -130,6 +133,7 @@ impl fmt::Display for KeyKind {
             Self::P384 => out.write_str("P-384"),
             Self::P521 => out.write_str("P-521"),
             Self::Ed25519 => out.write_str("Ed25519"),
+            Self::MlDsa(set) => set.fmt(out),
             Self::Other(name) => out.write_str(name),
         }
     }
@@ -138,6 +142,38 @@ impl fmt::Display for KeyKind {
 impl Serialize for KeyKind {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.collect_str(self)
+    }
+}
+
+/// A parameter set of ML-DSA (FIPS 204 section 4), which names the kind of a key and the way it signs alike.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MlDsa {
+    /// ML-DSA-44.
+    Set44,
+    /// ML-DSA-65.
+    Set65,
+    /// ML-DSA-87.
+    Set87,
+}
+
+impl MlDsa {
+    fn of(oid: &str) -> Option<Self> {
+        match oid {
+            "2.16.840.1.101.3.4.3.17" => Some(Self::Set44),
+            "2.16.840.1.101.3.4.3.18" => Some(Self::Set65),
+            "2.16.840.1.101.3.4.3.19" => Some(Self::Set87),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for MlDsa {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Set44 => "ML-DSA-44",
+            Self::Set65 => "ML-DSA-65",
+            Self::Set87 => "ML-DSA-87",
+        })
     }
 }
 
@@ -210,6 +246,8 @@ pub enum SignatureAlgorithm {
     Ecdsa(Hash),
     /// Ed25519.
     Ed25519,
+    /// ML-DSA without a digest before it (RFC 9881).
+    MlDsa(MlDsa),
     /// Any other, by its object identifier.
     Other(String),
 }
@@ -220,7 +258,7 @@ impl SignatureAlgorithm {
     pub fn hash(&self) -> Option<Hash> {
         match self {
             Self::RsaPkcs1(hash) | Self::RsaPss { hash, .. } | Self::Ecdsa(hash) => Some(*hash),
-            Self::Ed25519 | Self::Other(_) => None,
+            Self::Ed25519 | Self::MlDsa(_) | Self::Other(_) => None,
         }
     }
 
@@ -229,7 +267,7 @@ impl SignatureAlgorithm {
     pub fn is_broken(&self) -> bool {
         match self {
             Self::Other(oid) => matches!(oid.as_str(), "1.2.840.113549.1.1.2" | "1.2.840.113549.1.1.3"),
-            Self::RsaPkcs1(_) | Self::RsaPss { .. } | Self::Ecdsa(_) | Self::Ed25519 => {
+            Self::RsaPkcs1(_) | Self::RsaPss { .. } | Self::Ecdsa(_) | Self::Ed25519 | Self::MlDsa(_) => {
                 self.hash().is_some_and(Hash::is_broken)
             }
         }
@@ -255,7 +293,7 @@ impl SignatureAlgorithm {
             "1.2.840.10045.4.3.1" => Self::Ecdsa(Hash::Sha224),
             "1.2.840.10045.4.3.4" => Self::Ecdsa(Hash::Sha512),
             "1.2.840.113549.1.1.10" => pss(algorithm).unwrap_or(Self::Other(oid)),
-            _ => Self::Other(oid),
+            _ => MlDsa::of(&oid).map_or(Self::Other(oid), Self::MlDsa),
         }
     }
 }
@@ -267,6 +305,7 @@ impl fmt::Display for SignatureAlgorithm {
             Self::RsaPss { hash, .. } => write!(out, "RSA-PSS with {hash}"),
             Self::Ecdsa(hash) => write!(out, "ECDSA with {hash}"),
             Self::Ed25519 => out.write_str("Ed25519"),
+            Self::MlDsa(set) => set.fmt(out),
             Self::Other(oid) => out.write_str(oid),
         }
     }

@@ -153,7 +153,7 @@ impl Anchors {
         // A path says nothing about the key of the leaf; the handshake would.
         match chain.leaf().key_kind() {
             KeyKind::Rsa(bits) if *bits >= 2048 => {}
-            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => {}
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 | KeyKind::MlDsa(_) => {}
             weak @ (KeyKind::Rsa(_) | KeyKind::Other(_)) => return Err(Untrusted::WeakKey(weak.clone())),
         }
         names.iter().try_for_each(|name| verify_name(&leaf, chain.leaf(), name))?;

@@ -9,13 +9,13 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
-    ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RsaKeyPair,
+    ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, ML_DSA_44_SIGNING,
+    ML_DSA_65_SIGNING, ML_DSA_87_SIGNING, PqdsaKeyPair, PqdsaSigningAlgorithm, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use x509_parser::asn1_rs::{Any, FromDer, Tag};
 use x509_parser::x509::AlgorithmIdentifier;
 
-use super::algorithm::KeyKind;
+use super::algorithm::{KeyKind, MlDsa};
 use super::certificate::Certificate;
 use super::{codec, rsa, spki};
 use crate::sensitive::Sensitive;
@@ -59,6 +59,12 @@ pub enum Generate {
     Rsa3072,
     /// RSA, 4096 bits.
     Rsa4096,
+    /// ML-DSA-44 (RFC 9881), which few clients know.
+    MlDsa44,
+    /// ML-DSA-65, the same.
+    MlDsa65,
+    /// ML-DSA-87, the same.
+    MlDsa87,
 }
 
 /// A private key cannot be had.
@@ -98,6 +104,7 @@ impl PrivateKey {
         match pkcs8_kind(der) {
             Some(KeyKind::Rsa(_)) => Self::from_rsa(RsaKeyPair::from_pkcs8(der)),
             Some(KeyKind::Ed25519) => Self::from_ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)),
+            Some(KeyKind::MlDsa(set)) => Self::from_ml_dsa(PqdsaKeyPair::from_pkcs8(ml_dsa(set), der)),
             Some(kind @ (KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Other(_))) => match curve(&kind) {
                 Some(curve) => Self::from_ec(EcdsaKeyPair::from_pkcs8(curve, der)),
                 None => Err(KeyError::Unsupported(kind)),
@@ -134,6 +141,9 @@ impl PrivateKey {
             Generate::Rsa2048 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa2048)),
             Generate::Rsa3072 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa3072)),
             Generate::Rsa4096 => Self::from_rsa(RsaKeyPair::generate(KeySize::Rsa4096)),
+            Generate::MlDsa44 => Self::from_ml_dsa(PqdsaKeyPair::generate(&ML_DSA_44_SIGNING)),
+            Generate::MlDsa65 => Self::from_ml_dsa(PqdsaKeyPair::generate(&ML_DSA_65_SIGNING)),
+            Generate::MlDsa87 => Self::from_ml_dsa(PqdsaKeyPair::generate(&ML_DSA_87_SIGNING)),
         };
         key.map_err(|_| KeyError::NotGenerated(kind))
     }
@@ -169,7 +179,7 @@ impl PrivateKey {
     }
 
     /// Signs a message in the one way that what is issued here is signed: ECDSA with the digest of the curve's size (RFC 5758
-    /// section 3.2), RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2), Ed25519 (RFC 8410).
+    /// section 3.2), RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2), Ed25519 (RFC 8410), ML-DSA (RFC 9881).
     ///
     /// # Errors
     /// A key of a kind that signs nothing here, or the cryptographic library failed.
@@ -190,6 +200,13 @@ impl PrivateKey {
                 let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| KeyError::NotSigned)?;
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+            KeyKind::MlDsa(set) => {
+                let pair = PqdsaKeyPair::from_pkcs8(ml_dsa(*set), der).map_err(|_| KeyError::NotSigned)?;
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                let length = pair.sign(message, &mut signature).map_err(failed)?;
+                signature.truncate(length);
                 Ok(signature)
             }
             other @ (KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Other(_)) => {
@@ -219,6 +236,13 @@ impl PrivateKey {
         Self::from_halves(private.as_ref().map(AsRef::as_ref), public)
     }
 
+    fn from_ml_dsa<E: fmt::Display>(pair: Result<PqdsaKeyPair, E>) -> Result<Self, KeyError> {
+        let pair = pair.map_err(refused("ML-DSA"))?;
+        let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key());
+        let private = pair.to_pkcs8v1();
+        Self::from_halves(private.as_ref().map(AsRef::as_ref), public)
+    }
+
     fn from_halves(
         private: Result<&[u8], &Unspecified>,
         public: Result<PublicKeyX509Der<'_>, Unspecified>,
@@ -243,13 +267,25 @@ impl Generate {
             KeyKind::P384 => Some(Self::P384),
             KeyKind::P521 => Some(Self::P521),
             KeyKind::Ed25519 => Some(Self::Ed25519),
+            KeyKind::MlDsa(MlDsa::Set44) => Some(Self::MlDsa44),
+            KeyKind::MlDsa(MlDsa::Set65) => Some(Self::MlDsa65),
+            KeyKind::MlDsa(MlDsa::Set87) => Some(Self::MlDsa87),
             KeyKind::Other(_) => None,
         }
     }
 
-    /// All of them, for help and completion.
-    pub const ALL: &'static [Self] =
+    /// Those that servers use today.
+    pub const USUAL: &'static [Self] =
         &[Self::P256, Self::P384, Self::P521, Self::Ed25519, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+
+    /// Those that most clients cannot read yet: OpenSSL does from 3.5 on, browsers do not.
+    pub const EXPERIMENTAL: &'static [Self] = &[Self::MlDsa44, Self::MlDsa65, Self::MlDsa87];
+
+    /// Whether it is one of [`EXPERIMENTAL`](Self::EXPERIMENTAL).
+    #[must_use]
+    pub fn is_experimental(self) -> bool {
+        Self::EXPERIMENTAL.contains(&self)
+    }
 
     /// The kind that comes of it.
     #[must_use]
@@ -262,6 +298,9 @@ impl Generate {
             Self::Rsa2048 => KeyKind::Rsa(2048),
             Self::Rsa3072 => KeyKind::Rsa(3072),
             Self::Rsa4096 => KeyKind::Rsa(4096),
+            Self::MlDsa44 => KeyKind::MlDsa(MlDsa::Set44),
+            Self::MlDsa65 => KeyKind::MlDsa(MlDsa::Set65),
+            Self::MlDsa87 => KeyKind::MlDsa(MlDsa::Set87),
         }
     }
 }
@@ -276,6 +315,9 @@ impl fmt::Display for Generate {
             Self::Rsa2048 => "rsa2048",
             Self::Rsa3072 => "rsa3072",
             Self::Rsa4096 => "rsa4096",
+            Self::MlDsa44 => "ml-dsa-44",
+            Self::MlDsa65 => "ml-dsa-65",
+            Self::MlDsa87 => "ml-dsa-87",
         })
     }
 }
@@ -289,7 +331,7 @@ impl FromStr for Generate {
     type Err = UnknownKeyKind;
 
     fn from_str(text: &str) -> Result<Self, UnknownKeyKind> {
-        let found = Self::ALL.iter().find(|kind| kind.to_string() == text);
+        let found = Self::USUAL.iter().chain(Self::EXPERIMENTAL).find(|kind| kind.to_string() == text);
         found.copied().ok_or_else(|| UnknownKeyKind(text.to_owned()))
     }
 }
@@ -314,7 +356,15 @@ fn curve(kind: &KeyKind) -> Option<&'static EcdsaSigningAlgorithm> {
         KeyKind::P384 => Some(p384),
         KeyKind::P521 => Some(p521),
         KeyKind::Other(name) if name == "secp256k1" => Some(secp256k1),
-        KeyKind::Other(_) | KeyKind::Rsa(_) | KeyKind::Ed25519 => None,
+        KeyKind::Other(_) | KeyKind::Rsa(_) | KeyKind::Ed25519 | KeyKind::MlDsa(_) => None,
+    }
+}
+
+fn ml_dsa(set: MlDsa) -> &'static PqdsaSigningAlgorithm {
+    match set {
+        MlDsa::Set44 => &ML_DSA_44_SIGNING,
+        MlDsa::Set65 => &ML_DSA_65_SIGNING,
+        MlDsa::Set87 => &ML_DSA_87_SIGNING,
     }
 }
 

@@ -25,7 +25,7 @@ mod spki;
 mod subject;
 mod trust;
 
-pub use algorithm::{Hash, KeyKind, SignatureAlgorithm};
+pub use algorithm::{Hash, KeyKind, MlDsa, SignatureAlgorithm};
 pub use anchors::{Anchors, Path, Untrusted};
 pub use bundle::{Bundle, PairError};
 pub use certificate::{Certificate, CertificateError};
@@ -38,5 +38,6 @@ pub use request::{MOST_BYTES as MOST_REQUEST_BYTES, Request, RequestError};
 pub use revocation::{RevocationList, RevocationListError, Revoked};
 pub use rsa::{PublicNumbers, Weakness};
 pub use signatures::{Depth, Signatures};
+pub use spki::key_bits;
 pub use subject::{SubjectError, SubjectKey, SubjectPart};
 pub use trust::{SelfSigned, Signed, issued_by};

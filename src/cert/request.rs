@@ -204,7 +204,12 @@ fn accepted(spki: &[u8]) -> Result<(), RequestError> {
         return Err(RequestError::BrokenKey(weakness));
     }
     match KeyKind::of_spki(spki) {
-        KeyKind::Rsa(2048..=8192) | KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => Ok(()),
+        KeyKind::Rsa(2048..=8192)
+        | KeyKind::P256
+        | KeyKind::P384
+        | KeyKind::P521
+        | KeyKind::Ed25519
+        | KeyKind::MlDsa(_) => Ok(()),
         weak @ (KeyKind::Rsa(_) | KeyKind::Other(_)) => Err(RequestError::WeakKey(weak)),
     }
 }

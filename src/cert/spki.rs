@@ -30,8 +30,9 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// The key alone, without its algorithm.
-pub(super) fn key_bits(spki: &[u8]) -> Option<Vec<u8>> {
+/// The key alone, without its algorithm: what the BIT STRING of a SubjectPublicKeyInfo holds.
+#[must_use]
+pub fn key_bits(spki: &[u8]) -> Option<Vec<u8>> {
     let (_, spki) = SubjectPublicKeyInfo::from_der(spki).ok()?;
     Some(spki.subject_public_key.data.into_owned())
 }

@@ -4,13 +4,13 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA1_ASN1, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1,
     ECDSA_P256K1_SHA256_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1,
     ECDSA_P521_SHA1_ASN1, ECDSA_P521_SHA224_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
-    ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-    RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
-    RsaPssSaltLength, VerificationAlgorithm,
+    ECDSA_P521_SHA512_ASN1, ED25519, ML_DSA_44, ML_DSA_65, ML_DSA_87, ParsedPublicKey,
+    RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaPssSaltLength, VerificationAlgorithm,
 };
 
-use super::algorithm::{Hash, KeyKind, SignatureAlgorithm};
+use super::algorithm::{Hash, KeyKind, MlDsa, SignatureAlgorithm};
 use super::certificate::Certificate;
 use super::{distinguished, spki};
 
@@ -125,14 +125,25 @@ fn verifier(signature: &SignatureAlgorithm, spki: &[u8]) -> Choice {
             ecdsa(*hash, &kind)
         }
         (SignatureAlgorithm::Ed25519, KeyKind::Ed25519) => Some(&ED25519 as &dyn VerificationAlgorithm),
-        (SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::Ed25519, KeyKind::Other(_))
+        (SignatureAlgorithm::MlDsa(set), KeyKind::MlDsa(held)) if set == held => Some(ml_dsa(*set)),
+        (
+            SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::Ed25519 | SignatureAlgorithm::MlDsa(_),
+            KeyKind::Other(_),
+        )
         | (SignatureAlgorithm::Other(_), _) => None,
         (
             SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss { .. },
-            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519,
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 | KeyKind::MlDsa(_),
         )
-        | (SignatureAlgorithm::Ecdsa(_), KeyKind::Rsa(_) | KeyKind::Ed25519)
-        | (SignatureAlgorithm::Ed25519, KeyKind::Rsa(_) | KeyKind::P256 | KeyKind::P384 | KeyKind::P521) => {
+        | (SignatureAlgorithm::Ecdsa(_), KeyKind::Rsa(_) | KeyKind::Ed25519 | KeyKind::MlDsa(_))
+        | (
+            SignatureAlgorithm::Ed25519,
+            KeyKind::Rsa(_) | KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::MlDsa(_),
+        )
+        | (
+            SignatureAlgorithm::MlDsa(_),
+            KeyKind::Rsa(_) | KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 | KeyKind::MlDsa(_),
+        ) => {
             return Choice::OtherKind;
         }
     };
@@ -191,6 +202,14 @@ fn pss(hash: Hash, salt: u32, bits: u32) -> Option<&'static dyn VerificationAlgo
     }
 }
 
+fn ml_dsa(set: MlDsa) -> &'static dyn VerificationAlgorithm {
+    match set {
+        MlDsa::Set44 => &ML_DSA_44,
+        MlDsa::Set65 => &ML_DSA_65,
+        MlDsa::Set87 => &ML_DSA_87,
+    }
+}
+
 fn ecdsa(hash: Hash, kind: &KeyKind) -> Option<&'static dyn VerificationAlgorithm> {
     match (kind, hash) {
         (KeyKind::P256, Hash::Sha1) => Some(&ECDSA_P256_SHA1_ASN1),
@@ -207,7 +226,13 @@ fn ecdsa(hash: Hash, kind: &KeyKind) -> Option<&'static dyn VerificationAlgorith
         (KeyKind::P521, Hash::Sha512) => Some(&ECDSA_P521_SHA512_ASN1),
         (KeyKind::Other(name), Hash::Sha256) if name == "secp256k1" => Some(&ECDSA_P256K1_SHA256_ASN1),
         (
-            KeyKind::P256 | KeyKind::P384 | KeyKind::Rsa(_) | KeyKind::Ed25519 | KeyKind::P521 | KeyKind::Other(_),
+            KeyKind::P256
+            | KeyKind::P384
+            | KeyKind::Rsa(_)
+            | KeyKind::Ed25519
+            | KeyKind::P521
+            | KeyKind::MlDsa(_)
+            | KeyKind::Other(_),
             Hash::Md5 | Hash::Sha1 | Hash::Sha224 | Hash::Sha256 | Hash::Sha384 | Hash::Sha512,
         ) => None,
     }

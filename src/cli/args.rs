@@ -14,6 +14,7 @@ pub use self::ca::CaVerb;
 pub use self::csr::Csr;
 pub use self::export::{Export, FormWord};
 pub use self::install::Install;
+pub use self::key_type::KeyType;
 pub use self::scan::Scan;
 
 mod acme;
@@ -22,6 +23,7 @@ mod ca;
 mod csr;
 mod export;
 mod install;
+mod key_type;
 mod scan;
 
 /// The command line.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::args::{AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, Verb};
+use super::args::{AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, KeyType, Verb};
 use super::request::Request;
 use super::telling::unwritten;
 use crate::assess::Finding;
-use crate::cert::SubjectPart;
+use crate::cert::{Generate, SubjectPart};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
@@ -178,6 +178,15 @@ fn new_file(path: &Path, why: &str) -> Result<PathBuf, Failure> {
     trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))
 }
 
+fn kind(words: &KeyType) -> Result<Option<Generate>, Failure> {
+    words.chosen().map_err(|kind| {
+        let message = format!(
+            "a certificate with a key of the kind {kind} is read by few clients yet (OpenSSL from 3.5 on, no browser)"
+        );
+        Failure::usage(message, Some("add `--experimental` if yours do".to_owned()))
+    })
+}
+
 fn request_of(session: &mut Session<'_>, words: &Csr) -> Told {
     if let Some(number) = words.forget {
         return Ok(changes(vec![csr::forget(session, &words.name, number)]));
@@ -188,7 +197,7 @@ fn request_of(session: &mut Session<'_>, words: &Csr) -> Told {
         return Err(Failure::usage(message, Some("choose one of the two".to_owned())));
     }
     let wanted = csr::Wanted {
-        key: words.key_type,
+        key: kind(&words.key)?,
         subject: words.subject.clone(),
         reuse_key: words.reuse_key,
         another: words.another,
@@ -213,12 +222,12 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
             };
             Body::Authorities(vec![ca::import(session, name, &wanted)?])
         }
-        CaVerb::Init { name, permit, common_name, years, key_type, path_length, intermediate, urls, store_keyring } => {
+        CaVerb::Init { name, permit, common_name, years, key, path_length, intermediate, urls, store_keyring } => {
             let wanted = ca::Init {
                 permitted: permit.clone(),
                 common_name: common_name.clone(),
                 years: *years,
-                key: *key_type,
+                key: kind(key)?.unwrap_or(Generate::P256),
                 path_length: *path_length,
                 intermediate: *intermediate,
                 published: urls.published(),
@@ -226,8 +235,8 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
             };
             Body::Authorities(vec![ca::init(session, name, &wanted)?])
         }
-        CaVerb::Issue { ca, names, days, key_type, output } => {
-            let key = ca::LeafKey::Make(*key_type);
+        CaVerb::Issue { ca, names, days, key, output } => {
+            let key = ca::LeafKey::Make(kind(key)?.unwrap_or(Generate::P256));
             let wanted = ca::Wanted { names: names.clone(), days: *days, key, target: None };
             let directory = trusted_file::absolute(output).map_err(|error| Failure::usage(explain(&error), None))?;
             Body::Issued(ca::issue(session, ca, wanted, &directory)?)
@@ -244,11 +253,11 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
             let wanted = ca::List { output: placed(output.as_deref())?, der: *der, days: *days, root: *root };
             Body::Authority(ca::Done::List(ca::crl(session, ca, &wanted)?))
         }
-        CaVerb::Rekey { ca, switch, retire, key_type, years } => {
+        CaVerb::Rekey { ca, switch, retire, key, years } => {
             let step = match (switch, retire) {
                 (true, _) => ca::Rekey::Switch,
                 (false, true) => ca::Rekey::Retire,
-                (false, false) => ca::Rekey::Make { key: *key_type, years: *years },
+                (false, false) => ca::Rekey::Make { key: kind(key)?, years: *years },
             };
             Body::Authorities(vec![ca::rekey(session, ca, step)?])
         }

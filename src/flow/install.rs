@@ -232,7 +232,7 @@ fn weaker(key: &KeyKind, old: &KeyKind) -> bool {
         KeyKind::P256 | KeyKind::Ed25519 => Some(128),
         KeyKind::P384 => Some(192),
         KeyKind::P521 => Some(256),
-        KeyKind::Rsa(_) | KeyKind::Other(_) => None,
+        KeyKind::Rsa(_) | KeyKind::MlDsa(_) | KeyKind::Other(_) => None,
     };
     match (key, old) {
         (KeyKind::Rsa(bits), KeyKind::Rsa(before)) => bits < before,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cert::{Generate, Name};
+use super::key_type::KeyType;
+use crate::cert::Name;
 use crate::flow::ca::{Permitted, Published, Reason};
 use crate::outcome::explain;
 
@@ -52,9 +53,8 @@ Examples:
         /// How long it lives, 1 to 30 years
         #[arg(long, default_value_t = 10)]
         years: u32,
-        /// The kind of its key: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096
-        #[arg(long, value_name = "KIND", default_value_t = Generate::P256)]
-        key_type: Generate,
+        #[command(flatten)]
+        key: KeyType,
         /// How many further CAs may stand below it
         #[arg(long, value_name = "N", default_value_t = 0)]
         path_length: u8,
@@ -119,9 +119,8 @@ Examples:
         /// How long it lives, 1 to 200 days
         #[arg(long, default_value_t = 90)]
         days: u32,
-        /// The kind of its key: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096
-        #[arg(long, value_name = "KIND", default_value_t = Generate::P256)]
-        key_type: Generate,
+        #[command(flatten)]
+        key: KeyType,
         /// The directory to write them to
         #[arg(long, short, alias = "out", value_name = "DIR", default_value = ".")]
         output: PathBuf,
@@ -203,9 +202,8 @@ Examples:
         /// Put the former root away, when no target has a certificate from it any more
         #[arg(long, conflicts_with_all = ["key_type", "years"])]
         retire: bool,
-        /// The kind of its keys: p256, p384, p521, ed25519, rsa2048, rsa3072, rsa4096 [default: that of the present ones]
-        #[arg(long, value_name = "KIND")]
-        key_type: Option<Generate>,
+        #[command(flatten)]
+        key: KeyType,
         /// How long it lives, 1 to 30 years
         #[arg(long, default_value_t = 10)]
         years: u32,

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cert::{Generate, SubjectPart};
+use super::key_type::KeyType;
+use crate::cert::SubjectPart;
 
 /// `csr`.
 #[derive(Args, Debug)]
 pub struct Csr {
     /// The target
     pub name: String,
-    /// Kind of key to make [default: `key_type` of the target's source, or p256]
-    #[arg(long, value_name = "KIND")]
-    pub key_type: Option<Generate>,
+    #[command(flatten)]
+    pub key: KeyType,
     /// Part of the subject, as in `O=Example GmbH`: C, ST, L, O, OU or CN; over those of the target's source
     #[arg(long, value_name = "KEY=VALUE")]
     pub subject: Vec<SubjectPart>,

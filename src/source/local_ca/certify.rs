@@ -1,9 +1,6 @@
 //! Writing certificates. Every field is set here, for the defaults of the library that encodes them are those of a test.
 
-use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    SubjectPublicKeyInfo,
-};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose};
 use time::{Duration, OffsetDateTime};
 
 use super::error::CaError;
@@ -12,7 +9,7 @@ use super::hierarchy::Hierarchy;
 use super::permitted::Permitted;
 use crate::cert::codec::signed;
 use crate::cert::{Certificate, Chain, KeyKind, Name, PrivateKey, Signed, issued_by};
-use crate::source::encode::{alternative, signing, usages};
+use crate::source::encode::{Signing, alternative, public, signing, usages};
 
 /// Days that a certificate lives at most, as public ones since March 2026 (CA/Browser Forum ballot SC-081).
 pub const MOST_DAYS: u32 = 200;
@@ -47,7 +44,7 @@ pub(super) struct Subject<'a> {
 pub(super) fn root(fields: &CaFields<'_>, key: &PrivateKey, now: OffsetDateTime) -> Result<Certificate, CaError> {
     let now = whole_second(now);
     let params = authority(fields, now)?;
-    let root = read(params.self_signed(&*signing(key)?)?.der())?;
+    let root = read(params.self_signed(&signing(key)?)?.der())?;
     prove_authority(&root, fields, key, now)?;
     if issued_by(&root, &root) != Signed::Verified {
         return Err(CaError::Other("the root did not sign itself"));
@@ -136,19 +133,19 @@ fn sign(
     issuer: &Certificate,
     key: &PrivateKey,
 ) -> Result<Certificate, CaError> {
-    let pair = signing(key)?;
-    let made = params.signed_by(&SubjectPublicKeyInfo::from_der(spki)?, &issuer_of(issuer, &pair))?;
+    let issuing = issuer_of(issuer, signing(key)?);
+    let made = params.signed_by(&public(spki)?, &issuing)?;
     read(&signed::as_issued_by(made.der(), issuer, key)?)
 }
 
 /// An issuer for the encoder. It would read the certificate itself, but keeps of a name only what fits its own idea of one; so it is
 /// told no more than a common name, and where the name is any other, that is put right in what it has written.
-pub(super) fn issuer_of<'a>(issuer: &Certificate, pair: &'a KeyPair) -> Issuer<'a, &'a KeyPair> {
+pub(super) fn issuer_of<'a>(issuer: &Certificate, key: Signing<'a>) -> Issuer<'a, Signing<'a>> {
     let mut params = CertificateParams::default();
     params.distinguished_name = named(issuer.common_name());
     params.key_identifier_method = KeyIdMethod::PreSpecified(issuer.key_identifier());
     params.key_usages = Vec::new();
-    Issuer::new(params, pair)
+    Issuer::new(params, key)
 }
 
 fn prove_authority(

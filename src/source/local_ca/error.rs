@@ -163,11 +163,8 @@ pub enum CaError {
 }
 
 impl From<Unsigned> for CaError {
-    fn from(error: Unsigned) -> Self {
-        match error {
-            Unsigned::Kind(kind) => Self::CannotSign(kind),
-            Unsigned::Encoder(error) => error.into(),
-        }
+    fn from(Unsigned(kind): Unsigned) -> Self {
+        Self::CannotSign(kind)
     }
 }
 

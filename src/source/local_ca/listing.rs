@@ -290,8 +290,7 @@ impl NextList<'_> {
             // The encoder takes it from here, and not from the issuer.
             key_identifier_method: KeyIdMethod::PreSpecified(issuer.key_identifier()),
         };
-        let pair = signing(key)?;
-        let made = params.signed_by(&issuer_of(issuer, &pair))?;
+        let made = params.signed_by(&issuer_of(issuer, signing(key)?))?;
         let list = RevocationList::of(signed::as_issued_by(made.der(), issuer, key)?, issuer)
             .map_err(|_| CaError::Other("the CA's key did not sign the revocation list"))?;
         self.prove(&list, issuer, &params)?;

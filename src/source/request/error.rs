@@ -49,11 +49,8 @@ pub enum RequestError {
 }
 
 impl From<Unsigned> for RequestError {
-    fn from(error: Unsigned) -> Self {
-        match error {
-            Unsigned::Kind(kind) => Self::CannotSign(kind),
-            Unsigned::Encoder(error) => Self::Encode(error),
-        }
+    fn from(Unsigned(kind): Unsigned) -> Self {
+        Self::CannotSign(kind)
     }
 }
 
