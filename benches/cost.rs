@@ -1,5 +1,5 @@
-//! What reseal's own work costs: reading a certificate, a timer run over many targets with nothing to do, and an install held
-//! against the bare cost of the calls it must make.
+//! What reseal's own work costs: reading a certificate, a timer run over many targets with nothing to do, an install held against the
+//! bare cost of the calls it must make, and issuing from a local CA held against the making of its key.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -7,14 +7,16 @@ mod support;
 use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use reseal::cert::codec;
+use reseal::cert::{Generate, PrivateKey, codec};
+use reseal::change::Role;
 use reseal::config::Config;
 use reseal::event::Silence;
-use reseal::flow::{Options, Session, install, renew};
+use reseal::flow::{Options, Secrets, Session, ca, install, renew};
 use reseal::host::watch::{Act, Crossing, Watch};
 use reseal::outcome::Exit;
 use support::{World, pair};
@@ -100,6 +102,52 @@ fn installing(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// From an opened CA: written down in its record, synced, and then the two files, synced.
+fn issuing(criterion: &mut Criterion) {
+    let world = World::on_disk("");
+    let passphrase = world.path("passphrase");
+    fs::write(&passphrase, "correct horse").unwrap();
+    fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
+    let host = world.host();
+    let secrets = Secrets { file: Some(passphrase), ..Secrets::default() };
+    let options = Options { secrets, ..Options::default() };
+    let mut silence = Silence;
+    let mut session = Session::new(&host, &world.config, world.path("live"), options, &mut silence);
+    let founding = ca::Init {
+        permitted: vec!["example.org".parse().unwrap()],
+        common_name: None,
+        years: 10,
+        key: Generate::P256,
+        path_length: 0,
+        intermediate: false,
+        published: ca::Published::default(),
+        store_keyring: false,
+    };
+    ca::init(&mut session, "office", &founding).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    let mut authorities = ca::Authorities::default();
+    let mut group = criterion.benchmark_group("issue");
+    let mut number = 0;
+    for kind in [Generate::P256, Generate::Rsa2048] {
+        group.bench_function(format!("{kind} key and certificate, recorded, two files, all synced"), |bench| {
+            bench.iter(|| {
+                number += 1;
+                let names = vec![format!("h{number}.example.org").parse().unwrap()];
+                let wanted = ca::Wanted { names, days: 90, key: ca::LeafKey::Make(kind), target: None };
+                let bundle = authorities.obtain(&mut session, "office", wanted).unwrap();
+                for (name, role) in [("crt", Role::FullChain), ("key", Role::Key)] {
+                    let mut file = File::create(world.path(&format!("{number}.{name}"))).unwrap();
+                    file.write_all(bundle.content(role).expose()).unwrap();
+                    file.sync_all().unwrap();
+                }
+            });
+        });
+        group.bench_function(format!("{kind} key alone"), |bench| {
+            bench.iter(|| PrivateKey::generate(kind).unwrap());
+        });
+    }
+    group.finish();
+}
+
 fn bring_second(world: &World) -> Vec<std::path::PathBuf> {
     let second = pair(80);
     let files = vec![world.path("second.pem"), world.path("second.key")];
@@ -139,5 +187,5 @@ fn replay(acts: &[Act], dir: &Path) {
     }
 }
 
-criterion_group!(benches, reading, timer, installing);
+criterion_group!(benches, reading, timer, installing, issuing);
 criterion_main!(benches);

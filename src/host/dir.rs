@@ -125,7 +125,7 @@ impl Dir {
         let length = file.metadata().map_err(&failed)?.len();
         let skipped = length.saturating_sub(max);
         file.seek(SeekFrom::Start(skipped)).map_err(&failed)?;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(length - skipped).unwrap_or(0) + 1);
         file.take(max).read_to_end(&mut bytes).map_err(&failed)?;
         Ok((bytes, skipped))
     }

@@ -84,9 +84,7 @@ impl Authorities {
 
 /// Whether the clock may be right: it shows a time after everything that the CA has done.
 pub(super) fn plausible(authority: &Authority, now: OffsetDateTime) -> Result<(), Refusal> {
-    let created = authority.created();
-    let newest = authority.record()?.newest().map_or(created, |newest| newest.max(created));
-    clock::plausible(now, Some(newest)).map_err(|error| Refusal::new(error.to_string()).hint(error.hint()))
+    clock::plausible(now, Some(authority.newest()?)).map_err(|error| Refusal::new(error.to_string()).hint(error.hint()))
 }
 
 /// Issues one certificate. A run that needs several keeps [`Authorities`] instead.

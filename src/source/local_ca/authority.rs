@@ -178,6 +178,14 @@ impl Authority {
         Ok(Record::read(&self.dir)?)
     }
 
+    /// When it last did anything, UTC.
+    ///
+    /// # Errors
+    /// Its record cannot be read.
+    pub fn newest(&self) -> Result<OffsetDateTime, CaError> {
+        Ok(record::newest(&self.dir)?.map_or(self.created(), |newest| newest.max(self.created())))
+    }
+
     /// Whether it could issue this at `now`: asked before anybody types a passphrase.
     ///
     /// # Errors

@@ -205,15 +205,19 @@ pub struct Record {
 
 impl Record {
     /// When the newest line was written, UTC.
-    #[must_use]
-    pub fn newest(&self) -> Option<OffsetDateTime> {
+    fn newest(&self) -> Option<OffsetDateTime> {
         let issued = self.issued.iter().map(|line| line.at);
         let rest = self.revoked.iter().map(|line| line.at).chain(self.lists.iter().map(|line| line.at));
         issued.chain(rest).chain(self.exported.iter().map(|line| line.at)).max()
     }
 
     pub(super) fn read(dir: &Dir) -> Result<Self, DiskError> {
-        let (bytes, skipped) = absent_is_none(dir.tail(OsStr::new(NAME), MOST))?.unwrap_or_default();
+        Self::end(dir, MOST)
+    }
+
+    /// The lines in the last `most` bytes.
+    fn end(dir: &Dir, most: u64) -> Result<Self, DiskError> {
+        let (bytes, skipped) = absent_is_none(dir.tail(OsStr::new(NAME), most))?.unwrap_or_default();
         let begun = if skipped == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
         Ok(Self { skipped, ..Self::parse(&bytes[begun..]) })
     }
@@ -238,6 +242,17 @@ impl Record {
     }
 }
 
+/// When the newest line was written, UTC. Reads no more than it must: every line is at least as new as those before it, since nothing
+/// is done by a clock that shows an earlier time.
+pub(super) fn newest(dir: &Dir) -> Result<Option<OffsetDateTime>, DiskError> {
+    for most in [GLANCE, TAIL] {
+        if let Some(newest) = Record::end(dir, most)?.newest() {
+            return Ok(Some(newest));
+        }
+    }
+    Ok(None)
+}
+
 /// Adds one, and makes it durable.
 pub(super) fn add(dir: &Dir, line: &Line) -> Result<(), DiskError> {
     let failed = |what| move |source: io::Error| DiskError { what, path: dir.path().join(NAME), source };
@@ -246,13 +261,14 @@ pub(super) fn add(dir: &Dir, line: &Line) -> Result<(), DiskError> {
     let mut file = dir.append(OsStr::new(NAME))?;
     // Two at once, and one could take the other's line for a torn end.
     file.file().lock().map_err(failed("lock"))?;
-    let (end, skipped) = dir.tail(OsStr::new(NAME), TAIL)?;
-    let whole = end.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    if whole < end.len() {
+    let (last, before) = dir.tail(OsStr::new(NAME), 1)?;
+    if last.first().is_some_and(|byte| *byte != b'\n') {
+        let (end, skipped) = dir.tail(OsStr::new(NAME), TAIL)?;
+        let whole = end.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         file.cut(skipped + whole as u64)?;
     }
     file.append(&line)?;
-    if end.is_empty() {
+    if before == 0 {
         dir.sync()?;
     }
     Ok(())
@@ -265,6 +281,9 @@ const MOST: u64 = 64 * 1024 * 1024;
 
 /// Longer than any line: 100 names of 253 characters.
 const TAIL: u64 = 1024 * 1024;
+
+/// Some usual lines.
+const GLANCE: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -316,5 +335,38 @@ mod tests {
             assert_eq!(reason.to_string().parse(), Ok(*reason));
             assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{reason}\""));
         }
+    }
+
+    /// However long the last lines are, and however they ended.
+    #[test]
+    fn the_newest_is_found_from_the_end_and_a_torn_line_gives_way() {
+        let scratch = tempfile::tempdir().unwrap();
+        let host = crate::host::Host::new(scratch.path().join("state"));
+        let dir = host.dir(scratch.path(), &host.trusting(None)).unwrap();
+        assert_eq!(newest(&dir).unwrap(), None);
+        let at = |day| datetime!(2027-01-01 00:00 UTC) + time::Duration::days(day);
+        let issued = |day, names: usize| {
+            let names = (0..names).map(|number| format!("{number}.{}.example", "x".repeat(60)).parse().unwrap());
+            Line::Issued(Issued {
+                serial: "4f".into(),
+                names: names.collect(),
+                not_after: at(90),
+                key: Digest::of(b"abc"),
+                at: at(day),
+                target: None,
+                by: 1,
+            })
+        };
+        for (day, names) in [(1, 1), (2, 100), (3, 1), (4, 100)] {
+            add(&dir, &issued(day, names)).unwrap();
+            assert_eq!(newest(&dir).unwrap(), Some(at(day)));
+        }
+        let path = scratch.path().join(NAME);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&whole[..], &whole[..50]].concat()).unwrap();
+        assert_eq!(newest(&dir).unwrap(), Some(at(4)));
+        add(&dir, &issued(5, 1)).unwrap();
+        let record = Record::read(&dir).unwrap();
+        assert_eq!((record.issued.len(), record.damaged, newest(&dir).unwrap()), (5, 0, Some(at(5))));
     }
 }
