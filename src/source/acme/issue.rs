@@ -22,7 +22,7 @@ use crate::host::http::Web;
 use crate::host::state::State;
 
 /// The first wait between two looks at an order, doubled each time up to the second.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+const FIRST_WAIT: Duration = Duration::from_millis(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A longer wait that the server asks for is told, and cut to this.
 const MOST_HEEDED: Duration = Duration::from_mins(1);
