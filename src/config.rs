@@ -328,6 +328,8 @@ pub struct Policy {
     pub must_not_run: Vec<String>,
     /// Whose trust is asked for: `system`, or names of `[trust.NAME]`.
     pub trust: Vec<String>,
+    /// What is done about what an upgrade did.
+    pub after_upgrade: AfterUpgrade,
 }
 
 impl Default for Policy {
@@ -342,8 +344,20 @@ impl Default for Policy {
             min_free: 0,
             must_not_run: Vec::new(),
             trust: Vec::new(),
+            after_upgrade: AfterUpgrade::Reinstate,
         }
     }
+}
+
+/// What `post-upgrade` does about a target that needs something done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AfterUpgrade {
+    /// Puts the wanted certificate back if it is still good, else gets another.
+    Reinstate,
+    /// Gets another.
+    Renew,
+    /// Tells.
+    Report,
 }
 
 /// How much of its life a certificate has left when it is due.

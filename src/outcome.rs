@@ -183,6 +183,22 @@ pub enum Outcome {
         /// Which end.
         what: String,
     },
+    /// What is there was kept and remembered.
+    Remembered {
+        /// The number of the snapshot.
+        number: u32,
+        /// The generation that holds the files.
+        generation: u32,
+        /// Whether it is the wanted state from now on.
+        signed_off: bool,
+        /// Whether anything was written: not so where nothing has changed since the last one.
+        written: bool,
+    },
+    /// Something would have to be done, and the owner wants to be told only.
+    Reported {
+        /// What, and why.
+        why: String,
+    },
     /// Old generations were removed.
     Pruned {
         /// Their numbers.
@@ -237,7 +253,8 @@ impl Outcome {
         match self {
             Self::Nothing { .. } | Self::Planned | Self::Recovered { .. } | Self::Pruned { .. } => Exit::Good,
             Self::Committed { not_served, .. } if not_served.is_empty() => Exit::Good,
-            Self::Committed { .. } => Exit::Findings,
+            Self::Remembered { signed_off: true, .. } => Exit::Good,
+            Self::Committed { .. } | Self::Remembered { .. } | Self::Reported { .. } => Exit::Findings,
             Self::Refused { .. } => Exit::Refused,
             Self::RolledBack { .. } => Exit::RolledBack,
             Self::Stuck { .. } => Exit::Stuck,

@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use reseal::engine::When;
-use reseal::flow::{Options, Report, adopt, backups, post_upgrade, recover, renew};
+use reseal::flow::{Options, Report, adopt, backups, post_upgrade, recover, renew, snapshot};
 use reseal::host::Host;
 use reseal::host::watch::{Act, Crossing, Watch};
 use reseal::outcome::{Exit, Outcome};
@@ -28,6 +28,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "give back", prepare: adopted_same, run: |world, host| adopting(world, host, true) },
     Scenario { name: "restore", prepare: restorable, run: |world, host| world.restore(host, Some(1), true) },
     Scenario { name: "install with a failing reload", prepare: failing, run: install },
+    Scenario { name: "snapshot", prepare: by_hand, run: snapshotting },
 ];
 
 /// The old pair in place, the new one in hand.
@@ -73,6 +74,26 @@ fn restorable() -> (World, Pair, Pair) {
     good(&world.install(&world.host(), &[world.path("new.pem"), world.path("new.key")]));
     let (certificate, key) = world.served().unwrap();
     (world, Pair { certificate, key }, old)
+}
+
+/// A good pair that an administrator has put there.
+fn by_hand() -> (World, Pair, Pair) {
+    let (world, _, good) = fresh();
+    fs::write(world.path("certs/web.pem"), &good.certificate).unwrap();
+    fs::write(world.path("private/web.key"), &good.key).unwrap();
+    let same = Pair { certificate: good.certificate.clone(), key: good.key.clone() };
+    (world, good, same)
+}
+
+/// Broken anywhere, it can be taken again.
+fn snapshotting(world: &World, host: &Host) -> Report {
+    let report = |host: &Host| {
+        let all = world.with(host, Options::default(), |session| snapshot::run(session, &[]));
+        all.unwrap_or_else(|refusal| panic!("{}", refusal.why)).remove(0)
+    };
+    let first = report(host);
+    assert!(matches!(report(&world.host()).outcome, Outcome::Remembered { signed_off: true, .. }));
+    first
 }
 
 fn failing() -> (World, Pair, Pair) {
@@ -334,7 +355,9 @@ fn a_verb_with_nothing_to_do_ends_what_was_interrupted_first() {
             reseal::flow::exit(&reports.unwrap_or_else(|refusal| panic!("{}", refusal.why)))
         }),
         ("post-upgrade", |world, host| {
-            let reports = world.with(host, Options::default(), |session| post_upgrade::run(session, &[]));
+            let reports = world.with(host, Options::default(), |session| {
+                post_upgrade::run(session, &[], post_upgrade::Limits::default())
+            });
             reseal::flow::exit(&reports.unwrap_or_else(|refusal| panic!("{}", refusal.why)))
         }),
         ("prune", |world, host| {

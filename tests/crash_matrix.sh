@@ -82,12 +82,14 @@ matrix() { # NAME SETUP RUN [ARGUMENT...]
     --strict --timeout 60 "$@" || failed=1
 }
 first="$(install old) >/dev/null 2>&1"
+by_hand="cat $fixed/old.pem >certs/web.pem; cat $fixed/old.key >private/web.key"
 case $extent in
   bounded) # every call is killed; the errors at every second one
     matrix install "$first" "$(install new)" --modes kill
     matrix install "$first" "$(install new)" --modes ENOSPC,EIO*,EACCES,short --stride 2
     matrix restore "$first" "$run restore web 1 --force" --modes kill,EIO --stride 2
     matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes kill,ENOSPC*,EIO --stride 2
+    matrix snapshot "$by_hand" "$run snapshot web" --modes kill,EIO --stride 2
     ;;
   full)
     matrix 'first install' true "$(install new)" --modes "$faults"
@@ -98,6 +100,7 @@ case $extent in
       --modes "$faults"
     matrix restore "$first" "$run restore web 1 --force" --modes "$faults" --nested 3
     matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes "$faults"
+    matrix snapshot "$by_hand" "$run snapshot web" --modes "$faults"
     matrix prune "$first; $(install new); $(install third); $(install old); $(install new)" "$run prune web --keep 1" \
       --modes "$faults"
     ;;

@@ -15,6 +15,7 @@ mod strength;
 #[cfg(test)]
 mod tests;
 mod trust;
+pub mod upgrade;
 mod usage;
 
 pub use code::{Code, Severity};

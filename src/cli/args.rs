@@ -267,13 +267,28 @@ Examples:
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// After an upgrade of the product: put the committed certificate back where the upgrade replaced it
+    /// Before an upgrade of the product: keep what is there; where nothing is wrong with it, it is the wanted state
+    #[command(after_help = "\
+Examples:
+  reseal snapshot            every target
+  reseal snapshot web        also where reseal did not install the certificate")]
+    Snapshot {
+        /// Targets; none: all
+        names: Vec<String>,
+    },
+    /// After an upgrade of the product: tell what it did to the certificates, and put the wanted ones back
     PostUpgrade {
         /// Targets; none: all
         names: Vec<String>,
         /// End with the code of the table below; otherwise with 0, so that no upgrade fails because of it
         #[arg(long)]
         strict: bool,
+        /// No further target is begun after this
+        #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+        limit: u32,
+        /// How long a server that served something before the upgrade may take to come up
+        #[arg(long, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(0..=3600))]
+        up: u32,
     },
     /// Let one rename switch certificate and key together
     Adopt {
@@ -330,6 +345,7 @@ impl Verb {
             Self::History { .. } => "history",
             Self::Status { .. } => "status",
             Self::Init { .. } => "init",
+            Self::Snapshot { .. } => "snapshot",
             Self::PostUpgrade { .. } => "post-upgrade",
             Self::Adopt { .. } => "adopt",
             Self::Ca { act } => act.word(),
@@ -351,6 +367,7 @@ impl Verb {
             | Self::Recover { .. }
             | Self::Prune(_)
             | Self::Init { .. }
+            | Self::Snapshot { .. }
             | Self::PostUpgrade { .. }
             | Self::Adopt { .. } => true,
             Self::Ca { act } => act.changes(),
@@ -450,7 +467,8 @@ mod tests {
             ("history", "history"),
             ("status web -q", "status"),
             ("init --output x", "init"),
-            ("post-upgrade --strict", "post-upgrade"),
+            ("snapshot web", "snapshot"),
+            ("post-upgrade --strict --limit 60 --up 5", "post-upgrade"),
             ("adopt web --undo --dry-run", "adopt"),
             ("ca init --permit lan --permit 10.0.0.0/8 office --years 5", "ca init"),
             ("ca init office --permit lan --intermediate --crl-url http://a/b --issuer-url http://a/c", "ca init"),

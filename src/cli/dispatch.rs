@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::{AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, KeyType, Verb};
 use super::request::Request;
@@ -13,7 +14,7 @@ use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
     self, Refusal, Report, Session, acme, adopt, backups, ca, check, csr, export, init, install, post_upgrade,
-    recorded, recover, renew, restore, status,
+    recorded, recover, renew, restore, snapshot, status,
 };
 use crate::host::passphrase::Explicit;
 use crate::host::publish::{Kind, publish, same_file};
@@ -51,7 +52,10 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
     let all = |names: &[String]| session.targets(names).map(|_| ());
     let one = |name: &String| all(std::slice::from_ref(name));
     match verb {
-        Verb::Renew { names, .. } | Verb::Status { names } | Verb::PostUpgrade { names, .. } => all(names),
+        Verb::Renew { names, .. }
+        | Verb::Status { names }
+        | Verb::Snapshot { names }
+        | Verb::PostUpgrade { names, .. } => all(names),
         Verb::Install(install) => one(&install.name),
         Verb::Csr(csr) => one(&csr.name),
         Verb::Export(export) => one(&export.name),
@@ -131,7 +135,12 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             let written = init::run(session.host, &path, session.options.dry_run)?;
             Ok((Exit::Good, Body::Written(written)))
         }
-        Verb::PostUpgrade { names, .. } => Ok(changes(post_upgrade::run(session, names)?)),
+        Verb::Snapshot { names } => Ok(changes(snapshot::run(session, names)?)),
+        Verb::PostUpgrade { names, limit, up, .. } => {
+            let seconds = |number: u32| Duration::from_secs(number.into());
+            let limits = post_upgrade::Limits { total: seconds(*limit), up: seconds(*up) };
+            Ok(changes(post_upgrade::run(session, names, limits)?))
+        }
         Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
         Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),

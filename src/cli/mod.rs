@@ -124,6 +124,7 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::History { .. }
         | Verb::Status { .. }
         | Verb::Init { .. }
+        | Verb::Snapshot { .. }
         | Verb::PostUpgrade { .. }
         | Verb::Adopt { .. }
         | Verb::Ca { .. }

@@ -132,6 +132,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         | Verb::Backups { .. }
         | Verb::Prune(_)
         | Verb::Status { .. }
+        | Verb::Snapshot { .. }
         | Verb::PostUpgrade { .. }
         | Verb::Adopt { .. } => Need::Must,
     }

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{self, Problems};
 use super::table::Table;
 use super::target::{self, Given, Taken};
-use super::{CaConfig, Config, ConfigError, Policy, RenewBefore, findings, words};
+use super::{AfterUpgrade, CaConfig, Config, ConfigError, Policy, RenewBefore, findings, words};
 
 /// Reads a whole file.
 pub(super) fn read(text: &str, origin: &Path) -> Result<Config, ConfigError> {
@@ -127,6 +127,21 @@ pub(super) fn policy(
         min_free,
         must_not_run: must_not_run(table, problems).unwrap_or_else(|| base.must_not_run.clone()),
         trust: findings::clients(table, trust, problems).unwrap_or_else(|| base.trust.clone()),
+        after_upgrade: after_upgrade(table, problems).unwrap_or(base.after_upgrade),
+    }
+}
+
+fn after_upgrade(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<AfterUpgrade> {
+    let (word, at) = table.text("after_upgrade", problems)?;
+    match word {
+        "reinstate" => Some(AfterUpgrade::Reinstate),
+        "renew" => Some(AfterUpgrade::Renew),
+        "report" => Some(AfterUpgrade::Report),
+        other => {
+            let message = format!("{} is {other:?}", table.named("after_upgrade"));
+            problems.add_with_hint(&at, message, "\"reinstate\", \"renew\" or \"report\"");
+            None
+        }
     }
 }
 

@@ -47,6 +47,7 @@ keep_key = true
 min_free_mb = 5
 must_not_run = ["console"]
 keep = 2
+after_upgrade = "report"
 
 [[target]]
 name = "proxy"
@@ -114,6 +115,7 @@ fn every_key_has_its_meaning() {
             min_free: 5 << 20,
             must_not_run: vec!["console".to_owned()],
             trust: Vec::new(),
+            after_upgrade: AfterUpgrade::Report,
         }
     );
 
@@ -195,7 +197,8 @@ passwort = "x"
         problems(text),
         [
             "2:1: unknown key `verfy_timeout` in [defaults] (did you mean `verify_timeout`? known here: state_dir, live_dir, \
-             verify_timeout, settle, probe_timeout, keep, min_free_mb, renew_before, keep_key, must_not_run, trust)",
+             verify_timeout, settle, probe_timeout, keep, min_free_mb, renew_before, keep_key, must_not_run, trust, \
+             after_upgrade)",
             "3:8: `keep` in [defaults] must be a whole number; this is a string",
             "4:10: `settle` in [defaults] is 70000, not 0 to 60000",
             "9:29: `names` in target \"web\": \"two words\" cannot stand between the dots of the name \"two words\"",
@@ -296,6 +299,7 @@ const WRONG_TARGET: &[(&str, &str)] = &[
     ),
     ("combined = \"/c\"\n[target.policy]\nmust_not_run = [\"/bin/x\"]", "7:17: `must_not_run` in [target.policy]"),
     ("combined = \"/c\"\n[target.policy]\nkeep_key = \"no\"", "7:12: `keep_key` in [target.policy]"),
+    ("combined = \"/c\"\n[target.policy]\nafter_upgrade = \"pray\"", "7:17: `after_upgrade` in [target.policy]"),
     (
         "combined = \"/c\"\n[[target]]\nname = \"a\"\nkind = \"nginx\"\ncertificate = \"/d\"",
         "7:8: the target \"a\" is there twice",

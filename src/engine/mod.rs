@@ -12,6 +12,7 @@ mod journal;
 mod ledger;
 mod recover;
 mod sealed;
+pub mod snapshot;
 mod stage;
 mod step;
 mod transaction;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use journal::Limits;
 pub use ledger::Ledger;
 pub use recover::{Intended, Interrupted, Recovered, When, interrupted, pending};
+use snapshot::Snapshot;
 
 use crate::cert::installed::Leaf;
 use crate::change::{Apply, Image, Probe, Slot, Step};
@@ -187,10 +189,39 @@ impl<'a> Engine<'a> {
         upcoming(self.host, &self.state, target, slots, owner)
     }
 
+    /// Keeps what is there now as a generation, where none holds exactly that yet, and remembers what was seen; where nothing has
+    /// changed since the last snapshot nothing is written, which the second value tells. `change` says where to look; its steps are not
+    /// taken.
+    ///
+    /// # Errors
+    /// As an outcome: something cannot be read or kept.
+    pub fn snapshot(
+        &self,
+        change: &Change,
+        seen: Seen,
+        listener: &mut dyn Listener,
+    ) -> Result<(Snapshot, bool), Outcome> {
+        stage::snapshot(self, change, seen, listener).map_err(|failure| {
+            let why = format!("no snapshot of {} is taken: {}", change.target, failure.why);
+            Outcome::Refused { why, hint: failure.hint }
+        })
+    }
+
     /// Makes a change, or ends with everything as it was.
     pub fn run(&self, change: &Change, listener: &mut dyn Listener) -> Outcome {
         transaction::run(self, change, listener)
     }
+}
+
+/// What a snapshot is to remember beside the files.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The codes of what is wrong.
+    pub findings: Vec<String>,
+    /// What the listeners show.
+    pub listeners: Vec<snapshot::Listener>,
+    /// Whether it becomes the wanted state.
+    pub sign_off: bool,
 }
 
 /// As [`Engine::upcoming`], for a dry run that takes no lock.

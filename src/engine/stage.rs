@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 
 use super::failure::Failure;
 use super::journal::{self, Act, Begin, Journal, Transaction, Watched};
+use super::snapshot::{self, Snapshot, Snapshots};
 use super::step::{Bench, sync};
 use super::vault::{self, Manifest, Origin, Saved, SavedFile, Vault};
-use super::{Change, ConfigTest, Engine, actor, images, kept, origin};
+use super::{Change, ConfigTest, Engine, Seen, actor, images, kept, origin};
 use crate::cert::installed;
 use crate::change::{Image, Probe, Shown, Slot, Step};
 use crate::digest::Digest;
@@ -98,6 +99,44 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
             Err(failure)
         }
     }
+}
+
+/// Keeps what is there, remembers what was seen, and makes it the wanted state where it is signed off.
+pub(super) fn snapshot(
+    engine: &Engine<'_>,
+    change: &Change,
+    seen: Seen,
+    listener: &mut dyn Listener,
+) -> Result<(Snapshot, bool), Failure> {
+    let looks = images(engine.host, &change.slots, change.demands.trusted_owner)?;
+    let vault = Vault::open_or_make(&engine.state, &change.target)?;
+    vault.sweep()?;
+    let generation = keep_found(engine, change, &vault, &looks, listener)?;
+    let known = Snapshots::read(&engine.state, &change.target)?;
+    let sign_off = seen.sign_off;
+    let last = known.all.last().filter(|last| last.is_of(generation, &seen)).cloned();
+    let told = match last {
+        Some(last) => (last, false),
+        None => {
+            let fresh = Snapshot {
+                format: snapshot::FORMAT,
+                number: known.next(),
+                taken: engine.host.now(),
+                actor: actor(),
+                generation,
+                signed_off: sign_off,
+                findings: seen.findings,
+                listeners: seen.listeners,
+            };
+            known.add(&engine.state, &change.target, fresh.clone())?;
+            (fresh, true)
+        }
+    };
+    // Last: what is the wanted state has been remembered by then. Done already, it writes nothing.
+    if sign_off {
+        vault.set_current(generation)?;
+    }
+    Ok(told)
 }
 
 /// Two names of the configuration that lead to one file cannot hold two different things.

@@ -213,7 +213,7 @@ impl Play<'_> {
             "A vendor's upgrade has put its self-signed certificate back and reloaded. The hook sees it, and puts back what was proved before.",
             Some("reseal post-upgrade"),
             committed,
-            |session| Ok(Shown::report(first(post_upgrade::run(session, &[target()])?)?)),
+            |session| Ok(Shown::report(first(post_upgrade::run(session, &[target()], post_upgrade::Limits::default())?)?)),
         )?;
 
         let bad = self.unusable_pair()?;

@@ -27,6 +27,7 @@ pub mod restore;
 pub mod scan;
 mod sent;
 mod shared;
+pub mod snapshot;
 pub mod status;
 mod survey;
 
@@ -36,6 +37,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::assess::Finding;
+use crate::assess::upgrade::Noticed;
 use crate::config::{Config, TargetConfig};
 use crate::engine::{Engine, EngineError, Recovered, When};
 use crate::event::Listener;
@@ -110,6 +112,9 @@ pub struct Report {
     /// What was, or would be, done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
+    /// What an upgrade has done to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub upgrade: Vec<Noticed>,
     /// Worth a line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -120,7 +125,14 @@ pub struct Report {
 
 impl Report {
     fn new(target: &str, outcome: Outcome) -> Self {
-        Self { target: target.to_owned(), findings: Vec::new(), plan: None, notes: Vec::new(), outcome }
+        Self {
+            target: target.to_owned(),
+            findings: Vec::new(),
+            plan: None,
+            upgrade: Vec::new(),
+            notes: Vec::new(),
+            outcome,
+        }
     }
 }
 

@@ -1,16 +1,74 @@
-//! `post-upgrade`: after a vendor's upgrade, what was committed last is held against what is there now, in the files and on the
-//! wire; the committed certificate is put back, or another is obtained, or things are left as they are. It asks no questions.
+//! `post-upgrade`: after a vendor's upgrade, what was signed off or committed last is held against what is there now, in the files and on
+//! the wire; it is told what the upgrade has done, and by the target's policy the wanted certificate is put back, or another is
+//! obtained, or things are left as they are. It asks no questions.
+
+mod compare;
+
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{Refusal, Report, Session, renew};
+use crate::outcome::Outcome;
 
 const VERB: &str = "post-upgrade";
+
+/// How often a listener that is not up yet is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long it may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// All of it: no further target is begun when this is over.
+    pub total: Duration,
+    /// How long a listener that served something before may take to come up.
+    pub up: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { total: Duration::from_mins(10), up: Duration::from_secs(90) }
+    }
+}
 
 /// Repairs what an upgrade did to the targets of these names, or to all.
 ///
 /// # Errors
 /// A name that no target has.
-pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refusal> {
+pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Result<Vec<Report>, Refusal> {
     session.options.live = true;
     session.options.secrets.may_prompt = false;
-    renew::run_as(session, names, VERB)
+    let began = Instant::now();
+    let mut reports = Vec::new();
+    for config in session.targets(names)? {
+        if session.host.interrupted().is_some() {
+            break;
+        }
+        let left = limits.total.saturating_sub(began.elapsed());
+        reports.push(if left.is_zero() {
+            let why =
+                format!("{} was not looked at: the {} s for all targets are over", config.name, limits.total.as_secs());
+            let hint = Some(format!("`reseal post-upgrade {}` does it, `--limit` gives it more time", config.name));
+            Report::new(&config.name, Outcome::Refused { why, hint })
+        } else if let Err(outcome) = session.begin(VERB, &config.name) {
+            Report::new(&config.name, outcome)
+        } else {
+            // Found out before anything is mended. What cannot be compared is no reason to leave it so.
+            let noticed = compare::noticed(session, &config, limits.up.min(left));
+            let mut report = renew::one(session, &config, VERB, config.policy.after_upgrade);
+            match noticed {
+                Ok(noticed) => report.upgrade = noticed,
+                Err(refusal) => report.notes.push(format!("what the upgrade did is not known: {}", refusal.why)),
+            }
+            report
+        });
+    }
+    Ok(reports)
+}
+
+/// Waits, in pieces that a signal can end, until `done` or the time is over.
+fn wait_until(session: &Session<'_>, most: Duration, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() && began.elapsed() < most && session.host.interrupted().is_none() {
+        thread::sleep(AGAIN.min(most));
+    }
 }

@@ -90,6 +90,8 @@ fn report(recovered: Recovered) -> Report {
         | Outcome::Planned
         | Outcome::Recovered { .. }
         | Outcome::Pruned { .. }
+        | Outcome::Remembered { .. }
+        | Outcome::Reported { .. }
         | Outcome::Refused { .. }
         | Outcome::Stuck { .. }
         | Outcome::Waiting { .. }

@@ -1,5 +1,7 @@
 //! `renew [NAME]...`: brings every target, or those named, to the wanted state. Nothing to do means no write and no reload.
 
+mod unchanged;
+
 use time::OffsetDateTime;
 
 use super::change::{self, Intent};
@@ -10,12 +12,10 @@ use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, acme, asked, csr, obtain, restore};
 use crate::assess::Finding;
 use crate::cert::codec;
-use crate::cert::installed::{self, Leaf};
+use crate::cert::installed::Leaf;
 use crate::cert::{Bundle, Chain, Generate, Name, PrivateKey};
-use crate::change::{Role, Slot};
-use crate::config::{SourceConfig, TargetConfig};
-use crate::digest::Digest;
-use crate::engine::vault::{Manifest, Vault};
+use crate::config::{AfterUpgrade, SourceConfig, TargetConfig};
+use crate::engine::vault::Manifest;
 use crate::engine::{self, ConfigTest};
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
@@ -23,7 +23,6 @@ use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::plan::{self, Decision, Means};
 use crate::sensitive::Sensitive;
-use crate::target;
 
 const VERB: &str = "renew";
 const NEWER: &str = "the source holds a newer certificate";
@@ -46,7 +45,7 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
     // What was interrupted is ended first, so nothing is judged ahead of it.
     let quick = pending.is_empty() && !session.options.live;
     let proved = match &state {
-        Some(state) if quick => all_unchanged(session.host, state, &targets),
+        Some(state) if quick => unchanged::all(session.host, state, &targets),
         Some(_) | None => vec![false; targets.len()],
     };
     let mut reports = Vec::new();
@@ -59,73 +58,10 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
         } else if let Err(outcome) = session.begin(verb, &config.name) {
             Report::new(&config.name, outcome)
         } else {
-            one(session, config, verb)
+            one(session, config, verb, AfterUpgrade::Reinstate)
         });
     }
     Ok(reports)
-}
-
-/// The short way for all targets, shared between a few threads: what it costs is waiting for the kernel.
-fn all_unchanged(host: &Host, state: &State, targets: &[TargetConfig]) -> Vec<bool> {
-    let each = targets.len().div_ceil(THREADS).max(1);
-    std::thread::scope(|scope| {
-        let shares: Vec<_> = targets
-            .chunks(each)
-            .map(|share| {
-                let judge = move || -> Vec<bool> {
-                    share.iter().map(|config| unchanged(host, state, config).unwrap_or(false)).collect()
-                };
-                (share.len(), scope.spawn(judge))
-            })
-            .collect();
-        // A share that could not be judged takes the long way.
-        shares.into_iter().flat_map(|(count, share)| share.join().unwrap_or_else(|_| vec![false; count])).collect()
-    })
-}
-
-/// Threads that hold files against their digests.
-const THREADS: usize = 4;
-
-/// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,
-/// and the long way is taken.
-fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> {
-    let vault = Vault::open(state, &config.name).ok()??;
-    let manifest = vault.manifest(vault.current().ok()??).ok()?;
-    let leaf = manifest.leaf.as_ref()?;
-    let mut unread = Vec::new();
-    if !good(leaf, config, host.now()) || newer(host, config, leaf.not_after, &mut unread) || !unread.is_empty() {
-        return Some(false);
-    }
-    if matches!(&config.source, SourceConfig::LocalCa { ca, .. } if super::ca::changing(state, ca)) {
-        return Some(false);
-    }
-    if matches!(config.source, SourceConfig::Acme(_)) {
-        let advice = acme::advised(host, state, config, leaf.fingerprint)?;
-        if advice.is_due(host.now()) {
-            return Some(false);
-        }
-    }
-    let site = target::open(config).ok()?.observe(host).ok()?;
-    let mut slots = site.pairs.iter().flat_map(|pair| &pair.slots);
-    let known = slots.all(|slot| manifest.slots.iter().any(|saved| saved.path == slot.path && saved.role == slot.role));
-    let same = |saved: &engine::vault::Saved| match &saved.file {
-        Some(file) => host
-            .read(&saved.path, MAX_FILE)
-            .is_ok_and(|bytes| Digest::of(Sensitive::from(bytes).expose()) == file.sha256),
-        None => !host.exists(&saved.path),
-    };
-    Some(known && manifest.slots.iter().all(same) && each_good(host, &site.pairs, config))
-}
-
-/// Whether the leaf of each of several pairs is good: the manifest tells of the one alone that was installed last.
-fn each_good(host: &Host, pairs: &[target::Pair], config: &TargetConfig) -> bool {
-    let [_, _, ..] = pairs else { return true };
-    pairs.iter().all(|pair| {
-        let read = |slot: &Slot| Some((slot.role, Sensitive::from(host.read(&slot.path, MAX_FILE).ok()?)));
-        let Some(contents) = pair.slots.iter().map(read).collect::<Option<Vec<_>>>() else { return false };
-        let parts: Vec<(Role, &[u8])> = contents.iter().map(|(role, bytes)| (*role, bytes.expose())).collect();
-        installed::read(&parts).leaf().is_some_and(|leaf| good(&leaf, config, host.now()))
-    })
 }
 
 /// Whether a leaf that was committed would still pass every check: its own key, its dates with the margin, its names, and that
@@ -137,23 +73,32 @@ pub(super) fn good(leaf: &Leaf, config: &TargetConfig, now: OffsetDateTime) -> b
     leaf.paired && named && leaf.issuer != leaf.subject && now >= leaf.not_before && leaf.not_after - now >= margin
 }
 
-fn one(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) -> Report {
-    let mut decided = decide(session, config, verb);
+/// What is done about one target, as far as its owner wants it done.
+pub(super) fn one(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    verb: &'static str,
+    policy: AfterUpgrade,
+) -> Report {
+    let mut decided = decide(session, config, verb, policy);
     // Where a certificate would be ordered from somebody else, the machine lock is taken before, and everything is looked at again: of
     // two runs at the same time, the second finds what the first has put in place.
     let orders = matches!(
         (&config.source, &decided),
         (SourceConfig::Acme(_) | SourceConfig::Command { .. }, Ok((Decision::Replace { .. }, _, _)))
     );
-    if orders && !session.options.dry_run {
+    if orders && policy != AfterUpgrade::Report && !session.options.dry_run {
         if let Err(outcome) = session.engine_for(verb, &config.name) {
             return Report::new(&config.name, outcome);
         }
-        decided = decide(session, config, verb);
+        decided = decide(session, config, verb, policy);
     }
     match decided {
         Ok((decision, findings, notes)) => {
-            let mut report = act(session, config, &decision, verb);
+            let mut report = match policy {
+                AfterUpgrade::Report => told(config, &decision),
+                AfterUpgrade::Reinstate | AfterUpgrade::Renew => act(session, config, &decision, verb),
+            };
             report.findings = findings;
             report.notes.splice(0..0, notes);
             report
@@ -165,7 +110,12 @@ fn one(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) -> 
 /// What is to be done, what was found, and what is worth a line.
 type Decided = (Decision, Vec<Finding>, Vec<String>);
 
-fn decide(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) -> Result<Decided, Refusal> {
+fn decide(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    verb: &'static str,
+    policy: AfterUpgrade,
+) -> Result<Decided, Refusal> {
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     let state = State::open(session.host)?;
     let committed = survey::committed(state.as_ref(), &config.name)?;
@@ -198,7 +148,9 @@ fn decide(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str) 
         (None, _) => matches!(config.source, SourceConfig::Import { .. }).then_some(NEWER),
     };
     let means = Means {
-        reinstate: manifest.and_then(|manifest| reinstatable(manifest, &findings, config, session.host.now())),
+        reinstate: manifest
+            .filter(|_| policy != AfterUpgrade::Renew)
+            .and_then(|manifest| reinstatable(manifest, &findings, config, session.host.now())),
         source: config.source != SourceConfig::None,
         newer,
     };
@@ -236,6 +188,21 @@ fn newer(host: &Host, config: &TargetConfig, ends: OffsetDateTime, notes: &mut V
         }
     }
     newest.is_some_and(|newest| newest > ends)
+}
+
+/// What would be done, for an owner who wants to do it by hand.
+fn told(config: &TargetConfig, decision: &Decision) -> Report {
+    let name = &config.name;
+    let why = match decision {
+        Decision::Leave { why } => return Report::new(name, nothing(why)),
+        Decision::Reinstate { generation, why } => {
+            format!("{why}: `reseal restore {name} {generation}` puts the wanted certificate back")
+        }
+        Decision::Replace { why } => format!("{why}: `reseal renew {name}` gets another certificate"),
+        Decision::Apply { why } => format!("{why}: `reseal renew {name}` has the service take it up"),
+        Decision::Unable { why } => format!("{why}: `reseal install {name}` takes another certificate"),
+    };
+    Report::new(name, Outcome::Reported { why })
 }
 
 fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, verb: &'static str) -> Report {

@@ -218,6 +218,7 @@ mod tests {
             target: "web".to_owned(),
             findings: Vec::new(),
             plan: None,
+            upgrade: Vec::new(),
             notes: Vec::new(),
             outcome,
         });

@@ -10,4 +10,5 @@ mod odd_files;
 mod outputs;
 mod probes;
 mod prompt;
+mod upgrade;
 mod verbs;

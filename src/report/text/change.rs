@@ -21,11 +21,17 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
         out.end();
     }
     for report in reports {
+        upgrade(report, view, out);
         match &report.outcome {
             Outcome::Nothing { .. } | Outcome::Recovered { .. } | Outcome::Pruned { .. } if view.quiet => {}
             Outcome::Committed { not_served, .. } if view.quiet && not_served.is_empty() => {}
             Outcome::Nothing { why } => plain(report, Paint::Plain, why, out),
             Outcome::Recovered { what } => plain(report, Paint::Good, &format!("recovered: {what}"), out),
+            Outcome::Remembered { signed_off: true, .. } if view.quiet => {}
+            Outcome::Remembered { number, generation, signed_off, written } => {
+                remembered(report, (*number, *generation), *signed_off, *written, out);
+            }
+            Outcome::Reported { why } => plain(report, Paint::Warn, why, out),
             Outcome::Pruned { removed } => plain(report, Paint::Plain, &removed_line(removed), out),
             Outcome::Planned => planned(report, command == Some("recover"), out),
             Outcome::Committed { receipt, not_served } => committed(report, receipt, not_served, view, out),
@@ -50,6 +56,32 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
             }
         }
     }
+}
+
+/// Before what was done about it.
+fn upgrade(report: &Report, view: &View, page: &mut Page) {
+    let mended = matches!(report.outcome, Outcome::Committed { .. });
+    if report.upgrade.is_empty() || (view.quiet && mended) {
+        return;
+    }
+    head(report, page).put(Paint::Warn, "the upgrade has changed it").end();
+    for one in &report.upgrade {
+        page.note(one.harm.word(), Paint::Warn, &one.message);
+    }
+}
+
+fn remembered(report: &Report, (number, generation): (u32, u32), signed_off: bool, written: bool, page: &mut Page) {
+    let what = if written { format!("snapshot {number}") } else { format!("as in snapshot {number}") };
+    let head = head(report, page);
+    match signed_off {
+        true => head.put(Paint::Good, &what).say(": this is the wanted state").end(),
+        false => head.put(Paint::Warn, &what).say(": kept, and not signed off as the wanted state").end(),
+    };
+    for finding in &report.findings {
+        super::finding(finding, page);
+    }
+    page.field("kept").say(&format!("generation {generation}")).end();
+    notes(&report.notes, page);
 }
 
 fn head<'p>(report: &Report, page: &'p mut Page) -> &'p mut Page {

@@ -1,0 +1,135 @@
+//! What a target looked like before an upgrade: which generation holds its files, and what its listeners showed.
+//!
+//! ```text
+//! STATE/snapshot/TARGET     one sealed line for each of the last [`KEPT`] snapshots, oldest first
+//! ```
+//!
+//! The files themselves are generations of the vault. The list is replaced as a whole, so it is never half written; a line that somebody has
+//! altered counts for nothing.
+
+use std::ffi::OsStr;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{Seen, sealed};
+use crate::change::{Probe, Shown};
+use crate::host::attributes::own;
+use crate::host::dir::DiskError;
+use crate::host::state::{State, absent_is_none, file_name};
+use crate::sensitive::Sensitive;
+
+/// The format of lines that this program writes.
+pub const FORMAT: u32 = 1;
+
+/// How many are remembered.
+pub const KEPT: usize = 20;
+
+const AREA: &str = "snapshot";
+
+/// One look at a target.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Its number; numbers only rise.
+    pub number: u32,
+    /// When it was taken, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub taken: OffsetDateTime,
+    /// Who took it: user id and, under sudo, the name of the caller.
+    pub actor: String,
+    /// The generation that holds the files as they were.
+    pub generation: u32,
+    /// Whether that is the wanted state from then on. Not so where something was wrong: damage is not signed off.
+    pub signed_off: bool,
+    /// The codes of what was found.
+    pub findings: Vec<String>,
+    /// What each listener showed.
+    pub listeners: Vec<Listener>,
+}
+
+/// One listener at that moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listener {
+    /// How it was asked.
+    pub probe: Probe,
+    /// What it showed.
+    #[serde(flatten)]
+    pub shown: Shown,
+}
+
+impl Snapshot {
+    /// Whether it says this of this generation, whenever it was taken.
+    #[must_use]
+    pub fn is_of(&self, generation: u32, seen: &Seen) -> bool {
+        (self.generation, self.signed_off, &self.findings, &self.listeners)
+            == (generation, seen.sign_off, &seen.findings, &seen.listeners)
+    }
+}
+
+/// The snapshots of one target.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    /// Oldest first.
+    pub all: Vec<Snapshot>,
+    /// Lines, from 1, that were torn or altered, or were written by a newer reseal.
+    pub unread: Vec<usize>,
+}
+
+impl Snapshots {
+    /// Those of a target.
+    ///
+    /// # Errors
+    /// They are there and cannot be read.
+    pub fn read(state: &State, target: &str) -> Result<Self, DiskError> {
+        let Some(area) = state.existing_area(AREA)? else { return Ok(Self::default()) };
+        let Some(bytes) = absent_is_none(area.read(&file_name(target)))? else { return Ok(Self::default()) };
+        let mut found = Self::default();
+        for (index, line) in bytes.expose().split_inclusive(|byte| *byte == b'\n').enumerate() {
+            match sealed::open::<Snapshot>(line).filter(|snapshot| snapshot.format <= FORMAT) {
+                Some(snapshot) => found.all.push(snapshot),
+                None => found.unread.push(index + 1),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The number that the next one takes.
+    #[must_use]
+    pub fn next(&self) -> u32 {
+        self.all.iter().map(|snapshot| snapshot.number).max().unwrap_or(0) + 1
+    }
+
+    /// The last one of this generation.
+    #[must_use]
+    pub fn of_generation(&self, generation: u32) -> Option<&Snapshot> {
+        self.all.iter().rev().find(|snapshot| snapshot.generation == generation)
+    }
+
+    /// Adds one, and drops what is older than the last [`KEPT`].
+    ///
+    /// # Errors
+    /// A call failed; then the list is as it was.
+    pub(super) fn add(mut self, state: &State, target: &str, snapshot: Snapshot) -> Result<(), DiskError> {
+        self.all.push(snapshot);
+        let first = self.all.len().saturating_sub(KEPT);
+        let area = state.area(AREA)?;
+        let encode = |source: serde_json::Error| DiskError {
+            what: "encode a snapshot for",
+            path: area.path().join(file_name(target)),
+            source: source.into(),
+        };
+        let mut bytes = Vec::new();
+        for snapshot in &self.all[first..] {
+            bytes.extend(sealed::line(snapshot).map_err(encode)?);
+        }
+        let name = file_name(target);
+        let waiting = format!(".{}", name.to_string_lossy());
+        let waiting = OsStr::new(&waiting);
+        area.unlink(waiting)?;
+        area.stage(waiting, &Sensitive::from(bytes), &own(0o600))?;
+        area.rename_over(waiting, &name)?;
+        area.sync()
+    }
+}

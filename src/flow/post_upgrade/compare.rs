@@ -1,0 +1,147 @@
+//! How a target stood before an upgrade, from the records, held against how it stands now.
+
+use std::time::Duration;
+
+use super::wait_until;
+use crate::assess::upgrade::{self, File, Held, Noticed, Standing};
+use crate::cert::codec::{self, Format};
+use crate::cert::installed;
+use crate::change::{Attributes, Image, Probe, Role, Shown};
+use crate::config::TargetConfig;
+use crate::digest::Digest;
+use crate::engine::snapshot::Snapshots;
+use crate::engine::vault::{Manifest, Origin, Vault};
+use crate::flow::asked::{self, Asked};
+use crate::flow::survey::{self, Survey};
+use crate::flow::{Refusal, Session};
+use crate::host::state::State;
+use crate::sensitive::Sensitive;
+
+/// What an upgrade has done to a target; nothing where nothing is known of what was before. Listeners that served something then have `up`
+/// to come up.
+pub(super) fn noticed(session: &Session<'_>, config: &TargetConfig, up: Duration) -> Result<Vec<Noticed>, Refusal> {
+    let Some(state) = State::open(session.host)? else { return Ok(Vec::new()) };
+    let Some(vault) = Vault::open(&state, &config.name)? else { return Ok(Vec::new()) };
+    let snapshots = Snapshots::read(&state, &config.name)?;
+    // What was never signed off is still something to compare with.
+    let newest = || snapshots.all.last().map(|snapshot| snapshot.generation);
+    let Some(generation) = vault.current()?.or_else(newest) else { return Ok(Vec::new()) };
+    let before = Before::read(&vault, generation, &snapshots)?;
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let served = come_up(session, config, &survey, &before, up);
+    Ok(upgrade::noticed(&before.standing(), &now(&survey, &served), &before.earlier, session.host.now()))
+}
+
+/// What the listeners show, once those that served something before are up, or the time is over.
+fn come_up(session: &Session<'_>, config: &TargetConfig, survey: &Survey, before: &Before, up: Duration) -> Vec<Asked> {
+    let probes = survey.probes();
+    let mut served = Vec::new();
+    wait_until(session, up, || {
+        served = asked::ask(session.host, &probes, config.policy.probe_timeout);
+        let missing = |asked: &Asked| {
+            let nobody = matches!(asked.shown, Shown::Nobody { .. });
+            nobody
+                && before
+                    .listeners
+                    .iter()
+                    .any(|(probe, shown)| *probe == asked.probe.to_string() && matches!(shown, Shown::Leaf { .. }))
+        };
+        !served.iter().any(missing)
+    });
+    served
+}
+
+/// A generation and what was seen when it was in use.
+struct Before {
+    manifest: Manifest,
+    formats: Vec<Option<Format>>,
+    issuer_key: Option<Vec<u8>>,
+    listeners: Vec<(String, Shown)>,
+    /// The leaves that stood there before, put there by somebody else.
+    earlier: Vec<Digest>,
+}
+
+impl Before {
+    fn read(vault: &Vault, generation: u32, snapshots: &Snapshots) -> Result<Self, Refusal> {
+        let manifest = vault.manifest(generation)?;
+        let contents = vault.contents(&manifest)?;
+        let bytes = |content: &Option<Sensitive>| content.as_ref().and_then(|bytes| format_of(bytes.expose()));
+        let formats = contents.iter().map(bytes).collect();
+        let parts: Vec<(Role, &[u8])> = manifest
+            .slots
+            .iter()
+            .zip(&contents)
+            .filter_map(|(saved, content)| Some((saved.role, content.as_ref()?.expose())))
+            .collect();
+        let issuer_key = installed::read(&parts).chain.and_then(|chain| chain.leaf().aki().map(<[u8]>::to_vec));
+        let leaf = manifest.leaf.as_ref().map(|leaf| leaf.fingerprint);
+        let listeners = match snapshots.of_generation(generation) {
+            Some(snapshot) => snapshot.listeners.iter().map(|one| (one.probe.to_string(), one.shown.clone())).collect(),
+            None => proved(&manifest, leaf),
+        };
+        let earlier = vault.numbers()?.into_iter().filter(|number| *number < generation);
+        let earlier = earlier.filter_map(|number| vault.manifest(number).ok());
+        let earlier = earlier.filter(|one| one.origin == Origin::Found);
+        let earlier = earlier.filter_map(|one| one.leaf.map(|leaf| leaf.fingerprint));
+        let earlier = earlier.filter(|one| Some(*one) != leaf).collect();
+        Ok(Self { manifest, formats, issuer_key, listeners, earlier })
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        let files = self.manifest.slots.iter().zip(&self.formats).map(|(saved, format)| File {
+            path: &saved.path,
+            role: saved.role,
+            held: saved.file.as_ref().map(|file| held(file.sha256, &file.attributes, *format)),
+        });
+        Standing {
+            files: files.collect(),
+            leaf: self.manifest.leaf.clone(),
+            issuer_key: self.issuer_key.clone(),
+            listeners: self.listeners.iter().map(|(probe, shown)| (probe.clone(), shown)).collect(),
+        }
+    }
+}
+
+/// What a change that was committed proved its listeners to show.
+fn proved(manifest: &Manifest, leaf: Option<Digest>) -> Vec<(String, Shown)> {
+    let (Origin::Made { .. }, Some(fingerprint)) = (&manifest.origin, leaf) else { return Vec::new() };
+    // Of several pairs, the manifest tells the leaf of one.
+    let pairs = manifest.slots.iter().filter(|saved| saved.role.holds_key()).count();
+    let tls = manifest.probes.iter().filter(|probe| matches!(probe, Probe::Tls { .. }) && pairs == 1);
+    tls.map(|probe| (probe.to_string(), Shown::Leaf { fingerprint, proved: true })).collect()
+}
+
+fn now<'a>(survey: &'a Survey, served: &'a [Asked]) -> Standing<'a> {
+    let mut files: Vec<File<'a>> = Vec::new();
+    for pair in &survey.pairs {
+        for (slot, look) in pair.pair.slots.iter().zip(&pair.looks) {
+            if files.iter().any(|file| file.path == slot.path) {
+                continue;
+            }
+            let held = match &look.image {
+                Image::File { sha256, attributes } => {
+                    let format = look.content.as_ref().and_then(|bytes| format_of(bytes.expose()));
+                    Some(held(*sha256, attributes, format))
+                }
+                Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+            };
+            files.push(File { path: &slot.path, role: slot.role, held });
+        }
+    }
+    let installed = survey.pairs.first().map(|pair| &pair.installed);
+    let leaf = installed.and_then(|installed| Some(installed.chain.as_ref()?.leaf()));
+    Standing {
+        files,
+        leaf: installed.and_then(|installed| installed.leaf()),
+        issuer_key: leaf.and_then(|leaf| leaf.aki()).map(<[u8]>::to_vec),
+        listeners: served.iter().map(|asked| (asked.probe.to_string(), &asked.shown)).collect(),
+    }
+}
+
+fn held(sha256: Digest, attributes: &Attributes, format: Option<Format>) -> Held<'_> {
+    Held { sha256, attributes, format }
+}
+
+fn format_of(bytes: &[u8]) -> Option<Format> {
+    codec::read(bytes, None).ok().map(|found| found.format)
+}

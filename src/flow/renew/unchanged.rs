@@ -1,0 +1,77 @@
+//! The short way of a run with nothing to do: files held against the digests of what was committed.
+
+use super::{good, newer};
+use crate::cert::installed;
+use crate::change::{Role, Slot};
+use crate::config::{SourceConfig, TargetConfig};
+use crate::digest::Digest;
+use crate::engine::vault::{self, Vault};
+use crate::flow::acme;
+use crate::host::Host;
+use crate::host::dir::MAX_FILE;
+use crate::host::state::State;
+use crate::sensitive::Sensitive;
+use crate::target;
+
+/// Threads that hold files against their digests.
+const THREADS: usize = 4;
+
+/// The short way for all targets, shared between a few threads: what it costs is waiting for the kernel.
+pub(super) fn all(host: &Host, state: &State, targets: &[TargetConfig]) -> Vec<bool> {
+    let each = targets.len().div_ceil(THREADS).max(1);
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = targets
+            .chunks(each)
+            .map(|share| {
+                let judge = move || -> Vec<bool> {
+                    share.iter().map(|config| unchanged(host, state, config).unwrap_or(false)).collect()
+                };
+                (share.len(), scope.spawn(judge))
+            })
+            .collect();
+        // A share that could not be judged takes the long way.
+        shares.into_iter().flat_map(|(count, share)| share.join().unwrap_or_else(|_| vec![false; count])).collect()
+    })
+}
+
+/// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,
+/// and the long way is taken.
+fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> {
+    let vault = Vault::open(state, &config.name).ok()??;
+    let manifest = vault.manifest(vault.current().ok()??).ok()?;
+    let leaf = manifest.leaf.as_ref()?;
+    let mut unread = Vec::new();
+    if !good(leaf, config, host.now()) || newer(host, config, leaf.not_after, &mut unread) || !unread.is_empty() {
+        return Some(false);
+    }
+    if matches!(&config.source, SourceConfig::LocalCa { ca, .. } if crate::flow::ca::changing(state, ca)) {
+        return Some(false);
+    }
+    if matches!(config.source, SourceConfig::Acme(_)) {
+        let advice = acme::advised(host, state, config, leaf.fingerprint)?;
+        if advice.is_due(host.now()) {
+            return Some(false);
+        }
+    }
+    let site = target::open(config).ok()?.observe(host).ok()?;
+    let mut slots = site.pairs.iter().flat_map(|pair| &pair.slots);
+    let known = slots.all(|slot| manifest.slots.iter().any(|saved| saved.path == slot.path && saved.role == slot.role));
+    let same = |saved: &vault::Saved| match &saved.file {
+        Some(file) => host
+            .read(&saved.path, MAX_FILE)
+            .is_ok_and(|bytes| Digest::of(Sensitive::from(bytes).expose()) == file.sha256),
+        None => !host.exists(&saved.path),
+    };
+    Some(known && manifest.slots.iter().all(same) && each_good(host, &site.pairs, config))
+}
+
+/// Whether the leaf of each of several pairs is good: the manifest tells of the one alone that was installed last.
+fn each_good(host: &Host, pairs: &[target::Pair], config: &TargetConfig) -> bool {
+    let [_, _, ..] = pairs else { return true };
+    pairs.iter().all(|pair| {
+        let read = |slot: &Slot| Some((slot.role, Sensitive::from(host.read(&slot.path, MAX_FILE).ok()?)));
+        let Some(contents) = pair.slots.iter().map(read).collect::<Option<Vec<_>>>() else { return false };
+        let parts: Vec<(Role, &[u8])> = contents.iter().map(|(role, bytes)| (*role, bytes.expose())).collect();
+        installed::read(&parts).leaf().is_some_and(|leaf| good(&leaf, config, host.now()))
+    })
+}

@@ -1,0 +1,123 @@
+//! `snapshot [NAME]...`: before an upgrade, what is there is kept and remembered; where nothing is wrong with it, it is the wanted state
+//! from then on, also where reseal did not install it.
+
+use super::change::{self, Intent};
+use super::survey::{self, Survey};
+use super::{Refusal, Report, Session, asked};
+use crate::assess::{Code, Finding};
+use crate::change::Probe;
+use crate::config::TargetConfig;
+use crate::engine::snapshot::{Listener, Snapshot, Snapshots};
+use crate::engine::vault::Vault;
+use crate::engine::{self, Change, ConfigTest, Seen};
+use crate::host::state::State;
+use crate::outcome::Outcome;
+
+const VERB: &str = "snapshot";
+
+/// Takes one of the targets of these names, or of all. One target's failure does not stop the others.
+///
+/// # Errors
+/// A name that no target has.
+pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refusal> {
+    let mut reports = Vec::new();
+    for config in session.targets(names)? {
+        if session.host.interrupted().is_some() {
+            break;
+        }
+        reports.push(one(session, &config).unwrap_or_else(|outcome| Report::new(&config.name, outcome)));
+    }
+    Ok(reports)
+}
+
+fn one(session: &mut Session<'_>, config: &TargetConfig) -> Result<Report, Outcome> {
+    // What was interrupted is ended first: half a change is not what anybody wants.
+    session.begin(VERB, &config.name)?;
+    let look = Look::at(session, config).map_err(Refusal::outcome)?;
+    if session.options.dry_run {
+        return Ok(look.told(config, Outcome::Planned));
+    }
+    if let Some(outcome) = look.known(session, config).map_err(Refusal::outcome)? {
+        return Ok(look.told(config, outcome));
+    }
+    session.engine_for(VERB, &config.name)?;
+    let look = Look::at(session, config).map_err(Refusal::outcome)?;
+    let Some(engine) = session.engine.as_ref() else { return Ok(look.told(config, Outcome::Planned)) };
+    let (snapshot, written) = engine.snapshot(&look.change(config), look.seen.clone(), session.listener)?;
+    Ok(look.told(config, remembered(&snapshot, written)))
+}
+
+fn remembered(snapshot: &Snapshot, written: bool) -> Outcome {
+    let Snapshot { number, generation, signed_off, .. } = *snapshot;
+    Outcome::Remembered { number, generation, signed_off, written }
+}
+
+/// A target, looked at and judged.
+struct Look {
+    survey: Survey,
+    findings: Vec<Finding>,
+    seen: Seen,
+}
+
+impl Look {
+    fn at(session: &Session<'_>, config: &TargetConfig) -> Result<Self, Refusal> {
+        let survey = survey::survey(session.host, config, &session.live_dir)?;
+        let (findings, listeners) = judged(session, config, &survey)?;
+        let sign_off = wanted(&survey, &findings);
+        let seen = Seen { findings: codes(&findings), listeners, sign_off };
+        Ok(Self { survey, findings, seen })
+    }
+
+    /// Where to look, without any step.
+    fn change(&self, config: &TargetConfig) -> Change {
+        let (verb, why) = (VERB, "before an upgrade".to_owned());
+        let intent = Intent { verb, why, repeats: None, config_test: ConfigTest::MayFail };
+        let leaf = self.survey.pairs.first().and_then(|pair| pair.installed.leaf());
+        let leaf_at = |index| change::present_leaf(&self.survey, index);
+        change::change(config, &self.survey, Vec::new(), leaf, &leaf_at, &intent)
+    }
+
+    /// The last snapshot, where nothing has changed since: found out without a lock, for nothing is written then.
+    fn known(&self, session: &Session<'_>, config: &TargetConfig) -> Result<Option<Outcome>, Refusal> {
+        let Some(state) = State::open(session.host)? else { return Ok(None) };
+        let Some(vault) = Vault::open(&state, &config.name)? else { return Ok(None) };
+        let slots = self.survey.slots();
+        let upcoming = engine::upcoming(session.host, &state, &config.name, &slots, self.survey.owner)?;
+        let snapshots = Snapshots::read(&state, &config.name)?;
+        let same = |last: &&Snapshot| {
+            !upcoming.backup_is_new && last.is_of(upcoming.backup, &self.seen) && snapshots.unread.is_empty()
+        };
+        let Some(last) = snapshots.all.last().filter(same) else { return Ok(None) };
+        let stands = !self.seen.sign_off || vault.current()? == Some(upcoming.backup);
+        Ok(stands.then(|| remembered(last, false)))
+    }
+
+    fn told(self, config: &TargetConfig, outcome: Outcome) -> Report {
+        Report { findings: self.findings, ..Report::new(&config.name, outcome) }
+    }
+}
+
+fn judged(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    survey: &Survey,
+) -> Result<(Vec<Finding>, Vec<Listener>), Refusal> {
+    let state = State::open(session.host)?;
+    let committed = survey::committed(state.as_ref(), &config.name)?;
+    let manifest = committed.as_ref().map(|(_, manifest)| manifest);
+    let served = asked::ask(session.host, &survey.probes(), config.policy.probe_timeout);
+    let findings = survey::findings(survey, config, manifest, &served, session.host.now());
+    let tls = served.into_iter().filter(|asked| matches!(asked.probe, Probe::Tls { .. }));
+    Ok((findings, tls.map(|asked| Listener { probe: asked.probe, shown: asked.shown }).collect()))
+}
+
+/// Whether it is good as it is. That another good certificate stands in place of the committed one is no damage: somebody put it there.
+fn wanted(survey: &Survey, findings: &[Finding]) -> bool {
+    let paired = survey.pairs.iter().all(|pair| pair.installed.leaf().is_some_and(|leaf| leaf.paired));
+    let good = |finding: &Finding| !finding.counts() || finding.code == Code::Regression;
+    !survey.pairs.is_empty() && paired && findings.iter().all(good)
+}
+
+fn codes(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|finding| finding.code.name().to_owned()).collect()
+}

@@ -1,0 +1,240 @@
+//! Before and after a vendor's upgrade: what is there is signed off, what the upgrade did is told, and the wanted certificate is put back.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::bench::{Bench, Leaf};
+
+/// A trusted pair that an administrator has put there, and a snapshot of it.
+fn signed_off() -> (Bench, String) {
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    let snapshot = bench.run(&["snapshot"]).ends(0);
+    snapshot.says("web: snapshot 1: this is the wanted state");
+    let good = bench.served();
+    (bench, good)
+}
+
+/// As a package's script or an administrator writes them.
+fn by_hand(bench: &Bench, leaf: &Leaf<'_>) {
+    let (certificate, key) = leaf.make();
+    bench.write("web.pem", &certificate, 0o644);
+    bench.write("web.key", &key, 0o600);
+}
+
+fn vendor() -> Leaf<'static> {
+    Leaf { self_signed: true, common_name: "appliance", ..Leaf::default() }
+}
+
+/// The words for what an upgrade did, as programs read them.
+fn harms(bench: &Bench, more: &[&str]) -> (Vec<String>, Value) {
+    let value = bench.json(&[&["post-upgrade", "--strict"], more].concat());
+    let upgrade = value["results"][0]["upgrade"].as_array().cloned().unwrap_or_default();
+    (upgrade.iter().map(|one| one["harm"].as_str().unwrap().to_owned()).collect(), value)
+}
+
+#[test]
+fn what_reseal_never_installed_is_put_back_too() {
+    let (bench, good) = signed_off();
+    let before = bench.tree();
+    bench.run(&["snapshot"]).ends(0).says("as in snapshot 1");
+    assert!(bench.tree() == before, "nothing has changed, and nothing is written");
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("good");
+    assert!(bench.tree() == before, "nothing is written");
+
+    by_hand(&bench, &vendor());
+    let told = bench.run(&["post-upgrade"]).ends(0);
+    told.says("the upgrade has changed it").says("overwritten").says("appliance (").says("repaired");
+    assert_eq!(bench.served(), good);
+    let (none, _) = harms(&bench, &[]);
+    assert!(none.is_empty(), "{none:?}");
+}
+
+#[test]
+fn each_way_of_an_upgrade_is_told_by_its_name() {
+    let again = |bench: &Bench, good: &str| {
+        assert_eq!(bench.served(), good, "put back");
+        bench.run(&["post-upgrade", "--strict"]).ends(0);
+    };
+    let (bench, good) = signed_off();
+
+    fs::remove_file(bench.path("web.pem")).unwrap();
+    assert_eq!(harms(&bench, &[]).0, ["removed"]);
+    again(&bench, &good);
+
+    fs::set_permissions(bench.path("web.key"), Permissions::from_mode(0o644)).unwrap();
+    let (found, value) = harms(&bench, &[]);
+    assert_eq!(found, ["rights"]);
+    assert!(value["results"][0]["upgrade"][0]["message"].as_str().unwrap().contains("mode 0600"), "{value}");
+    fs::set_permissions(bench.path("web.key"), Permissions::from_mode(0o600)).unwrap();
+
+    by_hand(&bench, &Leaf { days: -1, ..Leaf::default() });
+    assert_eq!(harms(&bench, &[]).0, ["overwritten", "expired"]);
+    again(&bench, &good);
+
+    let der = pem::parse(&good).unwrap().into_contents();
+    fs::write(bench.path("web.pem"), der).unwrap();
+    assert_eq!(harms(&bench, &[]).0, ["format-changed"]);
+    bench.run(&["restore", "web", "1"]).ends(0);
+
+    // The default that was there before the first install.
+    let bench = Bench::new();
+    let default = (bench.served(), fs::read_to_string(bench.path("web.key")).unwrap());
+    bench.installed("good");
+    let good = bench.served();
+    bench.write("web.pem", &default.0, 0o644);
+    bench.write("web.key", &default.1, 0o600);
+    assert_eq!(harms(&bench, &[]).0, ["reverted"]);
+    assert_eq!(bench.served(), good);
+}
+
+/// A second run of an upgrade that was killed half-way takes a snapshot of the damage.
+#[test]
+fn damage_is_kept_and_never_signed_off() {
+    let (bench, good) = signed_off();
+    by_hand(&bench, &vendor());
+    let damaged = bench.served();
+    bench.run(&["snapshot"]).ends(3).says("web: snapshot 2: kept, and not signed off").says("signed itself");
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired");
+    assert_eq!(bench.served(), good);
+    bench.run(&["restore", "web", "2", "--force"]).ends(0);
+    assert_eq!(bench.served(), damaged, "what was there can be had all the same");
+
+    // Another good one is no damage: somebody put it there.
+    let (bench, _) = signed_off();
+    by_hand(&bench, &Leaf { common_name: "renewed by hand", ..Leaf::default() });
+    let renewed = bench.served();
+    bench.run(&["snapshot"]).ends(0).says("this is the wanted state");
+    by_hand(&bench, &vendor());
+    bench.run(&["post-upgrade", "--strict"]).ends(0);
+    assert_eq!(bench.served(), renewed);
+}
+
+#[test]
+fn the_owner_decides_what_is_done() {
+    let (bench, good) = signed_off();
+    bench.configure("[target.policy]\nafter_upgrade = \"report\"\n");
+    by_hand(&bench, &vendor());
+    let damaged = bench.served();
+    let told = bench.run(&["post-upgrade", "--strict"]).ends(3);
+    told.says("overwritten").says("`reseal restore web 1` puts the wanted certificate back");
+    assert_eq!(bench.served(), damaged);
+
+    let from = bench.bring("fresh", &Leaf { common_name: "fresh", ..Leaf::default() });
+    bench.configure(&format!(
+        "[target.source]\nkind = \"import\"\nfrom = [{:?}, {:?}]\n[target.policy]\nafter_upgrade = \"renew\"\n",
+        from.0, from.1
+    ));
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("overwritten");
+    assert_ne!(bench.served(), damaged);
+    assert_ne!(bench.served(), good, "another one was taken");
+}
+
+/// Torn, edited, or written by a later reseal: it counts for nothing, and the backups stand.
+#[test]
+fn a_record_that_cannot_be_read_is_no_reference() {
+    for spoil in [
+        |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec(),
+        |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec())
+                .unwrap()
+                .replace("\"signed_off\":true", "\"signed_off\":false")
+                .into_bytes()
+        },
+        |_: &[u8]| b"\xff\0nonsense\n\n".to_vec(),
+        |_: &[u8]| Vec::new(),
+    ] {
+        let (bench, good) = signed_off();
+        let file = bench.path("state/snapshot/web");
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, spoil(&whole)).unwrap();
+        by_hand(&bench, &vendor());
+        bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired");
+        assert_eq!(bench.served(), good);
+        bench.run(&["snapshot"]).ends(0).says("this is the wanted state");
+    }
+}
+
+#[test]
+fn all_targets_together_have_one_limit() {
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    let root = bench.path(".").display().to_string();
+    let second = format!(
+        "listen = [\"127.0.0.1:1\"]\n[[target]]\nname = \"other\"\nkind = \"files\"\nnames = [\"www.example.org\"]\n\
+         certificate = \"{root}/other.pem\"\nkey = \"{root}/other.key\"\n"
+    );
+    bench.bring("other", &Leaf::default());
+    let server = Server::start(&bench);
+    bench.configure(&second.replace("127.0.0.1:1\"", &format!("127.0.0.1:{}\"", server.port)));
+    bench.run(&["snapshot"]).ends(0);
+    drop(server);
+    let began = Instant::now();
+    let ran = bench.run(&["post-upgrade", "--strict", "--limit", "1", "--up", "60"]).ends(4);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    ran.says("listener-gone").warns("other was not looked at: the 1 s for all targets are over");
+}
+
+/// Restarted by the upgrade, it is not up yet: it has its time, and then it is judged.
+#[test]
+fn a_server_that_comes_up_late_is_waited_for() {
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    let server = Server::start(&bench);
+    let port = server.port;
+    bench.configure(&format!("listen = [\"127.0.0.1:{port}\"]\n"));
+    bench.run(&["snapshot"]).ends(0);
+    drop(server);
+    let late = std::thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            std::thread::sleep(Duration::from_secs(2));
+            Server::at(&bench, port)
+        });
+        let (found, value) = harms(&bench, &["--up", "30"]);
+        assert!(found.is_empty(), "{value}");
+        late.join().unwrap()
+    });
+    drop(late);
+    let (found, _) = harms(&bench, &["--up", "0"]);
+    assert_eq!(found, ["listener-gone"]);
+}
+
+/// OpenSSL's own server with the target's pair.
+struct Server {
+    port: u16,
+    child: std::process::Child,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(bench: &Bench) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::at(bench, port)
+    }
+
+    fn at(bench: &Bench, port: u16) -> Self {
+        let mut command = std::process::Command::new("openssl");
+        command.args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}")]);
+        command.arg("-cert").arg(bench.path("web.pem")).arg("-key").arg(bench.path("web.key"));
+        command
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
+        let server = Self { port, child: command.spawn().unwrap() };
+        let began = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(20), "openssl s_server does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+}
