@@ -15,6 +15,7 @@ pub use self::csr::Csr;
 pub use self::export::{Export, FormWord};
 pub use self::install::Install;
 pub use self::scan::Scan;
+pub use self::secret::{Place, SecretVerb};
 
 mod acme;
 mod backups;
@@ -23,6 +24,7 @@ mod csr;
 mod export;
 mod install;
 mod scan;
+mod secret;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -72,6 +74,17 @@ pub struct Global {
     /// An inherited file descriptor to read the passphrase from
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub passphrase_fd: Option<i32>,
+    /// Remember what a person types here, once it has opened a key, in the kernel's memory for so many minutes: the next run asks nobody
+    #[arg(
+        long,
+        global = true,
+        value_name = "MINUTES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "15",
+        value_parser = secret::minutes()
+    )]
+    pub remember: Option<u64>,
     /// How long to wait while another reseal is at work
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
     pub wait: u32,
@@ -293,6 +306,12 @@ Examples:
         #[command(subcommand)]
         act: AcmeVerb,
     },
+    /// Keep, show and drop the passphrases that reseal needs
+    Secret {
+        /// What to do.
+        #[command(subcommand)]
+        act: SecretVerb,
+    },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,
     /// The server of `demo`, and its reload command.
@@ -332,6 +351,7 @@ impl Verb {
             Self::Adopt { .. } => "adopt",
             Self::Ca { act } => act.word(),
             Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
+            Self::Secret { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -352,6 +372,7 @@ impl Verb {
             | Self::PostUpgrade { .. }
             | Self::Adopt { .. } => true,
             Self::Ca { act } => act.changes(),
+            Self::Secret { act } => act.changes(),
             Self::Acme {
                 act:
                     AcmeVerb::Account {
@@ -463,6 +484,13 @@ mod tests {
             ("ca rekey office --retire --force", "ca rekey"),
             ("ca export office --root 1 --der -o x", "ca export"),
             ("ca export office --root-key x --take-off", "ca export"),
+            ("secret set ca-office --in kernel --minutes 60 --passphrase-file p", "secret set"),
+            ("secret set --dry-run ca-office", "secret set"),
+            ("secret status", "secret status"),
+            ("secret status ca-office source-web --format json", "secret status"),
+            ("secret forget ca-office --in kernel", "secret forget"),
+            ("renew --remember web", "renew"),
+            ("renew --remember=60 web", "renew"),
             ("demo", "demo"),
             ("demo-server /x --reload", "demo-server"),
         ] {
@@ -500,6 +528,13 @@ mod tests {
             "check --passphrase-fd -3",
             "check --passphrase-fd 3 --passphrase-file x",
             "chekc",
+            "secret",
+            "secret set",
+            "secret set ca-office --in drawer",
+            "secret set ca-office --minutes 0",
+            "secret set ca-office --minutes 1441",
+            "secret forget",
+            "renew --remember=0",
             "ca",
             "ca init office",
             "ca init office --permit *.lan",
