@@ -10,4 +10,6 @@ mod odd_files;
 mod outputs;
 mod probes;
 mod prompt;
+#[path = "../support/terminal.rs"]
+mod terminal;
 mod verbs;
