@@ -42,7 +42,7 @@ fn prepare(ground: &Ground, recorder: &Recorder<'_>) {
     // What a service's own hook sees: all of it goes into files that are searched.
     ground.write(
         "hook",
-        "#!/bin/sh\n{ env; echo \"$@\"; cat /proc/$PPID/cmdline; cat; } >> \"${0%/*}/hook.seen\" 2>&1\n",
+        "#!/bin/sh\nhere=${0%/*}\n{ env; echo \"$@\"; cat /proc/$PPID/cmdline $here/state/journal/*; cat; } >> $here/hook.seen 2>&1\n",
         0o755,
     );
     ground.write("bad-hook", "#!/bin/sh\necho it is bad; exit 1\n", 0o755);
@@ -238,7 +238,7 @@ fn no_secret_gets_out() {
             continue;
         }
         for mark in marks.found_in(bytes) {
-            let meant = mark.starts_with("key ") && holds_a_key(&below) && mode & 0o077 == 0;
+            let meant = mark.starts_with("key ") && holds_a_key(&below) && mode % 0o100 == 0;
             held += usize::from(meant);
             if !meant {
                 leaks.push(format!("{below} (mode {mode:04o}): {mark}"));

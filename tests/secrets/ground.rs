@@ -52,7 +52,7 @@ impl Ground {
     pub fn bare() -> Self {
         let ground = Self { dir: TempDir::new().unwrap() };
         ground.write("reseal.toml", "", 0o644);
-        ground.write("pass", &format!("{PASS}\n"), 0o600);
+        ground.write("pass", format!("{PASS}\n"), 0o600);
         ground.write("wrong", "not this one\n", 0o600);
         ground
     }

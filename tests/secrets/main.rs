@@ -4,6 +4,7 @@
 mod canary;
 mod cores;
 mod credential;
+mod descriptor;
 mod ground;
 mod kernel;
 mod keyring;

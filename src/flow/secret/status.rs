@@ -60,7 +60,8 @@ pub struct SourceView {
 
 impl From<Sighting> for SourceView {
     fn from(Sighting { origin, found }: Sighting) -> Self {
-        let (kind, path) = (origin.word(), origin.path().map(PathBuf::from));
+        // Without a directory a credential has a name alone.
+        let (kind, path) = (origin.word(), origin.path().filter(|path| path.is_absolute()).map(PathBuf::from));
         match found {
             Ok(strength) => Self { kind, path, state: "has", strength: Some(strength), why: None },
             Err(Miss::NotAsked) if origin == Origin::Prompt => {

@@ -33,7 +33,7 @@ pub fn shown(views: &[SecretView], view: &View, page: &mut Page) {
             page.note("problem", Paint::Bad, problem);
         }
         for source in &one.sources {
-            self::source(source, page);
+            self::source(&one.label, source, page);
         }
         if one.problem.is_none() && one.needed && one.opens != Some(true) {
             let next = format!("`{} secret set {}`, or another source: docs/secrets.md", view.program, one.label);
@@ -42,14 +42,18 @@ pub fn shown(views: &[SecretView], view: &View, page: &mut Page) {
     }
 }
 
-fn source(source: &SourceView, page: &mut Page) {
+fn source(label: &str, source: &SourceView, page: &mut Page) {
     let paint = match source.state {
         "has" => Paint::Good,
         "locked" | "unusable" => Paint::Warn,
         _ => Paint::Faint,
     };
     page.painted_field(paint, source.kind);
-    let place = source.path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
+    let place = match &source.path {
+        Some(path) => format!("{}: ", path.display()),
+        None if source.kind == "credential" => format!("reseal.{label}: "),
+        None => String::new(),
+    };
     let told = match (&source.strength, &source.why) {
         (Some(strength), _) => format!("has it: {strength}"),
         (None, Some(why)) => why.clone(),
