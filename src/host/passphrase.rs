@@ -25,6 +25,7 @@ use crate::host::Host;
 use crate::sensitive::Sensitive;
 
 pub use self::error::{Miss, PassphraseError};
+use self::keyring::Patience;
 pub use self::keyring::Stored;
 pub use self::look::{Sighting, look};
 
@@ -143,12 +144,13 @@ impl Asking {
 /// Every source with its reason. Where the keyring's is [`Miss::Absent`] it answered and has none; [`Miss::Locked`] and
 /// [`Miss::Unavailable`] say nothing about what it holds.
 pub fn obtain(host: &Host, query: &PassphraseQuery<'_>) -> Result<(Sensitive, Origin), PassphraseError> {
+    let interrupted = || host.interrupted().is_some();
     let around = Around {
         credentials: credentials(),
-        keyring: &keyring::fetch,
+        keyring: &|label, asking| keyring::fetch(label, Patience { asking, interrupted: &interrupted }),
         kernel: &|label| kernel::fetch(&cached(host, label)),
         ask: &|question| prompt::ask(question, host),
-        interrupted: &|| host.interrupted().is_some(),
+        interrupted: &interrupted,
     };
     obtain_from(query, &around)
 }
@@ -177,8 +179,9 @@ pub fn obtain_anew(host: &Host, query: &PassphraseQuery<'_>) -> Result<(Sensitiv
 ///
 /// # Errors
 /// [`Miss::Locked`] or [`Miss::Unavailable`]; then nothing was stored.
-pub fn store(label: &str, secret: &Sensitive, replacing: bool, may_prompt: bool) -> Result<Stored, Miss> {
-    keyring::store(label, secret, replacing, Asking::of(may_prompt))
+pub fn store(host: &Host, label: &str, secret: &Sensitive, replacing: bool, may_prompt: bool) -> Result<Stored, Miss> {
+    let interrupted = || host.interrupted().is_some();
+    keyring::store(label, secret, replacing, Patience { asking: Asking::of(may_prompt), interrupted: &interrupted })
 }
 
 /// Keeps a passphrase in the kernel's keyring of this user for so long, for [`obtain`] to find. It is for records below this
@@ -194,8 +197,9 @@ pub fn cache(host: &Host, label: &str, secret: &Sensitive, lifetime: Duration) -
 ///
 /// # Errors
 /// As [`store`].
-pub fn forget(label: &str, may_prompt: bool) -> Result<bool, Miss> {
-    keyring::forget(label, Asking::of(may_prompt))
+pub fn forget(host: &Host, label: &str, may_prompt: bool) -> Result<bool, Miss> {
+    let interrupted = || host.interrupted().is_some();
+    keyring::forget(label, Patience { asking: Asking::of(may_prompt), interrupted: &interrupted })
 }
 
 /// Removes a passphrase from the kernel's keyring; whether there was one.
@@ -257,6 +261,7 @@ fn obtain_from(query: &PassphraseQuery<'_>, around: &Around<'_>) -> Result<(Sens
     if let Some((_, tried @ Miss::Locked)) = search.tried.iter_mut().find(|(origin, _)| *origin == Origin::Keyring) {
         match (around.keyring)(query.label, Asking::APerson) {
             Ok(secret) => return Ok((secret, Origin::Keyring)),
+            Err(Miss::Interrupted) => return search.end(Origin::Prompt, Err(Miss::Interrupted)),
             Err(miss) => *tried = miss,
         }
     }

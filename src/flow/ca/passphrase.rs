@@ -50,7 +50,7 @@ pub(super) fn store(session: &Session<'_>, ca: &str, secret: &Sensitive, origin:
         return Ok(());
     }
     let refused = |why: &str| Refusal::new(format!("cannot keep the passphrase of the CA {ca} in the keyring: {why}"));
-    match sources::store(&label(ca), secret, false, session.options.secrets.may_prompt) {
+    match sources::store(session.host, &label(ca), secret, false, session.options.secrets.may_prompt) {
         Ok(Stored::New | Stored::Same | Stored::Replaced) => Ok(()),
         // That of a CA whose directory was moved away, or that another user of reseal has.
         Ok(Stored::Differs) => {

@@ -136,7 +136,7 @@ fn verify(need: &Need, secret: &Sensitive, origin: &Origin) -> Result<bool, Refu
 
 fn in_keyring(session: &Session<'_>, need: &Need, secret: &Sensitive) -> Result<Done, Refusal> {
     let options = &session.options;
-    match passphrase::store(&need.label, secret, options.force, options.secrets.may_prompt) {
+    match passphrase::store(session.host, &need.label, secret, options.force, options.secrets.may_prompt) {
         Ok(Stored::New) => Ok(Done::Kept),
         Ok(Stored::Replaced) => Ok(Done::Replaced),
         Ok(Stored::Same) => Ok(Done::Same),
@@ -201,7 +201,7 @@ fn from_keyring(session: &Session<'_>, need: &Need) -> Result<Change, Refusal> {
     if session.options.dry_run {
         return Ok(change(need, Place::Keyring, Done::WouldRemove, verified, Vec::new()));
     }
-    match passphrase::forget(&need.label, session.options.secrets.may_prompt) {
+    match passphrase::forget(session.host, &need.label, session.options.secrets.may_prompt) {
         Ok(removed) => {
             Ok(change(need, Place::Keyring, if removed { Done::Removed } else { Done::None }, verified, Vec::new()))
         }

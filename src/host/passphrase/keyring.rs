@@ -3,9 +3,9 @@
 //! It is spoken to on a thread with a deadline, for a locked keyring may ask a person who is not there. A thread that is late
 //! lives until the program ends; what it brings then is wiped unread.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyring::v1::{Entry, Error};
 
@@ -27,21 +27,35 @@ pub enum Stored {
     Replaced,
 }
 
-/// How long the keyring may take: a person who unlocks it has a minute.
-fn limit(asking: Asking) -> Duration {
-    match asking {
-        Asking::Nobody => Duration::from_secs(3),
-        Asking::APerson => Duration::from_mins(1),
+/// How long somebody waits for the keyring.
+#[derive(Clone, Copy)]
+pub(super) struct Patience<'a> {
+    /// Whether a person may have to unlock it: they have a minute.
+    pub asking: Asking,
+    /// Whether a signal asked to stop.
+    pub interrupted: &'a dyn Fn() -> bool,
+}
+
+impl Patience<'_> {
+    fn limit(self) -> Duration {
+        match self.asking {
+            Asking::Nobody => Duration::from_secs(3),
+            Asking::APerson => Duration::from_mins(1),
+        }
     }
 }
+
+/// How often a signal is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Keeps the passphrase `label`, and reads it back. One that is another is replaced only where `replacing`.
 ///
 /// # Errors
 /// [`Miss::Locked`], [`Miss::Unavailable`]: there is no keyring, or it gives back something else.
-pub(super) fn store(label: &str, secret: &Sensitive, replacing: bool, asking: Asking) -> Result<Stored, Miss> {
+pub(super) fn store(label: &str, secret: &Sensitive, replacing: bool, patience: Patience<'_>) -> Result<Stored, Miss> {
+    let asking = patience.asking;
     let (user, secret) = (label.to_owned(), Sensitive::from(secret.expose().to_vec()));
-    within(limit(asking), move || {
+    within(patience.limit(), patience.interrupted, move || {
         // A new item needs the keyring open that new items go to, whatever is true of old ones.
         let present = match seen(&user, asking).and_then(|()| open_for_new(asking)) {
             Ok(()) => match read(&user) {
@@ -67,9 +81,10 @@ pub(super) fn store(label: &str, secret: &Sensitive, replacing: bool, asking: As
 }
 
 /// The passphrase `label`.
-pub(super) fn fetch(label: &str, asking: Asking) -> Result<Sensitive, Miss> {
+pub(super) fn fetch(label: &str, patience: Patience<'_>) -> Result<Sensitive, Miss> {
+    let asking = patience.asking;
     let user = label.to_owned();
-    within(limit(asking), move || {
+    within(patience.limit(), patience.interrupted, move || {
         seen(&user, asking)?;
         read(&user)
     })
@@ -77,15 +92,17 @@ pub(super) fn fetch(label: &str, asking: Asking) -> Result<Sensitive, Miss> {
 }
 
 /// Whether the passphrase `label` is there, without unlocking or reading anything.
-pub(super) fn look(label: &str) -> Result<(), Miss> {
+pub(super) fn look(label: &str, interrupted: &dyn Fn() -> bool) -> Result<(), Miss> {
     let user = label.to_owned();
-    within(limit(Asking::Nobody), move || seen(&user, Asking::Nobody))
+    let patience = Patience { asking: Asking::Nobody, interrupted };
+    within(patience.limit(), interrupted, move || seen(&user, Asking::Nobody))
 }
 
 /// Removes the passphrase `label`; whether there was one.
-pub(super) fn forget(label: &str, asking: Asking) -> Result<bool, Miss> {
+pub(super) fn forget(label: &str, patience: Patience<'_>) -> Result<bool, Miss> {
+    let asking = patience.asking;
     let user = label.to_owned();
-    let removed = within(limit(asking), move || {
+    let removed = within(patience.limit(), patience.interrupted, move || {
         seen(&user, asking)?;
         entry(&user)?.delete_credential().map_err(|error| miss(&error))
     });
@@ -136,6 +153,7 @@ fn read(user: &str) -> Result<Sensitive, Miss> {
 
 fn within<T: Send + 'static>(
     limit: Duration,
+    interrupted: &dyn Fn() -> bool,
     work: impl FnOnce() -> Result<T, Miss> + Send + 'static,
 ) -> Result<T, Miss> {
     let (sender, receiver) = mpsc::channel();
@@ -143,10 +161,17 @@ fn within<T: Send + 'static>(
         // Nobody hears it after the deadline.
         let _ = sender.send(work());
     })?;
-    match receiver.recv_timeout(limit) {
-        Ok(result) => result,
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(unavailable(&format!("no answer within {limit:?}"))),
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err(unavailable("its library failed")),
+    let end = Instant::now() + limit;
+    loop {
+        match receiver.recv_timeout(LOOK.min(limit)) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Disconnected) => return Err(unavailable("its library failed")),
+            Err(RecvTimeoutError::Timeout) if interrupted() => return Err(Miss::Interrupted),
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= end => {
+                return Err(unavailable(&format!("no answer within {limit:?}")));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
     }
 }
 
@@ -186,21 +211,25 @@ fn unavailable(why: &str) -> Miss {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
     fn a_keyring_that_hangs_is_left_behind() {
         let start = Instant::now();
-        let result: Result<(), Miss> = within(Duration::from_millis(50), || {
+        let result: Result<(), Miss> = within(Duration::from_millis(50), &|| false, || {
             thread::sleep(Duration::from_secs(20));
             Ok(())
         });
         assert_eq!(result.unwrap_err().to_string(), "not available: no answer within 50ms");
         assert!(start.elapsed() < Duration::from_secs(5));
-        let result: Result<(), Miss> = within(Duration::from_secs(9), || panic!("as a test"));
+        let result: Result<(), Miss> = within(Duration::from_secs(9), &|| false, || panic!("as a test"));
         assert_eq!(result.unwrap_err().to_string(), "not available: its library failed");
+        let start = Instant::now();
+        let result: Result<(), Miss> = within(Duration::from_mins(1), &|| true, || {
+            thread::sleep(Duration::from_secs(20));
+            Ok(())
+        });
+        assert!(matches!(result, Err(Miss::Interrupted)) && start.elapsed() < Duration::from_secs(5));
     }
 
     #[test]

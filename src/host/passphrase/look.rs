@@ -38,7 +38,8 @@ pub fn look(host: &Host, query: &PassphraseQuery<'_>) -> Result<Vec<Sighting>, P
     if ends {
         return Ok(seen);
     }
-    let found = kept(query, || keyring::look(query.label)).map(|()| OF_KEYRING.to_owned());
+    let found =
+        kept(query, || keyring::look(query.label, &|| host.interrupted().is_some())).map(|()| OF_KEYRING.to_owned());
     seen.push(Sighting { origin: Origin::Keyring, found });
     let found = kept(query, || kernel::look(&cached(host, query.label))).map(of_kernel);
     seen.push(Sighting { origin: Origin::Kernel, found });

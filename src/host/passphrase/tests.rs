@@ -275,5 +275,8 @@ fn without_a_session_bus_the_keyring_says_so_at_once() {
         "{error}"
     );
     assert!(matches!(error.tried[1].1, Miss::Unavailable { .. }), "{error}");
-    assert!(matches!(store("ca-office", &Sensitive::from(b"x".to_vec()), false, false), Err(Miss::Unavailable { .. })));
+    assert!(matches!(
+        store(&Host::new("/nowhere"), "ca-office", &Sensitive::from(b"x".to_vec()), false, false),
+        Err(Miss::Unavailable { .. })
+    ));
 }
