@@ -1,7 +1,7 @@
 //! The kernel's own keyring, of this machine and this user.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -165,7 +165,7 @@ fn a_kill_leaves_no_key_without_an_end() {
             let mut traced = Command::new("strace");
             traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={call}:signal=KILL:when={at}")]);
             traced.arg(run.get_program()).args(run.get_args()).current_dir(ground.path("")).env_clear();
-            let ended = traced.status().unwrap();
+            let ended = traced.stdout(Stdio::null()).status().unwrap();
             killed += usize::from(!ended.success());
             // What only the killed thread had goes with it; the kernel sweeps a moment later.
             let began = Instant::now();

@@ -32,7 +32,8 @@ pub struct Global {
     /// An inherited file descriptor to read the passphrase from
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub passphrase_fd: Option<i32>,
-    /// Remember what a person types here, once it has opened a key, in the kernel's memory for so many minutes: the next run asks nobody
+    /// Remember what a person types here, once it has opened a key, in the kernel's memory for 15 minutes or so many: the next run
+    /// asks nobody
     #[arg(
         long,
         global = true,

@@ -85,6 +85,7 @@ impl PassphraseError {
     pub fn hint(&self) -> &'static str {
         let locked = self.tried.iter().any(|(_, miss)| matches!(miss, Miss::Locked));
         match self.tried.last() {
+            Some((_, Miss::Interrupted)) => "run it again when there is time for it",
             Some((Origin::File(_), Miss::Exposed { .. })) => "chmod 600, owned by the user who runs reseal",
             Some((Origin::File(_) | Origin::Fd(_), _)) => {
                 "correct the source that was named; no other is tried beside it"

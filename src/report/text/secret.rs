@@ -2,7 +2,7 @@
 
 use crate::flow::secret::{Change, Done, Place, SecretView, SourceView};
 use crate::report::View;
-use crate::report::page::{Page, Paint};
+use crate::report::page::{FIELD, Page, Paint};
 
 pub fn shown(views: &[SecretView], view: &View, page: &mut Page) {
     if views.is_empty() && !view.quiet {
@@ -22,12 +22,12 @@ pub fn shown(views: &[SecretView], view: &View, page: &mut Page) {
         };
         page.put(paint, &what).end();
         if let Some(of) = &one.of {
-            let told = match one.opens {
-                Some(true) => format!("{of}: it does"),
-                Some(false) => format!("{of}: it does NOT"),
-                None => of.clone(),
+            let (paint, name) = match one.opens {
+                Some(true) => (Paint::Faint, "opens"),
+                Some(false) => (Paint::Bad, "opens not"),
+                None => (Paint::Faint, "for"),
             };
-            page.note("opens", Paint::Plain, &told);
+            page.painted_field(paint, name).prose(Paint::Plain, of, FIELD).end();
         }
         if let Some(problem) = &one.problem {
             page.note("problem", Paint::Bad, problem);
@@ -59,10 +59,13 @@ fn source(label: &str, source: &SourceView, page: &mut Page) {
         (None, Some(why)) => why.clone(),
         (None, None) => source.state.to_owned(),
     };
-    page.prose(Paint::Plain, &format!("{place}{told}"), crate::report::page::FIELD).end();
+    page.prose(Paint::Plain, &format!("{place}{told}"), FIELD).end();
 }
 
 pub fn changed(changes: &[Change], view: &View, page: &mut Page) {
+    if view.quiet {
+        return;
+    }
     for one in changes {
         let place = match one.place {
             Place::Keyring => "the keyring",
