@@ -148,6 +148,8 @@ fn target(ground: &Ground, recorder: &mut Recorder<'_>) {
     ] {
         recorder.run(line);
     }
+    recorder.run_killed("install web --cert marked.crt --key marked.key --force");
+    recorder.run("recover");
     // A change that fails is undone, with all that is told of it.
     let config = fs::read_to_string(ground.path("reseal.toml")).unwrap();
     ground.write("reseal.toml", config.replace("hook\", \"reload\"", "bad-hook\", \"reload\""), 0o644);

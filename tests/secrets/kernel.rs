@@ -101,6 +101,30 @@ fn a_key_ends_by_itself_and_is_its_owners_alone() {
     }
 }
 
+/// What opens nothing here can be tried on nothing: it is typed twice instead.
+#[test]
+fn a_person_types_once_what_can_be_tried_and_twice_what_cannot() {
+    let Some(Cached(ground)) = &cached() else { return };
+    let mut terminal = Terminal::new(&ground.at_terminal("secret set ca-office --in kernel --minutes 5"));
+    terminal.asks("Passphrase for ca-office: ", &format!("{PASS}\n"));
+    let (code, shown) = terminal.ends();
+    assert!(code == Some(0) && shown.contains("kept in the kernel keyring for 5 minutes"), "{shown}");
+    assert!(!shown.contains("once more") && !shown.contains(PASS), "{shown}");
+
+    let mut terminal = Terminal::new(&ground.at_terminal("secret set ca-later --in kernel"));
+    terminal.asks("Passphrase for ca-later: ", "one\n");
+    terminal.asks("The same once more: ", "another\n");
+    let (code, shown) = terminal.ends();
+    assert!(code == Some(4) && shown.contains("the two were not the same"), "{shown}");
+
+    let mut terminal = Terminal::new(&ground.at_terminal("ca init later --permit example.org --remember"));
+    terminal.asks("Passphrase for ca-later: ", "one\n");
+    terminal.asks("The same once more: ", "one\n");
+    assert_eq!(terminal.ends().0, Some(0));
+    ground.run("ca crl later").ends(0);
+    ground.run("secret forget ca-later --in kernel").ends(0).says(&["removed"]);
+}
+
 /// Two state directories, each with a CA of the same name: what opens one is not offered to the other.
 #[test]
 fn each_state_directory_has_its_own() {

@@ -29,6 +29,23 @@ impl<'a> Recorder<'a> {
         self.recorded(line, |command| session.enter(command));
     }
 
+    /// Kills it by the first rename that puts something in place, and keeps what its records hold then.
+    pub fn run_killed(&mut self, line: &str) {
+        let run = self.ground.command(&format!("{line} -v"));
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-qq", "-v", "-s", "1000000", "-o", "killed.trace", "-e", "trace=execve,renameat2"]);
+        traced.args(["-e", "inject=renameat2:signal=KILL:when=2"]);
+        traced.arg(run.get_program()).args(run.get_args()).current_dir(self.ground.path("")).env_clear();
+        let ran = timed(traced.stdin(Stdio::null()));
+        let journal = self.ground.tree("state/journal");
+        assert!(ran.code.is_none() && !journal.is_empty(), "it was not killed in the middle: {ran:#?}");
+        for (path, _, bytes) in journal {
+            self.records.push((format!("`{line}`, killed: {}", path.display()), bytes));
+        }
+        let trace = fs::read(self.ground.path("killed.trace")).unwrap();
+        self.keep(line, "text, killed", ran, trace);
+    }
+
     fn recorded(&mut self, line: &str, enter: impl Fn(Command) -> Command) {
         for format in ["text -v", "json -v"] {
             let trace = tempfile::NamedTempFile::new().unwrap();
