@@ -16,7 +16,7 @@ fn a_dry_renewal_issues_nothing_and_needs_no_passphrase() {
     let passphrase = world.path("passphrase");
     fs::write(&passphrase, "correct horse\n").unwrap();
     fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
-    let secrets = Secrets { file: Some(passphrase), descriptor: None, may_prompt: false };
+    let secrets = Secrets { file: Some(passphrase), descriptor: None, may_prompt: false, remember: None };
     let options = Options { secrets, ..Options::default() };
     world.with(&world.host(), options.clone(), |session| {
         let permitted = vec!["localhost".parse().unwrap()];

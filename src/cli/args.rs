@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::outcome::Exit;
 use crate::report::nagios::Threshold;
@@ -13,18 +13,22 @@ pub use self::backups::{BackupsVerb, Prune};
 pub use self::ca::CaVerb;
 pub use self::csr::Csr;
 pub use self::export::{Export, FormWord};
+pub use self::global::{Colour, Format, Global};
 pub use self::install::Install;
 pub use self::key_type::KeyType;
 pub use self::scan::Scan;
+pub use self::secret::{Place, SecretVerb};
 
 mod acme;
 mod backups;
 mod ca;
 mod csr;
 mod export;
+mod global;
 mod install;
 mod key_type;
 mod scan;
+mod secret;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -44,76 +48,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
-}
-
-/// What holds for every verb.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Everywhere")]
-pub struct Global {
-    /// The configuration [default: /etc/reseal/reseal.toml, or a user's own]
-    #[arg(long, global = true, value_name = "FILE", env = "RESEAL_CONFIG", hide_env = false)]
-    pub config: Option<PathBuf>,
-    /// Where backups, journal and ledger are, instead of what the configuration says
-    #[arg(long, global = true, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
-    /// For people, or for programs (docs/json.md; the last four are for `check`: docs/monitoring.md)
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
-    pub format: Format,
-    /// Show what would be done, and change nothing
-    #[arg(long, global = true)]
-    pub dry_run: bool,
-    /// Do what would be refused: an expired certificate, missing names, an older generation that has ended
-    #[arg(long, global = true)]
-    pub force: bool,
-    /// Never ask a person for anything
-    #[arg(long, short = 'n', global = true)]
-    pub non_interactive: bool,
-    /// A file with the passphrase of an encrypted key, readable by its owner alone
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_fd")]
-    pub passphrase_file: Option<PathBuf>,
-    /// An inherited file descriptor to read the passphrase from
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
-    pub passphrase_fd: Option<i32>,
-    /// How long to wait while another reseal is at work
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
-    pub wait: u32,
-    /// Say nothing while all is well
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Tell every act on standard error
-    #[arg(long, short, global = true)]
-    pub verbose: bool,
-    /// Colours; `auto`: on a terminal, unless `NO_COLOR` is set
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
-    pub color: Colour,
-}
-
-/// How results are written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One JSON object on standard output.
-    Json,
-    /// A JSON object a line, one for each subject: for `check`, and for `scan` as it is found.
-    Jsonl,
-    /// For spreadsheets.
-    Csv,
-    /// For Nagios and Icinga, with their exit codes 0, 1, 2, 3.
-    Nagios,
-    /// For the textfile collector of Prometheus.
-    Prometheus,
-}
-
-/// When colours are used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Colour {
-    /// On a terminal.
-    Auto,
-    /// Everywhere.
-    Always,
-    /// Nowhere.
-    Never,
 }
 
 /// What to do.
@@ -310,6 +244,12 @@ Examples:
         #[command(subcommand)]
         act: AcmeVerb,
     },
+    /// Keep, show and drop the passphrases that reseal needs
+    Secret {
+        /// What to do.
+        #[command(subcommand)]
+        act: SecretVerb,
+    },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,
     /// The server of `demo`, and its reload command.
@@ -350,6 +290,7 @@ impl Verb {
             Self::Adopt { .. } => "adopt",
             Self::Ca { act } => act.word(),
             Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
+            Self::Secret { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -371,6 +312,7 @@ impl Verb {
             | Self::PostUpgrade { .. }
             | Self::Adopt { .. } => true,
             Self::Ca { act } => act.changes(),
+            Self::Secret { act } => act.changes(),
             Self::Acme {
                 act:
                     AcmeVerb::Account {
@@ -483,6 +425,13 @@ mod tests {
             ("ca rekey office --retire --force", "ca rekey"),
             ("ca export office --root 1 --der -o x", "ca export"),
             ("ca export office --root-key x --take-off", "ca export"),
+            ("secret set ca-office --in kernel --minutes 60 --passphrase-file p", "secret set"),
+            ("secret set --dry-run ca-office", "secret set"),
+            ("secret status", "secret status"),
+            ("secret status ca-office source-web --format json", "secret status"),
+            ("secret forget ca-office --in kernel", "secret forget"),
+            ("renew --remember web", "renew"),
+            ("renew --remember=60 web", "renew"),
             ("demo", "demo"),
             ("demo-server /x --reload", "demo-server"),
         ] {
@@ -520,6 +469,13 @@ mod tests {
             "check --passphrase-fd -3",
             "check --passphrase-fd 3 --passphrase-file x",
             "chekc",
+            "secret",
+            "secret set",
+            "secret set ca-office --in drawer",
+            "secret set ca-office --minutes 0",
+            "secret set ca-office --minutes 1441",
+            "secret forget",
+            "renew --remember=0",
             "ca",
             "ca init office",
             "ca init office --permit *.lan",

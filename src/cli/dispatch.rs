@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, KeyType, Verb};
+use super::args::{
+    AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, KeyType, Place, SecretVerb, Verb,
+};
 use super::request::Request;
 use super::telling::unwritten;
 use crate::assess::Finding;
@@ -14,7 +16,7 @@ use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
     self, Refusal, Report, Session, acme, adopt, backups, ca, check, csr, export, init, install, post_upgrade,
-    recorded, recover, renew, restore, snapshot, status,
+    recorded, recover, renew, restore, secret, snapshot, status,
 };
 use crate::host::passphrase::Explicit;
 use crate::host::publish::{Kind, publish, same_file};
@@ -67,6 +69,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
             BackupsVerb::Prune(prune) => all(&prune.names),
         },
         Verb::Prune(prune) => all(&prune.names),
+        Verb::Secret { act } => act.labels().iter().try_for_each(|label| secret::known(session, label)),
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
         | Verb::Report { .. }
@@ -144,6 +147,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
         Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),
+        Verb::Secret { act } => passphrase(session, act),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }
@@ -304,6 +308,37 @@ fn account(session: &mut Session<'_>, act: &AccountVerb) -> Told {
         AccountVerb::Deactivate { name } => vec![acme::deactivate(session, name)?],
     };
     Ok((Exit::Good, Body::Accounts(accounts)))
+}
+
+fn passphrase(session: &Session<'_>, act: &SecretVerb) -> Told {
+    match act {
+        SecretVerb::Set { place: Place::Keyring, minutes: Some(_), .. } => {
+            let hint = "leave it out, or add `--in kernel`".to_owned();
+            Err(Failure::usage("--minutes means something with --in kernel", Some(hint)))
+        }
+        SecretVerb::Set { label, place, minutes } => {
+            let kept = match place {
+                Place::Keyring => secret::Kept::Keyring,
+                Place::Kernel => {
+                    let lifetime = minutes.map_or(ca::REMEMBERED, |minutes| Duration::from_secs(minutes * 60));
+                    secret::Kept::Kernel(lifetime)
+                }
+            };
+            Ok((Exit::Good, Body::Kept(vec![secret::set(session, label, kept)?])))
+        }
+        SecretVerb::Status { labels } => {
+            let views = secret::status(session, labels)?;
+            let exit = if views.iter().all(secret::SecretView::good) { Exit::Good } else { Exit::Findings };
+            Ok((exit, Body::Secrets(views)))
+        }
+        SecretVerb::Forget { label, place } => {
+            let only = place.map(|place| match place {
+                Place::Keyring => secret::Place::Keyring,
+                Place::Kernel => secret::Place::Kernel,
+            });
+            Ok((Exit::Good, Body::Kept(secret::forget(session, label, only)?)))
+        }
+    }
 }
 
 /// What was found is the page's matter and not that of the run, whose work it is to write it.

@@ -118,9 +118,12 @@ fn need(verb: &Verb, global: &Global) -> Need {
         {
             Need::IfMine
         }
-        Verb::Check { .. } | Verb::Report { .. } | Verb::History { .. } | Verb::Ca { .. } | Verb::Acme { .. } => {
-            Need::IfThere
-        }
+        Verb::Check { .. }
+        | Verb::Report { .. }
+        | Verb::History { .. }
+        | Verb::Ca { .. }
+        | Verb::Acme { .. }
+        | Verb::Secret { .. } => Need::IfThere,
         Verb::Scan(_) | Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
@@ -234,5 +237,6 @@ pub fn secrets(global: &Global) -> Secrets {
         file: global.passphrase_file.clone(),
         descriptor: global.passphrase_fd,
         may_prompt: !global.non_interactive,
+        remember: global.remember.map(|minutes| Duration::from_secs(minutes * 60)),
     }
 }

@@ -103,7 +103,7 @@ fn binding(session: &Session<'_>, wanted: &Create) -> Result<Option<Binding>, Re
     let Some(id) = &wanted.binding else { return Ok(None) };
     let query = PassphraseQuery {
         explicit: wanted.binding_key.clone(),
-        keyring: None,
+        kept: false,
         may_prompt: session.options.secrets.may_prompt,
         ..PassphraseQuery::new("acme-eab")
     };

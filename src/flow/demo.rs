@@ -283,7 +283,10 @@ impl Play<'_> {
 
     fn options(&self) -> Options {
         let file = Some(self.stage.scratch.path().join("passphrase"));
-        Options { secrets: Secrets { file, descriptor: None, may_prompt: false }, ..self.options.clone() }
+        Options {
+            secrets: Secrets { file, descriptor: None, may_prompt: false, remember: None },
+            ..self.options.clone()
+        }
     }
 
     fn scene(

@@ -14,7 +14,7 @@ use crate::cert::{Certificate, Chain, PrivateKey};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::vault::Vault;
-use crate::host::passphrase::{self, Explicit, PassphraseQuery};
+use crate::host::passphrase::{self, PassphraseQuery};
 use crate::host::state::State;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
@@ -200,16 +200,15 @@ fn named(session: &Session<'_>) -> Result<Option<Sensitive>, Refusal> {
 /// The passphrase of a store, which somebody may be asked for.
 fn needed(session: &Session<'_>, of: &str) -> Result<Sensitive, Refusal> {
     let secrets = &session.options.secrets;
-    let explicit = secrets.file.clone().map(Explicit::File).or_else(|| secrets.descriptor.map(Explicit::Fd));
-    let asked = PassphraseQuery {
-        explicit,
-        keyring: None,
+    // A mistyped one would lock its owner out.
+    let query = PassphraseQuery {
+        explicit: secrets.explicit(),
+        kept: false,
+        new: true,
         may_prompt: secrets.may_prompt,
         of: Some(of),
         ..PassphraseQuery::new("export")
     };
-    // A mistyped one would lock its owner out.
-    let query = PassphraseQuery { confirm: true, ..asked };
     match passphrase::obtain(session.host, &query) {
         Ok((secret, _)) => Ok(secret),
         Err(error) => Err(Refusal::with(explain(&error), Some(error.hint().to_owned()))),

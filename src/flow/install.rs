@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use super::change::{self, Intent};
+use super::obtain::Way;
 use super::survey::{self, Survey};
 use super::{Options, Refusal, Report, Session, csr, obtain};
 use crate::assess::date;
@@ -65,7 +66,7 @@ fn prepare(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Result
         Inputs::Whole(files) => {
             let kept = if session.options.keep_key { keys_in_place(&survey) } else { Vec::new() };
             let Options { alias, secrets, .. } = &session.options;
-            obtain::from_files(session.host, files, kept, alias.as_deref(), secrets)?
+            obtain::from_files(session.host, files, kept, alias.as_deref(), &Way::Typed(secrets))?
         }
         Inputs::Answer(files) => {
             let parts = files.iter().map(|path| obtain::read(session.host, path)).collect::<Result<_, _>>()?;

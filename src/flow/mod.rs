@@ -25,6 +25,7 @@ pub mod recover;
 pub mod renew;
 pub mod restore;
 pub mod scan;
+pub mod secret;
 mod sent;
 mod shared;
 pub mod snapshot;
@@ -42,6 +43,7 @@ use crate::config::{Config, TargetConfig};
 use crate::engine::{Engine, EngineError, Recovered, When};
 use crate::event::Listener;
 use crate::host::Host;
+use crate::host::passphrase::Explicit;
 use crate::outcome::{Exit, Outcome, explain};
 use preview::Plan;
 
@@ -99,6 +101,16 @@ pub struct Secrets {
     pub descriptor: Option<i32>,
     /// A person may be asked.
     pub may_prompt: bool,
+    /// How long the kernel keeps what a person types; none: not at all.
+    pub remember: Option<Duration>,
+}
+
+impl Secrets {
+    /// The one place that the command line names.
+    fn explicit(&self) -> Option<Explicit> {
+        let file = self.file.clone().map(Explicit::File);
+        self.descriptor.map(Explicit::Fd).or(file)
+    }
 }
 
 /// How a verb ended for one target.

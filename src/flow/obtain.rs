@@ -12,7 +12,7 @@ use crate::config::{SourceConfig, TargetConfig};
 use crate::event::Event;
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
-use crate::host::passphrase::{self, Explicit, PassphraseQuery};
+use crate::host::passphrase::{self, Explicit, Miss, PassphraseQuery};
 use crate::host::state::State;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
@@ -21,6 +21,7 @@ use crate::source::import::{self, ImportError, Imported, Part};
 use crate::source::local_ca::{Authority, CaError};
 
 /// Reads a bundle out of files in any packing; `alias` names the entry of a store; `extra` are bytes that are at hand already, such as the key that stays.
+/// `way` is where the passphrase comes from, if one is needed.
 ///
 /// # Errors
 /// A file cannot be read, there is no passphrase, or what the files hold is no bundle.
@@ -29,22 +30,37 @@ pub fn from_files(
     paths: &[PathBuf],
     extra: Vec<Part>,
     alias: Option<&str>,
-    secrets: &Secrets,
+    way: &Way<'_>,
 ) -> Result<Imported, Refusal> {
     let mut parts: Vec<Part> = paths.iter().map(|path| read(host, path)).collect::<Result<_, _>>()?;
     parts.extend(extra);
     match import::bundle_of(&parts, None, alias) {
         // Only a key that turns out to be encrypted is worth a search for its passphrase.
         Err(error) if error.wants_passphrase() => {
-            let part = if let ImportError::Block { part, .. } = &error { part.clone() } else { "the key".to_owned() };
-            let passphrase = key_passphrase(host, &part, secrets).map_err(|missing| {
-                let way = "name a file with the passphrase: `--passphrase-file FILE`, or `passphrase_file` in the source of the target";
-                missing.unwrap_or_else(|| Refusal::from(error).hint(way))
-            })?;
+            let passphrase = key_passphrase(host, error, way)?;
             import::bundle_of(&parts, Some(&passphrase), alias).map_err(Refusal::from)
         }
         other => other.map_err(Refusal::from),
     }
+}
+
+/// Where the passphrase of an encrypted key that is imported comes from.
+pub enum Way<'a> {
+    /// From what the command line names, or from a person.
+    Typed(&'a Secrets),
+    /// Of a target's source, which nobody attends: the file of its configuration, else the sources that ask nobody.
+    Unattended {
+        /// The target.
+        target: &'a str,
+        /// The file.
+        file: Option<&'a Path>,
+    },
+}
+
+/// By what name the passphrase of a target's own source is known to every source of passphrases.
+#[must_use]
+pub fn label(target: &str) -> String {
+    format!("source-{target}")
 }
 
 pub(super) fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
@@ -55,17 +71,45 @@ pub(super) fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
     }
 }
 
-/// The passphrase of an encrypted key that is imported: from what was named, or from a person. `Err(None)`: there is no way to
-/// get one.
-fn key_passphrase(host: &Host, of: &str, secrets: &Secrets) -> Result<Sensitive, Option<Refusal>> {
-    if secrets.file.is_none() && secrets.descriptor.is_none() && !secrets.may_prompt {
-        return Err(None);
-    }
-    let query = PassphraseQuery { keyring: None, of: Some(of), ..query("import", secrets) };
-    match passphrase::obtain(host, &query) {
-        Ok((secret, _)) => Ok(secret),
-        Err(error) => Err(Some(Refusal::with(explain(&error), Some(error.hint().to_owned())))),
-    }
+fn key_passphrase(host: &Host, wanting: ImportError, way: &Way<'_>) -> Result<Sensitive, Refusal> {
+    let of = if let ImportError::Block { part, .. } = &wanting { part.clone() } else { "the key".to_owned() };
+    let (label, missing) = match way {
+        Way::Typed(_) => ("import".to_owned(), "name a file with the passphrase: `--passphrase-file FILE`".to_owned()),
+        Way::Unattended { target, .. } => {
+            let label = label(target);
+            let hint = format!(
+                "name a file with the passphrase as `passphrase_file` in the source of the target; or give it as the systemd \
+                 credential reseal.{label}, or in the keyring (`reseal secret set {label}`)"
+            );
+            (label, hint)
+        }
+    };
+    let query = match way {
+        Way::Typed(secrets) => PassphraseQuery {
+            explicit: secrets.explicit(),
+            may_prompt: secrets.may_prompt,
+            kept: false,
+            of: Some(&of),
+            ..PassphraseQuery::new(&label)
+        },
+        Way::Unattended { file, .. } => {
+            let explicit = file.map(|path| Explicit::File(path.to_owned()));
+            PassphraseQuery { explicit, of: Some(&of), ..PassphraseQuery::new(&label) }
+        }
+    };
+    passphrase::obtain(host, &query).map(|(secret, _)| secret).map_err(|error| {
+        let tried_all = query.explicit.is_none() && !query.may_prompt;
+        let given = error
+            .tried
+            .iter()
+            .any(|(_, miss)| !matches!(miss, Miss::Absent | Miss::NotAsked | Miss::Unavailable { .. }));
+        match (tried_all, given) {
+            // Where no source is set up, what is told is the key that wants one.
+            (true, false) => Refusal::from(wanting).hint(missing),
+            (true, true) => Refusal::new(error.to_string()).hint(missing),
+            (false, _) => Refusal::with(explain(&error), Some(error.hint().to_owned())),
+        }
+    })
 }
 
 /// The passphrase that the command line names, for whoever asks nobody.
@@ -76,18 +120,11 @@ pub fn named_passphrase(host: &Host, secrets: &Secrets) -> Result<Option<Sensiti
     if secrets.file.is_none() && secrets.descriptor.is_none() {
         return Ok(None);
     }
-    let query = PassphraseQuery { keyring: None, may_prompt: false, ..query("import", secrets) };
+    let query = PassphraseQuery { explicit: secrets.explicit(), kept: false, ..PassphraseQuery::new("import") };
     match passphrase::obtain(host, &query) {
         Ok((secret, _)) => Ok(Some(secret)),
         Err(error) => Err(Refusal::with(explain(&error), Some(error.hint().to_owned()))),
     }
-}
-
-/// A question for a passphrase in the order of the secret sources.
-fn query<'l>(label: &'l str, secrets: &Secrets) -> PassphraseQuery<'l> {
-    let file = secrets.file.clone().map(Explicit::File);
-    let explicit = file.or_else(|| secrets.descriptor.map(Explicit::Fd));
-    PassphraseQuery { explicit, may_prompt: secrets.may_prompt, ..PassphraseQuery::new(label) }
 }
 
 /// That the CA or the account of a target's source is not there: told before the certificate is due.
@@ -158,8 +195,8 @@ pub fn from_source(
         SourceConfig::Acme(source) => super::acme::obtain(session, config, source, kind, keep, in_place),
         SourceConfig::Import { from, passphrase_file, alias } => {
             session.listener.hear(&Event::Obtaining { source: "import".to_owned() });
-            let secrets = Secrets { file: passphrase_file.clone(), descriptor: None, may_prompt: false };
-            Ok(from_files(session.host, from, Vec::new(), alias.as_deref(), &secrets)?.bundle)
+            let way = Way::Unattended { target: &config.name, file: passphrase_file.as_deref() };
+            Ok(from_files(session.host, from, Vec::new(), alias.as_deref(), &way)?.bundle)
         }
     }
 }

@@ -1,27 +1,33 @@
-//! Where the passphrase of a local CA comes from: the first of an ordered list of sources that has it.
+//! Where a passphrase comes from: the first of an ordered list of sources that has it.
 //!
 //! An argument or an environment variable is no source: both can be read by others while the program runs, and get into
 //! shell histories and crash reports.
 
+mod error;
+mod file;
+#[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(not(target_os = "linux"))]
+#[path = "passphrase/no_kernel.rs"]
+mod kernel;
 mod keyring;
+mod look;
 mod prompt;
+#[cfg(target_os = "linux")]
+mod service;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, IsTerminal, Read};
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rustix::fs::{Mode, OFlags};
-use rustix::process::geteuid;
-use zeroize::Zeroizing;
 
 use crate::host::Host;
 use crate::sensitive::Sensitive;
 
-pub use self::keyring::store;
+pub use self::error::{Miss, PassphraseError};
+use self::keyring::Patience;
+pub use self::keyring::Stored;
+pub use self::look::{Sighting, look};
 
 /// A wish for one passphrase, and the ways in which it may be got.
 #[derive(Clone, Debug)]
@@ -32,19 +38,20 @@ pub struct PassphraseQuery<'a> {
     pub of: Option<&'a str>,
     /// Where the user says that it is. Nothing else is tried then: a passphrase from elsewhere would not be the one meant.
     pub explicit: Option<Explicit>,
-    /// Whether a person may be asked.
+    /// Whether a person may be asked: at the terminal, or by a keyring that is locked.
     pub may_prompt: bool,
-    /// Whether a person must type it twice, as for a new one.
-    pub confirm: bool,
-    /// How long the system's keyring may take, which may itself be asking a person; `None` leaves it out.
-    pub keyring: Option<Duration>,
+    /// Whether it is a new one. Then a person types it twice, and the kernel's keyring is not asked: what is made today must not
+    /// depend on a copy that is gone in a quarter of an hour.
+    pub new: bool,
+    /// Whether it is one of those that are kept: without, neither keyring is asked.
+    pub kept: bool,
 }
 
 impl<'a> PassphraseQuery<'a> {
-    /// Without a person: the systemd credential, then the keyring within [`KEYRING_LIMIT`].
+    /// Without a person: the systemd credential, the keyring, the kernel's keyring.
     #[must_use]
     pub fn new(label: &'a str) -> Self {
-        Self { label, of: None, explicit: None, may_prompt: false, confirm: false, keyring: Some(KEYRING_LIMIT) }
+        Self { label, of: None, explicit: None, may_prompt: false, new: false, kept: true }
     }
 }
 
@@ -68,8 +75,34 @@ pub enum Origin {
     Credential(PathBuf),
     /// The keyring of the desktop or the system.
     Keyring,
+    /// The kernel's keyring of this user, a cache.
+    Kernel,
     /// A person at the terminal.
     Prompt,
+}
+
+impl Origin {
+    /// Its kind in one word, for programs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::Fd(_) => "descriptor",
+            Self::Credential(_) => "credential",
+            Self::Keyring => "keyring",
+            Self::Kernel => "kernel",
+            Self::Prompt => "prompt",
+        }
+    }
+
+    /// Its place, where it is a file.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Credential(path) => Some(path),
+            Self::Fd(_) | Self::Keyring | Self::Kernel | Self::Prompt => None,
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -79,122 +112,120 @@ impl fmt::Display for Origin {
             Self::Fd(number) => write!(out, "descriptor {number}"),
             Self::Credential(path) => write!(out, "systemd credential {}", path.display()),
             Self::Keyring => out.write_str("keyring"),
+            Self::Kernel => out.write_str("kernel keyring"),
             Self::Prompt => out.write_str("prompt"),
         }
     }
 }
 
-/// Why a source gave nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum Miss {
-    /// The source works, and does not have it.
-    #[error("it has none")]
-    Absent,
-    /// The source is not there: not set up, not running, not unlocked.
-    #[error("not available: {why}")]
-    Unavailable {
-        /// What it says.
-        why: String,
-    },
-    /// It was not wanted.
-    #[error("not asked")]
-    NotAsked,
-    /// It cannot be read.
-    #[error("{0}")]
-    Read(#[from] io::Error),
-    /// It is a directory, a device, a terminal or the like.
-    #[error("it is not a regular file")]
-    NotAFile,
-    /// Others than its owner could know it.
-    #[error("others can read or change it (owner {uid}, mode {mode:04o})")]
-    Exposed {
-        /// Its owner.
-        uid: u32,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It holds more than a passphrase.
-    #[error("it is longer than {MOST_BYTES} bytes")]
-    TooLong,
-    /// It holds nothing.
-    #[error("it is empty")]
-    Empty,
-    /// It was typed differently the second time.
-    #[error("the two were not the same")]
-    Mismatch,
-    /// A signal came while a person was asked.
-    #[error("a signal asked to stop")]
-    Interrupted,
+/// Whether a keyring may have a person unlock it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asking {
+    /// It may not: one that is locked says so.
+    Nobody,
+    /// It may, and the person has a minute.
+    APerson,
 }
 
-/// No source gave the passphrase.
-#[derive(Debug)]
-pub struct PassphraseError {
-    /// What it is for.
-    pub label: String,
-    /// Every source in the order of trial, and why it gave nothing.
-    pub tried: Vec<(Origin, Miss)>,
-}
-
-impl PassphraseError {
-    /// What to do.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self.tried.last() {
-            Some((Origin::File(_), Miss::Exposed { .. })) => "chmod 600, owned by the user who runs reseal",
-            Some((Origin::File(_) | Origin::Fd(_), _)) => {
-                "correct the source that was named; no other is tried beside it"
-            }
-            Some((Origin::Prompt, Miss::Mismatch)) => "try again",
-            Some((Origin::Credential(_) | Origin::Keyring | Origin::Prompt, _)) => {
-                "name a file or a descriptor (`--passphrase-file`, `--passphrase-fd`), load a systemd credential, or run it on a terminal"
-            }
-            None => "use letters, digits, '-', '_' and '.' in the name, and begin with a letter or a digit",
-        }
+impl Asking {
+    fn of(may_prompt: bool) -> Self {
+        if may_prompt { Self::APerson } else { Self::Nobody }
     }
 }
-
-impl fmt::Display for PassphraseError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.tried.is_empty() {
-            return write!(out, "{:?} cannot be the name of a passphrase", self.label);
-        }
-        write!(out, "no passphrase for {}", self.label)?;
-        for (index, (origin, miss)) in self.tried.iter().enumerate() {
-            write!(out, "{}{origin}: {miss}", if index == 0 { ": " } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for PassphraseError {}
-
-/// How long the keyring may take when nobody is there to answer it.
-pub const KEYRING_LIMIT: Duration = Duration::from_secs(3);
 
 /// Gets the passphrase: from where the user says; else from the systemd credential `reseal.<label>`, the keyring (service
-/// `reseal`, user `<label>`), a person, in this order.
+/// `reseal`, user `<label>`), the kernel's keyring, a person, in this order. A keyring that is locked is unlocked by a person only
+/// when no source has it that asks nobody.
 ///
 /// A credential that is there but cannot be used ends the search, as a named source does. One trailing line break is no part of the
 /// passphrase.
 ///
 /// # Errors
-/// Every source with its reason. Where the keyring's is [`Miss::Absent`] it answered and has none; [`Miss::Unavailable`] says
-/// nothing about what it holds.
+/// Every source with its reason. Where the keyring's is [`Miss::Absent`] it answered and has none; [`Miss::Locked`] and
+/// [`Miss::Unavailable`] say nothing about what it holds.
 pub fn obtain(host: &Host, query: &PassphraseQuery<'_>) -> Result<(Sensitive, Origin), PassphraseError> {
+    let interrupted = || host.interrupted().is_some();
     let around = Around {
-        credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-        keyring: &keyring::fetch,
+        credentials: credentials(),
+        keyring: &|label, asking| keyring::fetch(label, Patience { asking, interrupted: &interrupted }),
+        kernel: &|label| kernel::fetch(&cached(host, label)),
         ask: &|question| prompt::ask(question, host),
+        interrupted: &interrupted,
     };
     obtain_from(query, &around)
+}
+
+/// Gets a passphrase from where the user says, or from a person, and from nowhere else: that which is to be kept somewhere.
+///
+/// # Errors
+/// As [`obtain`].
+pub fn obtain_anew(host: &Host, query: &PassphraseQuery<'_>) -> Result<(Sensitive, Origin), PassphraseError> {
+    let search = Search { label: query.label, tried: Vec::new() };
+    match &query.explicit {
+        _ if !is_label(query.label) => Err(search.give_up()),
+        Some(explicit) => {
+            let (origin, result) = named(explicit, &|| host.interrupted().is_some());
+            search.end(origin, result)
+        }
+        None if query.may_prompt => {
+            search.end(Origin::Prompt, ask_once_or_twice(query, &|question| prompt::ask(question, host)))
+        }
+        None => search.end(Origin::Prompt, Err(Miss::NotAsked)),
+    }
+}
+
+/// Keeps a passphrase in the keyring, for [`obtain`] to find, and reads it back. One that is another is replaced only where
+/// `replacing`: it may be the last copy of what opens a key elsewhere.
+///
+/// # Errors
+/// [`Miss::Locked`] or [`Miss::Unavailable`]; then nothing was stored.
+pub fn store(host: &Host, label: &str, secret: &Sensitive, replacing: bool, may_prompt: bool) -> Result<Stored, Miss> {
+    let interrupted = || host.interrupted().is_some();
+    keyring::store(label, secret, replacing, Patience { asking: Asking::of(may_prompt), interrupted: &interrupted })
+}
+
+/// Keeps a passphrase in the kernel's keyring of this user for so long, for [`obtain`] to find. It is for records below this
+/// host's state directory alone, since another may have a CA of the same name.
+///
+/// # Errors
+/// [`Miss::Unavailable`]: there is none, or it is not permitted.
+pub fn cache(host: &Host, label: &str, secret: &Sensitive, lifetime: Duration) -> Result<(), Miss> {
+    kernel::keep(&cached(host, label), secret, lifetime)
+}
+
+/// Removes a passphrase from the keyring; whether there was one.
+///
+/// # Errors
+/// As [`store`].
+pub fn forget(host: &Host, label: &str, may_prompt: bool) -> Result<bool, Miss> {
+    let interrupted = || host.interrupted().is_some();
+    keyring::forget(label, Patience { asking: Asking::of(may_prompt), interrupted: &interrupted })
+}
+
+/// Removes a passphrase from the kernel's keyring; whether there was one.
+///
+/// # Errors
+/// As [`cache`].
+pub fn forget_cached(host: &Host, label: &str) -> Result<bool, Miss> {
+    kernel::forget(&cached(host, label))
+}
+
+/// The name of a passphrase in the kernel's keyring.
+fn cached(host: &Host, label: &str) -> String {
+    format!("reseal:{}:{label}", host.state_dir().display())
+}
+
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// What a query finds around it.
 struct Around<'a> {
     credentials: Option<PathBuf>,
-    keyring: &'a dyn Fn(&str, Duration) -> Result<Sensitive, Miss>,
+    keyring: &'a dyn Fn(&str, Asking) -> Result<Sensitive, Miss>,
+    kernel: &'a dyn Fn(&str) -> Result<Sensitive, Miss>,
     ask: &'a dyn Fn(&str) -> Result<Sensitive, Miss>,
+    interrupted: &'a dyn Fn() -> bool,
 }
 
 const MOST_BYTES: usize = 4096;
@@ -205,37 +236,61 @@ fn obtain_from(query: &PassphraseQuery<'_>, around: &Around<'_>) -> Result<(Sens
         return Err(search.give_up());
     }
     if let Some(explicit) = &query.explicit {
-        let (origin, result) = match explicit {
-            Explicit::File(path) => (Origin::File(path.clone()), read_private(path)),
-            Explicit::Fd(number) => (Origin::Fd(*number), read_descriptor(*number)),
-        };
+        let (origin, result) = named(explicit, around.interrupted);
         return search.end(origin, result);
     }
-
-    let name = format!("reseal.{}", query.label);
-    match &around.credentials {
-        None => {
-            let why = "CREDENTIALS_DIRECTORY is not set".to_owned();
-            search.tried.push((Origin::Credential(name.into()), Miss::Unavailable { why }));
-        }
-        Some(directory) => {
-            let path = directory.join(name);
-            match read_file(&path) {
-                Err(Miss::Read(error)) if error.kind() == io::ErrorKind::NotFound => {
-                    search.tried.push((Origin::Credential(path), Miss::Absent));
-                }
-                result => return search.end(Origin::Credential(path), result),
-            }
-        }
+    match credential(query.label, around.credentials.as_deref()) {
+        (origin, Err(miss @ (Miss::Absent | Miss::Unavailable { .. }))) => search.tried.push((origin, miss)),
+        (origin, result) => return search.end(origin, result),
     }
 
-    match query.keyring.map_or(Err(Miss::NotAsked), |limit| (around.keyring)(query.label, limit)) {
+    match kept(query, || (around.keyring)(query.label, Asking::Nobody)) {
         Ok(secret) => return Ok((secret, Origin::Keyring)),
         Err(miss) => search.tried.push((Origin::Keyring, miss)),
     }
+    let cached = if query.new { Err(Miss::NotAsked) } else { kept(query, || (around.kernel)(query.label)) };
+    match cached {
+        Ok(secret) => return Ok((secret, Origin::Kernel)),
+        Err(miss) => search.tried.push((Origin::Kernel, miss)),
+    }
 
-    let typed = if query.may_prompt { ask_once_or_twice(query, around.ask) } else { Err(Miss::NotAsked) };
-    search.end(Origin::Prompt, typed)
+    // From here on somebody is asked.
+    if !query.may_prompt {
+        return search.end(Origin::Prompt, Err(Miss::NotAsked));
+    }
+    if let Some((_, tried @ Miss::Locked)) = search.tried.iter_mut().find(|(origin, _)| *origin == Origin::Keyring) {
+        match (around.keyring)(query.label, Asking::APerson) {
+            Ok(secret) => return Ok((secret, Origin::Keyring)),
+            Err(Miss::Interrupted) => return search.end(Origin::Prompt, Err(Miss::Interrupted)),
+            Err(miss) => *tried = miss,
+        }
+    }
+    search.end(Origin::Prompt, ask_once_or_twice(query, around.ask))
+}
+
+fn named(explicit: &Explicit, interrupted: &dyn Fn() -> bool) -> (Origin, Result<Sensitive, Miss>) {
+    match explicit {
+        Explicit::File(path) => (Origin::File(path.clone()), file::read_private(path)),
+        Explicit::Fd(number) => (Origin::Fd(*number), file::read_descriptor(*number, interrupted)),
+    }
+}
+
+fn credential(label: &str, directory: Option<&Path>) -> (Origin, Result<Sensitive, Miss>) {
+    let name = format!("reseal.{label}");
+    let Some(directory) = directory else {
+        let why = "CREDENTIALS_DIRECTORY is not set".to_owned();
+        return (Origin::Credential(name.into()), Err(Miss::Unavailable { why }));
+    };
+    let path = directory.join(name);
+    let result = match file::read_credential(&path) {
+        Err(Miss::Read(error)) if error.kind() == io::ErrorKind::NotFound => Err(Miss::Absent),
+        result => result,
+    };
+    (Origin::Credential(path), result)
+}
+
+fn kept<T>(query: &PassphraseQuery<'_>, ask: impl FnOnce() -> Result<T, Miss>) -> Result<T, Miss> {
+    if query.kept { ask() } else { Err(Miss::NotAsked) }
 }
 
 struct Search<'a> {
@@ -259,69 +314,12 @@ impl Search<'_> {
     }
 }
 
-/// Whether the label can stand in a file name without meaning another directory or a hidden file.
+/// Whether the label can stand in a file name without meaning another directory or a hidden file. Names of targets have up to 64
+/// characters, and a few stand before them.
 fn is_label(label: &str) -> bool {
-    label.len() <= 64
+    label.len() <= 80
         && label.starts_with(|first: char| first.is_ascii_alphanumeric())
         && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-}
-
-/// A file that the user names: it must be private to the user of the process or to root.
-fn read_private(path: &Path) -> Result<Sensitive, Miss> {
-    let file = open(path)?;
-    let metadata = file.metadata()?;
-    let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    let ours = uid == 0 || uid == geteuid().as_raw();
-    if metadata.is_file() && (mode & 0o077 != 0 || !ours) {
-        return Err(Miss::Exposed { uid, mode });
-    }
-    read_regular(file)
-}
-
-/// A file in a directory that is private already. A credential's own mode may name its group, where systemd grants a unit's
-/// user access by an ACL.
-fn read_file(path: &Path) -> Result<Sensitive, Miss> {
-    read_regular(open(path)?)
-}
-
-/// Opened so that a named pipe does not block and a terminal does not become ours.
-fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
-}
-
-fn read_regular(file: File) -> Result<Sensitive, Miss> {
-    if file.metadata()?.is_file() { read_all(file) } else { Err(Miss::NotAFile) }
-}
-
-/// A number alone cannot be turned into a descriptor safely, so all but standard input is opened anew by its name.
-fn read_descriptor(number: i32) -> Result<Sensitive, Miss> {
-    let file = match number {
-        ..0 => return Err(Miss::Read(io::Error::from(io::ErrorKind::InvalidInput))),
-        0 => File::from(io::stdin().as_fd().try_clone_to_owned()?),
-        1.. => File::open(format!("/proc/self/fd/{number}")).or_else(|_| File::open(format!("/dev/fd/{number}")))?,
-    };
-    // Typed there it would be shown; a person is asked by the prompt.
-    if file.is_terminal() || file.metadata()?.is_dir() {
-        return Err(Miss::NotAFile);
-    }
-    read_all(file)
-}
-
-fn read_all(file: File) -> Result<Sensitive, Miss> {
-    // Allocated once: a vector that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 2));
-    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > MOST_BYTES {
-        return Err(Miss::TooLong);
-    }
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-        if bytes.last() == Some(&b'\r') {
-            bytes.pop();
-        }
-    }
-    not_empty(Sensitive::from(std::mem::take(&mut *bytes)))
 }
 
 fn not_empty(secret: Sensitive) -> Result<Sensitive, Miss> {
@@ -333,7 +331,7 @@ fn ask_once_or_twice(
     ask: &dyn Fn(&str) -> Result<Sensitive, Miss>,
 ) -> Result<Sensitive, Miss> {
     let first = not_empty(ask(&format!("Passphrase for {}: ", query.of.unwrap_or(query.label).escape_debug()))?)?;
-    if query.confirm && ask("The same once more: ")? != first {
+    if query.new && ask("The same once more: ")? != first {
         return Err(Miss::Mismatch);
     }
     Ok(first)

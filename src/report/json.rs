@@ -14,6 +14,7 @@ use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
 use crate::flow::export::Exported;
 use crate::flow::init::Written;
+use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
 use crate::outcome::Receipt;
 
@@ -83,6 +84,8 @@ enum Results<'a> {
     Exported([&'a Exported; 1]),
     Authority([&'a ca::Done; 1]),
     Accounts(&'a [AccountView]),
+    Secrets(&'a [SecretView]),
+    Kept(&'a [secret::Change]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -103,6 +106,8 @@ impl<'a> Envelope<'a> {
             Body::Exported(exported) => (Results::Exported([exported]), None),
             Body::Authority(done) => (Results::Authority([done]), None),
             Body::Accounts(accounts) => (Results::Accounts(accounts), None),
+            Body::Secrets(views) => (Results::Secrets(views), None),
+            Body::Kept(changes) => (Results::Kept(changes), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

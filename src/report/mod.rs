@@ -29,6 +29,7 @@ use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
 use crate::flow::export::Exported;
 use crate::flow::init::Written;
+use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
 use crate::flow::{Refusal, Report};
 use crate::outcome::{Exit, Receipt};
@@ -93,6 +94,10 @@ pub enum Body {
     Authority(ca::Done),
     /// Accounts at certificate authorities that speak ACME.
     Accounts(Vec<AccountView>),
+    /// Passphrases that are needed here.
+    Secrets(Vec<SecretView>),
+    /// What became of one in the keyrings.
+    Kept(Vec<secret::Change>),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.

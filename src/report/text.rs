@@ -7,6 +7,7 @@ mod check;
 mod request;
 pub mod scan;
 mod scene;
+mod secret;
 mod table;
 
 use time::OffsetDateTime;
@@ -47,6 +48,8 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Exported(exported) => self::exported(exported, &mut out),
         Body::Authority(done) => authority::done(done, view, &mut out),
         Body::Accounts(views) => account::shown(views, answer.command, view, &mut out),
+        Body::Secrets(views) => secret::shown(views, view, &mut out),
+        Body::Kept(changes) => secret::changed(changes, view, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }

@@ -10,5 +10,7 @@ mod odd_files;
 mod outputs;
 mod probes;
 mod prompt;
+#[path = "../support/terminal.rs"]
+mod terminal;
 mod upgrade;
 mod verbs;

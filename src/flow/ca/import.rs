@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::passphrase::{passphrase, remember};
+use super::passphrase::{passphrase, remember, store};
 use super::{AuthorityView, Permitted, Published, What, not_opened, unmade, view};
 use crate::cert::codec::{self, BlockError};
 use crate::cert::{Certificate, PrivateKey};
@@ -78,9 +78,11 @@ pub fn import(session: &mut Session<'_>, name: &str, import: &Import) -> Result<
     };
     let founded = existing(session, name, import, certificates, key).take_over(&secret, now)?;
     if import.store_keyring {
-        remember(name, &secret, &origin)?;
+        store(session, name, &secret, &origin)?;
     }
-    Ok(view(&founded.keep(engine.state())?)?.after(What::TakenOver, vec![1], true))
+    let kept = founded.keep(engine.state())?;
+    remember(session, name, &secret, &origin);
+    Ok(view(&kept)?.after(What::TakenOver, vec![1], true))
 }
 
 fn existing(
@@ -206,7 +208,7 @@ fn read(
 
 fn named(session: &Session<'_>, path: &Path) -> Result<Sensitive, Refusal> {
     let explicit = Some(Explicit::File(path.to_owned()));
-    let query = PassphraseQuery { explicit, keyring: None, ..PassphraseQuery::new("import") };
+    let query = PassphraseQuery { explicit, kept: false, ..PassphraseQuery::new("import") };
     match sources::obtain(session.host, &query) {
         Ok((secret, _)) => Ok(secret),
         Err(error) => Err(Refusal::with(explain(&error), Some(error.hint().to_owned()))),

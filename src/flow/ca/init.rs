@@ -1,6 +1,6 @@
 //! `ca init`: makes a CA.
 
-use super::passphrase::{passphrase, remember};
+use super::passphrase::{passphrase, remember, store};
 use super::{AuthorityView, Permitted, Published, What, not_opened, unmade, view};
 use crate::cert::Generate;
 use crate::engine::Engine;
@@ -66,9 +66,11 @@ pub fn init(session: &mut Session<'_>, name: &str, init: &Init) -> Result<Author
     let founded = founding.found(&secret, session.host.now())?;
     // First of all that lasts: with a keyring that cannot keep it, nothing is made.
     if init.store_keyring {
-        remember(name, &secret, &origin)?;
+        store(session, name, &secret, &origin)?;
     }
-    Ok(view(&founded.keep(engine.state())?)?.after(What::Made, vec![1], true))
+    let kept = founded.keep(engine.state())?;
+    remember(session, name, &secret, &origin);
+    Ok(view(&kept)?.after(What::Made, vec![1], true))
 }
 
 /// The CA that would be made, tried out in memory under a passphrase that nobody needs: the key is thrown away.

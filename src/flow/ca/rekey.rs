@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::passphrase::{from, passphrase};
+use super::passphrase::{from, passphrase, remember};
 use super::view::{successor, view};
 use super::{AuthorityView, What, not_opened, open_state};
 use crate::cert::{Certificate, Chain, Generate, Name, Signed, issued_by};
@@ -62,7 +62,8 @@ pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<Authori
             founding.check()?;
             let (secret, origin) = passphrase(session, ca, false)?;
             // One passphrase opens all keys of a CA, so none is made under another.
-            authority.opens_with(&secret).map_err(|error| from(error, origin))?;
+            authority.opens_with(&secret).map_err(|error| from(error, &origin))?;
+            remember(session, ca, &secret, &origin);
             let number = authority.next_number()?;
             authority.keep_next(&founding.found(&secret, now)?)?;
             (What::NextMade, vec![number])

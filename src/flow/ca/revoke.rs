@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::passphrase::{from, passphrase};
+use super::passphrase::{from, passphrase, remember};
 use super::{not_opened, open_state};
 use crate::cert::{Certificate, RevocationList, codec};
 use crate::engine::Engine;
@@ -139,7 +139,8 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
     let next = next_list(session, &authority, wanted, now)?;
     super::obtain::plausible(&authority, now)?;
     let (secret, origin) = passphrase(session, ca, false)?;
-    let list = next.make(&secret, now).map_err(|error| from(error, origin))?;
+    let list = next.make(&secret, now).map_err(|error| from(error, &origin))?;
+    remember(session, ca, &secret, &origin);
     let mut view = ListView {
         number: next.number(),
         revoked: list.revoked().len(),

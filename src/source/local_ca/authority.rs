@@ -71,6 +71,14 @@ impl Authority {
         names(Some(&area))?.into_iter().map(|name| Self::read(&name, &area)).collect()
     }
 
+    /// The names of all of them, also of those that are damaged.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn names(state: &State) -> Result<Vec<String>, CaError> {
+        Ok(names(state.existing_area(AREA)?.as_ref())?)
+    }
+
     /// Where the root of a CA of this name lies, or would.
     #[must_use]
     pub fn root_of(host: &Host, name: &str) -> PathBuf {
