@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use reseal::change::KeyFamily;
 use reseal::config::Config;
 use reseal::digest::Digest;
 use reseal::event::Listener;
-use reseal::flow::{Options, Report, Session, adopt, install, restore};
+use reseal::flow::{Options, Report, Session, adopt, install, post_upgrade, restore, snapshot};
 use reseal::host::{Host, tls};
 use reseal::outcome::{Exit, Outcome, Proof};
 use support::{Pair, pair, self_signed};
@@ -404,4 +405,44 @@ fn of_an_rsa_and_an_ecdsa_pair_the_one_of_its_kind_is_replaced() {
     let new = fs::read(&files[0]).unwrap();
     assert_eq!(shown(KeyFamily::Rsa), Digest::of(pem::parse(new).unwrap().contents()));
     assert_eq!(shown(KeyFamily::Ecdsa), before);
+}
+
+/// The upgrade brings a configuration of its own, which reads a certificate of its own: the wanted one is put where it is read now, and undone
+/// like every change.
+#[test]
+fn a_configuration_that_an_upgrade_has_reset_is_followed() {
+    let good = pair(90);
+    let Some(nginx) = Nginx::start_with("", &good) else { return };
+    let wanted = nginx.shown().unwrap();
+    let root = nginx.dir.path();
+    fs::set_permissions(root.join("tls/web.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let run = |verb: &dyn Fn(&mut Session<'_>) -> Vec<Report>| {
+        let mut all = nginx.with(Options::default(), &mut reseal::event::Silence, |session| verb(session));
+        all.remove(0)
+    };
+    let snapshot = run(&|session| snapshot::run(session, &[]).unwrap());
+    assert!(matches!(snapshot.outcome, Outcome::Remembered { signed_off: true, .. }), "{snapshot:?}");
+
+    let default = self_signed(900);
+    fs::write(root.join("tls/default.pem"), &default.certificate).unwrap();
+    fs::write(root.join("tls/default.key"), &default.key).unwrap();
+    let conf = root.join("conf/nginx.conf");
+    let reset = fs::read_to_string(&conf).unwrap().replace("tls/web.", "tls/default.");
+    fs::write(&conf, reset).unwrap();
+    nginx.reload();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while nginx.shown() == Some(wanted) {
+        assert!(Instant::now() < deadline, "nginx keeps its old configuration");
+        thread::sleep(Duration::from_millis(20));
+    }
+
+    let upgrade = |session: &mut Session<'_>| post_upgrade::run(session, &[], post_upgrade::Limits::default()).unwrap();
+    let report = run(&upgrade);
+    let harms: Vec<&str> = report.upgrade.iter().map(|one| one.harm.word()).collect();
+    assert_eq!(harms, ["overwritten", "config-reset"], "{report:?}");
+    assert!(matches!(report.outcome, Outcome::Committed { .. }), "{report:?}");
+    assert_eq!(nginx.shown(), Some(wanted));
+    assert_eq!(fs::read_to_string(root.join("tls/web.pem")).unwrap(), good.certificate, "the old files stay");
+    let again = run(&upgrade);
+    assert!(matches!(again.outcome, Outcome::Nothing { .. }) && again.upgrade.is_empty(), "{again:?}");
 }

@@ -208,7 +208,7 @@ fn told(config: &TargetConfig, decision: &Decision) -> Report {
 fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, verb: &'static str) -> Report {
     match decision {
         Decision::Leave { why } => Report::new(&config.name, nothing(why)),
-        Decision::Reinstate { generation, why } => restore::put_back(session, config, *generation, why, verb),
+        Decision::Reinstate { generation, why } => restore::reinstate(session, config, *generation, why, verb),
         Decision::Replace { why } => replace(session, config, why, verb),
         Decision::Apply { why } => apply(session, config, why, verb),
         Decision::Unable { why } => {

@@ -5,9 +5,11 @@
 use time::OffsetDateTime;
 
 use super::change::{self, Intent};
+use super::install::{holds, pairs_for};
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session};
 use crate::assess::date;
+use crate::cert::Bundle;
 use crate::cert::installed::Leaf;
 use crate::change::{Image, Slot, Step};
 use crate::config::TargetConfig;
@@ -16,6 +18,7 @@ use crate::engine::{Change, ConfigTest, Ledger, Upcoming};
 use crate::host::state::State;
 use crate::outcome::{End, Outcome};
 use crate::sensitive::Sensitive;
+use crate::source::import::{self, Part};
 use crate::target::layout::{self, Piece};
 use crate::target::{Pair, Site};
 
@@ -94,7 +97,48 @@ fn objection(leaf: Option<&Leaf>, now: OffsetDateTime) -> Option<String> {
     }
 }
 
-/// Makes the change that puts a generation back. Also the way in which `renew` and `post-upgrade` reinstate.
+/// Puts the wanted generation back for `renew` and `post-upgrade`: where it was, or where the service reads by now, if its configuration
+/// names other files than then.
+pub(super) fn reinstate(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    generation: u32,
+    why: &str,
+    verb: &'static str,
+) -> Report {
+    match elsewhere(session, config, generation) {
+        Ok(Some(bundle)) => {
+            let why = format!("generation {generation}, where the configuration reads now: {why}");
+            let intent = Intent { verb, why, repeats: None, config_test: ConfigTest::MayFail };
+            let build = |survey: &Survey, upcoming| {
+                let placed: Vec<(usize, &Bundle)> =
+                    pairs_for(survey, &bundle).into_iter().map(|index| (index, &bundle)).collect();
+                let missing = placed.iter().any(|(index, bundle)| !holds(survey, *index, bundle));
+                Ok(missing.then(|| change::of_bundles(config, survey, &placed, &intent, upcoming)))
+            };
+            change::carry_out(session, config, verb, &change::look(config), &build)
+        }
+        Ok(None) => put_back(session, config, generation, why, verb),
+        Err(refusal) => Report::new(&config.name, refusal.outcome()),
+    }
+}
+
+/// The pair of a generation, where the target's configuration names other files than it was taken from.
+fn elsewhere(session: &Session<'_>, config: &TargetConfig, generation: u32) -> Result<Option<Bundle>, Refusal> {
+    let (manifest, contents) = load(session, config, generation)?;
+    let Ok(seen) = survey::survey(session.host, config, &session.live_dir) else { return Ok(None) };
+    if same_places(&seen, &manifest) {
+        return Ok(None);
+    }
+    let parts = manifest
+        .slots
+        .iter()
+        .zip(contents)
+        .filter_map(|(saved, content)| Some(Part { label: saved.path.display().to_string(), bytes: content? }));
+    Ok(Some(import::bundle_from(&parts.collect::<Vec<_>>(), None)?.bundle))
+}
+
+/// Makes the change that puts a generation back where it was.
 pub(super) fn put_back(
     session: &mut Session<'_>,
     config: &TargetConfig,

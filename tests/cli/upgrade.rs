@@ -47,7 +47,7 @@ fn what_reseal_never_installed_is_put_back_too() {
 
     by_hand(&bench, &vendor());
     let told = bench.run(&["post-upgrade"]).ends(0);
-    told.says("the upgrade has changed it").says("overwritten").says("appliance (").says("repaired");
+    told.says("the upgrade has changed it").says("overwritten: appliance (").says("repaired");
     assert_eq!(bench.served(), good);
     let (none, _) = harms(&bench, &[]);
     assert!(none.is_empty(), "{none:?}");

@@ -66,7 +66,7 @@ fn upgrade(report: &Report, view: &View, page: &mut Page) {
     }
     head(report, page).put(Paint::Warn, "the upgrade has changed it").end();
     for one in &report.upgrade {
-        page.note(one.harm.word(), Paint::Warn, &one.message);
+        page.note("changed", Paint::Warn, &format!("{}: {}", one.harm.word(), one.message));
     }
 }
 
