@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use reseal::config::Config;
 use reseal::event::Silence;
-use reseal::flow::{Options, Report, Session, backups, exit, install, renew, restore};
+use reseal::flow::{Options, Report, Session, backups, exit, history, install, renew, restore};
 use reseal::host::Host;
 use reseal::outcome::{Exit, Outcome};
 use support::{Faults, Pair, memory_dir, pair};
@@ -168,8 +168,7 @@ fn a_thousand_changes_keep_every_backup_and_grow_nothing() {
     let list = many.with(&many.host(), Options::default(), |session| backups::list(session, &[], true)).unwrap();
     assert!(list.len() > CYCLES * 9 / 10, "{} generations", list.len());
     assert!(list.iter().all(|generation| generation.damage.is_none()));
-    let (receipts, broken) =
-        many.with(&many.host(), Options::default(), |session| backups::history(session, &[])).unwrap();
+    let (receipts, broken) = many.with(&many.host(), Options::default(), |session| history::run(session, &[])).unwrap();
     assert_eq!((receipts.len(), broken.len()), (list.len() - TARGETS, 0), "one receipt for each change");
     assert_eq!(end.1, warm.1, "descriptors are left open");
     let grown = end.0.saturating_sub(warm.0);

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::thread;
 
-use reseal::flow::{Options, Report, backups};
+use reseal::flow::{Options, Report, history};
 use reseal::outcome::{End, Exit, Outcome, Proof, Receipt};
 use support::service::{Then, leaf, served};
 use support::{Pair, World, issued, pair};
@@ -219,7 +219,7 @@ fn put(world: &World, old: Old) -> Option<Pair> {
 }
 
 fn receipts(world: &World) -> Vec<Receipt> {
-    let history = world.with(&world.host(), Options::default(), |session| backups::history(session, &[])).unwrap();
+    let history = world.with(&world.host(), Options::default(), |session| history::run(session, &[])).unwrap();
     assert!(history.1.is_empty(), "broken lines {:?}", history.1);
     history.0
 }

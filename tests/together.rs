@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reseal::digest::Digest;
-use reseal::flow::{Options, adopt, backups};
+use reseal::flow::{Options, adopt, backups, history};
 use reseal::host::Host;
 use reseal::host::state::State;
 use reseal::outcome::{End, Exit, Receipt};
@@ -36,7 +36,7 @@ fn matched(pair: &(String, String), known: &[Pair]) -> bool {
 
 fn receipts(world: &World) -> Vec<Receipt> {
     let (receipts, broken) =
-        world.with(&world.host(), Options::default(), |session| backups::history(session, &[])).unwrap();
+        world.with(&world.host(), Options::default(), |session| history::run(session, &[])).unwrap();
     assert!(broken.is_empty(), "{broken:?}");
     receipts
 }

@@ -185,10 +185,23 @@ Examples:
     },
     /// Remove old generations
     Prune(Prune),
-    /// Tell what was done, when, by whom and why
+    /// Tell what was done, when, by whom and why; verify the record
+    #[command(
+        args_conflicts_with_subcommands = true,
+        disable_help_subcommand = true,
+        after_help = "\
+Examples:
+  reseal history                 of every target
+  reseal history web
+  reseal history verify          whether the record is whole; keep the digest it prints elsewhere
+  reseal history -- verify       of a target that is called `verify`"
+    )]
     History {
         /// Targets; none: all
         names: Vec<String>,
+        /// What to do with it.
+        #[command(subcommand)]
+        act: Option<HistoryVerb>,
     },
     /// Tell how every target stands, without asking any server
     Status {
@@ -282,7 +295,8 @@ impl Verb {
             Self::Backups { act: Some(BackupsVerb::Pin { .. }), .. } => "backups pin",
             Self::Backups { act: Some(BackupsVerb::Unpin { .. }), .. } => "backups unpin",
             Self::Backups { act: Some(BackupsVerb::Prune(_)), .. } | Self::Prune(_) => "prune",
-            Self::History { .. } => "history",
+            Self::History { act: None, .. } => "history",
+            Self::History { act: Some(HistoryVerb::Verify), .. } => "history verify",
             Self::Status { .. } => "status",
             Self::Init { .. } => "init",
             Self::Snapshot { .. } => "snapshot",
@@ -335,6 +349,13 @@ impl Verb {
             | Self::DemoServer { .. } => false,
         }
     }
+}
+
+/// What to do with the record of what was done.
+#[derive(Clone, Copy, PartialEq, Eq, Subcommand, Debug)]
+pub enum HistoryVerb {
+    /// Hold each line against its checksum and the line before it, and what stands against what is told
+    Verify,
 }
 
 /// The number of a generation.
@@ -407,6 +428,8 @@ mod tests {
             ("backups -- verify", "backups"),
             ("prune --keep 2", "prune"),
             ("history", "history"),
+            ("history verify", "history verify"),
+            ("history -- verify", "history"),
             ("status web -q", "status"),
             ("init --output x", "init"),
             ("snapshot web", "snapshot"),

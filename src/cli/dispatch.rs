@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{
-    AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, KeyType, Place, SecretVerb, Verb,
+    AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, Place, SecretVerb, Verb,
 };
 use super::request::Request;
 use super::telling::unwritten;
@@ -15,7 +15,7 @@ use crate::cert::{Generate, SubjectPart};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, acme, adopt, backups, ca, check, csr, export, init, install, post_upgrade,
+    self, Refusal, Report, Session, acme, adopt, backups, ca, check, csr, export, history, init, install, post_upgrade,
     recorded, recover, renew, restore, secret, snapshot, status,
 };
 use crate::host::passphrase::Explicit;
@@ -116,8 +116,13 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             BackupsVerb::Prune(prune) => Ok(changes(backups::prune(session, &prune.names, prune.keep)?)),
         },
         Verb::Prune(prune) => Ok(changes(backups::prune(session, &prune.names, prune.keep)?)),
-        Verb::History { names } => {
-            let (receipts, damaged_lines) = backups::history(session, names)?;
+        Verb::History { act: Some(HistoryVerb::Verify), .. } => {
+            let verified = history::verify(session)?;
+            let exit = if verified.is_whole() { Exit::Good } else { Exit::Findings };
+            Ok((exit, Body::Ledger(verified)))
+        }
+        Verb::History { names, act: None } => {
+            let (receipts, damaged_lines) = history::run(session, names)?;
             // A target that is gone has receipts; what has neither is a wrong word.
             let unknown = |name: &&String| !receipts.iter().any(|receipt| receipt.target == **name);
             if let Some(name) = names.iter().find(unknown) {

@@ -33,6 +33,8 @@ pub struct Ledger {
     pub receipts: Vec<Receipt>,
     /// Line numbers (from 1) that are damaged or do not follow the line before them.
     pub broken: Vec<usize>,
+    /// Digest of the last whole line, without its newline.
+    pub head: Option<Digest>,
 }
 
 impl Ledger {
@@ -42,7 +44,7 @@ impl Ledger {
     /// It is there and cannot be read.
     pub fn read(state: &State) -> Result<Self, DiskError> {
         let bytes = absent_is_none(state.root().tail(OsStr::new(NAME), MAX_HISTORY))?;
-        let mut ledger = Self { receipts: Vec::new(), broken: Vec::new() };
+        let mut ledger = Self { receipts: Vec::new(), broken: Vec::new(), head: None };
         let Some((bytes, _)) = bytes else { return Ok(ledger) };
         let mut previous: &[u8] = b"";
         let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
@@ -58,6 +60,7 @@ impl Ledger {
             }
             previous = line.strip_suffix(b"\n").unwrap_or(line);
         }
+        ledger.head = (!previous.is_empty()).then(|| Digest::of(previous));
         Ok(ledger)
     }
 }

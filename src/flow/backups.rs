@@ -1,4 +1,4 @@
-//! `backups`, `prune`, `history`: what is kept, what is removed, what was done.
+//! `backups`, `prune`: what is kept, what is removed.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -9,7 +9,7 @@ use crate::config::TargetConfig;
 use crate::engine::vault::{Origin, Vault, VaultError};
 use crate::engine::{Engine, Ledger};
 use crate::host::state::State;
-use crate::outcome::{End, Outcome, Receipt, explain};
+use crate::outcome::{End, Outcome, explain};
 
 /// One generation, for people and machines.
 #[derive(Clone, Debug, Serialize)]
@@ -194,16 +194,4 @@ fn removable(vault: &Vault, keep: u32, now: OffsetDateTime) -> Result<Vec<u32>, 
         }
     }
     Ok(removable)
-}
-
-/// What was done, oldest first, and the lines of the ledger that are damaged.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub fn history(session: &Session<'_>, names: &[String]) -> Result<(Vec<Receipt>, Vec<usize>), Refusal> {
-    // History outlives the configuration: a name that is only in the ledger is good.
-    let Some(state) = State::open(session.host)? else { return Ok((Vec::new(), Vec::new())) };
-    let ledger = Ledger::read(&state)?;
-    let wanted = |receipt: &Receipt| names.is_empty() || names.contains(&receipt.target);
-    Ok((ledger.receipts.into_iter().filter(wanted).collect(), ledger.broken))
 }

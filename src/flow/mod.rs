@@ -11,6 +11,7 @@ pub mod clients;
 pub mod csr;
 pub mod demo;
 pub mod export;
+pub mod history;
 pub mod init;
 pub mod install;
 pub mod judge;

@@ -13,6 +13,7 @@ use crate::flow::check::Checked;
 use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
 use crate::flow::export::Exported;
+use crate::flow::history;
 use crate::flow::init::Written;
 use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
@@ -76,6 +77,7 @@ enum Results<'a> {
     Checks(&'a [Checked]),
     Generations(&'a [Generation]),
     History(&'a [Receipt]),
+    Ledger([&'a history::Verified; 1]),
     Statuses(&'a [Status]),
     Written([&'a Written; 1]),
     Authorities(&'a [AuthorityView]),
@@ -98,6 +100,7 @@ impl<'a> Envelope<'a> {
             Body::Checks(checked) => (Results::Checks(checked), None),
             Body::Generations { list, .. } => (Results::Generations(list), None),
             Body::History { receipts, damaged_lines } => (Results::History(receipts), Some(damaged_lines.as_slice())),
+            Body::Ledger(verified) => (Results::Ledger([verified]), None),
             Body::Statuses(statuses) => (Results::Statuses(statuses), None),
             Body::Written(written) => (Results::Written([written]), None),
             Body::Authorities(views) => (Results::Authorities(views), None),

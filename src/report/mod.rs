@@ -28,6 +28,7 @@ use crate::flow::check::Checked;
 use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
 use crate::flow::export::Exported;
+use crate::flow::history;
 use crate::flow::init::Written;
 use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
@@ -78,6 +79,8 @@ pub enum Body {
         /// Lines of the ledger, from 1, that are damaged.
         damaged_lines: Vec<usize>,
     },
+    /// Whether the record of what was done is whole.
+    Ledger(history::Verified),
     /// How the targets stand.
     Statuses(Vec<Status>),
     /// What `init` wrote.

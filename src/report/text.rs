@@ -40,6 +40,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Checks(checked) => check::render(checked, view, &mut out),
         Body::Generations { list, verified } => table::generations(list, *verified, view, &mut out),
         Body::History { receipts, damaged_lines } => table::history(receipts, damaged_lines, &mut out, &mut err),
+        Body::Ledger(verified) => table::ledger(verified, &mut out, &mut err),
         Body::Statuses(statuses) => table::statuses(statuses, view, &mut out),
         Body::Written(written) => wrote(written, view, &mut out),
         Body::Authorities(views) => authority::shown(views, view, &mut out),

@@ -138,6 +138,7 @@ fn install_restore_and_what_is_told_about_them() {
     assert_eq!(bench.served(), vendor);
     bench.run(&["status", "web"]).ends(3).says("self-signed");
     bench.run(&["history"]).ends(0).says("install").says("restore");
+    bench.run(&["history", "verify"]).ends(0).says("each whole and in its place").says("head");
     let history = bench.json(&["history", "web"]);
     assert_eq!(history["results"].as_array().unwrap().len(), 2);
     assert_eq!(history["damaged_lines"].as_array().unwrap().len(), 0);
@@ -313,4 +314,27 @@ fn a_source_that_is_not_there_is_told_before_it_is_due() {
     let secret = bench.write("pp", "correct horse\n", 0o600);
     bench.run(&["ca", "init", "office", "--permit", "example.org", "--passphrase-file", &secret]).ends(0);
     bench.run(&["check", "web"]).ends(0);
+}
+
+#[test]
+fn a_record_that_was_altered_or_cut_is_told() {
+    let bench = Bench::new();
+    bench.run(&["history", "verify"]).ends(0).says("0 receipts");
+    bench.installed("first");
+    bench.installed("second");
+    let ledger = bench.path("state/ledger");
+    let whole = fs::read_to_string(&ledger).unwrap();
+    let head = bench.json(&["history", "verify"])["results"][0]["head"].as_str().unwrap().to_owned();
+    let lines: Vec<&str> = whole.lines().collect();
+    assert_eq!((lines.len(), head.len()), (2, 64));
+
+    fs::write(&ledger, format!("{}\n", lines[0])).unwrap();
+    bench.run(&["history", "verify"]).ends(3).warns("generation 3 of web stands, and no line tells who made it");
+    fs::write(&ledger, format!("{}\n", lines[1])).unwrap();
+    bench.run(&["history", "verify"]).ends(3).warns("line 1 of the ledger cannot be believed");
+    fs::write(&ledger, whole.replace("uid 0", "uid 7").replace("uid 1", "uid 8")).unwrap();
+    let told = bench.json(&["history", "verify"]);
+    assert_eq!(told["results"][0]["damaged_lines"].as_array().unwrap().len(), 2, "{told}");
+    fs::write(&ledger, &whole).unwrap();
+    bench.run(&["history", "verify"]).ends(0).says(&head);
 }

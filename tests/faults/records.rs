@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
-use reseal::flow::{Options, backups};
+use reseal::flow::{Options, backups, history};
 use reseal::outcome::{Outcome, Receipt};
 
 use super::{good, installed, refused, refused_with};
@@ -25,7 +25,7 @@ fn states(world: &World) -> Vec<(u32, &'static str)> {
 }
 
 fn history(world: &World) -> (Vec<Receipt>, Vec<usize>) {
-    world.with(&world.host(), Options::default(), |session| backups::history(session, &[])).unwrap()
+    world.with(&world.host(), Options::default(), |session| history::run(session, &[])).unwrap()
 }
 
 #[test]

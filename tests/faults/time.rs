@@ -1,6 +1,6 @@
 //! A clock that cannot be right: nothing that works is replaced by it.
 
-use reseal::flow::{Options, backups, renew};
+use reseal::flow::{Options, history, renew};
 use reseal::host::clock::{Clock, FLOOR};
 use reseal::outcome::Exit;
 use time::{Duration, OffsetDateTime};
@@ -57,6 +57,6 @@ fn after_a_clock_was_ahead_the_message_says_so() {
     good(&world.install(&ahead, &world.bring(&pair(90))));
     refused(&world, &world.host(), &["the newest receipt is of"]);
     let (receipts, broken) =
-        world.with(&world.host(), Options::default(), |session| backups::history(session, &[])).unwrap();
+        world.with(&world.host(), Options::default(), |session| history::run(session, &[])).unwrap();
     assert_eq!((receipts.len(), broken.len()), (1, 0));
 }

@@ -3,6 +3,7 @@
 use super::{moment, names, notes, paint, severity};
 use crate::assess::{Severity, date};
 use crate::flow::backups::Generation;
+use crate::flow::history::Verified;
 use crate::flow::status::Status;
 use crate::outcome::{End, Proof, Receipt};
 use crate::report::View;
@@ -56,7 +57,29 @@ pub fn history(receipts: &[Receipt], damaged: &[usize], out: &mut Page, err: &mu
         let rows: Vec<Row> = receipts.iter().map(receipt).collect();
         out.table(&["WHEN (UTC)", "TARGET", "NUMBER", "VERB", "END", "OLD", "NEW", "WHO", "WHY"], &rows);
     }
-    for line in damaged {
+    damaged_lines(damaged, err);
+}
+
+/// Whether the record is whole.
+pub fn ledger(verified: &Verified, out: &mut Page, err: &mut Page) {
+    damaged_lines(&verified.damaged_lines, err);
+    for one in &verified.missing {
+        let text = format!("generation {} of {} stands, and no line tells who made it", one.generation, one.target);
+        err.put(Paint::Bad, "missing: ").say(&text).end();
+    }
+    let count = verified.receipts;
+    out.say(&format!("{count} receipt{}", if count == 1 { "" } else { "s" }));
+    match verified.is_whole() {
+        true => out.say(", ").put(Paint::Good, "each whole and in its place").end(),
+        false => out.say(", ").put(Paint::Bad, "and not all that was written").end(),
+    };
+    if let Some(head) = &verified.head {
+        out.field("head").say(&head.to_string()).end();
+    }
+}
+
+fn damaged_lines(lines: &[usize], err: &mut Page) {
+    for line in lines {
         err.put(Paint::Bad, "damaged: ").say(&format!("line {line} of the ledger cannot be believed")).end();
     }
 }
