@@ -46,6 +46,8 @@ pub struct Config {
     pub trust: BTreeMap<String, PathBuf>,
     /// `[findings]` and `[[accept]]`.
     pub rules: Arc<Rules>,
+    /// `[system_store]`: where this system keeps the certificates that it trusts; none: as the system is found to be.
+    pub system_store: Option<SystemStore>,
     /// The targets, in the order of the file; no two have the same name.
     pub targets: Vec<TargetConfig>,
 }
@@ -65,6 +67,19 @@ impl Config {
     pub fn target(&self, name: &str) -> Option<&TargetConfig> {
         self.targets.iter().find(|target| target.name == name)
     }
+}
+
+/// `[system_store]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SystemStore {
+    /// The directory for certificates of the administrator's own.
+    pub directory: PathBuf,
+    /// What the names of the files in it end with, with the dot.
+    pub suffix: String,
+    /// The file with all trusted certificates, which clients read.
+    pub bundle: PathBuf,
+    /// Makes it anew.
+    pub update: Command,
 }
 
 /// `[ca.NAME]`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::args::{AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, Verb};
+use super::args::{AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, TrustVerb, Verb};
 use super::request::Request;
 use super::telling::unwritten;
 use crate::assess::Finding;
@@ -13,7 +13,7 @@ use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
     self, Refusal, Report, Session, acme, adopt, backups, ca, check, csr, export, init, install, post_upgrade,
-    recorded, recover, renew, restore, status,
+    recorded, recover, renew, restore, status, trust,
 };
 use crate::host::passphrase::Explicit;
 use crate::host::publish::{Kind, publish, same_file};
@@ -22,6 +22,7 @@ use crate::outcome::{Exit, explain};
 use crate::report::html::{self, Look};
 use crate::report::standing::Standing;
 use crate::report::{Answer, Body, Failure, Saved};
+use crate::trust::Store;
 
 /// Does what was asked.
 pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
@@ -50,19 +51,22 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
 fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
     let all = |names: &[String]| session.targets(names).map(|_| ());
     let one = |name: &String| all(std::slice::from_ref(name));
+    // Stores of trusted certificates have generations as targets have.
+    let kept = |names: &[String]| session.kept(names).map(|_| ());
     match verb {
         Verb::Renew { names, .. } | Verb::Status { names } | Verb::PostUpgrade { names, .. } => all(names),
         Verb::Install(install) => one(&install.name),
         Verb::Csr(csr) => one(&csr.name),
         Verb::Export(export) => one(&export.name),
-        Verb::Restore { name, .. } | Verb::Adopt { name, .. } => one(name),
-        Verb::Backups { names, act: None } => all(names),
+        Verb::Adopt { name, .. } => one(name),
+        Verb::Restore { name, .. } => kept(std::slice::from_ref(name)),
+        Verb::Backups { names, act: None } => kept(names),
         Verb::Backups { act: Some(act), .. } => match act {
-            BackupsVerb::Verify { names } => all(names),
-            BackupsVerb::Pin { name, .. } | BackupsVerb::Unpin { name, .. } => one(name),
-            BackupsVerb::Prune(prune) => all(&prune.names),
+            BackupsVerb::Verify { names } => kept(names),
+            BackupsVerb::Pin { name, .. } | BackupsVerb::Unpin { name, .. } => kept(std::slice::from_ref(name)),
+            BackupsVerb::Prune(prune) => kept(&prune.names),
         },
-        Verb::Prune(prune) => all(&prune.names),
+        Verb::Prune(prune) => kept(&prune.names),
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
         | Verb::Report { .. }
@@ -72,6 +76,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::Init { .. }
         | Verb::Ca { .. }
         | Verb::Acme { .. }
+        | Verb::Trust { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => Ok(()),
     }
@@ -135,6 +140,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
         Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),
+        Verb::Trust { act } => trusted(session, act),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }
@@ -259,6 +265,30 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
         }
     };
     Ok((Exit::Good, body))
+}
+
+fn trusted(session: &mut Session<'_>, act: &TrustVerb) -> Told {
+    let absolute = |path: &Path| trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None));
+    let placed = |stores: &[Store]| stores.iter().map(|store| store.placed(absolute)).collect::<Result<Vec<_>, _>>();
+    match act {
+        TrustVerb::Install { file, ca, store, name } => {
+            let source = match (file, ca) {
+                (Some(file), _) => trust::Source::File(file.clone()),
+                (None, ca) => trust::Source::Authority(ca.clone().unwrap_or_default()),
+            };
+            let wanted = trust::Install { source, name: name.clone(), stores: placed(store)? };
+            Ok(changes(trust::install(session, &wanted)?))
+        }
+        TrustVerb::List { store } => {
+            let views = trust::list(session, &placed(store)?)?;
+            let exit = if views.iter().any(trust::AnchorView::wants_attention) { Exit::Findings } else { Exit::Good };
+            Ok((exit, Body::Anchors(views)))
+        }
+        TrustVerb::Remove { which, store } => {
+            let wanted = trust::Remove { which: which.clone(), stores: placed(store)? };
+            Ok(changes(trust::remove(session, &wanted)?))
+        }
+    }
 }
 
 fn placed(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {

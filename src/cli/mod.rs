@@ -127,7 +127,8 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::PostUpgrade { .. }
         | Verb::Adopt { .. }
         | Verb::Ca { .. }
-        | Verb::Acme { .. } => None,
+        | Verb::Acme { .. }
+        | Verb::Trust { .. } => None,
     }
 }
 

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::change::{self, Intent};
 use super::survey::{self, PairState, Survey};
-use super::{Refusal, Report, Session};
+use super::{Refusal, Report, Session, trust};
 use crate::assess::date;
 use crate::cert::installed::Leaf;
 use crate::change::{Image, Slot, Step};
@@ -18,11 +18,15 @@ use crate::outcome::{End, Outcome};
 use crate::sensitive::Sensitive;
 use crate::target::layout::{self, Piece};
 use crate::target::{Pair, Site};
+use crate::trust::Store;
 
 const VERB: &str = "restore";
 
 /// Puts generation `wanted` back, or the newest good one that is not in place.
 pub fn run(session: &mut Session<'_>, name: &str, wanted: Option<u32>) -> Report {
+    if let Some(store) = Store::of_target(name) {
+        return trust::restore(session, &store, wanted);
+    }
     if let Err(outcome) = session.begin(VERB, name) {
         return Report::new(name, outcome);
     }

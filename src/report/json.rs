@@ -15,6 +15,7 @@ use crate::flow::demo::Scene;
 use crate::flow::export::Exported;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
+use crate::flow::trust::AnchorView;
 use crate::outcome::Receipt;
 
 /// The number of the shape.
@@ -83,6 +84,7 @@ enum Results<'a> {
     Exported([&'a Exported; 1]),
     Authority([&'a ca::Done; 1]),
     Accounts(&'a [AccountView]),
+    Anchors(&'a [AnchorView]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -103,6 +105,7 @@ impl<'a> Envelope<'a> {
             Body::Exported(exported) => (Results::Exported([exported]), None),
             Body::Authority(done) => (Results::Authority([done]), None),
             Body::Accounts(accounts) => (Results::Accounts(accounts), None),
+            Body::Anchors(anchors) => (Results::Anchors(anchors), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

@@ -30,6 +30,7 @@ use crate::flow::demo::Scene;
 use crate::flow::export::Exported;
 use crate::flow::init::Written;
 use crate::flow::status::Status;
+use crate::flow::trust::AnchorView;
 use crate::flow::{Refusal, Report};
 use crate::outcome::{Exit, Receipt};
 
@@ -93,6 +94,8 @@ pub enum Body {
     Authority(ca::Done),
     /// Accounts at certificate authorities that speak ACME.
     Accounts(Vec<AccountView>),
+    /// What reseal has added to stores of trusted certificates.
+    Anchors(Vec<AnchorView>),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.

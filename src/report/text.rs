@@ -8,6 +8,7 @@ mod request;
 pub mod scan;
 mod scene;
 mod table;
+mod trust;
 
 use time::OffsetDateTime;
 
@@ -47,6 +48,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Exported(exported) => self::exported(exported, &mut out),
         Body::Authority(done) => authority::done(done, view, &mut out),
         Body::Accounts(views) => account::shown(views, answer.command, view, &mut out),
+        Body::Anchors(anchors) => trust::listed(anchors, view, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }
