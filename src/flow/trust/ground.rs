@@ -232,7 +232,7 @@ impl Ground {
         if let Some(layout) = self.layout() {
             // Also what was there before: a change that costs the system another certificate is none to keep.
             probes.extend(record.entries.iter().map(|entry| layout.probe(entry.fingerprint, true)));
-            for entry in &gone {
+            for entry in gone.iter().filter(|entry| record.of(entry.fingerprint).is_none()) {
                 match layout.also_in(session.host, entry) {
                     Some(other) => {
                         notes.push(format!("{} is trusted all the same: {} holds it too", entry.name, other.display()));
@@ -241,6 +241,7 @@ impl Ground {
                 }
             }
         }
+        let gone: Vec<Entry> = gone.into_iter().filter(|entry| record.of(entry.fingerprint).is_none()).collect();
         let why = match (add.is_empty(), gone.is_empty()) {
             (false, _) => format!("trust {}", names(&add)),
             (true, false) => format!("trust {} no longer", names(&gone)),
