@@ -153,7 +153,7 @@ fn unproved(installed: &Installed, why: String) -> Verified {
 fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener) -> Result<Verified, Failure> {
     let begin = &installed.transaction.begin;
     if begin.probes.is_empty() {
-        let why = "no place where it is served was configured".to_owned();
+        let why = "no place is known where it could be asked for".to_owned();
         return Ok(Verified { proof: Proof::ReadBack { why }, not_served: Vec::new() });
     }
     let questions = verify::after_install(&begin.probes);

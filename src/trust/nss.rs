@@ -54,7 +54,7 @@ impl Database {
     /// Reads one.
     ///
     /// # Errors
-    /// There is none, it is of the old format, or `certutil` is not installed.
+    /// There is none, it is of the old format, somebody changes it just now, or `certutil` is not installed.
     pub fn open(host: &Host, dir: &Path) -> Result<Self, StoreError> {
         let store = Store::Nss(dir.to_owned());
         let refuse = |why: String, hint: &str| Err(StoreError::new(&store, why, hint));
@@ -95,6 +95,19 @@ impl Database {
                 "install libnss3-tools (Debian), nss-tools (Fedora), mozilla-nss-tools (SUSE) or nss (Arch)",
             );
         };
+        let unfinished = |path: &&PathBuf| {
+            ["-journal", "-wal"].iter().any(|ending| {
+                let mut beside = OsString::from(path.as_os_str());
+                beside.push(ending);
+                host.exists(Path::new(&beside))
+            })
+        };
+        if let Some(path) = files.iter().map(|(path, _)| path).find(unfinished) {
+            return refuse(
+                format!("a change of {} is under way, or was never finished", path.display()),
+                "close the program that uses it; where none does, start it once and close it; then run the same command again",
+            );
+        }
         Ok(Self { store, dir: dir.to_owned(), certutil, files })
     }
 
@@ -156,7 +169,7 @@ impl Database {
         state: &State,
         edits: &[Edit<'_>],
     ) -> Result<Vec<(PathBuf, Sensitive)>, StoreError> {
-        self.refuse_in_use(host)?;
+        self.refuse_in_use()?;
         let copy = Copy::begin(state).map_err(|error| self.disk(&error))?;
         let made = self.edit(host, &copy, edits);
         let ended = copy.end().map_err(|error| self.disk(&error));
@@ -270,27 +283,12 @@ impl Database {
     }
 
     /// A program that has the database open would go on with the old file, and lose what it writes.
-    fn refuse_in_use(&self, host: &Host) -> Result<(), StoreError> {
+    fn refuse_in_use(&self) -> Result<(), StoreError> {
         let paths: Vec<&Path> = self.files.iter().map(|(path, _)| path.as_path()).collect();
         let users = process::holding(&paths);
         if !users.is_empty() {
             let why = format!("{} has it open", users.join(", "));
             return Err(StoreError::new(&self.store, why, "close it, then run the same command again"));
-        }
-        let unfinished = |path: &&Path| {
-            ["-journal", "-wal"].iter().any(|ending| {
-                let mut beside = OsString::from(path.as_os_str());
-                beside.push(ending);
-                host.exists(Path::new(&beside))
-            })
-        };
-        if let Some(path) = paths.into_iter().find(unfinished) {
-            let why = format!("a change of {} was never finished", path.display());
-            return Err(StoreError::new(
-                &self.store,
-                why,
-                "start the program that uses it once and close it, then run the same command again",
-            ));
         }
         Ok(())
     }
