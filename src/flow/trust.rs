@@ -91,9 +91,6 @@ fn carry_out(session: &mut Session<'_>, store: &Store, verb: &'static str, build
     }
     match attempt(session, store, verb, build) {
         Ok(report) => report,
-        Err(refusal) if refusal.exit == crate::outcome::Exit::Busy => {
-            Report::new(&target, Outcome::Busy { holder: refusal.why })
-        }
         Err(refusal) => Report::new(&target, refusal.outcome()),
     }
 }
@@ -137,6 +134,7 @@ fn report(target: &str, made: Made, plan: Plan, outcome: Outcome) -> Report {
 
 fn change(target: &str, verb: &'static str, made: &mut Made) -> Change {
     let apply = std::mem::take(&mut made.apply);
+    let nothing_beside = apply.reload.is_some();
     Change {
         target: target.to_owned(),
         verb,
@@ -151,7 +149,8 @@ fn change(target: &str, verb: &'static str, made: &mut Made) -> Change {
         limits: Limits { verify: 3_000, settle: 0, probe: 10_000 },
         demands: Demands {
             config_test: ConfigTest::MustPass,
-            nothing_beside: true,
+            // The system's command may take every file of its directory for a certificate.
+            nothing_beside,
             made_from: std::mem::take(&mut made.basis),
             ..Demands::default()
         },
@@ -170,10 +169,9 @@ fn plan(made: &Made, ground: &Ground, upcoming: Upcoming) -> Plan {
     let mut files: Vec<PlannedFile> =
         made.steps.iter().map(|step| PlannedFile::of(step, seen(made, step.path()))).collect();
     // What certutil makes of a database is known when it has run.
-    for slot in made.slots.iter().filter(|slot| slot.role == Role::Store) {
-        if files.is_empty() || (ground.is_nss() && !files.iter().any(|file| file.path == slot.path)) {
-            files.push(PlannedFile::to_be_made(slot));
-        }
+    if ground.is_nss() && !files.iter().any(|file| file.role == Some(Role::Store)) {
+        let stores = made.slots.iter().filter(|slot| slot.role == Role::Store);
+        files.splice(0..0, stores.map(PlannedFile::to_be_made));
     }
     Plan {
         why: made.why.clone(),

@@ -240,6 +240,17 @@ mod tests {
         assert!(matches!(read(b"{\"format\": 2, \"entries\": 7}"), Err(RecordError::Newer { .. })));
     }
 
+    /// Records of every format that was ever written stay readable.
+    #[test]
+    fn a_record_of_format_one_is_read() {
+        let bytes = include_bytes!("../../fixtures/trust/format-1.json");
+        let record = Record::read(bytes, PathBuf::from("/r"), &Store::System).unwrap();
+        let entry = record.named("try-root").unwrap();
+        assert_eq!(entry.place, "/usr/local/share/ca-certificates/reseal-try-root.crt");
+        assert_eq!(entry.certificate().unwrap().subject(), "CN=Try Root");
+        assert_eq!(record.bytes().expose(), bytes);
+    }
+
     #[test]
     fn the_name_of_a_record_tells_its_store() {
         for word in ["os", "java:/opt/a b/ä%2F.jks", "nss:/x"] {

@@ -71,9 +71,11 @@ impl Layout {
     /// # Errors
     /// It is of no known kind.
     pub fn find(host: &Host, configured: Option<&SystemStore>) -> Result<Self, StoreError> {
+        // Through links once: the steps of a change and what is kept of them name the same place.
+        let real = |directory: &Path| host.real(directory).unwrap_or_else(|| directory.to_owned());
         if let Some(SystemStore { directory, suffix, bundle, update }) = configured {
             return Ok(Self {
-                directory: directory.clone(),
+                directory: real(directory),
                 suffix: suffix.clone(),
                 bundle: bundle.clone(),
                 update: update.clone(),
@@ -91,7 +93,7 @@ impl Layout {
             ));
         };
         let update = Command { argv: argv.iter().map(ToString::to_string).collect(), timeout: UPDATE_SECONDS };
-        Ok(Self { directory: directory.into(), suffix: (*suffix).to_owned(), bundle: bundle.into(), update })
+        Ok(Self { directory: real(Path::new(directory)), suffix: (*suffix).to_owned(), bundle: bundle.into(), update })
     }
 
     /// Where the file of a name is.
@@ -100,10 +102,12 @@ impl Layout {
         self.directory.join(format!("{OURS}{name}{}", self.suffix))
     }
 
-    /// How the system takes changes up.
+    /// How the system takes changes up. In an undo the command may have to run a second time: one of Debian's that was killed leaves half a
+    /// bundle, to which the next one adds.
     #[must_use]
     pub fn apply(&self) -> Apply {
-        Apply { check: None, reload: Some(self.update.clone()), restart: None }
+        let update = Some(self.update.clone());
+        Apply { check: None, reload: update.clone(), restart: update }
     }
 
     /// Whether clients have a certificate, or do not, as is wanted.
@@ -129,6 +133,10 @@ impl Layout {
     /// How an entry stands now.
     #[must_use]
     pub fn standing(&self, host: &Host, entry: &Entry) -> Standing {
+        // A link is nobody's but the one who made it, wherever it leads.
+        if host.is_link(Path::new(&entry.place)) {
+            return Standing::Changed;
+        }
         match host.read(Path::new(&entry.place), MOST) {
             Ok(bytes) if bytes == entry.pem.as_bytes() => match self.holds(entry.fingerprint) {
                 Ok(true) => Standing::InPlace,

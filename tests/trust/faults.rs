@@ -67,6 +67,20 @@ fn a_certificate_that_stays_trusted_after_the_undo_is_never_called_undone() {
     nothing_is_left(&ground, &ca);
 }
 
+/// Debian's command writes beside the bundle, and one that was killed leaves that file; the next one adds to it.
+#[test]
+fn half_a_bundle_of_a_killed_command_does_not_outlive_the_undo() {
+    let Some(ground) = Ground::new() else { return };
+    let ca = Ca::new("Half");
+    ground.write("ca.pem", &ca.pem);
+    let root = ground.path("").display().to_string();
+    ground.command(&format!(
+        "cd {root}; [ ! -e killed ] || exit 0; touch killed; cp etc/ca-certificates.crt etc/ca-certificates.crt.new; exit 1"
+    ));
+    ground.run(&["trust", "install", "ca.pem"]).ends(5);
+    nothing_is_left(&ground, &ca);
+}
+
 #[test]
 fn the_other_certificates_must_stay_trusted() {
     let Some(ground) = Ground::new() else { return };

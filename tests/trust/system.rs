@@ -158,6 +158,36 @@ fn every_earlier_state_comes_back() {
 }
 
 #[test]
+fn a_store_behind_a_link_is_kept_and_comes_back_all_the_same() {
+    let Some(ground) = Ground::new() else { return };
+    std::os::unix::fs::symlink("local", ground.path("linked")).unwrap();
+    let text = fs::read_to_string(ground.path("reseal.toml")).unwrap();
+    let linked = text.replace("/local\"\nbundle", "/linked\"\nbundle");
+    assert_ne!(linked, text);
+    ground.write("reseal.toml", &linked);
+    let (one, two) = (Ca::new("One"), Ca::new("Two"));
+    for (name, ca) in [("one.pem", &one), ("two.pem", &two)] {
+        let file = ground.write(name, &ca.pem);
+        ground.run(&["trust", "install", &file]).ends(0);
+    }
+    ground.run(&["trust", "remove", "one"]).ends(0);
+    ground.run(&["trust", "remove", "two"]).ends(0);
+    assert!(ground.names("local").is_empty());
+    // Generation 5 is what was without the first, 6 without both.
+    ground.run(&["restore", "trust:os", "5"]).ends(0);
+    assert_eq!(ground.names("local"), ["reseal-two.crt"]);
+    assert!(!ground.trusts(&one) && ground.trusts(&two));
+
+    // A link in the place of ours is not followed to whatever it leads to.
+    let other = ground.write("elsewhere.pem", &two.pem);
+    fs::remove_file(ground.path("local/reseal-two.crt")).unwrap();
+    std::os::unix::fs::symlink(&other, ground.path("local/reseal-two.crt")).unwrap();
+    ground.run(&["trust", "list"]).ends(3).says("something else in its place");
+    ground.run(&["trust", "remove", "two"]).ends(4);
+    assert!(fs::exists(&other).unwrap());
+}
+
+#[test]
 fn a_ca_of_reseals_own_is_trusted_by_its_name() {
     let Some(ground) = Ground::new() else { return };
     let secret = ground.secret("pp", "correct horse battery");
