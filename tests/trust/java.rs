@@ -104,6 +104,27 @@ fn one_entry_comes_and_goes_in_every_kind_of_store() {
     }
 }
 
+/// A store is looked at before the lock is taken and again under it; a descriptor can be read once.
+#[test]
+fn a_passphrase_from_a_descriptor_opens_every_store() {
+    let Some(ground) = Ground::new() else { return };
+    if !has("keytool") {
+        return;
+    }
+    ground.write("ca.pem", &Ca::new("Java Root").pem);
+    ground.secret("pp", "pass phrase two");
+    for name in ["a.jks", "b.jks"] {
+        keystore(&ground, name, "JKS", "pass phrase two", &[]);
+    }
+    let reseal = format!("{} --config reseal.toml --passphrase-fd 3 trust", env!("CARGO_BIN_EXE_reseal"));
+    for words in ["install ca.pem --store os --store java:a.jks --store java:b.jks", "remove java-root"] {
+        let line = format!("cd {}; {reseal} {words} 3<pp", ground.path("").display());
+        let output = Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(!listing(&ground.path("b.jks").display().to_string(), "pass phrase two").contains("reseal-"));
+}
+
 #[test]
 fn a_client_in_java_accepts_a_server_only_while_its_ca_is_trusted() {
     let Some(ground) = Ground::new() else { return };

@@ -1,5 +1,6 @@
 //! A store of trusted certificates as it is now, and what reseal has added to it.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,29 @@ enum Place {
     System(Layout),
     Java(Truststore),
     Nss(Database),
+}
+
+/// A passphrase that is got once, though a store is looked at twice: a descriptor is read to its end, and a person types it once.
+#[derive(Default)]
+pub(super) struct Known(OnceCell<Option<Sensitive>>);
+
+impl Known {
+    /// The passphrase of a store; none of one that has none.
+    pub(super) fn of(&self, ground: &Ground, session: &Session<'_>) -> Result<Option<&Sensitive>, Refusal> {
+        if !matches!(ground.place, Place::Java(_)) {
+            return Ok(None);
+        }
+        if let Some(known) = self.0.get() {
+            return Ok(known.as_ref());
+        }
+        let found = ground.secret(session, true)?;
+        Ok(self.0.get_or_init(|| found).as_ref())
+    }
+}
+
+/// Whether the command line names a passphrase: then it is that of every store.
+pub(super) fn named(session: &Session<'_>) -> bool {
+    session.options.secrets.file.is_some() || session.options.secrets.descriptor.is_some()
 }
 
 /// What the new bytes of places are made out of.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ground::Ground;
+use super::ground::{Ground, Known, named};
 use super::{Intended, admit, carry_out};
 use crate::cert::Certificate;
 use crate::flow::{Refusal, Report, Session};
@@ -52,11 +52,14 @@ pub fn install(session: &mut Session<'_>, wanted: &Install) -> Result<Vec<Report
     let usual = [Store::System];
     let stores = if wanted.stores.is_empty() { &usual[..] } else { &wanted.stores };
     let mut reports = Vec::new();
+    let for_all = Known::default();
     for store in stores {
+        let own = Known::default();
+        let known = if named(session) { &for_all } else { &own };
         let build = |session: &Session<'_>, ground: &Ground, state: Option<&State>| {
-            let secret = ground.secret(session, true)?;
-            let intended = intend(session, ground, &anchors, secret.as_ref())?;
-            ground.make(session, state, intended, secret.as_ref())
+            let secret = known.of(ground, session)?;
+            let intended = intend(session, ground, &anchors, secret)?;
+            ground.make(session, state, intended, secret)
         };
         let mut report = carry_out(session, store, VERB, &build);
         report.notes.splice(0..0, notes.clone());

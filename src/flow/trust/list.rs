@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::ground::{Ground, record};
+use super::ground::{Ground, Known, named, record};
 use super::recorded;
 use crate::digest::Digest;
 use crate::flow::{Refusal, Session};
@@ -54,16 +54,21 @@ pub fn list(session: &Session<'_>, stores: &[Store]) -> Result<Vec<AnchorView>, 
     let known = recorded(session)?;
     let stores = if stores.is_empty() { &known[..] } else { stores };
     let mut views = Vec::new();
+    let for_all = Known::default();
     for store in stores {
         let (_, record, _) = record(session.host, store)?;
         if record.entries.is_empty() {
             continue;
         }
         let ground = Ground::look(session, store);
-        let secret = ground.as_ref().ok().and_then(|ground| ground.secret(session, false).ok().flatten());
+        let own = ground.as_ref().ok().filter(|_| !named(session));
+        let own = own.and_then(|ground| ground.secret(session, false).ok().flatten());
+        let given = ground.as_ref().ok().filter(|_| named(session));
+        let given = given.and_then(|ground| for_all.of(ground, session).ok().flatten());
+        let secret = given.or(own.as_ref());
         for entry in &record.entries {
             let standing = match &ground {
-                Ok(ground) => ground.standing(session.host, entry, secret.as_ref()),
+                Ok(ground) => ground.standing(session.host, entry, secret),
                 Err(refusal) => Standing::Unknown(refusal.why.clone()),
             };
             let Some(certificate) = entry.certificate() else { continue };

@@ -1,6 +1,6 @@
 //! `trust remove`: what reseal has added goes again, and nothing else.
 
-use super::ground::{Ground, record};
+use super::ground::{Ground, Known, named, record};
 use super::install::changed;
 use super::{Intended, carry_out, recorded};
 use crate::digest::Digest;
@@ -41,15 +41,22 @@ pub fn remove(session: &mut Session<'_>, wanted: &Remove) -> Result<Vec<Report>,
     if meant.is_empty() {
         return Err(unknown(wanted));
     }
-    Ok(meant.into_iter().map(|(store, fingerprint)| one(session, &store, fingerprint)).collect())
+    let for_all = Known::default();
+    let mut reports = Vec::new();
+    for (store, fingerprint) in meant {
+        let own = Known::default();
+        let known = if named(session) { &for_all } else { &own };
+        reports.push(one(session, &store, fingerprint, known));
+    }
+    Ok(reports)
 }
 
-fn one(session: &mut Session<'_>, store: &Store, fingerprint: Digest) -> Report {
+fn one(session: &mut Session<'_>, store: &Store, fingerprint: Digest, known: &Known) -> Report {
     let build = |session: &Session<'_>, ground: &Ground, state: Option<&State>| {
         let mut intended = Intended::default();
-        let secret = ground.secret(session, true)?;
+        let secret = known.of(ground, session)?;
         if let Some(entry) = ground.record.of(fingerprint) {
-            match ground.standing(session.host, entry, secret.as_ref()) {
+            match ground.standing(session.host, entry, secret) {
                 Standing::InPlace | Standing::NotTakenUp => intended.remove.push(entry.clone()),
                 Standing::Gone => {
                     intended.notes.push(format!("somebody else had removed {} already", entry.name));
@@ -62,7 +69,7 @@ fn one(session: &mut Session<'_>, store: &Store, fingerprint: Digest) -> Report 
                 }
             }
         }
-        ground.make(session, state, intended, secret.as_ref())
+        ground.make(session, state, intended, secret)
     };
     let mut report = carry_out(session, store, VERB, &build);
     let done = matches!(report.outcome, Outcome::Committed { .. });
