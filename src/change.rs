@@ -3,6 +3,8 @@
 //! Everything here is plain data. What is written to the journal is made of these words, so that `recover` needs nothing
 //! but the journal and the backups: no adapter, no configuration, no healthy server.
 
+mod role;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,56 +15,7 @@ use crate::digest::Digest;
 use crate::endpoint::Start;
 use crate::sensitive::Sensitive;
 
-/// What a file holds, for the service that reads it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The leaf certificate alone.
-    Leaf,
-    /// The intermediates alone.
-    Chain,
-    /// Leaf first, then the intermediates, no root (RFC 8446 section 4.4.2).
-    FullChain,
-    /// The private key alone.
-    Key,
-    /// Full chain, then the private key, in one file.
-    Combined,
-}
-
-impl Role {
-    /// Whether a file of this role holds a private key.
-    #[must_use]
-    pub fn holds_key(self) -> bool {
-        match self {
-            Self::Key | Self::Combined => true,
-            Self::Leaf | Self::Chain | Self::FullChain => false,
-        }
-    }
-
-    /// The file name used where reseal chooses it.
-    #[must_use]
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Self::Leaf => "cert.pem",
-            Self::Chain => "chain.pem",
-            Self::FullChain => "fullchain.pem",
-            Self::Key => "privkey.pem",
-            Self::Combined => "combined.pem",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Leaf => "certificate",
-            Self::Chain => "chain",
-            Self::FullChain => "certificate and chain",
-            Self::Key => "key",
-            Self::Combined => "certificate, chain and key",
-        })
-    }
-}
+pub use role::Role;
 
 /// One place the service reads: the path as it stands in the service's own configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -274,6 +227,15 @@ pub enum Probe {
     },
     /// A command that exits with 0 when the service is well.
     Command(Command),
+    /// A file of certificates that clients trust.
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 of the certificate in question.
+        anchor: Digest,
+        /// Whether all is well when it is in it, or when it is not.
+        held: bool,
+    },
 }
 
 impl Probe {
@@ -281,6 +243,17 @@ impl Probe {
     #[must_use]
     pub fn tls(address: impl Into<String>, name: Option<String>) -> Self {
         Self::Tls { address: address.into(), start: Start::Tls, name, family: None }
+    }
+
+    /// The probe that is well where this one fails; none where there is no such thing.
+    #[must_use]
+    pub fn opposite(&self) -> Option<Self> {
+        match self {
+            Self::Bundle { path, anchor, held } => {
+                Some(Self::Bundle { path: path.clone(), anchor: *anchor, held: !held })
+            }
+            Self::Tls { .. } | Self::Command(_) => None,
+        }
     }
 }
 
@@ -307,6 +280,10 @@ impl fmt::Display for Probe {
                 }
             }
             Self::Command(command) => command.fmt(out),
+            Self::Bundle { path, anchor, held } => {
+                let what = if *held { "with" } else { "without" };
+                write!(out, "{} {what} certificate {}", path.display(), anchor.short())
+            }
         }
     }
 }

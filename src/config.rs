@@ -15,12 +15,14 @@ use crate::change::{Apply, Command, Probe, Role, Slot};
 use crate::endpoint::Start;
 
 pub use places::{NoHome, Places};
+pub use policy::{AfterUpgrade, Policy, RenewBefore};
 pub use problem::{ConfigError, Problem};
 pub use starter::{Discovered, render_starter};
 
 mod acme;
 mod findings;
 mod places;
+mod policy;
 mod problem;
 mod schema;
 mod starter;
@@ -46,6 +48,8 @@ pub struct Config {
     pub trust: BTreeMap<String, PathBuf>,
     /// `[findings]` and `[[accept]]`.
     pub rules: Arc<Rules>,
+    /// `[system_store]`: where this system keeps the certificates that it trusts; none: as the system is found to be.
+    pub system_store: Option<SystemStore>,
     /// The targets, in the order of the file; no two have the same name.
     pub targets: Vec<TargetConfig>,
 }
@@ -65,6 +69,19 @@ impl Config {
     pub fn target(&self, name: &str) -> Option<&TargetConfig> {
         self.targets.iter().find(|target| target.name == name)
     }
+}
+
+/// `[system_store]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SystemStore {
+    /// The directory for certificates of the administrator's own.
+    pub directory: PathBuf,
+    /// What the names of the files in it end with, with the dot.
+    pub suffix: String,
+    /// The file with all trusted certificates, which clients read.
+    pub bundle: PathBuf,
+    /// Makes it anew.
+    pub update: Command,
 }
 
 /// `[ca.NAME]`.
@@ -305,87 +322,6 @@ pub enum AcmeChallenge {
         /// How long to wait until the CA is asked to look.
         wait: Duration,
     },
-}
-
-/// When to act, and how carefully.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Policy {
-    /// When a certificate is due.
-    pub renew_before: RenewBefore,
-    /// How long the new certificate may take until it is served.
-    pub verify_timeout: Duration,
-    /// How long every handshake must show the new certificate before the change counts as proved.
-    pub settle: Duration,
-    /// Limit of one handshake.
-    pub probe_timeout: Duration,
-    /// Generations that `prune` keeps.
-    pub keep: u32,
-    /// Whether a renewal uses the old key again.
-    pub keep_key: bool,
-    /// Bytes that must be free on every file system written to.
-    pub min_free: u64,
-    /// Names of processes beside which nothing is changed.
-    pub must_not_run: Vec<String>,
-    /// Whose trust is asked for: `system`, or names of `[trust.NAME]`.
-    pub trust: Vec<String>,
-    /// What is done about what an upgrade did.
-    pub after_upgrade: AfterUpgrade,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            renew_before: RenewBefore::Fraction { of: 3, left: 1 },
-            verify_timeout: Duration::from_secs(30),
-            settle: Duration::from_millis(250),
-            probe_timeout: Duration::from_secs(5),
-            keep: 10,
-            keep_key: false,
-            min_free: 0,
-            must_not_run: Vec::new(),
-            trust: Vec::new(),
-            after_upgrade: AfterUpgrade::Reinstate,
-        }
-    }
-}
-
-/// What `post-upgrade` does about a target that needs something done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AfterUpgrade {
-    /// Puts the wanted certificate back if it is still good, else gets another.
-    Reinstate,
-    /// Gets another.
-    Renew,
-    /// Tells.
-    Report,
-}
-
-/// How much of its life a certificate has left when it is due.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RenewBefore {
-    /// This many days.
-    Days(u32),
-    /// `left` parts `of` the whole lifetime; the share is more than none and less than all.
-    Fraction {
-        /// Parts left.
-        left: u32,
-        /// Parts in all.
-        of: u32,
-    },
-}
-
-impl RenewBefore {
-    /// The time left at which a certificate with this lifetime is due.
-    #[must_use]
-    pub fn left_of(self, lifetime: time::Duration) -> time::Duration {
-        match self {
-            Self::Days(days) => time::Duration::days(i64::from(days)),
-            Self::Fraction { left, of } => {
-                let seconds = i128::from(lifetime.whole_seconds()) * i128::from(left) / i128::from(of.max(1));
-                time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
-            }
-        }
-    }
 }
 
 #[cfg(test)]

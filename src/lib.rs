@@ -60,3 +60,4 @@ pub mod report;
 pub mod sensitive;
 pub mod source;
 pub mod target;
+pub mod trust;

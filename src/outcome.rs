@@ -103,6 +103,11 @@ pub enum Proof {
         /// Why no handshake was possible.
         why: String,
     },
+    /// The file that clients take their trusted certificates from was read, and is as meant.
+    Bundle {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// What a finished change leaves in the ledger.

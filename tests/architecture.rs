@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Adapters and the engine: none of them knows another.
     ("source", &["cert", "change", "digest", "host", "outcome", "sensitive"]),
     ("target", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
+    ("trust", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("engine", &["cert", "change", "digest", "event", "host", "outcome", "sensitive"]),
     // What introduces them to each other.
     (
@@ -45,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "sensitive",
             "source",
             "target",
+            "trust",
         ],
     ),
     // Words in, words out.
@@ -66,6 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "outcome",
             "report",
             "sensitive",
+            "trust",
         ],
     ),
     ("main", &["cli"]),

@@ -73,8 +73,44 @@ TOML
 run="$reseal --config r.toml -q"
 install() { echo "$run install web --cert $fixed/$1.pem --key $fixed/$1.key"; }
 
+# What reseal trusts: record, file and bundle agree, or the check fails.
+cat >"$fixed/anchors" <<'SH'
+#!/bin/sh
+fixed=$1; reseal=$2; cd "$W" || exit 1
+listed=$("$reseal" --config t.toml --format json trust list | grep -c '"state":"in-place"')
+entries=$("$reseal" --config t.toml --format json trust list | grep -c '"state":')
+bundle=0; grep -qF "$(sed -n 3p "$fixed/new.ca.pem")" etc/ca-certificates.crt && bundle=1
+files=$(ls local | wc -l)
+[ "$listed" = "$entries" ] && [ "$listed" = "$bundle" ] && [ "$listed" = "$files" ] ||
+  { echo "torn: $entries entries, $listed in place, $files files, $bundle in the bundle"; exit 1; }
+[ -z "$(find . -name '.reseal-*')" ] || { echo "left over: $(find . -name '.reseal-*')"; exit 1; }
+if [ -d state/journal ] && [ -n "$(ls state/journal)" ]; then echo 'a journal is left'; exit 1; fi
+[ "$bundle" = 1 ] && echo trusted || echo untrusted
+SH
+chmod 755 "$fixed/anchors"
+store="mkdir local etc hooks certs; cp $fixed/old.ca.pem certs/base.crt; echo base.crt >c.conf
+{ echo '#!/bin/sh'; echo \"exec /usr/sbin/update-ca-certificates --localcertsdir \$W/local --etccertsdir \$W/etc --hooksdir \$W/hooks --certsdir \$W/certs --certsconf \$W/c.conf\"; } >update
+chmod 755 update; ./update >/dev/null
+cat >t.toml <<TOML
+[defaults]
+state_dir = \"\$W/state\"
+[system_store]
+directory = \"\$W/local\"
+bundle = \"\$W/etc/ca-certificates.crt\"
+update = [\"\$W/update\"]
+TOML
+"
+trust="$reseal --config t.toml -q trust"
+
 faults=kill,ENOSPC,EIO,EACCES,EROFS,ENOSPC*,EIO*,EACCES*,EROFS*,short
 failed=0
+anchors() { # NAME SETUP RUN [ARGUMENT...]
+  local name=$1 setup=$2 command=$3; shift 3
+  if [ ! -x /usr/sbin/update-ca-certificates ]; then echo "skipped: $name: there is no update-ca-certificates"; return; fi
+  echo "== $name"
+  python3 "$tool" --setup "$store$setup" --run "$command" --recover "$reseal --config t.toml -q recover" \
+    --check "$fixed/anchors $fixed $reseal" --strict --timeout 60 "$@" || failed=1
+}
 matrix() { # NAME SETUP RUN [ARGUMENT...]
   local name=$1 setup=$2 command=$3; shift 3
   echo "== $name"
@@ -90,6 +126,8 @@ case $extent in
     matrix restore "$first" "$run restore web 1 --force" --modes kill,EIO --stride 2
     matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes kill,ENOSPC*,EIO --stride 2
     matrix snapshot "$by_hand" "$run snapshot web" --modes kill,EIO --stride 2
+    anchors 'trust install' true "$trust install $fixed/new.ca.pem" --modes kill
+    anchors 'trust remove' "$trust install $fixed/new.ca.pem" "$trust remove ca-new" --modes kill
     ;;
   full)
     matrix 'first install' true "$(install new)" --modes "$faults"
@@ -101,6 +139,8 @@ case $extent in
     matrix restore "$first" "$run restore web 1 --force" --modes "$faults" --nested 3
     matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes "$faults"
     matrix snapshot "$by_hand" "$run snapshot web" --modes "$faults"
+    anchors 'trust install' true "$trust install $fixed/new.ca.pem" --modes kill,ENOSPC,EIO,short
+    anchors 'trust remove' "$trust install $fixed/new.ca.pem" "$trust remove ca-new" --modes kill,ENOSPC,EIO,short
     matrix prune "$first; $(install new); $(install third); $(install old); $(install new)" "$run prune web --keep 1" \
       --modes "$faults"
     ;;

@@ -139,6 +139,10 @@ pub fn read(parts: &[(Role, &[u8])]) -> Installed {
     let (mut certificates, mut intermediates, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     let (mut problems, mut blank_lines) = (Vec::new(), Vec::new());
     for (role, bytes) in parts {
+        // What clients trust is nobody's leaf.
+        if matches!(role, Role::Anchor | Role::Store | Role::Record) {
+            continue;
+        }
         match codec::read(bytes, None) {
             Ok(found) => {
                 problems.extend(found.bad.iter().map(|bad| format!("{role}: {bad}")));
@@ -146,7 +150,7 @@ pub fn read(parts: &[(Role, &[u8])]) -> Installed {
                 match role {
                     Role::Chain => intermediates.extend(found.certificates),
                     Role::Leaf | Role::FullChain | Role::Combined => certificates.extend(found.certificates),
-                    Role::Key => {}
+                    Role::Key | Role::Anchor | Role::Store | Role::Record => {}
                 }
                 if role.holds_key() {
                     keys.extend(found.keys);

@@ -18,6 +18,7 @@ pub use self::install::Install;
 pub use self::key_type::KeyType;
 pub use self::scan::Scan;
 pub use self::secret::{Place, SecretVerb};
+pub use self::trust::TrustVerb;
 
 mod acme;
 mod backups;
@@ -29,6 +30,7 @@ mod install;
 mod key_type;
 mod scan;
 mod secret;
+mod trust;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -150,7 +152,7 @@ Examples:
         /// The target
         name: String,
         /// The generation's number
-        #[arg(value_parser = number)]
+        #[arg(value_parser = backups::number)]
         generation: Option<u32>,
     },
     /// Finish or undo what an interrupted run has left; every changing verb begins with it
@@ -263,6 +265,12 @@ Examples:
         #[command(subcommand)]
         act: SecretVerb,
     },
+    /// Let clients of this machine trust a CA, in the system's store, in Java's or in a browser's; and no longer
+    Trust {
+        /// What to do.
+        #[command(subcommand)]
+        act: TrustVerb,
+    },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,
     /// The server of `demo`, and its reload command.
@@ -305,6 +313,7 @@ impl Verb {
             Self::Ca { act } => act.word(),
             Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
             Self::Secret { act } => act.word(),
+            Self::Trust { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -327,6 +336,7 @@ impl Verb {
             | Self::Adopt { .. } => true,
             Self::Ca { act } => act.changes(),
             Self::Secret { act } => act.changes(),
+            Self::Trust { act } => act.changes(),
             Self::Acme {
                 act:
                     AcmeVerb::Account {
@@ -356,11 +366,6 @@ impl Verb {
 pub enum HistoryVerb {
     /// Hold each line against its checksum and the line before it, and what stands against what is told
     Verify,
-}
-
-/// The number of a generation.
-fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "a generation has a number: `reseal backups` lists them".to_owned())
 }
 
 fn exit_codes() -> String {
@@ -455,6 +460,12 @@ mod tests {
             ("secret forget ca-office --in kernel", "secret forget"),
             ("renew --remember web", "renew"),
             ("renew --remember=60 web", "renew"),
+            ("trust install a.pem --store os --store java:/x --name a", "trust install"),
+            ("trust install --ca office --dry-run", "trust install"),
+            ("trust list --store nss:/x", "trust list"),
+            ("trust remove a --store java:/x", "trust remove"),
+            ("restore trust:os 2", "restore"),
+            ("backups trust:java:/x", "backups"),
             ("demo", "demo"),
             ("demo-server /x --reload", "demo-server"),
         ] {
@@ -512,16 +523,22 @@ mod tests {
             "ca rekey office --switch --key-type p256",
             "ca export office --take-off",
             "ca export office --root-key x --der",
+            "trust",
+            "trust install",
+            "trust install a.pem --ca office",
+            "trust install a.pem --store windows",
+            "trust remove",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }
 
     #[test]
-    fn examples_of_ca_verbs_fit_a_terminal() {
+    fn examples_of_verbs_with_verbs_fit_a_terminal() {
         let mut cli = Cli::command();
         cli.build();
-        for verb in cli.find_subcommand("ca").unwrap().get_subcommands().filter(|verb| verb.get_name() != "help") {
+        let both = ["ca", "trust"].map(|verb| cli.find_subcommand(verb).unwrap().get_subcommands());
+        for verb in both.into_iter().flatten().filter(|verb| verb.get_name() != "help") {
             let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.starts_with("Examples:\n"), "{}", verb.get_name());
             for line in examples.lines() {

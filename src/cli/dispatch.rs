@@ -1,13 +1,14 @@
 //! Each verb, handed to its flow.
 
+mod keeping;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{
-    AccountVerb, AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, Place, SecretVerb, Verb,
-};
+use self::keeping::{account, passphrase, trusted};
+use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, Verb};
 use super::request::Request;
 use super::telling::unwritten;
 use crate::assess::Finding;
@@ -15,10 +16,9 @@ use crate::cert::{Generate, SubjectPart};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, acme, adopt, backups, ca, check, csr, export, history, init, install, post_upgrade,
+    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, history, init, install, post_upgrade,
     recorded, recover, renew, restore, secret, snapshot, status,
 };
-use crate::host::passphrase::Explicit;
 use crate::host::publish::{Kind, publish, same_file};
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
@@ -53,6 +53,8 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
 fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
     let all = |names: &[String]| session.targets(names).map(|_| ());
     let one = |name: &String| all(std::slice::from_ref(name));
+    // Stores of trusted certificates have generations as targets have.
+    let kept = |names: &[String]| session.kept(names).map(|_| ());
     match verb {
         Verb::Renew { names, .. }
         | Verb::Status { names }
@@ -61,14 +63,15 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         Verb::Install(install) => one(&install.name),
         Verb::Csr(csr) => one(&csr.name),
         Verb::Export(export) => one(&export.name),
-        Verb::Restore { name, .. } | Verb::Adopt { name, .. } => one(name),
-        Verb::Backups { names, act: None } => all(names),
+        Verb::Adopt { name, .. } => one(name),
+        Verb::Restore { name, .. } => kept(std::slice::from_ref(name)),
+        Verb::Backups { names, act: None } => kept(names),
         Verb::Backups { act: Some(act), .. } => match act {
-            BackupsVerb::Verify { names } => all(names),
-            BackupsVerb::Pin { name, .. } | BackupsVerb::Unpin { name, .. } => one(name),
-            BackupsVerb::Prune(prune) => all(&prune.names),
+            BackupsVerb::Verify { names } => kept(names),
+            BackupsVerb::Pin { name, .. } | BackupsVerb::Unpin { name, .. } => kept(std::slice::from_ref(name)),
+            BackupsVerb::Prune(prune) => kept(&prune.names),
         },
-        Verb::Prune(prune) => all(&prune.names),
+        Verb::Prune(prune) => kept(&prune.names),
         Verb::Secret { act } => act.labels().iter().try_for_each(|label| secret::known(session, label)),
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
@@ -79,6 +82,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::Init { .. }
         | Verb::Ca { .. }
         | Verb::Acme { .. }
+        | Verb::Trust { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => Ok(()),
     }
@@ -153,6 +157,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Ca { act } => authority(session, act),
         Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),
         Verb::Secret { act } => passphrase(session, act),
+        Verb::Trust { act } => trusted(session, act),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }
@@ -291,59 +296,6 @@ fn authority(session: &mut Session<'_>, act: &CaVerb) -> Told {
 fn placed(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     let absolute = path.map(trusted_file::absolute).transpose();
     absolute.map_err(|error| Failure::usage(explain(&error), None))
-}
-
-fn account(session: &mut Session<'_>, act: &AccountVerb) -> Told {
-    let accounts = match act {
-        AccountVerb::Show { name } => acme::show(session, name.as_deref())?,
-        AccountVerb::Create(typed) => {
-            let root = typed.root.as_deref().map(trusted_file::absolute).transpose();
-            let file = typed.eab_key_file.clone().map(Explicit::File);
-            let wanted = acme::Create {
-                directory: typed.directory.clone(),
-                root: root.map_err(|error| Failure::usage(explain(&error), None))?,
-                contacts: typed.contact.clone(),
-                agreed: typed.agree_terms,
-                binding: typed.eab_kid.clone(),
-                binding_key: file.or(typed.eab_key_fd.map(Explicit::Fd)),
-            };
-            vec![acme::create(session, &typed.name, &wanted)?]
-        }
-        AccountVerb::RollKey { name } => vec![acme::roll_key(session, name)?],
-        AccountVerb::Deactivate { name } => vec![acme::deactivate(session, name)?],
-    };
-    Ok((Exit::Good, Body::Accounts(accounts)))
-}
-
-fn passphrase(session: &Session<'_>, act: &SecretVerb) -> Told {
-    match act {
-        SecretVerb::Set { place: Place::Keyring, minutes: Some(_), .. } => {
-            let hint = "leave it out, or add `--in kernel`".to_owned();
-            Err(Failure::usage("--minutes means something with --in kernel", Some(hint)))
-        }
-        SecretVerb::Set { label, place, minutes } => {
-            let kept = match place {
-                Place::Keyring => secret::Kept::Keyring,
-                Place::Kernel => {
-                    let lifetime = minutes.map_or(ca::REMEMBERED, |minutes| Duration::from_secs(minutes * 60));
-                    secret::Kept::Kernel(lifetime)
-                }
-            };
-            Ok((Exit::Good, Body::Kept(vec![secret::set(session, label, kept)?])))
-        }
-        SecretVerb::Status { labels } => {
-            let views = secret::status(session, labels)?;
-            let exit = if views.iter().all(secret::SecretView::good) { Exit::Good } else { Exit::Findings };
-            Ok((exit, Body::Secrets(views)))
-        }
-        SecretVerb::Forget { label, place } => {
-            let only = place.map(|place| match place {
-                Place::Keyring => secret::Place::Keyring,
-                Place::Kernel => secret::Place::Kernel,
-            });
-            Ok((Exit::Good, Body::Kept(secret::forget(session, label, only)?)))
-        }
-    }
 }
 
 /// What was found is the page's matter and not that of the run, whose work it is to write it.

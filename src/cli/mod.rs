@@ -129,7 +129,8 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::Adopt { .. }
         | Verb::Ca { .. }
         | Verb::Acme { .. }
-        | Verb::Secret { .. } => None,
+        | Verb::Secret { .. }
+        | Verb::Trust { .. } => None,
     }
 }
 

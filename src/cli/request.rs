@@ -14,6 +14,7 @@ use crate::host::signal::Signals;
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
 use crate::report::Failure;
+use crate::trust::Store;
 
 /// A verb with all that it works with.
 pub struct Request {
@@ -123,7 +124,12 @@ fn need(verb: &Verb, global: &Global) -> Need {
         | Verb::History { .. }
         | Verb::Ca { .. }
         | Verb::Acme { .. }
-        | Verb::Secret { .. } => Need::IfThere,
+        | Verb::Secret { .. }
+        | Verb::Trust { .. } => Need::IfThere,
+        Verb::Restore { name, .. } if Store::of_target(name).is_some() => Need::IfThere,
+        Verb::Backups { names, act: None } if of_stores(names) => Need::IfThere,
+        Verb::Backups { act: Some(act), .. } if of_stores(act.names()) => Need::IfThere,
+        Verb::Prune(prune) if of_stores(&prune.names) => Need::IfThere,
         Verb::Scan(_) | Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
@@ -139,6 +145,11 @@ fn need(verb: &Verb, global: &Global) -> Need {
         | Verb::PostUpgrade { .. }
         | Verb::Adopt { .. } => Need::Must,
     }
+}
+
+/// Whether these are stores of trusted certificates, which are in no configuration.
+fn of_stores(names: &[String]) -> bool {
+    !names.is_empty() && names.iter().all(|name| Store::of_target(name).is_some())
 }
 
 fn configuration(need: Need, path: &Path, named: bool) -> Result<(Config, Option<Failure>), Failure> {

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{self, Problems};
 use super::table::Table;
 use super::target::{self, Given, Taken};
-use super::{AfterUpgrade, CaConfig, Config, ConfigError, Policy, RenewBefore, findings, words};
+use super::{AfterUpgrade, CaConfig, Config, ConfigError, Policy, RenewBefore, SystemStore, findings, words};
 
 /// Reads a whole file.
 pub(super) fn read(text: &str, origin: &Path) -> Result<Config, ConfigError> {
@@ -39,6 +39,8 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
         defaults.finish(problems);
     }
     let authorities = root.table("ca", "[ca]", problems).map(|table| authorities(&table, problems)).unwrap_or_default();
+    let system_store =
+        root.table("system_store", "[system_store]", problems).and_then(|table| system_store(table, problems));
     let mut targets = Vec::new();
     let mut places = Vec::new();
     for (index, item) in root.array("target", problems).into_iter().flatten().enumerate() {
@@ -56,7 +58,34 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
     }
     root.finish(problems);
     refuse_shared(&places, problems);
-    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, trust, rules, targets }
+    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, trust, rules, system_store, targets }
+}
+
+fn system_store(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<SystemStore> {
+    for (key, why) in [
+        ("directory", "the directory for certificates of your own: directory = \"/usr/local/share/ca-certificates\""),
+        ("bundle", "the file that clients read: bundle = \"/etc/ssl/certs/ca-certificates.crt\""),
+        ("update", "what makes it anew: update = [\"/usr/sbin/update-ca-certificates\"]"),
+    ] {
+        table.require(key, why, problems);
+    }
+    let (directory, bundle) = (table.path("directory", problems), table.path("bundle", problems));
+    let update = table.command("update", problems);
+    let suffix = match table.text("suffix", problems) {
+        None => Some(".crt".to_owned()),
+        Some((word, at)) => {
+            let ending = word
+                .strip_prefix('.')
+                .filter(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()));
+            if ending.is_none() {
+                let why = format!("{} is no ending of a file's name: {word:?}", table.named("suffix"));
+                problems.add_with_hint(&at, why, "a dot and letters: suffix = \".crt\"");
+            }
+            ending.map(|_| word.to_owned())
+        }
+    };
+    table.finish(problems);
+    Some(SystemStore { directory: directory?, suffix: suffix?, bundle: bundle?, update: update? })
 }
 
 /// How messages call a target: by name where it has a readable one, else by number.

@@ -80,6 +80,11 @@ pub struct Demands {
     pub trusted_owner: Option<u32>,
     /// What the service's own configuration test decides.
     pub config_test: ConfigTest,
+    /// Whether the service takes every file of the directory for its own, whatever its name: then nothing may lie beside the new files
+    /// while it is told, and an undo takes the old ones from the backup.
+    pub nothing_beside: bool,
+    /// What these places held when the new bytes were made out of it; nothing for one that was empty.
+    pub made_from: Vec<(PathBuf, Option<Digest>)>,
 }
 
 /// What a failing configuration test of the service means.

@@ -48,6 +48,7 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
     }
     refuse_one_place_twice(&acts)?;
     Bench::agree(&acts, &looks)?;
+    Bench::made_from(&acts, &change.demands.made_from)?;
     enough_room(engine, change, &bench, &acts)?;
     pre_check(engine, change, listener)?;
     let probes = look_around(engine, change);
@@ -157,7 +158,7 @@ fn refuse_programs(change: &Change) -> Result<(), Failure> {
     let apply = &change.apply;
     let probes = change.probes.iter().filter_map(|(probe, _)| match probe {
         Probe::Command(command) => Some(command),
-        Probe::Tls { .. } => None,
+        Probe::Tls { .. } | Probe::Bundle { .. } => None,
     });
     for command in [&apply.check, &apply.reload, &apply.restart].into_iter().flatten().chain(probes) {
         exec::check_program(command)?;

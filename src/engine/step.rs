@@ -130,6 +130,22 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// Proves that the new bytes were made out of what is replaced: what somebody wrote since would be lost with it.
+    pub(super) fn made_from(acts: &[Act], seen: &[(PathBuf, Option<Digest>)]) -> Done<()> {
+        for (path, digest) in seen {
+            let Some(act) = acts.iter().find(|act| act.path == *path) else { continue };
+            let now = match &act.before {
+                Image::File { sha256, .. } => Some(*sha256),
+                Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+            };
+            if now != *digest {
+                let expected = digest.map_or("nothing".to_owned(), |digest| format!("file {}", digest.short()));
+                return Err(StepError::Foreign { path: path.clone(), expected, seen: act.before.to_string() });
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what a step will put in place beside its place. A new directory is made for real: nothing refers to it yet.
     pub(super) fn stage(&self, step: &Step, act: &Act) -> Done<()> {
         let place = self.place(&act.path)?;

@@ -117,6 +117,11 @@ fn apply(
     listener: &mut dyn Listener,
 ) -> Result<Taken, Failure> {
     let apply = installed.transaction.begin.apply.clone();
+    if change.demands.nothing_beside {
+        let begin = &installed.transaction.begin;
+        let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
+        bench.clear(&begin.acts, false)?;
+    }
     if apply.check.is_some() || apply.reload.is_some() {
         installed.journal.mark(&Mark::Applying)?;
         installed.transaction.marks.push(Mark::Applying);
@@ -148,7 +153,7 @@ fn unproved(installed: &Installed, why: String) -> Verified {
 fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener) -> Result<Verified, Failure> {
     let begin = &installed.transaction.begin;
     if begin.probes.is_empty() {
-        let why = "no place where it is served was configured".to_owned();
+        let why = "no place is known where it could be asked for".to_owned();
         return Ok(Verified { proof: Proof::ReadBack { why }, not_served: Vec::new() });
     }
     let questions = verify::after_install(&begin.probes);
@@ -160,6 +165,15 @@ fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener
         begin.probes.iter().any(|watched| watched.probe == *probe && !matches!(watched.before, Shown::Nobody { .. }))
     };
     if let Some((probe, shown)) = answers.bad.iter().find(|(probe, _)| listened(probe)) {
+        if let Probe::Bundle { path, .. } = probe {
+            return Err(Failure {
+                why: format!("{shown} after the store was brought up to date"),
+                hint: Some(format!(
+                    "something else decides what is in {}: look for it where that file is made",
+                    path.display()
+                )),
+            });
+        }
         let seconds = begin.limits.verify / 1000;
         let still_old = matches!(shown, Shown::Leaf { fingerprint, .. } if Some(*fingerprint) == begin.before);
         let verb = if still_old { "still shows the OLD" } else { "shows" };
@@ -169,7 +183,13 @@ fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener
         });
     }
     let all_absent = answers.bad.len() == begin.probes.len();
-    let proof = if all_absent {
+    let read = begin.probes.iter().find_map(|watched| match &watched.probe {
+        Probe::Bundle { path, .. } => Some(path.clone()),
+        Probe::Tls { .. } | Probe::Command(_) => None,
+    });
+    let proof = if let Some(path) = read {
+        Proof::Bundle { path }
+    } else if all_absent {
         let still = answers.bad.iter().all(|(_, shown)| matches!(shown, Shown::Nobody { .. }));
         let why = if still {
             "nothing listened, before or after"

@@ -6,7 +6,7 @@ use super::journal::{Begin, Transaction};
 use super::step::{Bench, StepError, restored};
 use super::vault::Vault;
 use super::verify;
-use crate::change::Image;
+use crate::change::{Image, Probe};
 use crate::event::{Event, Listener};
 use crate::host::Host;
 use crate::host::exec::Ran;
@@ -97,6 +97,16 @@ pub(super) fn service(
         answers = verify::ask(host, &questions, begin.limits, false, listener);
     }
     let Some((probe, shown)) = answers.bad.into_iter().next() else { return Ok(()) };
+    if let Probe::Bundle { path, .. } = &probe {
+        let command =
+            begin.apply.reload.as_ref().map_or_else(|| "the command of the system".to_owned(), |it| format!("`{it}`"));
+        let failed = failed.map(|text| format!("; {command} {text}")).unwrap_or_default();
+        return Err(Stuck {
+            slot: path.clone(),
+            why: format!("the old files are back, but {shown}{failed}"),
+            hint: Some(format!("run {command} by hand and see what it says; then `reseal recover`")),
+        });
+    }
     let reload = failed.map(|text| format!("; the reload {text}")).unwrap_or_default();
     Err(Stuck {
         slot: PathBuf::from(probe.to_string()),

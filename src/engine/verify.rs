@@ -1,6 +1,7 @@
 //! Proof by handshakes. One handshake proves nothing: for a moment after a reload old and new workers both answer, so every probe
 //! must show the new leaf several times in a row, over longer than that.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(15);
 /// What is asked of one probe.
 pub(super) struct Question<'a> {
     /// The probe.
-    pub probe: &'a Probe,
+    pub probe: Cow<'a, Probe>,
     /// Any of these leaves will do; empty: any success.
     pub leaves: Vec<Digest>,
     /// Whether the key must be proved.
@@ -52,7 +53,7 @@ pub(super) fn after_install(watched: &[Watched]) -> Vec<Question<'_>> {
         .iter()
         .map(|watched| {
             let (leaves, briefly) = question(watched);
-            Question { probe: &watched.probe, leaves, proved: true, briefly }
+            Question { probe: Cow::Borrowed(&watched.probe), leaves, proved: true, briefly }
         })
         .collect()
 }
@@ -66,9 +67,14 @@ pub(super) fn after_undo(watched: &[Watched], old_leaf: Option<Digest>) -> Vec<Q
             let leaves = match &watched.before {
                 Shown::Leaf { fingerprint, .. } => [Some(*fingerprint), old_leaf].into_iter().flatten().collect(),
                 Shown::Well => Vec::new(),
-                Shown::Nobody { .. } | Shown::Failing { .. } => return None,
+                // What was trusted is trusted again, and what was not is not.
+                Shown::Failing { .. } => {
+                    let probe = Cow::Owned(watched.probe.opposite()?);
+                    return Some(Question { probe, leaves: Vec::new(), proved: false, briefly: false });
+                }
+                Shown::Nobody { .. } => return None,
             };
-            Some(Question { probe: &watched.probe, leaves, proved: false, briefly: false })
+            Some(Question { probe: Cow::Borrowed(&watched.probe), leaves, proved: false, briefly: false })
         })
         .collect()
 }
@@ -91,7 +97,7 @@ pub(super) fn ask(
             scope.spawn(move || {
                 let last = pursue(host, question, limits, deadline, given_up, &tell);
                 if let Some(shown) = last {
-                    let _ = tell.send(Said::Bad(question.probe.clone(), shown));
+                    let _ = tell.send(Said::Bad(question.probe.as_ref().clone(), shown));
                 }
             });
         }
@@ -135,7 +141,7 @@ fn pursue(
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
         let started = Instant::now();
-        let shown = host.probe(question.probe, left.min(Duration::from_millis(limits.probe)));
+        let shown = host.probe(&question.probe, left.min(Duration::from_millis(limits.probe)));
         if wanted(&shown, question) {
             if in_a_row == 0 {
                 first = started;
@@ -144,8 +150,8 @@ fn pursue(
         } else {
             in_a_row = 0;
         }
-        let _ = tell.send(Said::Saw { probe: question.probe.clone(), shown: shown.clone(), in_a_row });
-        let single = matches!(question.probe, Probe::Command(_));
+        let _ = tell.send(Said::Saw { probe: question.probe.as_ref().clone(), shown: shown.clone(), in_a_row });
+        let single = matches!(*question.probe, Probe::Command(_) | Probe::Bundle { .. });
         if in_a_row > 0 && (single || (in_a_row >= IN_A_ROW && first.elapsed() >= settle)) {
             return None;
         }

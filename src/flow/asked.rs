@@ -108,7 +108,7 @@ fn place(probe: &Probe, answer: &Answer) -> String {
             let (address, start, name, family) = (address.to_string(), *start, name.clone(), *family);
             Probe::Tls { address, start, name, family }.to_string()
         }
-        (Probe::Tls { .. } | Probe::Command(_), _) => probe.to_string(),
+        (Probe::Tls { .. } | Probe::Command(_) | Probe::Bundle { .. }, _) => probe.to_string(),
     }
 }
 

@@ -5,7 +5,6 @@ use time::OffsetDateTime;
 
 use super::{Refusal, Report, Session};
 use crate::cert::installed::Leaf;
-use crate::config::TargetConfig;
 use crate::engine::vault::{Origin, Vault, VaultError};
 use crate::engine::{Engine, Ledger};
 use crate::host::state::State;
@@ -39,15 +38,15 @@ pub struct Generation {
 /// # Errors
 /// A name that no target has, or the vault cannot be read.
 pub fn list(session: &Session<'_>, names: &[String], verify: bool) -> Result<Vec<Generation>, Refusal> {
-    let targets = session.targets(names)?;
+    let targets = session.kept(names)?;
     let Some(state) = State::open(session.host)? else { return Ok(Vec::new()) };
     let ledger = Ledger::read(&state)?;
     let mut all = Vec::new();
-    for config in &targets {
-        if let Some(vault) = Vault::open(&state, &config.name)? {
+    for (target, _) in &targets {
+        if let Some(vault) = Vault::open(&state, target)? {
             let current = vault.current()?;
             for generation in vault.numbers()? {
-                all.push(one(&vault, config, generation, current, &ledger, verify)?);
+                all.push(one(&vault, target, generation, current, &ledger, verify)?);
             }
         }
     }
@@ -56,14 +55,14 @@ pub fn list(session: &Session<'_>, names: &[String], verify: bool) -> Result<Vec
 
 fn one(
     vault: &Vault,
-    config: &TargetConfig,
+    target: &str,
     generation: u32,
     current: Option<u32>,
     ledger: &Ledger,
     verify: bool,
 ) -> Result<Generation, Refusal> {
     let blank = |state, damage| Generation {
-        target: config.name.clone(),
+        target: target.to_owned(),
         generation,
         taken: None,
         state,
@@ -81,7 +80,7 @@ fn one(
         Err(error @ VaultError::Disk(_)) => return Err(error.into()),
     };
     let damage = if verify { vault.contents(&manifest).err().map(|error| explain(&error)) } else { None };
-    let receipt = ledger.receipts.iter().rev().find(|r| r.target == config.name && r.generation == generation);
+    let receipt = ledger.receipts.iter().rev().find(|r| r.target == target && r.generation == generation);
     let state = match (&damage, &manifest.origin, receipt.map(|receipt| &receipt.end)) {
         (Some(_), _, _) => "damaged",
         (None, _, _) if current == Some(generation) => "current",
@@ -101,15 +100,14 @@ fn one(
 
 /// Pins a generation, or unpins it.
 pub fn pin(session: &mut Session<'_>, name: &str, generation: u32, pinned: bool) -> Report {
-    let config = match session.target(name) {
-        Ok(config) => config.clone(),
-        Err(refusal) => return Report::new(name, refusal.outcome()),
-    };
+    if let Err(refusal) = session.kept(&[name.to_owned()]) {
+        return Report::new(name, refusal.outcome());
+    }
     if session.options.dry_run {
         return Report::new(name, Outcome::Planned);
     }
     let outcome = match session.engine("backups pin") {
-        Ok(engine) => match vault(engine, &config.name).and_then(|vault| Ok(vault.pin(generation, pinned)?)) {
+        Ok(engine) => match vault(engine, name).and_then(|vault| Ok(vault.pin(generation, pinned)?)) {
             Ok(()) if pinned => {
                 Outcome::Nothing { why: format!("generation {generation} is pinned: `prune` leaves it alone") }
             }
@@ -132,9 +130,9 @@ fn vault(engine: &Engine<'_>, target: &str) -> Result<Vault, Refusal> {
 /// A name that no target has.
 pub fn prune(session: &mut Session<'_>, names: &[String], keep: Option<u32>) -> Result<Vec<Report>, Refusal> {
     let mut reports = Vec::new();
-    for config in session.targets(names)? {
+    for (target, usual) in session.kept(names)? {
         let mut notes = Vec::new();
-        let outcome = match prune_one(session, &config, keep.unwrap_or(config.policy.keep)) {
+        let outcome = match prune_one(session, &target, keep.unwrap_or(usual)) {
             Ok(removed) if removed.is_empty() => Outcome::Nothing { why: "no generation is old enough".to_owned() },
             Ok(removed) if session.options.dry_run => {
                 let numbers: Vec<String> = removed.iter().map(ToString::to_string).collect();
@@ -144,17 +142,17 @@ pub fn prune(session: &mut Session<'_>, names: &[String], keep: Option<u32>) -> 
             Ok(removed) => Outcome::Pruned { removed },
             Err(outcome) => outcome,
         };
-        reports.push(Report { notes, ..Report::new(&config.name, outcome) });
+        reports.push(Report { notes, ..Report::new(&target, outcome) });
     }
     Ok(reports)
 }
 
-fn prune_one(session: &mut Session<'_>, config: &TargetConfig, keep: u32) -> Result<Vec<u32>, Outcome> {
-    session.begin("prune", &config.name)?;
+fn prune_one(session: &mut Session<'_>, target: &str, keep: u32) -> Result<Vec<u32>, Outcome> {
+    session.begin("prune", target)?;
     let now = session.host.now();
     let dry_run = session.options.dry_run;
     let candidates = |state: &State| -> Result<(Option<Vault>, Vec<u32>), Refusal> {
-        let Some(vault) = Vault::open(state, &config.name)? else { return Ok((None, Vec::new())) };
+        let Some(vault) = Vault::open(state, target)? else { return Ok((None, Vec::new())) };
         let removable = removable(&vault, keep, now)?;
         Ok((Some(vault), removable))
     };
@@ -165,7 +163,7 @@ fn prune_one(session: &mut Session<'_>, config: &TargetConfig, keep: u32) -> Res
     if removable.is_empty() || dry_run {
         return Ok(removable);
     }
-    let engine = session.engine_for("prune", &config.name)?;
+    let engine = session.engine_for("prune", target)?;
     let (vault, removable) = candidates(engine.state()).map_err(Refusal::outcome)?;
     let Some(vault) = vault else { return Ok(Vec::new()) };
     let failed = |error: crate::host::dir::DiskError| Refusal::from(error).outcome();

@@ -161,6 +161,8 @@ fn demands(config: &TargetConfig, survey: &Survey, config_test: ConfigTest) -> D
         must_not_run: config.policy.must_not_run.clone(),
         trusted_owner: survey.owner,
         config_test,
+        nothing_beside: false,
+        made_from: Vec::new(),
     }
 }
 

@@ -32,6 +32,7 @@ mod shared;
 pub mod snapshot;
 pub mod status;
 mod survey;
+pub mod trust;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,12 +41,15 @@ use serde::Serialize;
 
 use crate::assess::Finding;
 use crate::assess::upgrade::Noticed;
-use crate::config::{Config, TargetConfig};
+use crate::config::{Config, Policy, TargetConfig};
+use crate::engine::vault;
 use crate::engine::{Engine, EngineError, Recovered, When};
 use crate::event::Listener;
 use crate::host::Host;
 use crate::host::passphrase::Explicit;
+use crate::host::state::State;
 use crate::outcome::{Exit, Outcome, explain};
+use crate::trust::Store;
 use preview::Plan;
 
 /// What every verb works with.
@@ -234,6 +238,7 @@ impl<'a> Session<'a> {
             let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
             self.recovered = engine.recover(None, When::Running, self.listener);
             engine.trust_clock().map_err(EngineError::outcome)?;
+            trust::sweep(engine.state()).map_err(|error| Refusal::from(error).outcome())?;
             self.engine = Some(engine);
             // Under the lock everything is looked at anew.
             self.host.forget();
@@ -298,6 +303,29 @@ impl<'a> Session<'a> {
             return Ok(self.config.targets.clone());
         }
         names.iter().map(|name| self.target(name).cloned()).collect()
+    }
+
+    /// What generations may be kept of, with the number of them that `prune` leaves: the targets and stores of trusted certificates of
+    /// these names; all of them when none is named.
+    ///
+    /// # Errors
+    /// A name that nothing has.
+    pub fn kept(&self, names: &[String]) -> Result<Vec<(String, u32)>, Refusal> {
+        let of_target = |target: &TargetConfig| (target.name.clone(), target.policy.keep);
+        let of_store = |store: &Store| (store.target(), Policy::default().keep);
+        if names.is_empty() {
+            let mut all: Vec<_> = self.config.targets.iter().map(of_target).collect();
+            if let Some(state) = State::open(self.host)? {
+                let known = vault::targets(&state)?;
+                all.extend(known.iter().filter_map(|name| Store::of_file_name(name)).map(|store| of_store(&store)));
+            }
+            return Ok(all);
+        }
+        let one = |name: &String| match Store::of_target(name) {
+            Some(store) => Ok(of_store(&store)),
+            None => self.target(name).map(of_target),
+        };
+        names.iter().map(one).collect()
     }
 
     fn target(&self, name: &str) -> Result<&TargetConfig, Refusal> {

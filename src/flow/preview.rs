@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::survey::Survey;
 use crate::cert::installed::Leaf;
@@ -22,6 +23,9 @@ pub struct Plan {
     pub generation: u32,
     /// Whether one rename switches the whole pair.
     pub atomic: bool,
+    /// The certificates that clients are to trust from now on, or no longer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<PlannedAnchor>,
     /// Every place that is touched, in order.
     pub files: Vec<PlannedFile>,
     /// The leaf in place before.
@@ -32,6 +36,23 @@ pub struct Plan {
     pub commands: Vec<String>,
     /// Where it must be seen to be served.
     pub probes: Vec<String>,
+}
+
+/// A certificate that comes into a store of trusted ones, or goes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PlannedAnchor {
+    /// `add` or `remove`.
+    #[serde(rename = "do")]
+    pub act: &'static str,
+    /// The name that it has here.
+    pub name: String,
+    /// Its subject. Whoever prints it must escape it.
+    pub subject: String,
+    /// SHA-256 of it.
+    pub fingerprint: Digest,
+    /// Its last moment, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
 }
 
 /// One place that is touched.
@@ -57,6 +78,25 @@ pub struct PlannedFile {
 }
 
 impl PlannedFile {
+    /// What a step does; `before` is the digest of what is there.
+    pub(super) fn of(step: &Step, before: Option<Digest>) -> Self {
+        let blank =
+            |path: &PathBuf, act| Self { path: path.clone(), act, role: None, before: None, after: None, to: None };
+        match step {
+            Step::MakeDir { path, .. } => blank(path, "make-directory"),
+            Step::PutLink { path, to } => Self { to: Some(to.clone()), ..blank(path, "link") },
+            Step::RemoveFile { path } => blank(path, "remove"),
+            Step::PutFile { path, role, content, .. } => {
+                Self { role: Some(*role), before, after: Some(Digest::of(content.expose())), ..blank(path, "write") }
+            }
+        }
+    }
+
+    /// A file whose new bytes are not known yet.
+    pub(super) fn to_be_made(slot: &Slot) -> Self {
+        Self { path: slot.path.clone(), act: "write", role: Some(slot.role), before: None, after: None, to: None }
+    }
+
     /// A place that recovery makes what it was.
     pub(super) fn put_back(path: PathBuf, live: &Image, old: &Image) -> Self {
         let to = match old {
@@ -76,6 +116,7 @@ impl Plan {
             backup: upcoming.backup,
             generation: upcoming.generation,
             atomic: survey.adopted() || change.steps.len() <= 1,
+            trust: Vec::new(),
             files: change.steps.iter().map(|step| planned(step, survey)).collect(),
             before,
             after: change.leaf.clone(),
@@ -102,6 +143,7 @@ impl Plan {
             backup: upcoming.backup,
             generation: upcoming.generation,
             atomic: survey.adopted(),
+            trust: Vec::new(),
             files: survey.slots().iter().map(write).collect(),
             before: survey.pairs.first().and_then(|pair| pair.installed.leaf()),
             after: None,
@@ -112,19 +154,11 @@ impl Plan {
 }
 
 fn planned(step: &Step, survey: &Survey) -> PlannedFile {
-    let blank =
-        |path: &PathBuf, act| PlannedFile { path: path.clone(), act, role: None, before: None, after: None, to: None };
-    match step {
-        Step::MakeDir { path, .. } => blank(path, "make-directory"),
-        Step::PutLink { path, to } => PlannedFile { to: Some(to.clone()), ..blank(path, "link") },
-        Step::RemoveFile { path } => blank(path, "remove"),
-        Step::PutFile { path, slot, role, content, .. } => PlannedFile {
-            role: Some(*role),
-            before: look_of(survey, slot).and_then(digest),
-            after: Some(Digest::of(content.expose())),
-            ..blank(path, "write")
-        },
-    }
+    let before = match step {
+        Step::PutFile { slot, .. } => look_of(survey, slot).and_then(digest),
+        Step::MakeDir { .. } | Step::PutLink { .. } | Step::RemoveFile { .. } => None,
+    };
+    PlannedFile::of(step, before)
 }
 
 fn look_of<'s>(survey: &'s Survey, path: &PathBuf) -> Option<&'s Look> {

@@ -58,6 +58,7 @@ fn plan(interrupted: Interrupted) -> Report {
                 backup,
                 generation,
                 atomic: false,
+                trust: Vec::new(),
                 files: places.into_iter().map(|(path, live, old)| PlannedFile::put_back(path, &live, &old)).collect(),
                 before: None,
                 after: None,

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod attributes;
+pub mod bundle;
 pub mod challenge;
 pub mod clock;
 pub mod demo_server;

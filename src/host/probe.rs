@@ -1,14 +1,15 @@
 //! What a probe shows at this moment.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::change::{Command, KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::endpoint::{Endpoint, Sni, Start};
-use crate::host::exec;
 use crate::host::tls::{self, ProbeError, Served};
+use crate::host::{bundle, exec};
 use crate::outcome::explain;
 
 /// What a probe came to.
@@ -48,6 +49,18 @@ pub fn look(probe: &Probe, limit: Duration) -> Sight {
             let shown = if ran.ok() { Shown::Well } else { Shown::Failing { why: ran.to_string() } };
             Sight { shown, answers: Vec::new() }
         }
+        Probe::Bundle { path, anchor, held } => Sight { shown: in_bundle(path, *anchor, *held), answers: Vec::new() },
+    }
+}
+
+/// Whether a file of certificates holds this one, or does not, as is wanted.
+fn in_bundle(path: &Path, anchor: Digest, held: bool) -> Shown {
+    let (short, shown) = (anchor.short(), path.display());
+    match bundle::holds(path, anchor) {
+        Ok(found) if found == held => Shown::Well,
+        Ok(true) => Shown::Failing { why: format!("{shown} still holds the certificate {short}") },
+        Ok(false) => Shown::Failing { why: format!("{shown} does not hold the certificate {short}") },
+        Err(why) => Shown::Failing { why },
     }
 }
 

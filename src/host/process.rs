@@ -1,6 +1,7 @@
 //! Which programs run: a console left open blocks a vendor's change (`must_not_run`).
 
 use std::fs;
+use std::path::Path;
 
 use super::exec;
 use crate::change::Command;
@@ -34,6 +35,26 @@ fn programs() -> Vec<String> {
             fs::read_link(entry.path().join("exe")).ok().and_then(|exe| exe.file_name().map(ToOwned::to_owned))
         {
             found.push(name.to_string_lossy().into_owned());
+        }
+    }
+    found
+}
+
+/// The processes that have one of these files open, as `name (number)`; those that may be looked at.
+#[must_use]
+pub fn holding(paths: &[&Path]) -> Vec<String> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let number = entry.file_name().to_string_lossy().into_owned();
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let Ok(open) = fs::read_dir(entry.path().join("fd")) else { continue };
+        let holds = open.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|file| paths.contains(&file.as_path())));
+        if holds && number != std::process::id().to_string() {
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            found.push(format!("{} ({number})", name.trim_end()));
         }
     }
     found

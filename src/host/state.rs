@@ -8,6 +8,8 @@
 //! STATE/ledger                     receipts
 //! STATE/ca/NAME/                   a local certificate authority
 //! STATE/requests/TARGET/N/         a request to a CA elsewhere, and the key that waits for its answer
+//! STATE/trust/STORE.json           what was added to a store of trusted certificates
+//! STATE/nss-copy/                  a database of NSS while certutil works on it; removed at once, or by the next change
 //! STATE/acme/                      accounts, orders under way, what CAs said about renewal
 //! ```
 

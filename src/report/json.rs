@@ -17,6 +17,7 @@ use crate::flow::history;
 use crate::flow::init::Written;
 use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
+use crate::flow::trust::AnchorView;
 use crate::outcome::Receipt;
 
 /// The number of the shape.
@@ -88,6 +89,7 @@ enum Results<'a> {
     Accounts(&'a [AccountView]),
     Secrets(&'a [SecretView]),
     Kept(&'a [secret::Change]),
+    Anchors(&'a [AnchorView]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -111,6 +113,7 @@ impl<'a> Envelope<'a> {
             Body::Accounts(accounts) => (Results::Accounts(accounts), None),
             Body::Secrets(views) => (Results::Secrets(views), None),
             Body::Kept(changes) => (Results::Kept(changes), None),
+            Body::Anchors(anchors) => (Results::Anchors(anchors), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

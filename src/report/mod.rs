@@ -32,6 +32,7 @@ use crate::flow::history;
 use crate::flow::init::Written;
 use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
+use crate::flow::trust::AnchorView;
 use crate::flow::{Refusal, Report};
 use crate::outcome::{Exit, Receipt};
 
@@ -101,6 +102,8 @@ pub enum Body {
     Secrets(Vec<SecretView>),
     /// What became of one in the keyrings.
     Kept(Vec<secret::Change>),
+    /// What reseal has added to stores of trusted certificates.
+    Anchors(Vec<AnchorView>),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.

@@ -9,6 +9,7 @@ pub mod scan;
 mod scene;
 mod secret;
 mod table;
+mod trust;
 
 use time::OffsetDateTime;
 
@@ -51,6 +52,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Accounts(views) => account::shown(views, answer.command, view, &mut out),
         Body::Secrets(views) => secret::shown(views, view, &mut out),
         Body::Kept(changes) => secret::changed(changes, view, &mut out),
+        Body::Anchors(anchors) => trust::listed(anchors, view, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }

@@ -12,6 +12,9 @@ pub(super) const LOCAL_KEY_ID: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x15";
 /// The bags, with the number of each after it (RFC 7292 section 4.2).
 pub(super) const BAG: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01";
 
+/// 2.16.840.1.113894.746875.1.1: Java trusts a certificate that has it.
+pub(super) const TRUSTED_KEY_USAGE: &[u8] = b"\x60\x86\x48\x01\x86\xf9\x66\xad\xca\x7b\x01\x01";
+
 /// The attributes of a bag.
 #[derive(Default)]
 pub(super) struct Marks {
@@ -19,6 +22,8 @@ pub(super) struct Marks {
     pub(super) name: Option<String>,
     /// What key and certificate of a pair share.
     pub(super) local_key_id: Option<Vec<u8>>,
+    /// Whether Java trusts it for itself, whatever chain it is also a part of.
+    pub(super) trusted: bool,
 }
 
 /// What a `ContentInfo` holds.
@@ -81,6 +86,7 @@ pub(super) fn bag_parts(bag: Element<'_>) -> Option<(u8, Element<'_>, Marks)> {
                 let name = name.collect::<String>();
                 marks.name = Some(name.trim_end_matches('\0').to_owned()).filter(|name| !name.is_empty());
             }
+            (TRUSTED_KEY_USAGE, Some(_)) => marks.trusted = true,
             (LOCAL_KEY_ID, Some(id)) if id.tag == OCTETS => marks.local_key_id = Some(id.content.to_vec()),
             _ => {}
         }

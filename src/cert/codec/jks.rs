@@ -4,6 +4,8 @@
 //! anything is allocated. Certificates stand in it unencrypted; keys are hidden by a SHA-1 key stream, and SHA-1 over passphrase and
 //! content is its only checksum. Nothing of this is a protection by today's measure: `keytool` itself advises against it.
 
+pub(super) mod edit;
+
 use aws_lc_rs::digest::{Context, Digest, SHA1_FOR_LEGACY_USE_ONLY, SHA1_OUTPUT_LEN};
 use aws_lc_rs::rand;
 use time::OffsetDateTime;

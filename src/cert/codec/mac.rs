@@ -29,6 +29,11 @@ impl<'a> Mac<'a> {
         Some(Self { algorithm, sum, salt, rounds })
     }
 
+    /// The object identifier of its algorithm: of the digest, for the classic one.
+    pub(super) fn algorithm(&self) -> Option<&'a [u8]> {
+        Some(self.algorithm.inside().expect(OBJECT)?.content)
+    }
+
     /// Whether `data` has this checksum under the passphrase.
     pub(super) fn agrees(&self, data: &[u8], passphrase: &Reading, work: &mut Work) -> Result<bool, PbeFailure> {
         let mut parts = self.algorithm.inside();

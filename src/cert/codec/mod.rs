@@ -18,6 +18,7 @@ pub mod pkcs8;
 pub mod signed;
 pub(in crate::cert) mod tlv;
 mod traditional;
+pub mod truststore;
 mod work;
 
 pub use contents::{Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, read};

@@ -3,6 +3,7 @@
 //! Read here and not by a library for what a file may do to its reader: a budget of work over all bags together, secrets wiped, an
 //! unsupported algorithm named, one bad bag that hides no other, and certificates that stand unencrypted read without a passphrase.
 
+pub(super) mod edit;
 mod write;
 
 pub use write::{Pkcs12Error, Protection, write};
@@ -323,7 +324,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives each key its chain, and what is left entries of its own.
+    /// Gives each key its chain, and what is left entries of its own; so too what is trusted for itself.
     fn finish(self) -> Contents {
         let Self { mut contents, keys, certificates, .. } = self;
         let all: Vec<Certificate> = certificates.iter().map(|bag| bag.certificate.clone()).collect();
@@ -350,7 +351,7 @@ impl Store {
             let chain = places.iter().filter_map(|place| all.get(*place).cloned()).collect();
             contents.entries.push(Entry { name, holds: Holds::Key { key, chain } });
         }
-        let alone = certificates.into_iter().zip(chained).filter(|(_, chained)| !chained);
+        let alone = certificates.into_iter().zip(chained).filter(|(bag, chained)| bag.marks.trusted || !chained);
         contents
             .entries
             .extend(alone.map(|(bag, _)| Entry { name: bag.marks.name, holds: Holds::Certificate(bag.certificate) }));

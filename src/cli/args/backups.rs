@@ -2,8 +2,6 @@
 
 use clap::{Args, Subcommand};
 
-use super::number;
-
 /// What to do with kept generations.
 #[derive(Subcommand, Debug)]
 pub enum BackupsVerb {
@@ -32,6 +30,18 @@ pub enum BackupsVerb {
     Prune(Prune),
 }
 
+impl BackupsVerb {
+    /// What it is about; none: all.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Verify { names } => names,
+            Self::Pin { name, .. } | Self::Unpin { name, .. } => std::slice::from_ref(name),
+            Self::Prune(prune) => &prune.names,
+        }
+    }
+}
+
 /// `prune`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -42,4 +52,9 @@ pub struct Prune {
     /// How many to keep [default: `keep` of the configuration, 10]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: Option<u32>,
+}
+
+/// The number of a generation.
+pub(super) fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "a generation has a number: `reseal backups` lists them".to_owned())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::number;
+use super::backups::number;
 
 /// `export`.
 #[derive(Args, Debug)]

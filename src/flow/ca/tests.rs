@@ -56,6 +56,7 @@ impl Ground {
             state_dir: None,
             live_dir: None,
             authorities: BTreeMap::new(),
+            system_store: None,
             trust: BTreeMap::new(),
             rules: std::sync::Arc::default(),
             targets: Vec::new(),

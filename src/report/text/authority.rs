@@ -151,7 +151,9 @@ fn next(authority: &AuthorityView, view: &View) -> Option<String> {
     match &authority.step {
         Some(Step { done: false, .. }) => return None,
         Some(Step { what: What::Made | What::TakenOver, .. }) if authority.root_known => {
-            return Some(format!("give the root to every client; {use_it}"));
+            return Some(format!(
+                "`{program} trust install --ca {name}` lets this machine trust it; give the root to every other client; {use_it}"
+            ));
         }
         Some(Step { what: What::Made | What::TakenOver, .. }) => {
             return Some(format!("see to it that every client trusts the root above {}; {use_it}", authority.subject));

@@ -132,9 +132,13 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[NotSeen], view: &
 /// What a verb is called when it is done.
 fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
     let name = plan.and_then(|plan| plan.after.as_ref()).map(names).unwrap_or_default();
+    let anchors = plan.map(|plan| plan.trust.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", "));
+    let name = anchors.filter(|names| !names.is_empty()).unwrap_or(name);
     let verb = match receipt.verb.as_str() {
         _ if plan.is_some_and(|plan| plan.files.is_empty()) => "reloaded",
         "install" => "installed",
+        "trust install" => "trusted:",
+        "trust remove" => "trusted no longer:",
         "renew" => "renewed",
         "restore" => "restored",
         "post-upgrade" => "repaired",
@@ -147,7 +151,7 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
 
 /// Why, where that is not the headline once more.
 fn why(plan: &Plan, page: &mut Page) {
-    if !plan.why.starts_with("install ") {
+    if !plan.why.starts_with("install ") && !plan.why.starts_with("trust ") {
         page.note("why", Paint::Plain, &plan.why);
     }
 }
@@ -155,6 +159,13 @@ fn why(plan: &Plan, page: &mut Page) {
 const NONE: &str = "no certificate";
 
 fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
+    for anchor in &plan.trust {
+        page.field(anchor.act).say(&anchor.subject).end();
+        page.field("").say(&format!("until {}; sha256 {}", date(anchor.not_after), anchor.fingerprint)).end();
+    }
+    if !plan.trust.is_empty() {
+        return;
+    }
     let line = |leaf: &Option<Leaf>, none: &str| leaf.as_ref().map_or(none.to_owned(), leaf_line);
     page.field("old").say(&line(&plan.before, NONE)).end();
     page.field("new").say(&line(&plan.after, unknown)).end();
@@ -170,6 +181,14 @@ fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
             let text = format!("{count} answers of {places} showed it, its key proved");
             page.note("proof", Paint::Good, &text);
         }
+        Proof::Bundle { path } => {
+            let text =
+                format!("{} was read, from which clients take what they trust, and is as it should be", path.display());
+            page.note("proof", Paint::Good, &text);
+        }
+        Proof::ReadBack { .. } if plan.is_some_and(|plan| !plan.trust.is_empty()) => {
+            page.note("proof", Paint::Plain, "the files were read back");
+        }
         Proof::ReadBack { why } => {
             page.note("proof", Paint::Warn, &format!("the files were read back; no handshake: {why}"));
         }
@@ -180,6 +199,9 @@ fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
 fn way_back(report: &Report, receipt: &Receipt, plan: &Plan, view: &View) -> Option<String> {
     if receipt.verb == "adopt" || plan.files.is_empty() {
         return None;
+    }
+    if !plan.trust.is_empty() {
+        return Some(format!("{} restore {} {}", view.program, report.target, plan.backup));
     }
     let before = plan.before.as_ref()?;
     let force = if restorable(before, view.now) { "" } else { " --force" };
@@ -226,7 +248,7 @@ fn planned(report: &Report, recovery: bool, page: &mut Page) {
     for probe in &plan.probes {
         page.field("prove").say(probe).end();
     }
-    if plan.probes.is_empty() && !recovery {
+    if plan.probes.is_empty() && !recovery && plan.trust.is_empty() {
         page.note("prove", Paint::Warn, "only by reading the files back: no place where it is served is configured");
     }
     notes(&report.notes, page);

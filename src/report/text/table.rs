@@ -106,7 +106,7 @@ fn receipt(receipt: &Receipt) -> Row {
 
 fn end(end: &End) -> (Paint, &'static str) {
     match end {
-        End::Committed { proof: Proof::Handshakes { .. } } => (Paint::Good, "proved"),
+        End::Committed { proof: Proof::Handshakes { .. } | Proof::Bundle { .. } } => (Paint::Good, "proved"),
         End::Committed { proof: Proof::ReadBack { .. } } => (Paint::Warn, "read back"),
         End::RolledBack { .. } => (Paint::Warn, "rolled back"),
         End::Accepted => (Paint::Warn, "accepted"),

@@ -246,7 +246,7 @@ impl<'s> Pairs<'s> {
 pub(super) fn of_family(probe: Probe, family: Option<KeyFamily>) -> Probe {
     match probe {
         Probe::Tls { address, start, name, .. } => Probe::Tls { address, start, name, family },
-        Probe::Command(command) => Probe::Command(command),
+        other @ (Probe::Command(_) | Probe::Bundle { .. }) => other,
     }
 }
 

@@ -94,13 +94,16 @@ pub fn write(
     Ok(sequence(&[&integer(3), &content(DATA, &Element::wrap(OCTETS, &safes)), &mac]).into())
 }
 
-struct Encrypted {
+/// What was encrypted, and how.
+pub(super) struct Encrypted {
     /// An `AlgorithmIdentifier`.
-    scheme: Vec<u8>,
-    data: Vec<u8>,
+    pub(super) scheme: Vec<u8>,
+    /// What is hidden.
+    pub(super) data: Vec<u8>,
 }
 
-fn encrypt(plain: &[u8], reading: &Reading, protection: Protection) -> Result<Encrypted, Pkcs12Error> {
+/// Encrypts with a key from the passphrase.
+pub(super) fn encrypt(plain: &[u8], reading: &Reading, protection: Protection) -> Result<Encrypted, Pkcs12Error> {
     let salt = random::<16>()?;
     match protection {
         Protection::Modern => {
@@ -126,7 +129,7 @@ fn encrypt(plain: &[u8], reading: &Reading, protection: Protection) -> Result<En
 }
 
 /// `MacData` (RFC 7292 section 4): with SHA-256, but where a reader may know SHA-1 alone.
-fn checksum(content: &[u8], reading: &Reading, protection: Protection) -> Result<Vec<u8>, Pkcs12Error> {
+pub(super) fn checksum(content: &[u8], reading: &Reading, protection: Protection) -> Result<Vec<u8>, Pkcs12Error> {
     let (oid, hash, algorithm) = match protection {
         Protection::Modern => (SHA256, &digest::SHA256, hmac::HMAC_SHA256),
         Protection::Legacy => (SHA1, &digest::SHA1_FOR_LEGACY_USE_ONLY, hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
@@ -155,20 +158,23 @@ fn marks(name: &str, mark: Option<&[u8]>) -> Vec<u8> {
     Element::wrap(SET, &all.concat())
 }
 
-fn bag(kind: u8, value: &[u8], marks: &[u8]) -> Vec<u8> {
+/// A `SafeBag` (RFC 7292 section 4.2).
+pub(super) fn bag(kind: u8, value: &[u8], marks: &[u8]) -> Vec<u8> {
     sequence(&[&Element::wrap(OBJECT, &[BAG, &[kind]].concat()), &Element::wrap(ZERO, value), marks])
 }
 
 /// A `ContentInfo` (RFC 5652 section 3).
-fn content(kind: &[u8], value: &[u8]) -> Vec<u8> {
+pub(super) fn content(kind: &[u8], value: &[u8]) -> Vec<u8> {
     sequence(&[&Element::wrap(OBJECT, kind), &Element::wrap(ZERO, value)])
 }
 
-fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+/// A SEQUENCE of these.
+pub(super) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     Element::wrap(SEQUENCE, &parts.concat())
 }
 
-fn integer(number: u32) -> Vec<u8> {
+/// A non-negative INTEGER.
+pub(super) fn integer(number: u32) -> Vec<u8> {
     // A zero stays in front of a high bit, which would make the number negative.
     let octets = u64::from(number).to_be_bytes();
     let needed = (64 - u64::from(number).leading_zeros() as usize) / 8 + 1;

@@ -1,0 +1,84 @@
+//! When to act on a target, and how carefully.
+
+use std::time::Duration;
+
+/// When to act, and how carefully.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// When a certificate is due.
+    pub renew_before: RenewBefore,
+    /// How long the new certificate may take until it is served.
+    pub verify_timeout: Duration,
+    /// How long every handshake must show the new certificate before the change counts as proved.
+    pub settle: Duration,
+    /// Limit of one handshake.
+    pub probe_timeout: Duration,
+    /// Generations that `prune` keeps.
+    pub keep: u32,
+    /// Whether a renewal uses the old key again.
+    pub keep_key: bool,
+    /// Bytes that must be free on every file system written to.
+    pub min_free: u64,
+    /// Names of processes beside which nothing is changed.
+    pub must_not_run: Vec<String>,
+    /// Whose trust is asked for: `system`, or names of `[trust.NAME]`.
+    pub trust: Vec<String>,
+    /// What is done about what an upgrade did.
+    pub after_upgrade: AfterUpgrade,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            renew_before: RenewBefore::Fraction { of: 3, left: 1 },
+            verify_timeout: Duration::from_secs(30),
+            settle: Duration::from_millis(250),
+            probe_timeout: Duration::from_secs(5),
+            keep: 10,
+            keep_key: false,
+            min_free: 0,
+            must_not_run: Vec::new(),
+            trust: Vec::new(),
+            after_upgrade: AfterUpgrade::Reinstate,
+        }
+    }
+}
+
+/// What `post-upgrade` does about a target that needs something done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AfterUpgrade {
+    /// Puts the wanted certificate back if it is still good, else gets another.
+    Reinstate,
+    /// Gets another.
+    Renew,
+    /// Tells.
+    Report,
+}
+
+/// How much of its life a certificate has left when it is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RenewBefore {
+    /// This many days.
+    Days(u32),
+    /// `left` parts `of` the whole lifetime; the share is more than none and less than all.
+    Fraction {
+        /// Parts left.
+        left: u32,
+        /// Parts in all.
+        of: u32,
+    },
+}
+
+impl RenewBefore {
+    /// The time left at which a certificate with this lifetime is due.
+    #[must_use]
+    pub fn left_of(self, lifetime: time::Duration) -> time::Duration {
+        match self {
+            Self::Days(days) => time::Duration::days(i64::from(days)),
+            Self::Fraction { left, of } => {
+                let seconds = i128::from(lifetime.whole_seconds()) * i128::from(left) / i128::from(of.max(1));
+                time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+            }
+        }
+    }
+}

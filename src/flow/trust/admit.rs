@@ -1,0 +1,109 @@
+//! Which certificates may be trusted: those of CAs that may sign certificates today.
+
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use crate::assess::date;
+use crate::cert::codec::{self, BlockError};
+use crate::cert::{Certificate, SelfSigned};
+use crate::flow::Refusal;
+use crate::host::Host;
+use crate::host::dir::MAX_FILE;
+use crate::outcome::explain;
+
+/// The one certificate in a file of any packing.
+///
+/// Of several none is taken: to trust is to be said of each, and a file of intermediates, or a bundle of a hundred roots, is too easily
+/// named for the one that was meant.
+pub(super) fn read(host: &Host, path: &Path) -> Result<Certificate, Refusal> {
+    let shown = path.display();
+    let bytes = host.read(path, MAX_FILE).map_err(|error| {
+        Refusal::new(format!("cannot read the certificate {shown}: {error}"))
+            .hint("name a file that is there and may be read")
+    })?;
+    let found = codec::read(&bytes, None).map_err(|error| {
+        let hint = error.hint().unwrap_or("name a certificate in PEM or DER");
+        Refusal::new(format!("cannot read the certificate {shown}: {}", explain(&error))).hint(hint)
+    })?;
+    if let Some(bad) = found.bad.first() {
+        let refusal = Refusal::new(format!("cannot read the certificate {shown}: {bad}"));
+        let locked = bad.why == BlockError::EncryptedNoPassphrase;
+        // The passphrase that can be named is the one of the store.
+        return Err(match bad.why.hint().filter(|_| !locked) {
+            None if locked => {
+                refusal.hint("take the certificate out of it: `keytool -exportcert -rfc`, or `openssl pkcs12 -nokeys`")
+            }
+            Some(hint) => refusal.hint(hint),
+            None => refusal,
+        });
+    }
+    let mut different: Vec<Certificate> = Vec::new();
+    for one in found.certificates {
+        if !different.contains(&one) {
+            different.push(one);
+        }
+    }
+    match different.len() {
+        0 => {
+            Err(Refusal::new(format!("there is no certificate in {shown}"))
+                .hint("name the file with the CA's certificate"))
+        }
+        1 => Ok(different.swap_remove(0)),
+        count => {
+            let titles: Vec<String> = different.iter().take(4).map(Certificate::title).collect();
+            let more = if count > titles.len() { ", ..." } else { "" };
+            Err(Refusal::new(format!(
+                "{shown} holds {count} certificates ({}{more}), and to trust is to be said of each",
+                titles.join("; ")
+            ))
+            .hint("put the one that is meant into a file of its own: mostly the root, the last of a chain"))
+        }
+    }
+}
+
+/// Refuses what is no CA's, may sign nothing, or is not valid today; tells what is worth a line.
+pub(super) fn judge(certificate: &Certificate, now: OffsetDateTime) -> Result<Vec<String>, Refusal> {
+    let title = certificate.title();
+    let refuse = |why: String, hint: &str| Err(Refusal::new(format!("{title} is not trusted: {why}")).hint(hint));
+    let self_signed = SelfSigned::of(certificate) != SelfSigned::No;
+    if !certificate.is_ca() {
+        return if self_signed {
+            refuse(
+                "it is signed by its own key and no CA's, so to trust it would be to trust one server's key for ever"
+                    .to_owned(),
+                "make a CA (`reseal ca init`) and issue the server's certificate by it, or pin this one in the client that needs it",
+            )
+        } else {
+            refuse(
+                "it is the certificate of a server or a person, and no CA's".to_owned(),
+                "name the root of its chain instead",
+            )
+        };
+    }
+    if !certificate.signs_certificates() {
+        return refuse(
+            "its key usage does not let it sign certificates (RFC 5280 section 4.2.1.3)".to_owned(),
+            "ask whoever made it for the certificate of the CA",
+        );
+    }
+    if now > certificate.not_after() {
+        return refuse(
+            format!("it ended {}", date(certificate.not_after())),
+            "ask whoever runs the CA for its present root",
+        );
+    }
+    if now < certificate.not_before() {
+        return refuse(
+            format!("it begins {}", date(certificate.not_before())),
+            "wait until then, or set this machine's clock right",
+        );
+    }
+    let mut notes = Vec::new();
+    if !self_signed {
+        notes.push(format!(
+            "{title} is no root: OpenSSL and what is made with it accept it only with the root above it"
+        ));
+    }
+    Ok(notes)
+}

@@ -1,0 +1,164 @@
+//! `restore trust:STORE [N]`: a store as it was at an earlier generation, with the record of what was added to it then.
+
+use std::path::{Path, PathBuf};
+
+use super::ground::{Ground, image};
+use super::install::changed;
+use super::{Made, Nothing, carry_out, planned};
+use crate::change::{Image, Role, Step};
+use crate::digest::Digest;
+use crate::engine::Ledger;
+use crate::engine::vault::{Manifest, Origin, Vault};
+use crate::flow::{Refusal, Report, Session};
+use crate::host::state::State;
+use crate::outcome::End;
+use crate::sensitive::Sensitive;
+use crate::trust::{Entry, Record, Store};
+
+const VERB: &str = "restore";
+
+/// Puts generation `wanted` of a store back, or the newest one that is not in place.
+pub fn restore(session: &mut Session<'_>, store: &Store, wanted: Option<u32>) -> Report {
+    let build = |session: &Session<'_>, ground: &Ground, _: Option<&State>| {
+        let (manifest, contents) = choose(session, ground, wanted)?;
+        put_back(session, ground, &manifest, &contents)
+    };
+    carry_out(session, store, VERB, &build)
+}
+
+type Kept = (Manifest, Vec<Option<Sensitive>>);
+
+fn choose(session: &Session<'_>, ground: &Ground, wanted: Option<u32>) -> Result<Kept, Refusal> {
+    let target = ground.store.target();
+    let none = || {
+        Refusal::new(format!("no generation of {target} is kept"))
+            .hint("the first one is kept when reseal first changes the store")
+    };
+    let state = State::open(session.host)?.ok_or_else(none)?;
+    let vault = Vault::open(&state, &target)?.ok_or_else(none)?;
+    if let Some(generation) = wanted {
+        let manifest = vault.manifest(generation)?;
+        let contents = vault.contents(&manifest)?;
+        return Ok((manifest, contents));
+    }
+    let failed: Vec<u32> = Ledger::read(&state)?
+        .receipts
+        .iter()
+        .filter(|receipt| receipt.target == target && matches!(receipt.end, End::RolledBack { .. }))
+        .map(|receipt| receipt.generation)
+        .collect();
+    for generation in vault.numbers()?.into_iter().rev() {
+        let Ok(manifest) = vault.manifest(generation) else { continue };
+        let was_in_use = manifest.origin == Origin::Found || !failed.contains(&generation);
+        if was_in_use
+            && let Ok(contents) = vault.contents(&manifest)
+            && put_back(session, ground, &manifest, &contents)?.is_ok()
+        {
+            return Ok((manifest, contents));
+        }
+    }
+    Err(Refusal::new(format!("no earlier generation of {target} is whole and not in place already"))
+        .hint(format!("`reseal backups {target}` lists them")))
+}
+
+fn put_back(
+    session: &Session<'_>,
+    ground: &Ground,
+    manifest: &Manifest,
+    contents: &[Option<Sensitive>],
+) -> Result<Result<Made, Nothing>, Refusal> {
+    let then = record_of(ground, manifest, contents)?;
+    let mut steps = Vec::new();
+    let mut basis = Vec::new();
+    for (saved, content) in manifest.slots.iter().zip(contents) {
+        let (real, now) = image(session.host, &saved.path)?;
+        let digest = digest(&now);
+        if digest == saved.file.as_ref().map(|file| file.sha256) {
+            continue;
+        }
+        basis.push((real.clone(), digest));
+        match (&saved.file, content) {
+            (Some(file), Some(content)) => steps.push(Step::PutFile {
+                path: real,
+                slot: saved.path.clone(),
+                role: saved.role,
+                content: Sensitive::from(content.expose().to_vec()),
+                attributes: Some(file.attributes.clone()),
+            }),
+            _ => steps.push(Step::RemoveFile { path: real }),
+        }
+    }
+    let kept = |path: &Path| manifest.slots.iter().any(|saved| saved.path == path);
+    // What was added since goes, where it is still what was added.
+    for entry in ground.record.entries.iter().filter(|_| ground.layout().is_some()) {
+        let path = PathBuf::from(&entry.place);
+        if !kept(&path) {
+            let (real, now) = image(session.host, &path)?;
+            match digest(&now) {
+                None => {}
+                Some(digest) if digest == Digest::of(entry.pem.as_bytes()) => {
+                    basis.push((real.clone(), Some(digest)));
+                    steps.push(Step::RemoveFile { path: real });
+                    let link = ground.layout().and_then(|layout| layout.link_to(session.host, entry));
+                    steps.extend(link.map(|path| Step::RemoveFile { path }));
+                }
+                Some(_) => return Err(changed(&ground.store, entry)),
+            }
+        }
+    }
+    if steps.is_empty() {
+        let why = format!("generation {} is in place already", manifest.generation);
+        return Ok(Err(Nothing { why, notes: Vec::new() }));
+    }
+    let goes: Vec<&Entry> = ground.record.entries.iter().filter(|entry| then.of(entry.fingerprint).is_none()).collect();
+    let comes: Vec<&Entry> =
+        then.entries.iter().filter(|entry| ground.record.of(entry.fingerprint).is_none()).collect();
+    let (mut probes, mut notes) = (Vec::new(), Vec::new());
+    if let Some(layout) = ground.layout() {
+        probes.extend(then.entries.iter().map(|entry| layout.probe(entry.fingerprint, true)));
+        for entry in &goes {
+            match layout.also_in(session.host, entry) {
+                Some(other) => {
+                    notes.push(format!("{} is trusted all the same: {} holds it too", entry.name, other.display()));
+                }
+                None => probes.push(layout.probe(entry.fingerprint, false)),
+            }
+        }
+    }
+    let all: Vec<&Entry> = then.entries.iter().chain(&ground.record.entries).collect();
+    let mut slots = ground.slots(&all);
+    for saved in &manifest.slots {
+        if slots.iter().all(|slot| slot.path != saved.path) {
+            slots.push(crate::change::Slot { path: saved.path.clone(), role: saved.role });
+        }
+    }
+    let trust = goes.into_iter().map(|entry| planned(entry, "remove"));
+    let trust = trust.chain(comes.into_iter().map(|entry| planned(entry, "add"))).collect();
+    Ok(Ok(Made {
+        slots,
+        steps,
+        basis,
+        apply: ground.apply(),
+        probes,
+        trust,
+        why: format!("restore generation {}: asked for", manifest.generation),
+        repeats: Some(manifest.generation),
+        notes,
+    }))
+}
+
+/// What had been added then.
+fn record_of(ground: &Ground, manifest: &Manifest, contents: &[Option<Sensitive>]) -> Result<Record, Refusal> {
+    let saved = manifest.slots.iter().zip(contents).find(|(saved, _)| saved.role == Role::Record);
+    match saved {
+        Some((_, Some(bytes))) => Ok(Record::read(bytes.expose(), ground.record_path.clone(), &ground.store)?),
+        Some((_, None)) | None => Ok(Record::default()),
+    }
+}
+
+fn digest(image: &Image) -> Option<Digest> {
+    match image {
+        Image::File { sha256, .. } => Some(*sha256),
+        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+    }
+}

@@ -1,0 +1,177 @@
+//! Broken at every call that changes the disk: store and record agree after `recover`, and so does what clients read.
+
+use std::fs;
+use std::path::PathBuf;
+
+use reseal::engine::When;
+use reseal::event::Silence;
+use reseal::flow::trust::{Install, Remove, Source, install, list, remove};
+use reseal::flow::{Options, Report, Session, recover, restore};
+use reseal::host::Host;
+use reseal::host::watch::Watch;
+use reseal::trust::Store;
+
+use crate::ground::{Ca, Ground, has, tool};
+
+#[path = "../support/mod.rs"]
+mod support;
+use support::Faults;
+
+/// A store, what is done to it, and what must be so afterwards.
+struct Scene {
+    name: &'static str,
+    store: fn(&Ground) -> Store,
+    prepare: fn(&Ground, &Ca),
+    act: fn(&mut Session<'_>, &Ground, &Store),
+}
+
+const SCENES: &[Scene] = &[
+    Scene { name: "install", store: |_| Store::System, prepare: |_, _| {}, act: add },
+    Scene { name: "remove", store: |_| Store::System, prepare: added, act: take },
+    Scene { name: "restore", store: |_| Store::System, prepare: taken, act: back },
+    Scene { name: "install, Java", store: java, prepare: |_, _| {}, act: add },
+    Scene { name: "remove, NSS", store: nss, prepare: added_to_nss, act: take },
+];
+
+fn java(ground: &Ground) -> Store {
+    Store::Java(ground.path("store.jks"))
+}
+
+fn nss(ground: &Ground) -> Store {
+    Store::Nss(ground.path("db"))
+}
+
+fn added(ground: &Ground, _: &Ca) {
+    ground.run(&["trust", "install", "ca.pem"]).ends(0);
+}
+
+fn added_to_nss(ground: &Ground, _: &Ca) {
+    let store = nss(ground).to_string();
+    ground.run(&["trust", "install", "ca.pem", "--store", &store]).ends(0);
+}
+
+fn taken(ground: &Ground, ca: &Ca) {
+    added(ground, ca);
+    ground.run(&["trust", "remove", "broken"]).ends(0);
+}
+
+fn add(session: &mut Session<'_>, ground: &Ground, store: &Store) {
+    let wanted = Install { source: Source::File(ground.path("ca.pem")), name: None, stores: vec![store.clone()] };
+    let _ = install(session, &wanted);
+}
+
+fn take(session: &mut Session<'_>, _: &Ground, store: &Store) {
+    let _ = remove(session, &Remove { which: "broken".to_owned(), stores: vec![store.clone()] });
+}
+
+fn back(session: &mut Session<'_>, _: &Ground, _: &Store) {
+    let _ = restore::run(session, "trust:os", Some(2));
+}
+
+/// A ground on a file system where syncing costs nothing.
+fn ground(scene: &Scene) -> Option<(Ground, Ca)> {
+    let ground = Ground::updated_by("", support::memory_dir())?;
+    let ca = Ca::new("Broken");
+    ground.write("ca.pem", &ca.pem);
+    let jks = reseal::cert::codec::jks::write(&[], &"changeit".to_owned().into(), time::OffsetDateTime::now_utc());
+    fs::write(ground.path("store.jks"), jks.unwrap().expose()).unwrap();
+    if scene.name.contains("NSS") {
+        if !has("certutil") {
+            return None;
+        }
+        fs::create_dir(ground.path("db")).unwrap();
+        tool("certutil", &["-N", "-d", &format!("sql:{}", ground.path("db").display()), "--empty-password"]);
+    }
+    (scene.prepare)(&ground, &ca);
+    Some((ground, ca))
+}
+
+fn with<T>(ground: &Ground, watch: Watch, act: impl FnOnce(&mut Session<'_>) -> T) -> T {
+    let host = Host::new(ground.path("state")).with_watch(watch);
+    let config = ground.config();
+    let options = Options { wait: std::time::Duration::from_secs(5), ..Options::default() };
+    let mut silence = Silence;
+    act(&mut Session::new(&host, &config, ground.path("live"), options, &mut silence))
+}
+
+fn recovered(ground: &Ground, watch: Watch) -> Vec<Report> {
+    with(ground, watch, |session| recover::run(session, None, When::Running))
+}
+
+/// Whether the certificate is there, which record, store and clients must agree on.
+fn there(ground: &Ground, store: &Store, ca: &Ca, at: &str) -> bool {
+    let list =
+        with(ground, Watch::default(), |session| list(session, &[])).unwrap_or_else(|error| panic!("{at}: {error:?}"));
+    let listed = !list.is_empty();
+    assert!(list.iter().all(|one| one.state == "in-place"), "{at}: {list:?}");
+    match store {
+        Store::System => {
+            assert_eq!(ground.trusts(ca), listed, "{at}: clients");
+            assert_eq!(ground.names("local").len(), usize::from(listed), "{at}: {:?}", ground.names("local"));
+        }
+        Store::Java(path) => {
+            let held =
+                reseal::cert::codec::read(&fs::read(path).unwrap(), Some(&"changeit".to_owned().into())).unwrap();
+            assert_eq!((held.entries.len(), held.bad.len()), (usize::from(listed), 0), "{at}");
+        }
+        Store::Nss(dir) => {
+            let text = tool("certutil", &["-L", "-d", &format!("sql:{}", dir.display())]);
+            assert_eq!(text.contains("reseal-broken"), listed, "{at}: {text}");
+        }
+    }
+    let mut left: Vec<PathBuf> = ground.tree().into_iter().map(|(path, ..)| path).collect();
+    left.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".reseal-")));
+    assert_eq!(left, Vec::<PathBuf>::new(), "{at}: left over");
+    listed
+}
+
+#[test]
+fn killed_at_every_call_store_and_record_agree() {
+    for scene in SCENES {
+        let Some((first, _)) = ground(scene) else { continue };
+        let store = (scene.store)(&first);
+        let (faults, watch) = Faults::never();
+        with(&first, watch, |session| (scene.act)(session, &first, &store));
+        let calls = faults.seen();
+        assert!(calls > 15, "{}: only {calls} calls", scene.name);
+        let mut ends = [0, 0];
+        for at in 1..=calls + 1 {
+            let Some((ground, ca)) = ground(scene) else { return };
+            let store = (scene.store)(&ground);
+            let (_, watch) = Faults::dead_from(at);
+            with(&ground, watch, |session| (scene.act)(session, &ground, &store));
+            let place = format!("{} killed at {at} of {calls}", scene.name);
+            // The recovery is killed as well, in its midst.
+            let (_, watch) = Faults::dead_from(1 + at % 7);
+            let _ = recovered(&ground, watch);
+            let reports = recovered(&ground, Watch::default());
+            assert!(reports.iter().all(|report| report.outcome.exit().code() == 0), "{place}: {reports:?}");
+            ends[usize::from(there(&ground, &store, &ca, &place))] += 1;
+            // The next run clears what recovery does not know of.
+            with(&ground, Watch::default(), |session| (scene.act)(session, &ground, &store));
+            assert!(!ground.path("state/nss-copy").exists(), "{place}");
+        }
+        assert!(ends[0] > 0 && ends[1] > 0, "{}: {ends:?}: the kill did not reach both sides", scene.name);
+    }
+}
+
+#[test]
+fn every_call_that_fails_once_is_told_and_leaves_no_half() {
+    for scene in &SCENES[..1] {
+        let Some((first, _)) = ground(scene) else { return };
+        let store = (scene.store)(&first);
+        let (faults, watch) = Faults::never();
+        with(&first, watch, |session| (scene.act)(session, &first, &store));
+        for at in 1..=faults.seen() {
+            let Some((ground, ca)) = ground(scene) else { return };
+            let (_, watch) = Faults::once(at, rustix::io::Errno::NOSPC);
+            let wanted = Install { source: Source::File(ground.path("ca.pem")), name: None, stores: Vec::new() };
+            let report = with(&ground, watch, |session| install(session, &wanted)).unwrap().swap_remove(0);
+            let place = format!("{} with ENOSPC at {at}", scene.name);
+            assert_ne!(report.outcome.exit().code(), 0, "{place} was swallowed: {report:?}");
+            let reports = recovered(&ground, Watch::default());
+            assert!(reports.iter().all(|report| report.outcome.exit().code() == 0), "{place}: {reports:?}");
+            there(&ground, &store, &ca, &place);
+        }
+    }
+}
