@@ -40,9 +40,11 @@ pub enum Decision {
 
 /// What can be done.
 #[derive(Clone, Copy, Debug)]
-pub struct Means {
-    /// The generation that was committed last, if it is not what stands in the files and would itself pass every check now.
+pub struct Means<'a> {
+    /// The generation that was committed or signed off last, if it is not what stands in the files, and whole and valid now.
     pub reinstate: Option<u32>,
+    /// Why what stands in the files is worse than that one, although it is not bad by itself.
+    pub worse: &'a [String],
     /// Whether a source is configured.
     pub source: bool,
     /// Why the source would have the certificate replaced although nothing is wrong with it.
@@ -53,9 +55,12 @@ pub struct Means {
 ///
 /// A pair that was proved to work and was overwritten is put back before anything new is ordered: it costs nothing, and clients
 /// know it already.
-pub fn decide(findings: &[Finding], means: Means) -> Decision {
+pub fn decide(findings: &[Finding], means: Means<'_>) -> Decision {
     let reasons: Vec<&Finding> = findings.iter().filter(|finding| finding.calls_for_replacement()).collect();
     let why = reasons.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");
+    if let (true, Some(generation), [_, ..]) = (reasons.is_empty(), means.reinstate, means.worse) {
+        return Decision::Reinstate { generation, why: means.worse.join("; ") };
+    }
     match (reasons.is_empty(), means) {
         (false, Means { reinstate: Some(generation), .. }) => Decision::Reinstate { generation, why },
         (false, Means { source: true, .. }) => Decision::Replace { why },
@@ -77,7 +82,7 @@ fn is_not_taken_up(finding: &Finding) -> bool {
 mod tests {
     use super::*;
 
-    const NO_MEANS: Means = Means { reinstate: None, source: false, newer: None };
+    const NO_MEANS: Means<'_> = Means { reinstate: None, worse: &[], source: false, newer: None };
 
     fn found(code: Code) -> Vec<Finding> {
         vec![Finding::new(code, "x")]
@@ -85,14 +90,21 @@ mod tests {
 
     #[test]
     fn what_was_committed_comes_before_a_new_order() {
-        let means = Means { reinstate: Some(4), source: true, newer: Some("newer") };
+        let means = Means { reinstate: Some(4), source: true, newer: Some("newer"), ..NO_MEANS };
         assert_eq!(decide(&found(Code::SelfSigned), means), Decision::Reinstate { generation: 4, why: "x".into() });
     }
 
     #[test]
     fn a_good_certificate_is_left_even_when_it_is_not_the_committed_one() {
-        let means = Means { reinstate: Some(4), source: true, newer: None };
+        let means = Means { reinstate: Some(4), source: true, ..NO_MEANS };
         assert!(matches!(decide(&found(Code::Regression), means), Decision::Leave { .. }));
+        let worse = ["an old one is back".to_owned()];
+        let means = Means { worse: &worse, ..means };
+        assert_eq!(
+            decide(&found(Code::Regression), means),
+            Decision::Reinstate { generation: 4, why: worse[0].clone() }
+        );
+        assert!(matches!(decide(&found(Code::Regression), Means { reinstate: None, ..means }), Decision::Leave { .. }));
     }
 
     #[test]

@@ -446,3 +446,40 @@ fn a_configuration_that_an_upgrade_has_reset_is_followed() {
     let again = run(&upgrade);
     assert!(matches!(again.outcome, Outcome::Nothing { .. }) && again.upgrade.is_empty(), "{again:?}");
 }
+
+/// Each pair goes where a pair of its kind is read now.
+#[test]
+fn of_two_pairs_each_follows_the_configuration() {
+    let more = "ssl_certificate ../tls/rsa.pem; ssl_certificate_key ../tls/rsa.key;";
+    let Some(nginx) = Nginx::start_serving("", &pair(90), more) else { return };
+    let shown = || {
+        [KeyFamily::Rsa, KeyFamily::Ecdsa].map(|family| {
+            let served = tls::handshake(&nginx.address(), Some("localhost"), Some(family), Duration::from_secs(5));
+            Digest::of(&served.unwrap().chain[0])
+        })
+    };
+    let wanted = shown();
+    let root = nginx.dir.path();
+    let insist = Options { force: true, ..Options::default() };
+    let snapshot =
+        nginx.with(insist, &mut reseal::event::Silence, |session| snapshot::run(session, &[]).unwrap()).remove(0);
+    assert!(matches!(snapshot.outcome, Outcome::Remembered { signed_off: true, .. }), "{snapshot:?}");
+    let default = self_signed(900);
+    fs::write(root.join("tls/default.pem"), &default.certificate).unwrap();
+    fs::write(root.join("tls/default.key"), &default.key).unwrap();
+    write_rsa(root, "default-rsa");
+    let conf = root.join("conf/nginx.conf");
+    let text = fs::read_to_string(&conf).unwrap();
+    fs::write(&conf, text.replace("tls/web.", "tls/default.").replace("tls/rsa.", "tls/default-rsa.")).unwrap();
+    nginx.reload();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while shown().iter().any(|one| wanted.contains(one)) {
+        assert!(Instant::now() < deadline, "nginx keeps its old configuration");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let report = nginx.with(Options::default(), &mut reseal::event::Silence, |session| {
+        post_upgrade::run(session, &[], post_upgrade::Limits::default()).unwrap().remove(0)
+    });
+    assert!(matches!(report.outcome, Outcome::Committed { .. }), "{report:?}");
+    assert_eq!(shown(), wanted);
+}

@@ -180,7 +180,15 @@ fn files(before: &Standing<'_>, now: &Standing<'_>, add: &mut dyn FnMut(Harm, St
                 add(Harm::Removed, format!("{path} is gone"));
             }
             (Some(was), Some(is)) => {
-                changed |= was.sha256 != is.sha256;
+                let other = was.sha256 != is.sha256;
+                changed |= other;
+                if other
+                    && was.format == is.format
+                    && before.leaf.as_ref().map(|leaf| leaf.fingerprint)
+                        == now.leaf.as_ref().map(|leaf| leaf.fingerprint)
+                {
+                    add(Harm::Overwritten, format!("{path} holds something else than before"));
+                }
                 if let (Some(before), Some(format)) = (was.format, is.format)
                     && before != format
                 {

@@ -221,6 +221,8 @@ impl<'a> Engine<'a> {
 /// What a snapshot is to remember beside the files.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// What stood at each slot of the change when it was judged, in their order.
+    pub images: Vec<Image>,
     /// The codes of what is wrong.
     pub findings: Vec<String>,
     /// What the listeners show.
@@ -269,13 +271,7 @@ fn kept(vault: &Vault, slots: &[Slot], looks: &[(PathBuf, crate::host::dir::Look
         let Ok(manifest) = vault.manifest(generation) else { continue };
         let same_places = manifest.slots.len() == slots.len()
             && manifest.slots.iter().zip(slots).all(|(saved, slot)| saved.path == slot.path && saved.role == slot.role);
-        let same_files = manifest.slots.iter().zip(looks).all(|(saved, (_, look))| match (&saved.file, &look.image) {
-            (Some(file), Image::File { sha256, attributes }) => {
-                file.sha256 == *sha256 && file.attributes == *attributes
-            }
-            (None, Image::Absent) => true,
-            (Some(_) | None, _) => false,
-        });
+        let same_files = manifest.slots.iter().zip(looks).all(|(saved, (_, look))| saved.is(&look.image));
         // Believed only when its own bytes are whole.
         if same_places && same_files && vault.contents(&manifest).is_ok() {
             return Ok(Some(generation));

@@ -73,8 +73,19 @@ impl Snapshot {
 pub struct Snapshots {
     /// Oldest first.
     pub all: Vec<Snapshot>,
-    /// Lines, from 1, that were torn or altered, or were written by a newer reseal.
-    pub unread: Vec<usize>,
+    /// Lines, from 1, that were torn or altered.
+    pub damaged: Vec<usize>,
+    /// Lines of a newer reseal, which are kept as they are.
+    newer: Vec<Vec<u8>>,
+    /// The highest number that was taken.
+    last: u32,
+}
+
+/// What every format has.
+#[derive(Deserialize)]
+struct Numbered {
+    format: u32,
+    number: u32,
 }
 
 impl Snapshots {
@@ -87,24 +98,29 @@ impl Snapshots {
         let Some(bytes) = absent_is_none(area.read(&file_name(target)))? else { return Ok(Self::default()) };
         let mut found = Self::default();
         for (index, line) in bytes.expose().split_inclusive(|byte| *byte == b'\n').enumerate() {
-            match sealed::open::<Snapshot>(line).filter(|snapshot| snapshot.format <= FORMAT) {
-                Some(snapshot) => found.all.push(snapshot),
-                None => found.unread.push(index + 1),
+            let numbered = sealed::open::<Numbered>(line);
+            found.last = found.last.max(numbered.as_ref().map_or(0, |line| line.number));
+            match (sealed::open::<Snapshot>(line), numbered) {
+                (_, Some(Numbered { format, .. })) if format > FORMAT => found.newer.push(line.to_vec()),
+                (Some(snapshot), _) => found.all.push(snapshot),
+                (None, _) => found.damaged.push(index + 1),
             }
         }
         Ok(found)
     }
 
-    /// The number that the next one takes.
+    /// The number that the next one takes; none is left after the highest there can be.
     #[must_use]
-    pub fn next(&self) -> u32 {
-        self.all.iter().map(|snapshot| snapshot.number).max().unwrap_or(0) + 1
+    pub fn next(&self) -> Option<u32> {
+        self.last.checked_add(1)
     }
 
-    /// The last one of this generation.
+    /// The last one of this generation in which nothing was wrong; else the last one. What was seen while a service was down is no measure
+    /// of what it serves.
     #[must_use]
     pub fn of_generation(&self, generation: u32) -> Option<&Snapshot> {
-        self.all.iter().rev().find(|snapshot| snapshot.generation == generation)
+        let of = || self.all.iter().rev().filter(|snapshot| snapshot.generation == generation);
+        of().find(|snapshot| snapshot.signed_off).or_else(|| of().next())
     }
 
     /// Adds one, and drops what is older than the last [`KEPT`].
@@ -120,7 +136,7 @@ impl Snapshots {
             path: area.path().join(file_name(target)),
             source: source.into(),
         };
-        let mut bytes = Vec::new();
+        let mut bytes = self.newer.concat();
         for snapshot in &self.all[first..] {
             bytes.extend(sealed::line(snapshot).map_err(encode)?);
         }

@@ -16,6 +16,7 @@ use crate::change::{Image, Probe, Shown, Slot, Step};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
 use crate::host::dir::{DiskError, Errno, Look, Room};
+use crate::host::walk::WalkError;
 use crate::host::{exec, process};
 use crate::sensitive::Sensitive;
 
@@ -109,19 +110,28 @@ pub(super) fn snapshot(
     seen: Seen,
     listener: &mut dyn Listener,
 ) -> Result<(Snapshot, bool), Failure> {
-    let looks = images(engine.host, &change.slots, change.demands.trusted_owner)?;
+    let looks = looks_of(engine, change)?;
+    // What was judged and what is kept must be the same: no lock holds others off the files.
+    let other = change.slots.iter().zip(&looks).zip(&seen.images).find(|((_, (_, look)), image)| look.image != **image);
+    if let Some(((slot, _), _)) = other.filter(|_| looks.len() == seen.images.len()) {
+        return Err(Failure {
+            why: format!("somebody changed {} while it was looked at", slot.path.display()),
+            hint: Some("take it before the upgrade begins; the same command may be run again".to_owned()),
+        });
+    }
+    let known = Snapshots::read(&engine.state, &change.target)?;
     let vault = Vault::open_or_make(&engine.state, &change.target)?;
     vault.sweep()?;
     let generation = keep_found(engine, change, &vault, &looks, listener)?;
-    let known = Snapshots::read(&engine.state, &change.target)?;
     let sign_off = seen.sign_off;
     let last = known.all.last().filter(|last| last.is_of(generation, &seen)).cloned();
     let told = match last {
         Some(last) => (last, false),
         None => {
+            let number = known.next().ok_or_else(|| Failure::new("no number is left for it"))?;
             let fresh = Snapshot {
                 format: snapshot::FORMAT,
-                number: known.next(),
+                number,
                 taken: engine.host.now(),
                 actor: actor(),
                 generation,
@@ -138,6 +148,16 @@ pub(super) fn snapshot(
         vault.set_current(generation)?;
     }
     Ok(told)
+}
+
+/// What stands at the end of every slot's links; nothing, where they lead nowhere.
+fn looks_of(engine: &Engine<'_>, change: &Change) -> Result<Vec<(PathBuf, Look)>, WalkError> {
+    let trust = engine.host.trusting(change.demands.trusted_owner);
+    let look = |slot: &Slot| match engine.host.look(&slot.path, &trust) {
+        Err(error) if error.is_absent() => Ok((slot.path.clone(), Look { image: Image::Absent, content: None })),
+        other => other,
+    };
+    change.slots.iter().map(look).collect()
 }
 
 /// Two names of the configuration that lead to one file cannot hold two different things.

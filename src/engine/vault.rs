@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::sealed;
 use crate::cert::installed::Leaf;
-use crate::change::{Apply, Attributes, Probe, Role};
+use crate::change::{Apply, Attributes, Image, Probe, Role};
 use crate::digest::Digest;
 use crate::host::attributes::own;
 use crate::host::dir::{Dir, DiskError};
@@ -53,6 +53,20 @@ pub struct Saved {
     pub role: Role,
     /// The file; `None` when nothing was there.
     pub file: Option<SavedFile>,
+}
+
+impl Saved {
+    /// Whether exactly this stands there, attributes included.
+    #[must_use]
+    pub fn is(&self, image: &Image) -> bool {
+        match (&self.file, image) {
+            (Some(file), Image::File { sha256, attributes }) => {
+                file.sha256 == *sha256 && file.attributes == *attributes
+            }
+            (None, Image::Absent) => true,
+            (Some(_) | None, _) => false,
+        }
+    }
 }
 
 /// The file a place held.
@@ -184,7 +198,8 @@ impl Vault {
     /// # Errors
     /// A call failed.
     pub fn next(&self) -> Result<u32, DiskError> {
-        Ok(self.numbers()?.last().map_or(1, |last| last + 1))
+        // After the highest there can be, making it says that it is there.
+        Ok(self.numbers()?.last().map_or(1, |last| last.saturating_add(1)))
     }
 
     /// Writes generation `manifest.generation`, which must be the next. `contents` are the bytes of the slots that hold a file,

@@ -2,7 +2,7 @@
 //! the wire; it is told what the upgrade has done, and by the target's policy the wanted certificate is put back, or another is
 //! obtained, or things are left as they are. It asks no questions.
 
-mod compare;
+pub(super) mod compare;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,7 +56,12 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
             let noticed = compare::noticed(session, &config, limits.up.min(left));
             let mut report = renew::one(session, &config, VERB, config.policy.after_upgrade);
             match noticed {
-                Ok(noticed) => report.upgrade = noticed,
+                Ok(noticed) => {
+                    if let (Outcome::Nothing { why }, [_, ..]) = (&report.outcome, &*noticed) {
+                        report.outcome = Outcome::Reported { why: why.clone() };
+                    }
+                    report.upgrade = noticed;
+                }
                 Err(refusal) => report.notes.push(format!("what the upgrade did is not known: {}", refusal.why)),
             }
             report

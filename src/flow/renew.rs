@@ -1,21 +1,23 @@
 //! `renew [NAME]...`: brings every target, or those named, to the wanted state. Nothing to do means no write and no reload.
 
 mod unchanged;
+mod wanted;
 
 use time::OffsetDateTime;
 
 use super::change::{self, Intent};
+use super::clients::Clients;
 use super::csr::Carried;
 use super::install::{acceptable, holds, nothing, pairs_for};
+use super::post_upgrade::compare;
 use super::preview::Plan;
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, acme, asked, csr, obtain, restore};
-use crate::assess::Finding;
+use crate::assess::{Code, Finding};
 use crate::cert::codec;
 use crate::cert::installed::Leaf;
 use crate::cert::{Bundle, Chain, Generate, Name, PrivateKey};
 use crate::config::{AfterUpgrade, SourceConfig, TargetConfig};
-use crate::engine::vault::Manifest;
 use crate::engine::{self, ConfigTest};
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
@@ -68,9 +70,16 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
 /// somebody else issued it.
 pub(super) fn good(leaf: &Leaf, config: &TargetConfig, now: OffsetDateTime) -> bool {
     let margin = config.policy.renew_before.left_of(leaf.not_after - leaf.not_before);
+    leaf.paired
+        && named(leaf, config)
+        && leaf.issuer != leaf.subject
+        && now >= leaf.not_before
+        && leaf.not_after - now >= margin
+}
+
+fn named(leaf: &Leaf, config: &TargetConfig) -> bool {
     let presented: Vec<Name> = leaf.names.iter().filter_map(|name| name.parse().ok()).collect();
-    let named = config.names.iter().all(|wanted| presented.iter().any(|name| name.covers(wanted)));
-    leaf.paired && named && leaf.issuer != leaf.subject && now >= leaf.not_before && leaf.not_after - now >= margin
+    config.names.iter().all(|wanted| presented.iter().any(|name| name.covers(wanted)))
 }
 
 /// What is done about one target, as far as its owner wants it done.
@@ -81,13 +90,15 @@ pub(super) fn one(
     policy: AfterUpgrade,
 ) -> Report {
     let mut decided = decide(session, config, verb, policy);
-    // Where a certificate would be ordered from somebody else, the machine lock is taken before, and everything is looked at again: of
-    // two runs at the same time, the second finds what the first has put in place.
-    let orders = matches!(
-        (&config.source, &decided),
-        (SourceConfig::Acme(_) | SourceConfig::Command { .. }, Ok((Decision::Replace { .. }, _, _)))
-    );
-    if orders && policy != AfterUpgrade::Report && !session.options.dry_run {
+    // Where something is to be done, the machine lock is taken before, and everything is looked at again: of two runs at the same time,
+    // the second finds what the first has put in place, and does not undo it.
+    let acts = match &decided {
+        // A request that waits is only told of.
+        Ok((Decision::Replace { .. }, _, _)) => !matches!(config.source, SourceConfig::Csr { .. }),
+        Ok((Decision::Reinstate { .. } | Decision::Apply { .. }, _, _)) => true,
+        Ok((Decision::Leave { .. } | Decision::Unable { .. }, _, _)) | Err(_) => false,
+    };
+    if acts && policy != AfterUpgrade::Report && !session.options.dry_run {
         if let Err(outcome) = session.engine_for(verb, &config.name) {
             return Report::new(&config.name, outcome);
         }
@@ -121,7 +132,8 @@ fn decide(
     let committed = survey::committed(state.as_ref(), &config.name)?;
     let manifest = committed.as_ref().map(|(_, manifest)| manifest);
     let served = asked::ask(session.host, &survey.probes(), config.policy.probe_timeout);
-    let findings = survey::findings(&survey, config, manifest, &served, session.host.now());
+    let clients = Clients::new(session.host, &session.config.trust, &[]).or(&config.policy.trust)?;
+    let findings = survey::findings(&survey, config, manifest, &served, &clients, session.host.now());
     let mut notes = Vec::new();
     let in_place = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
     let newer = match (in_place, &config.source) {
@@ -147,29 +159,29 @@ fn decide(
         ) => newer(session.host, config, chain.leaf().not_after(), &mut notes).then_some(NEWER),
         (None, _) => matches!(config.source, SourceConfig::Import { .. }).then_some(NEWER),
     };
-    let means = Means {
-        reinstate: manifest
-            .filter(|_| policy != AfterUpgrade::Renew)
-            .and_then(|manifest| reinstatable(manifest, &findings, config, session.host.now())),
-        source: config.source != SourceConfig::None,
-        newer,
+    let reinstate = committed
+        .as_ref()
+        .filter(|_| policy != AfterUpgrade::Renew)
+        .and_then(|wanted| wanted::reinstatable(session, config, wanted, &findings));
+    let worse = match (reinstate, &committed) {
+        (Some(_), Some(committed)) => {
+            let mut worse = wanted::worse(session, config, committed, &findings, &clients);
+            // Between upgrades somebody may have put it there for a reason.
+            if verb != VERB {
+                worse.extend(compare::worse(session, config, &survey)?);
+            }
+            worse
+        }
+        (_, _) => Vec::new(),
     };
+    let means = Means { reinstate, worse: &worse, source: config.source != SourceConfig::None, newer };
     let decision = plan::decide(&findings, means);
-    if findings.iter().any(|finding| finding.code == crate::assess::Code::Regression)
-        && matches!(decision, Decision::Leave { .. })
-    {
+    if findings.iter().any(|finding| finding.code == Code::Regression) && matches!(decision, Decision::Leave { .. }) {
         notes.push(
             "somebody else has replaced the committed certificate by another good one: it is left in place".to_owned(),
         );
     }
     Ok((decision, findings, notes))
-}
-
-/// The committed generation, when something else is in its place and it is still good itself.
-fn reinstatable(manifest: &Manifest, findings: &[Finding], config: &TargetConfig, now: OffsetDateTime) -> Option<u32> {
-    let overwritten = findings.iter().any(|finding| finding.code == crate::assess::Code::Regression);
-    let sound = manifest.leaf.as_ref().is_some_and(|leaf| good(leaf, config, now));
-    (overwritten && sound).then_some(manifest.generation)
 }
 
 /// Whether files that somebody keeps fresh hold a certificate that lasts longer than the one in place, which ends at `ends`, UTC. A

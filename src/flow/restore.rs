@@ -11,9 +11,9 @@ use super::{Refusal, Report, Session, trust};
 use crate::assess::date;
 use crate::cert::Bundle;
 use crate::cert::installed::Leaf;
-use crate::change::{Image, Slot, Step};
+use crate::change::{Image, Role, Slot, Step};
 use crate::config::TargetConfig;
-use crate::engine::vault::{Manifest, Origin, Vault, VaultError};
+use crate::engine::vault::{Manifest, Origin, Saved, Vault, VaultError};
 use crate::engine::{Change, ConfigTest, Ledger, Upcoming};
 use crate::host::state::State;
 use crate::outcome::{End, Outcome};
@@ -111,14 +111,14 @@ pub(super) fn reinstate(
     verb: &'static str,
 ) -> Report {
     match elsewhere(session, config, generation) {
-        Ok(Some(bundle)) => {
+        Ok(Some(bundles)) => {
             let why = format!("generation {generation}, where the configuration reads now: {why}");
             let intent = Intent { verb, why, repeats: None, config_test: ConfigTest::MayFail };
             let build = |survey: &Survey, upcoming| {
-                let placed: Vec<(usize, &Bundle)> =
-                    pairs_for(survey, &bundle).into_iter().map(|index| (index, &bundle)).collect();
-                let missing = placed.iter().any(|(index, bundle)| !holds(survey, *index, bundle));
-                Ok(missing.then(|| change::of_bundles(config, survey, &placed, &intent, upcoming)))
+                let fit = |bundle| pairs_for(survey, bundle).into_iter().map(move |index| (index, bundle));
+                let mut placed: Vec<(usize, &Bundle)> = bundles.iter().flat_map(fit).collect();
+                placed.retain(|(index, bundle)| !holds(survey, *index, bundle));
+                Ok((!placed.is_empty()).then(|| change::of_bundles(config, survey, &placed, &intent, upcoming)))
             };
             change::carry_out(session, config, verb, &change::look(config), &build)
         }
@@ -127,19 +127,29 @@ pub(super) fn reinstate(
     }
 }
 
-/// The pair of a generation, where the target's configuration names other files than it was taken from.
-fn elsewhere(session: &Session<'_>, config: &TargetConfig, generation: u32) -> Result<Option<Bundle>, Refusal> {
+/// The pairs of a generation, one for each key, where the target's configuration names other files than it was taken from.
+fn elsewhere(session: &Session<'_>, config: &TargetConfig, generation: u32) -> Result<Option<Vec<Bundle>>, Refusal> {
     let (manifest, contents) = load(session, config, generation)?;
     let Ok(seen) = survey::survey(session.host, config, &session.live_dir) else { return Ok(None) };
     if same_places(&seen, &manifest) {
         return Ok(None);
     }
-    let parts = manifest
-        .slots
-        .iter()
-        .zip(contents)
-        .filter_map(|(saved, content)| Some(Part { label: saved.path.display().to_string(), bytes: content? }));
-    Ok(Some(import::bundle_from(&parts.collect::<Vec<_>>(), None)?.bundle))
+    let held = || manifest.slots.iter().zip(&contents).filter_map(|(saved, bytes)| Some((saved, bytes.as_ref()?)));
+    let part = |saved: &Saved, bytes: &Sensitive| Part {
+        label: saved.path.display().to_string(),
+        bytes: Sensitive::from(bytes.expose().to_vec()),
+    };
+    let mut bundles: Vec<Bundle> = Vec::new();
+    for (key, bytes) in held().filter(|(saved, _)| saved.role.holds_key()) {
+        let others = held().filter(|(saved, _)| !saved.role.holds_key() && key.role == Role::Key);
+        let mut parts: Vec<Part> = others.map(|(saved, bytes)| part(saved, bytes)).collect();
+        parts.push(part(key, bytes));
+        let bundle = import::bundle_from(&parts, None)?.bundle;
+        if !bundles.iter().any(|known| known.leaf() == bundle.leaf()) {
+            bundles.push(bundle);
+        }
+    }
+    Ok(Some(bundles))
 }
 
 /// Makes the change that puts a generation back where it was.
@@ -272,7 +282,7 @@ fn build(
 /// The leaf each pair of a survey will show: for a server with two pairs they differ.
 fn leaves(survey: &Survey, manifest: &Manifest, contents: &[Option<Sensitive>]) -> Vec<Option<crate::digest::Digest>> {
     let pair_leaf = |pair: &PairState| {
-        let parts: Vec<(crate::change::Role, &[u8])> = manifest
+        let parts: Vec<(Role, &[u8])> = manifest
             .slots
             .iter()
             .zip(contents)

@@ -2,14 +2,16 @@
 //! from then on, also where reseal did not install it.
 
 use super::change::{self, Intent};
+use super::clients::Clients;
+use super::post_upgrade::compare;
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, asked};
 use crate::assess::{Code, Finding};
-use crate::change::Probe;
+use crate::change::{Image, Probe, Slot};
 use crate::config::TargetConfig;
 use crate::engine::snapshot::{Listener, Snapshot, Snapshots};
 use crate::engine::vault::Vault;
-use crate::engine::{self, Change, ConfigTest, Seen};
+use crate::engine::{Change, ConfigTest, Seen};
 use crate::host::state::State;
 use crate::outcome::Outcome;
 
@@ -63,8 +65,10 @@ impl Look {
     fn at(session: &Session<'_>, config: &TargetConfig) -> Result<Self, Refusal> {
         let survey = survey::survey(session.host, config, &session.live_dir)?;
         let (findings, listeners) = judged(session, config, &survey)?;
-        let sign_off = wanted(&survey, &findings);
-        let seen = Seen { findings: codes(&findings), listeners, sign_off };
+        let sign_off = wanted(&survey, &findings) && compare::worse(session, config, &survey)?.is_empty();
+        let sign_off = sign_off || (session.options.force && paired(&survey));
+        let images = images(&survey);
+        let seen = Seen { images, findings: codes(&findings), listeners, sign_off };
         Ok(Self { survey, findings, seen })
     }
 
@@ -81,15 +85,21 @@ impl Look {
     fn known(&self, session: &Session<'_>, config: &TargetConfig) -> Result<Option<Outcome>, Refusal> {
         let Some(state) = State::open(session.host)? else { return Ok(None) };
         let Some(vault) = Vault::open(&state, &config.name)? else { return Ok(None) };
-        let slots = self.survey.slots();
-        let upcoming = engine::upcoming(session.host, &state, &config.name, &slots, self.survey.owner)?;
         let snapshots = Snapshots::read(&state, &config.name)?;
-        let same = |last: &&Snapshot| {
-            !upcoming.backup_is_new && last.is_of(upcoming.backup, &self.seen) && snapshots.unread.is_empty()
+        let Some(last) = snapshots.all.last().filter(|last| last.is_of(last.generation, &self.seen)) else {
+            return Ok(None);
         };
-        let Some(last) = snapshots.all.last().filter(same) else { return Ok(None) };
-        let stands = !self.seen.sign_off || vault.current()? == Some(upcoming.backup);
-        Ok(stands.then(|| remembered(last, false)))
+        let Ok(manifest) = vault.manifest(last.generation) else { return Ok(None) };
+        let slots = self.survey.slots();
+        let same =
+            snapshots.damaged.is_empty()
+                && manifest.slots.len() == slots.len()
+                && manifest.slots.iter().zip(slots.iter().zip(&self.seen.images)).all(|(saved, (slot, image))| {
+                    saved.path == slot.path && saved.role == slot.role && saved.is(image)
+                });
+        let stands = !self.seen.sign_off || vault.current()? == Some(last.generation);
+        let whole = same && stands && vault.contents(&manifest).is_ok();
+        Ok(whole.then(|| remembered(last, false)))
     }
 
     fn told(self, config: &TargetConfig, outcome: Outcome) -> Report {
@@ -106,16 +116,38 @@ fn judged(
     let committed = survey::committed(state.as_ref(), &config.name)?;
     let manifest = committed.as_ref().map(|(_, manifest)| manifest);
     let served = asked::ask(session.host, &survey.probes(), config.policy.probe_timeout);
-    let findings = survey::findings(survey, config, manifest, &served, session.host.now());
+    let clients = Clients::new(session.host, &session.config.trust, &[]).or(&config.policy.trust)?;
+    let findings = survey::findings(survey, config, manifest, &served, &clients, session.host.now());
     let tls = served.into_iter().filter(|asked| matches!(asked.probe, Probe::Tls { .. }));
     Ok((findings, tls.map(|asked| Listener { probe: asked.probe, shown: asked.shown }).collect()))
 }
 
-/// Whether it is good as it is. That another good certificate stands in place of the committed one is no damage: somebody put it there.
+/// Whether it is good as it is. That another good certificate stands in place of the committed one is no damage: somebody put it there. But what
+/// the owner lives with, such as a product's own certificate, is not taken for another of its kind that an upgrade has brought.
 fn wanted(survey: &Survey, findings: &[Finding]) -> bool {
+    let other = findings.iter().any(|finding| finding.code == Code::Regression);
+    let good = |finding: &Finding| match finding.code {
+        Code::Regression | Code::Expiring => true,
+        code if other && code.calls_for_replacement() => false,
+        _ => !finding.counts(),
+    };
+    paired(survey) && findings.iter().all(good)
+}
+
+fn paired(survey: &Survey) -> bool {
     let paired = survey.pairs.iter().all(|pair| pair.installed.leaf().is_some_and(|leaf| leaf.paired));
-    let good = |finding: &Finding| !finding.counts() || finding.code == Code::Regression;
-    !survey.pairs.is_empty() && paired && findings.iter().all(good)
+    !survey.pairs.is_empty() && paired
+}
+
+/// What stands at each slot of the change that says where to look.
+fn images(survey: &Survey) -> Vec<Image> {
+    let of = |slot: &Slot| {
+        survey.pairs.iter().find_map(|pair| {
+            let at = pair.pair.slots.iter().position(|other| other.path == slot.path)?;
+            Some(pair.looks[at].image.clone())
+        })
+    };
+    survey.slots().iter().map(|slot| of(slot).unwrap_or(Image::Absent)).collect()
 }
 
 fn codes(findings: &[Finding]) -> Vec<String> {

@@ -80,7 +80,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             Ok(seen) => {
                 let committed = survey::committed(state.as_ref(), &config.name)?;
                 let manifest = committed.as_ref().map(|(_, manifest)| manifest);
-                status.findings = survey::findings(&seen, config, manifest, &[], session.host.now());
+                status.findings = survey::findings(&seen, config, manifest, &[], &[], session.host.now());
                 let chain = seen.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
                 let subject = chain.map(|chain| chain.leaf().subject());
                 obtain::tell_missing(state.as_ref(), config, subject, session.host.now(), &mut status.findings);

@@ -216,10 +216,11 @@ pub(super) fn findings(
     config: &TargetConfig,
     committed: Option<&Manifest>,
     served: &[Asked],
+    clients: &[Arc<Known>],
     now: time::OffsetDateTime,
 ) -> Vec<Finding> {
     let signatures = Signatures::default();
-    let against = Against { committed, served, clients: &[], signatures: &signatures };
+    let against = Against { committed, served, clients, signatures: &signatures };
     judged(survey, config, &against, now).0
 }
 

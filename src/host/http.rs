@@ -67,6 +67,8 @@ pub struct Web {
 /// What the last answer said beside its body, which the layers above drop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Noted {
+    /// Its status; none before the first.
+    pub status: Option<u16>,
     /// How long to wait before asking again, at most [`MOST_WAIT`].
     pub retry_after: Option<Duration>,
     /// Links: relation and target as they were written (RFC 8288).
@@ -257,12 +259,12 @@ impl Web {
             let why = format!("it redirects{to}, which is not followed");
             return Err(WebError::Answer { server, why });
         }
-        self.note(&mut reply.headers);
+        self.note(reply.status, &mut reply.headers);
         Ok(reply)
     }
 
     /// Keeps what the layers above drop, and makes the wait one that can be added to any clock.
-    fn note(&self, headers: &mut HeaderMap) {
+    fn note(&self, status: StatusCode, headers: &mut HeaderMap) {
         let retry_after = headers.get(header::RETRY_AFTER).and_then(|value| wait_of(value.to_str().ok()?));
         headers.remove(header::RETRY_AFTER);
         if let Some(wait) = retry_after {
@@ -270,7 +272,8 @@ impl Web {
         }
         let links = headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
         let links = links.flat_map(links_of).take(MOST_LINKS).collect();
-        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Noted { retry_after, links };
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) =
+            Noted { status: Some(status.as_u16()), retry_after, links };
     }
 }
 

@@ -238,3 +238,200 @@ impl Server {
         server
     }
 }
+
+/// A pair from a CA of this name, which a file of roots holds, with the key identifiers that CAs write.
+struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    root: String,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        ca.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let root = ca.self_signed(&key).unwrap().pem();
+        Self { issuer: rcgen::Issuer::new(ca, key), root }
+    }
+
+    /// Puts one in place, as a script would, with so many days left.
+    fn put(&self, bench: &Bench, common_name: &str, days: i64) -> String {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["www.example.org".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, common_name);
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = time::OffsetDateTime::now_utc() - time::Duration::days(90 - days);
+        params.not_after = time::OffsetDateTime::now_utc() + time::Duration::days(days);
+        let leaf = params.signed_by(&key, &self.issuer).unwrap().pem();
+        bench.write("web.pem", &leaf, 0o644);
+        bench.write("web.key", &key.serialize_pem(), 0o600);
+        leaf
+    }
+}
+
+/// Not bad by itself, and worse than what was there: from an issuer of the old name with another key, from one that clients do not know, or
+/// the very one that was replaced.
+#[test]
+fn what_is_worse_than_the_wanted_one_is_not_left() {
+    for trusting in [false, true] {
+        let bench = Bench::new();
+        let (known, again) = (Authority::new("Product CA"), Authority::new("Product CA"));
+        let roots = bench.write("roots.pem", &known.root, 0o644);
+        if trusting {
+            bench.configure(&format!("[target.policy]\ntrust = [\"clients\"]\n[trust.clients]\nfile = {roots:?}\n"));
+        }
+        let good = known.put(&bench, "wanted", 80);
+        bench.run(&["snapshot"]).ends(0);
+        again.put(&bench, "regenerated", 89);
+        bench.run(&["snapshot"]).ends(3).says("not signed off");
+        bench.run(&["post-upgrade", "--strict"]).ends(0).says("root-regenerated").says("repaired");
+        assert_eq!(bench.served(), good);
+
+        // By another name: only whose clients count can tell.
+        let other = Authority::new("Vendor CA");
+        other.put(&bench, "from elsewhere", 89);
+        if trusting {
+            bench.run(&["snapshot"]).ends(3).says("untrusted");
+            bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired");
+            assert_eq!(bench.served(), good);
+        } else {
+            bench.run(&["post-upgrade", "--strict"]).ends(3).says("overwritten");
+            assert_ne!(bench.served(), good, "somebody may have put it there");
+        }
+    }
+
+    // The product's own, from a CA of the vendor's, was there before.
+    let bench = Bench::new();
+    let vendor = Authority::new("Vendor CA");
+    let default = vendor.put(&bench, "default", 80);
+    let key = fs::read_to_string(bench.path("web.key")).unwrap();
+    bench.installed("good");
+    let good = bench.served();
+    bench.write("web.pem", &default, 0o644);
+    bench.write("web.key", &key, 0o600);
+    bench.run(&["snapshot"]).ends(3).says("not signed off");
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("reverted").says("repaired");
+    assert_eq!(bench.served(), good);
+
+    // Who wants it all the same says so.
+    bench.write("web.pem", &default, 0o644);
+    bench.write("web.key", &key, 0o600);
+    bench.run(&["snapshot", "--force"]).ends(0).says("this is the wanted state");
+    bench.run(&["post-upgrade", "--strict"]).ends(0);
+    assert_eq!(bench.served(), default);
+}
+
+/// That it is due is no reason to leave a server with what nobody trusts.
+#[test]
+fn one_that_is_due_is_signed_off_and_put_back() {
+    let bench = Bench::new();
+    let good = Authority::new("CA").put(&bench, "wanted", 10);
+    bench.run(&["snapshot"]).ends(0).says("this is the wanted state").says("expiring");
+    by_hand(&bench, &vendor());
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired");
+    assert_eq!(bench.served(), good);
+}
+
+/// A backup that was damaged is no reason to leave it either, where there is a source.
+#[test]
+fn a_damaged_reference_leads_to_the_source() {
+    let (bench, _) = signed_off();
+    let from = bench.bring("fresh", &Leaf { common_name: "fresh", ..Leaf::default() });
+    bench.configure(&format!("[target.source]\nkind = \"import\"\nfrom = [{:?}, {:?}]\n", from.0, from.1));
+    let copy = bench.path("state/vault/web/1/0");
+    fs::write(&copy, [fs::read(&copy).unwrap(), b"x".to_vec()].concat()).unwrap();
+    by_hand(&bench, &vendor());
+    let damaged = bench.served();
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired");
+    assert_ne!(bench.served(), damaged);
+}
+
+/// What the owner lives with is their own certificate, and not whatever signed itself.
+#[test]
+fn an_accepted_certificate_is_not_taken_for_another() {
+    let bench = Bench::new();
+    bench.configure("[[accept]]\ncode = \"self-signed\"\ntarget = \"web\"\nreason = \"lab\"\nuntil = 2099-01-01\n");
+    by_hand(&bench, &Leaf { common_name: "mine", ..vendor() });
+    let mine = bench.served();
+    bench.run(&["snapshot"]).ends(0).says("this is the wanted state");
+    by_hand(&bench, &vendor());
+    bench.run(&["snapshot"]).ends(3).says("not signed off");
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("overwritten").says("repaired");
+    assert_eq!(bench.served(), mine);
+}
+
+/// Judged and kept are the same bytes, whoever writes meanwhile.
+#[test]
+fn what_changes_while_it_is_looked_at_is_not_signed_off() {
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    let (certificate, key) = vendor().make();
+    bench.write("vendor.pem", &certificate, 0o644);
+    bench.write("vendor.key", &key, 0o600);
+    let probe = "#!/bin/sh\nd=${0%/*}; [ -e \"$d/once\" ] || { : >\"$d/once\"; exit 0; }\ncat \"$d/vendor.pem\" >\"$d/web.pem\"; cat \"$d/vendor.key\" >\"$d/web.key\"\n";
+    bench.write("probe", probe, 0o755);
+    bench.configure(&format!("probe = [{:?}]\n", bench.path("probe")));
+    bench.run(&["snapshot"]).ends(4).warns("while it was looked at");
+    assert!(!bench.path("state/vault/web/current").exists());
+}
+
+/// A link that leads nowhere is damage like any other: told, kept, and no end of the run.
+#[test]
+fn a_link_that_leads_nowhere_is_remembered() {
+    let (bench, _) = signed_off();
+    fs::remove_file(bench.path("web.pem")).unwrap();
+    std::os::unix::fs::symlink(bench.path("nowhere"), bench.path("web.pem")).unwrap();
+    bench.run(&["snapshot"]).ends(3).says("not signed off");
+}
+
+/// What was seen while the service was down is no measure of what it serves.
+#[test]
+fn a_service_that_was_down_at_the_second_look_is_still_missed() {
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    let server = Server::start(&bench);
+    bench.configure(&format!("listen = [\"127.0.0.1:{}\"]\n", server.port));
+    bench.run(&["snapshot"]).ends(0);
+    drop(server);
+    bench.run(&["snapshot"]).ends(3);
+    let (found, _) = harms(&bench, &["--up", "0"]);
+    assert_eq!(found, ["listener-gone"]);
+}
+
+/// A line of a later reseal stays, and its number is not taken again.
+#[test]
+fn what_a_later_reseal_has_written_is_kept() {
+    let (bench, _) = signed_off();
+    let file = bench.path("state/snapshot/web");
+    let json = r#"{"format":2,"number":7,"more":true}"#;
+    let digest = reseal::digest::Digest::of(json.as_bytes());
+    let newer = format!("{digest} {json}\n");
+    fs::write(&file, &newer).unwrap();
+    by_hand(&bench, &Leaf { common_name: "another", ..Leaf::default() });
+    bench.run(&["snapshot"]).ends(0).says("snapshot 8");
+    assert!(fs::read_to_string(&file).unwrap().starts_with(&newer));
+}
+
+/// Decided without a lock: what somebody installed meanwhile is not undone.
+#[test]
+fn a_pair_that_is_installed_meanwhile_stays() {
+    let (bench, _) = signed_off();
+    by_hand(&bench, &vendor());
+    let (certificate, key) = bench.bring("new", &Leaf { common_name: "new", ..Leaf::default() });
+    // The first look lasts as long as the probe, in which the other run does its work.
+    let probe = "#!/bin/sh\nd=${0%/*}; [ -e \"$d/seen\" ] || { : >\"$d/seen\"; sleep 3; }\n";
+    bench.write("probe", probe, 0o755);
+    bench.configure(&format!("probe = {{ argv = [{:?}], timeout = 20 }}\n", bench.path("probe")));
+    let upgrade = bench.command(&["--wait", "20", "-n", "post-upgrade", "--strict"]).spawn().unwrap();
+    let began = Instant::now();
+    while !bench.path("seen").exists() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the probe was not asked");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(0);
+    let new = bench.served();
+    upgrade.wait_with_output().unwrap();
+    assert_eq!(bench.served(), new);
+}

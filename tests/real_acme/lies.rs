@@ -161,6 +161,8 @@ fn an_order_that_cannot_be_looked_at_for_now_is_kept() {
     for refusal in [
         problem(429, "", "rateLimited", "slowly"),
         problem(503, "", "", "in trouble"),
+        // The document need not say it again (RFC 7807 section 3.1).
+        Say::This(503, String::new(), json!({ "detail": "in trouble" }).to_string()),
         problem(500, "", "serverInternal", "in trouble"),
     ] {
         stub.say("/order/1", &[refusal]);

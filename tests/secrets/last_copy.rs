@@ -105,3 +105,18 @@ fn a_source_that_has_it_lets_the_keyring_forget() {
     ground.write("pass", "no longer it\n", 0o600);
     ground.run("secret status").ends(3).says(&["the file has another one", "opens not  the CA office"]);
 }
+
+/// A file beside the one that is locked is being rewritten: it may be locked all the same, and nothing is dropped for it.
+#[test]
+fn files_that_cannot_be_read_are_no_proof_that_nothing_is_locked() {
+    let ground = Ground::bare();
+    let root = ground.path("").display().to_string();
+    let config = format!(
+        "[[target]]\nname = \"web\"\nkind = \"files\"\nnames = [\"www.example.org\"]\ncertificate = \"{root}/web.pem\"\n\
+         key = \"{root}/web.key\"\n[target.source]\nkind = \"import\"\nfrom = [\"{root}/a.pem\"]\n"
+    );
+    ground.write("reseal.toml", config, 0o644);
+    ground.write("a.pem", "garbage\n", 0o644);
+    ground.run("secret status").ends(3).says(&["cannot tell whether the files of target web are locked"]);
+    ground.run("secret forget source-web").ends(4).says(&["cannot tell whether"]);
+}

@@ -35,7 +35,12 @@ pub(super) fn account(session: &mut Session<'_>, act: &AccountVerb) -> Told {
 }
 
 pub(super) fn passphrase(session: &Session<'_>, act: &SecretVerb) -> Told {
+    let remembered = session.options.secrets.remember.is_some();
     match act {
+        SecretVerb::Set { place: Place::Kernel, .. } if remembered => {
+            let hint = "leave it out: `--minutes` says how long the kernel keeps it".to_owned();
+            Err(Failure::usage("--remember does with what is typed what --in kernel does already", Some(hint)))
+        }
         SecretVerb::Set { place: Place::Keyring, minutes: Some(_), .. } => {
             let hint = "leave it out, or add `--in kernel`".to_owned();
             Err(Failure::usage("--minutes means something with --in kernel", Some(hint)))

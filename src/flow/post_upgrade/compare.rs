@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::wait_until;
-use crate::assess::upgrade::{self, File, Held, Noticed, Standing};
+use crate::assess::upgrade::{self, File, Harm, Held, Noticed, Standing};
 use crate::cert::codec::{self, Format};
 use crate::cert::installed;
 use crate::change::{Attributes, Image, Probe, Role, Shown};
@@ -20,16 +20,23 @@ use crate::sensitive::Sensitive;
 /// What an upgrade has done to a target; nothing where nothing is known of what was before. Listeners that served something then have `up`
 /// to come up.
 pub(super) fn noticed(session: &Session<'_>, config: &TargetConfig, up: Duration) -> Result<Vec<Noticed>, Refusal> {
-    let Some(state) = State::open(session.host)? else { return Ok(Vec::new()) };
-    let Some(vault) = Vault::open(&state, &config.name)? else { return Ok(Vec::new()) };
-    let snapshots = Snapshots::read(&state, &config.name)?;
-    // What was never signed off is still something to compare with.
-    let newest = || snapshots.all.last().map(|snapshot| snapshot.generation);
-    let Some(generation) = vault.current()?.or_else(newest) else { return Ok(Vec::new()) };
-    let before = Before::read(&vault, generation, &snapshots)?;
+    let Some(before) = Before::of(session, config)? else { return Ok(Vec::new()) };
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     let served = come_up(session, config, &survey, &before, up);
     Ok(upgrade::noticed(&before.standing(), &now(&survey, &served), &before.earlier, session.host.now()))
+}
+
+/// In what way the certificate that stands there is worse than the wanted one, although it may be good by itself: it is the one that was
+/// replaced, or its issuer has lost the key that clients know.
+pub(in crate::flow) fn worse(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    survey: &Survey,
+) -> Result<Vec<String>, Refusal> {
+    let Some(before) = Before::of(session, config)? else { return Ok(Vec::new()) };
+    let harms = upgrade::noticed(&before.standing(), &now(survey, &[]), &before.earlier, session.host.now());
+    let worse = harms.into_iter().filter(|one| matches!(one.harm, Harm::Reverted | Harm::RootRegenerated));
+    Ok(worse.map(|one| one.message).collect())
 }
 
 /// What the listeners show, once those that served something before are up, or the time is over.
@@ -62,6 +69,16 @@ struct Before {
 }
 
 impl Before {
+    /// What is known of how a target stood; none where nothing is.
+    fn of(session: &Session<'_>, config: &TargetConfig) -> Result<Option<Self>, Refusal> {
+        let Some(state) = State::open(session.host)? else { return Ok(None) };
+        let Some(vault) = Vault::open(&state, &config.name)? else { return Ok(None) };
+        let snapshots = Snapshots::read(&state, &config.name)?;
+        // What was never signed off is still something to compare with.
+        let newest = || snapshots.all.last().map(|snapshot| snapshot.generation);
+        vault.current()?.or_else(newest).map(|generation| Self::read(&vault, generation, &snapshots)).transpose()
+    }
+
     fn read(vault: &Vault, generation: u32, snapshots: &Snapshots) -> Result<Self, Refusal> {
         let manifest = vault.manifest(generation)?;
         let contents = vault.contents(&manifest)?;

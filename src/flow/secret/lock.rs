@@ -160,7 +160,18 @@ fn of_source(session: &Session<'_>, target: &TargetConfig) -> Result<Need, Refus
         return Err(Refusal::new(format!("target {} imports nothing", target.name)));
     };
     let parts: Vec<Part> = from.iter().map(|path| obtain::read(session.host, path)).collect::<Result<_, _>>()?;
-    let locked = matches!(import::bundle_of(&parts, None, alias.as_deref()), Err(error) if error.wants_passphrase());
+    // What cannot be read may be locked all the same: it is told, and counts for no answer.
+    let locked = match import::bundle_of(&parts, None, alias.as_deref()) {
+        Ok(_) => false,
+        Err(error) if error.wants_passphrase() => true,
+        Err(error) => {
+            let refusal = Refusal::from(error);
+            return Err(Refusal {
+                why: format!("cannot tell whether the files of target {} are locked: {}", target.name, refusal.why),
+                ..refusal
+            });
+        }
+    };
     let files: Vec<String> = from.iter().map(|path| path.display().to_string()).collect();
     Ok(Need {
         label: obtain::label(&target.name),

@@ -69,6 +69,11 @@ pub(super) fn read_descriptor(number: i32, interrupted: &dyn Fn() -> bool) -> Re
 
 /// Waits until there is something to be read, or the end of it.
 fn ready(file: &File, end: Instant, interrupted: &dyn Fn() -> bool) -> Result<(), Miss> {
+    // First: a writer that drips is never found silent.
+    let late = || Miss::Unavailable { why: format!("its writer did not end within {WRITTEN_WITHIN:?}") };
+    if Instant::now() > end {
+        return Err(late());
+    }
     let slice = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
     loop {
         match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&slice)) {
@@ -80,7 +85,7 @@ fn ready(file: &File, end: Instant, interrupted: &dyn Fn() -> bool) -> Result<()
             return Err(Miss::Interrupted);
         }
         if Instant::now() > end {
-            return Err(Miss::Unavailable { why: format!("its writer did not end within {WRITTEN_WITHIN:?}") });
+            return Err(late());
         }
     }
 }

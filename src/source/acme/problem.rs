@@ -17,7 +17,7 @@ const MOST: usize = 300;
 pub struct Problem {
     /// The type, without the common beginning; `rateLimited` for one.
     pub kind: String,
-    /// The status of HTTP, where the document says it.
+    /// The status of HTTP: as the document says, or as the answer had it.
     pub status: Option<u16>,
     /// The reason in words.
     pub detail: String,
@@ -76,6 +76,7 @@ impl Problem {
     }
 
     fn heard(&mut self, noted: &Noted) {
+        self.status = self.status.or(noted.status);
         self.retry_after = noted.retry_after;
         let page = |relation: &str| noted.links.iter().find(|(known, _)| known == relation).map(|(_, to)| cut(to));
         self.page = page("help").or_else(|| page("terms-of-service"));
@@ -169,7 +170,7 @@ mod tests {
     fn a_rate_limit_is_told_with_its_time_and_page() {
         let text = r#"{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many certificates","status":429}"#;
         let links = vec![("index".into(), "https://ca/dir".into()), ("help".into(), "https://ca/limits".into())];
-        let noted = Noted { retry_after: Some(Duration::from_mins(90)), links };
+        let noted = Noted { status: Some(429), retry_after: Some(Duration::from_mins(90)), links };
         let problem = Problem::read(text, &noted);
         assert_eq!(
             problem.to_string(),
