@@ -126,10 +126,9 @@ fn judged(
 /// the owner lives with, such as a product's own certificate, is not taken for another of its kind that an upgrade has brought.
 fn wanted(survey: &Survey, findings: &[Finding]) -> bool {
     let other = findings.iter().any(|finding| finding.code == Code::Regression);
-    let good = |finding: &Finding| match finding.code {
-        Code::Regression | Code::Expiring => true,
-        code if other && code.calls_for_replacement() => false,
-        _ => !finding.counts(),
+    let good = |finding: &Finding| {
+        let replaced = other && finding.code.calls_for_replacement();
+        matches!(finding.code, Code::Regression | Code::Expiring) || (!finding.counts() && !replaced)
     };
     paired(survey) && findings.iter().all(good)
 }

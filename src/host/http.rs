@@ -22,6 +22,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use super::tls::{self, ProbeError};
 use crate::cert::Certificate;
 use crate::endpoint::{Endpoint, Sni, Start};
+use crate::host::timed::Timed;
 
 /// The longest wait of a server that is passed on: a longer one counts as this.
 pub const MOST_WAIT: Duration = Duration::from_hours(24);
@@ -246,7 +247,7 @@ impl Web {
         let _ = socket.set_nodelay(true);
         let connection = ClientConnection::new(Arc::clone(&self.config), place.name.clone())
             .map_err(|error| failed("begin TLS with")(io::Error::other(error)))?;
-        let mut stream = StreamOwned::new(connection, exchange::Timed { socket, end });
+        let mut stream = StreamOwned::new(connection, Timed { socket, end });
         exchange::send(&mut stream, method, &place.authority, &place.path, headers, body).map_err(failed("ask"))?;
         let told = exchange::receive(&mut stream, *method == Method::HEAD, self.patience.body);
         let mut reply = told.map_err(|error| match error {

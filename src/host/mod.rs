@@ -20,6 +20,7 @@ pub mod scratch;
 pub mod signal;
 pub mod state;
 pub mod terminal;
+mod timed;
 pub mod tls;
 pub mod tree;
 pub mod trusted_file;

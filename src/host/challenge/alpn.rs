@@ -12,8 +12,9 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::listener::{Caller, Door, ListenError};
+use super::listener::{Door, ListenError};
 use crate::cert::Name;
+use crate::host::timed::Timed;
 
 /// The protocol's name (RFC 8737 section 6.2).
 pub const ALPN: &[u8] = b"acme-tls/1";
@@ -115,7 +116,7 @@ impl ResolvesServerCert for Shown {
 }
 
 /// The handshake is the answer; then the connection ends (RFC 8737 section 3).
-fn answer(stream: Caller, config: &Arc<ServerConfig>) {
+fn answer(stream: Timed, config: &Arc<ServerConfig>) {
     let Ok(connection) = ServerConnection::new(Arc::clone(config)) else { return };
     let mut stream = StreamOwned::new(connection, stream);
     let mut one = [0];

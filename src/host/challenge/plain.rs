@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::listener::{Caller, Door, ListenError};
+use super::listener::{Door, ListenError};
+use crate::host::timed::Timed;
 
 /// What stands before the token in the path (RFC 8555 section 8.3).
 pub(super) const PREFIX: &str = "/.well-known/acme-challenge/";
@@ -45,7 +46,7 @@ impl HttpDoor {
     }
 }
 
-fn answer(mut stream: Caller, answers: &Answers) {
+fn answer(mut stream: Timed, answers: &Answers) {
     let Some(path) = requested(&mut stream) else { return };
     let token = path.strip_prefix(PREFIX);
     let known = answers.read().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +63,7 @@ fn answer(mut stream: Caller, answers: &Answers) {
 }
 
 /// The path of a GET, once its whole head is there.
-fn requested(stream: &mut Caller) -> Option<String> {
+fn requested(stream: &mut Timed) -> Option<String> {
     let mut held = Vec::new();
     let mut input = stream.take(MOST);
     let mut piece = [0; 1024];

@@ -1,8 +1,6 @@
 //! One request and its answer on the wire: HTTP/1.1 (RFC 9112), closed afterwards.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::time::Instant;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -16,37 +14,6 @@ const MOST_FIELDS: usize = 100;
 const MOST_INTERIM: usize = 8;
 /// Bytes of the line with the size of a chunk, its extensions included.
 const MOST_CHUNK_LINE: usize = 1024;
-
-/// A socket whose every wait ends at one moment.
-pub(super) struct Timed {
-    pub(super) socket: TcpStream,
-    pub(super) end: Instant,
-}
-
-impl Timed {
-    fn left(&self) -> io::Result<Option<std::time::Duration>> {
-        let left = self.end.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
-    }
-}
-
-impl Read for Timed {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(self.left()?)?;
-        self.socket.read(into)
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(self.left()?)?;
-        self.socket.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.socket.flush()
-    }
-}
 
 /// No answer.
 #[derive(Debug)]
