@@ -7,7 +7,10 @@ pub(super) mod compare;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::renew::unchanged::{self, Same};
 use super::{Refusal, Report, Session, renew};
+use crate::engine;
+use crate::host::state::State;
 use crate::outcome::Outcome;
 
 const VERB: &str = "post-upgrade";
@@ -38,8 +41,21 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
     session.options.live = true;
     session.options.secrets.may_prompt = false;
     let began = Instant::now();
+    let targets = session.targets(names)?;
+    let state = State::open(session.host)?;
+    let untouched = match &state {
+        Some(state) if engine::pending(state)?.is_empty() => {
+            unchanged::all(session.host, state, &targets, Same::Everything)
+        }
+        Some(_) | None => vec![false; targets.len()],
+    };
     let mut reports = Vec::new();
-    for config in session.targets(names)? {
+    for (config, untouched) in targets.into_iter().zip(untouched) {
+        if untouched {
+            let why = "everything is as it was signed off or proved last, and good for now".to_owned();
+            reports.push(Report::new(&config.name, Outcome::Nothing { why }));
+            continue;
+        }
         if session.host.interrupted().is_some() {
             break;
         }

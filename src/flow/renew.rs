@@ -1,10 +1,11 @@
 //! `renew [NAME]...`: brings every target, or those named, to the wanted state. Nothing to do means no write and no reload.
 
-mod unchanged;
+pub(super) mod unchanged;
 mod wanted;
 
 use time::OffsetDateTime;
 
+use self::unchanged::Same;
 use super::change::{self, Intent};
 use super::clients::Clients;
 use super::csr::Carried;
@@ -47,7 +48,7 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
     // What was interrupted is ended first, so nothing is judged ahead of it.
     let quick = pending.is_empty() && !session.options.live;
     let proved = match &state {
-        Some(state) if quick => unchanged::all(session.host, state, &targets),
+        Some(state) if quick => unchanged::all(session.host, state, &targets, Same::Bytes),
         Some(_) | None => vec![false; targets.len()],
     };
     let mut reports = Vec::new();

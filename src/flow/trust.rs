@@ -97,7 +97,8 @@ fn carry_out(session: &mut Session<'_>, store: &Store, verb: &'static str, build
 
 fn attempt(session: &mut Session<'_>, store: &Store, verb: &'static str, build: &Build<'_>) -> Result<Report, Refusal> {
     let target = store.target();
-    let ground = Ground::look(session, store)?;
+    let mend = verb == restore::VERB;
+    let ground = Ground::look(session, store, mend)?;
     let made = match build(session, &ground, None)? {
         Ok(made) => made,
         Err(nothing) => return Ok(done_already(&target, nothing)),
@@ -112,7 +113,7 @@ fn attempt(session: &mut Session<'_>, store: &Store, verb: &'static str, build: 
     }
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
     Record::make_room(engine.state())?;
-    let ground = Ground::look(session, store)?;
+    let ground = Ground::look(session, store, mend)?;
     let mut made = match build(session, &ground, Some(engine.state()))? {
         Ok(made) => made,
         Err(nothing) => return Ok(done_already(&target, nothing)),

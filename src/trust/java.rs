@@ -147,7 +147,9 @@ impl Truststore {
     pub fn holder(&self, anchor: Digest, passphrase: Option<&Sensitive>) -> Option<String> {
         let contents = codec::read(self.bytes.expose(), passphrase).ok()?;
         contents.entries.into_iter().find_map(|entry| match entry.holds {
-            Holds::Certificate(one) if one.fingerprint() == anchor => Some(entry.name.unwrap_or_default()),
+            Holds::Certificate(one) if entry.trusted && one.fingerprint() == anchor => {
+                Some(entry.name.unwrap_or_default())
+            }
             Holds::Certificate(_) | Holds::Key { .. } => None,
         })
     }

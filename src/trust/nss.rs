@@ -128,6 +128,12 @@ impl Database {
         FILES.map(|name| dir.join(name))
     }
 
+    /// Its directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// How an entry stands.
     #[must_use]
     pub fn standing(&self, host: &Host, entry: &Entry) -> Standing {
@@ -136,7 +142,7 @@ impl Database {
             Ok(names) => match names.iter().find(|(name, _)| *name == entry.place) {
                 None => Standing::Gone,
                 Some((_, trust)) => match self.under(host, &entry.place).as_slice() {
-                    [one] if one.fingerprint() == entry.fingerprint && trust.starts_with('C') => Standing::InPlace,
+                    [one] if one.fingerprint() == entry.fingerprint && trust == TRUST => Standing::InPlace,
                     _ => Standing::Changed,
                 },
             },
@@ -283,7 +289,10 @@ impl Database {
     }
 
     /// A program that has the database open would go on with the old file, and lose what it writes.
-    fn refuse_in_use(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// Which programs have it open.
+    pub fn refuse_in_use(&self) -> Result<(), StoreError> {
         let paths: Vec<&Path> = self.files.iter().map(|(path, _)| path.as_path()).collect();
         let users = process::holding(&paths);
         if !users.is_empty() {

@@ -62,6 +62,13 @@ const MADE_FOR_JAVA: &[&str] = &[
 /// Seconds that the command may take: hundreds of certificates, on a small machine, with the hooks of others.
 const UPDATE_SECONDS: u32 = 180;
 
+/// What Debian's packages bring.
+const DISTRIBUTION: &str = "/usr/share/ca-certificates";
+
+/// How deep and how many files are looked at for another copy of a certificate.
+const DEPTH: usize = 4;
+const MOST_FILES: usize = 10_000;
+
 /// What may be read of a file beside ours.
 const MOST: u64 = 1 << 20;
 
@@ -133,6 +140,14 @@ impl Layout {
     /// How an entry stands now.
     #[must_use]
     pub fn standing(&self, host: &Host, entry: &Entry) -> Standing {
+        if Path::new(&entry.place).parent() != Some(&self.directory) {
+            let why = format!(
+                "it was added to another store, as {}: the one that is configured now is {}",
+                entry.place,
+                self.directory.display()
+            );
+            return Standing::Unknown(why);
+        }
         // A link is nobody's but the one who made it, wherever it leads.
         if host.is_link(Path::new(&entry.place)) {
             return Standing::Changed;
@@ -149,11 +164,10 @@ impl Layout {
         }
     }
 
-    /// The link to an entry's file that Debian's command has put beside the bundle. It leaves the link when the file goes, and takes the
+    /// The link to a file of ours that Debian's command has put beside the bundle. It leaves the link when the file goes, and takes the
     /// next certificate of that name for one that was there all along.
     #[must_use]
-    pub fn link_to(&self, host: &Host, entry: &Entry) -> Option<PathBuf> {
-        let file = Path::new(&entry.place);
+    pub fn link_to(&self, host: &Host, file: &Path) -> Option<PathBuf> {
         let mut name = file.file_stem()?.to_owned();
         name.push(".pem");
         let link = self.bundle.parent()?.join(name);
@@ -163,13 +177,30 @@ impl Layout {
     /// Another file of the administrator's with the same certificate: clients go on to trust it then.
     #[must_use]
     pub fn also_in(&self, host: &Host, entry: &Entry) -> Option<PathBuf> {
-        let names = host.list(&self.directory).unwrap_or_default();
-        let others = names.into_iter().map(|name| self.directory.join(name));
-        others.filter(|path| *path != Path::new(&entry.place)).find(|path| {
+        let mut others = Vec::new();
+        for directory in [self.directory.as_path(), Path::new(DISTRIBUTION)] {
+            below(host, directory, DEPTH, &mut others);
+        }
+        others.into_iter().filter(|path| *path != Path::new(&entry.place)).find(|path| {
             let bytes = host.read(path, MOST).unwrap_or_default();
             let found = codec::read(&bytes, None).map(|found| found.certificates).unwrap_or_default();
             found.iter().any(|one| one.fingerprint() == entry.fingerprint)
         })
+    }
+}
+
+/// The files below a directory.
+fn below(host: &Host, directory: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    for name in host.list(directory).unwrap_or_default() {
+        let path = directory.join(name);
+        if !host.is_folder(&path) {
+            found.push(path);
+        } else if depth > 0 {
+            below(host, &path, depth - 1, found);
+        }
+        if found.len() >= MOST_FILES {
+            return;
+        }
     }
 }
 

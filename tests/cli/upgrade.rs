@@ -165,7 +165,7 @@ fn all_targets_together_have_one_limit() {
     let root = bench.path(".").display().to_string();
     let second = format!(
         "listen = [\"127.0.0.1:1\"]\n[[target]]\nname = \"other\"\nkind = \"files\"\nnames = [\"www.example.org\"]\n\
-         certificate = \"{root}/other.pem\"\nkey = \"{root}/other.key\"\n"
+         listen = [\"127.0.0.1:1\"]\ncertificate = \"{root}/other.pem\"\nkey = \"{root}/other.key\"\n"
     );
     bench.bring("other", &Leaf::default());
     let server = Server::start(&bench);

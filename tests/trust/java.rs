@@ -225,3 +225,22 @@ fn an_entry_that_others_have_changed_is_left() {
     ground.run(&["trust", "remove", "java-root"]).ends(4).warns("somebody else has changed");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
+
+/// OpenSSL packs a certificate without the mark by which Java trusts it: it is there, and trusted by nobody.
+#[test]
+fn a_certificate_that_merely_lies_there_is_not_trusted() {
+    let Some(ground) = Ground::new() else { return };
+    if !has("keytool") {
+        return;
+    }
+    let ca = Ca::new("Lies There");
+    let file = ground.write("ca.pem", &ca.pem);
+    let path = ground.path("u.p12").display().to_string();
+    let words =
+        ["pkcs12", "-export", "-nokeys", "-in", &file, "-name", "corp", "-out", &path, "-passout", "pass:changeit"];
+    tool("openssl", &words);
+    let count = |path: &str| listing(path, "changeit").matches("trustedCertEntry").count();
+    assert_eq!(count(&path), 0);
+    ground.run(&["trust", "install", &file, "--store", &format!("java:{path}")]).ends(0).says("trusted: lies-there");
+    assert_eq!(count(&path), 1);
+}

@@ -103,3 +103,30 @@ fn a_record_that_is_not_what_was_written_stops_everything() {
     ground.run(&["trust", "list"]).ends(4).warns("newer reseal");
     assert!(ground.trusts(&ca));
 }
+
+/// What clients would refuse, or anybody could sign with, is no CA to trust.
+#[test]
+fn weak_and_unusable_cas_are_refused() {
+    let Some(ground) = Ground::new() else { return };
+    let root = ground.path("");
+    let openssl = |line: &str| {
+        let ran = std::process::Command::new("openssl").args(line.split(' ')).current_dir(&root).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    };
+    let usage = "-addext keyUsage=critical,keyCertSign -days 90 -nodes -x509";
+    openssl(&format!("req {usage} -newkey rsa:1024 -subj /CN=Small -keyout k -out small.pem"));
+    let ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256";
+    openssl(&format!("req {usage} {ec} -subj /CN=Odd -addext 1.2.3.4=critical,DER:0500 -keyout k -out odd.pem"));
+    openssl(&format!("req {usage} {ec} -subj /CN=Code -addext extendedKeyUsage=codeSigning -keyout k -out code.pem"));
+    for (name, why) in [
+        ("small.pem", "its key is RSA 1024"),
+        ("odd.pem", "critical extension 1.2.3.4"),
+        ("code.pem", "its extended key usage leaves out servers"),
+    ] {
+        let tree = ground.tree();
+        ground.run(&["trust", "install", name]).ends(4).warns(why).warns("hint:");
+        assert_eq!(ground.tree(), tree, "{name}");
+    }
+    ground.write("ca.pem", &Ca::new("Named").pem);
+    ground.run(&["trust", "install", "ca.pem", "--name", "deadbeef01"]).ends(2).warns("reads like the fingerprint");
+}

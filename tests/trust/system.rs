@@ -297,3 +297,110 @@ fn debians_own_places_are_found() {
     Ran::of(&output).ends(0).says("/usr/local/share/ca-certificates/reseal-deb-root.crt").says("leaf.pem: OK");
     assert!(!Path::new("/usr/local/share/ca-certificates/reseal-deb-root.crt").exists());
 }
+
+/// Where a link stands in our place, nothing is written or removed through it; and what others have put there is not removed.
+#[test]
+fn a_restore_touches_nothing_of_others() {
+    let Some(ground) = Ground::new() else { return };
+    let (ca, other) = (Ca::new("A"), Ca::new("B"));
+    let file = ground.write("a.pem", &ca.pem);
+    ground.run(&["trust", "install", &file]).ends(0);
+    let place = ground.path("local/reseal-a.crt");
+    let precious = ground.path("precious.crt");
+    ground.write("precious.crt", "precious");
+    fs::remove_file(&place).unwrap();
+    std::os::unix::fs::symlink(&precious, &place).unwrap();
+    for generation in ["1", "2"] {
+        ground.run(&["restore", "trust:os", generation]).ends(4).warns("somebody else has changed");
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    }
+    fs::remove_file(&place).unwrap();
+    fs::write(&place, &other.pem).unwrap();
+    ground.run(&["restore", "trust:os", "1"]).ends(4).warns("somebody else has changed");
+    assert_eq!(fs::read_to_string(&place).unwrap(), other.pem);
+}
+
+/// That others have removed one is told, and stands in the way of nothing.
+#[test]
+fn one_that_is_gone_blocks_no_other() {
+    let Some(ground) = Ground::new() else { return };
+    let [one, two, three] = ["One", "Two", "Three"].map(Ca::new);
+    for (name, ca) in [("one.pem", &one), ("two.pem", &two)] {
+        let file = ground.write(name, &ca.pem);
+        ground.run(&["trust", "install", &file]).ends(0);
+    }
+    for name in ["one", "two"] {
+        fs::remove_file(ground.path(&format!("local/reseal-{name}.crt"))).unwrap();
+    }
+    assert!(Command::new(ground.path("update")).output().unwrap().status.success());
+    let file = ground.write("three.pem", &three.pem);
+    ground.run(&["trust", "install", &file]).ends(0);
+    ground.run(&["trust", "remove", "one"]).ends(0).says("had removed one already");
+    ground.run(&["trust", "remove", "three"]).ends(0);
+    assert!(!ground.trusts(&three) && !ground.trusts(&one));
+}
+
+/// Debian's command leaves the link to a file that is gone, and takes the next one of that name for one that was there all along.
+#[test]
+fn a_stale_link_does_not_hide_the_next_of_its_name() {
+    let Some(ground) = Ground::new() else { return };
+    let (one, two) = (Ca::new("One"), Ca::new("Two"));
+    let (first, second) = (ground.write("one.pem", &one.pem), ground.write("two.pem", &two.pem));
+    ground.run(&["trust", "install", &first, "--name", "x"]).ends(0);
+    ground.run(&["restore", "trust:os", "1"]).ends(0);
+    assert!(!ground.path("etc/reseal-x.pem").is_symlink(), "the link goes with its file");
+    // As an undo or a kill leaves it.
+    std::os::unix::fs::symlink(ground.path("local/reseal-x.crt"), ground.path("etc/reseal-x.pem")).unwrap();
+    ground.run(&["trust", "install", &second, "--name", "x"]).ends(0);
+    let found = Command::new("openssl")
+        .args(["verify", "-no-CAfile", "-no-CAstore", "-CApath"])
+        .arg(ground.path("etc"))
+        .arg(ground.path("two.pem"))
+        .output()
+        .unwrap();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+}
+
+/// Another copy, deeper down, keeps it trusted: ours goes all the same, and that is told.
+#[test]
+fn a_copy_in_a_folder_below_is_told() {
+    let Some(ground) = Ground::new() else { return };
+    let ca = Ca::new("Deep");
+    let file = ground.write("ca.pem", &ca.pem);
+    ground.run(&["trust", "install", &file]).ends(0);
+    fs::create_dir(ground.path("local/sub")).unwrap();
+    ground.write("local/sub/corp.crt", &ca.pem);
+    ground.run(&["trust", "remove", "deep"]).ends(0).says("trusted all the same").says("corp.crt");
+    assert!(ground.trusts(&ca));
+}
+
+/// A record that was damaged is put back with the store as it was.
+#[test]
+fn a_damaged_record_can_be_put_back() {
+    let Some(ground) = Ground::new() else { return };
+    let ca = Ca::new("Kept");
+    let file = ground.write("ca.pem", &ca.pem);
+    ground.run(&["trust", "install", &file]).ends(0);
+    let record = ground.path("state/trust").join("trust%3Aos.json");
+    let whole = fs::read(&record).unwrap();
+    fs::write(&record, "{").unwrap();
+    ground.run(&["trust", "remove", "kept"]).ends(4).warns("restore trust:os");
+    ground.run(&["restore", "trust:os", "2"]).ends(0);
+    assert_eq!(fs::read(&record).unwrap(), whole);
+    ground.run(&["trust", "list"]).ends(0).says("kept");
+}
+
+/// What was added to one store is not looked for in another that is configured later.
+#[test]
+fn another_store_is_not_taken_for_the_one_it_was_added_to() {
+    let Some(ground) = Ground::new() else { return };
+    let ca = Ca::new("Moved");
+    let file = ground.write("ca.pem", &ca.pem);
+    ground.run(&["trust", "install", &file]).ends(0);
+    let config = fs::read_to_string(ground.path("reseal.toml")).unwrap();
+    fs::create_dir(ground.path("elsewhere")).unwrap();
+    ground.write("reseal.toml", &config.replace("/local\"", "/elsewhere\""));
+    ground.run(&["trust", "remove", "moved"]).ends(4).warns("it was added to another store");
+    ground.write("reseal.toml", &config);
+    ground.run(&["trust", "remove", "moved"]).ends(0);
+}

@@ -72,6 +72,8 @@ pub struct Entry {
     pub name: Option<String>,
     /// What it holds.
     pub holds: Holds,
+    /// Whether Java trusts it: in PKCS#12 a certificate alone is trusted only with Oracle's mark.
+    pub trusted: bool,
 }
 
 /// What an entry of a store holds.

@@ -95,11 +95,19 @@ impl Store {
                 for _ in 0..rest.number()? {
                     chain.extend(self.certificate(rest, version, &place)?);
                 }
-                self.contents.entries.push(Entry { name: Some(name), holds: Holds::Key { key, chain } });
+                self.contents.entries.push(Entry {
+                    name: Some(name),
+                    holds: Holds::Key { key, chain },
+                    trusted: false,
+                });
             }
             TRUSTED => {
                 if let Some(certificate) = self.certificate(rest, version, &place)? {
-                    self.contents.entries.push(Entry { name: Some(name), holds: Holds::Certificate(certificate) });
+                    self.contents.entries.push(Entry {
+                        name: Some(name),
+                        holds: Holds::Certificate(certificate),
+                        trusted: true,
+                    });
                 }
             }
             _ => return None,

@@ -349,12 +349,14 @@ impl Store {
                 }
             }
             let chain = places.iter().filter_map(|place| all.get(*place).cloned()).collect();
-            contents.entries.push(Entry { name, holds: Holds::Key { key, chain } });
+            contents.entries.push(Entry { name, holds: Holds::Key { key, chain }, trusted: false });
         }
         let alone = certificates.into_iter().zip(chained).filter(|(bag, chained)| bag.marks.trusted || !chained);
-        contents
-            .entries
-            .extend(alone.map(|(bag, _)| Entry { name: bag.marks.name, holds: Holds::Certificate(bag.certificate) }));
+        contents.entries.extend(alone.map(|(bag, _)| Entry {
+            name: bag.marks.name,
+            holds: Holds::Certificate(bag.certificate),
+            trusted: bag.marks.trusted,
+        }));
         contents.gather();
         contents
     }
@@ -402,7 +404,7 @@ mod tests {
         assert_eq!(contents.keys.len(), 1, "{what}");
         assert_eq!(contents.keys[0].spki(), leaf.key.spki(), "{what}");
         let holds = Holds::Key { key: Some(0), chain: certificates.to_vec() };
-        assert_eq!(contents.entries, [Entry { name: Some("tomcat".to_owned()), holds }], "{what}");
+        assert_eq!(contents.entries, [Entry { name: Some("tomcat".to_owned()), holds, trusted: false }], "{what}");
         assert_eq!(contents.key_of(&contents.entries[0]).map(PrivateKey::spki), Some(leaf.key.spki()));
     }
 
@@ -460,7 +462,10 @@ mod tests {
         let alone = store(&leaf, &[], "-nocerts -passout pass:x");
         let contents = read(&alone, Some("x"));
         assert_eq!((contents.certificates.len(), contents.keys.len(), contents.bad.len()), (0, 1, 0));
-        assert_eq!(contents.entries, [Entry { name: None, holds: Holds::Key { key: Some(0), chain: vec![] } }]);
+        assert_eq!(
+            contents.entries,
+            [Entry { name: None, holds: Holds::Key { key: Some(0), chain: vec![] }, trusted: false }]
+        );
     }
 
     #[test]

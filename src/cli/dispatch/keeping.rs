@@ -71,7 +71,12 @@ pub(super) fn passphrase(session: &Session<'_>, act: &SecretVerb) -> Told {
 }
 
 pub(super) fn trusted(session: &mut Session<'_>, act: &TrustVerb) -> Told {
-    let absolute = |path: &Path| trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None));
+    let host = session.host;
+    // A store has one record, by whatever way it is reached.
+    let absolute = |path: &Path| {
+        let path = trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?;
+        Ok::<_, Failure>(host.real(&path).unwrap_or(path))
+    };
     let placed = |stores: &[Store]| stores.iter().map(|store| store.placed(absolute)).collect::<Result<Vec<_>, _>>();
     match act {
         TrustVerb::Install { file, ca, store, name } => {

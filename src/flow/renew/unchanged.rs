@@ -6,7 +6,7 @@ use crate::change::{Role, Slot};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::engine::vault::{self, Vault};
-use crate::flow::acme;
+use crate::flow::{acme, survey};
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
 use crate::host::state::State;
@@ -16,15 +16,24 @@ use crate::target;
 /// Threads that hold files against their digests.
 const THREADS: usize = 4;
 
+/// What must be the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::flow) enum Same {
+    /// The bytes of the files.
+    Bytes,
+    /// Their owner, mode and labels too; and there is no listener that would have to be asked.
+    Everything,
+}
+
 /// The short way for all targets, shared between a few threads: what it costs is waiting for the kernel.
-pub(super) fn all(host: &Host, state: &State, targets: &[TargetConfig]) -> Vec<bool> {
+pub(in crate::flow) fn all(host: &Host, state: &State, targets: &[TargetConfig], what: Same) -> Vec<bool> {
     let each = targets.len().div_ceil(THREADS).max(1);
     std::thread::scope(|scope| {
         let shares: Vec<_> = targets
             .chunks(each)
             .map(|share| {
                 let judge = move || -> Vec<bool> {
-                    share.iter().map(|config| unchanged(host, state, config).unwrap_or(false)).collect()
+                    share.iter().map(|config| unchanged(host, state, config, what).unwrap_or(false)).collect()
                 };
                 (share.len(), scope.spawn(judge))
             })
@@ -36,7 +45,7 @@ pub(super) fn all(host: &Host, state: &State, targets: &[TargetConfig]) -> Vec<b
 
 /// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,
 /// and the long way is taken.
-fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> {
+fn unchanged(host: &Host, state: &State, config: &TargetConfig, what: Same) -> Option<bool> {
     let vault = Vault::open(state, &config.name).ok()??;
     let manifest = vault.manifest(vault.current().ok()??).ok()?;
     let leaf = manifest.leaf.as_ref()?;
@@ -56,6 +65,13 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig) -> Option<bool> 
     let site = target::open(config).ok()?.observe(host).ok()?;
     let mut slots = site.pairs.iter().flat_map(|pair| &pair.slots);
     let known = slots.all(|slot| manifest.slots.iter().any(|saved| saved.path == slot.path && saved.role == slot.role));
+    if what == Same::Everything {
+        let listens = !manifest.probes.is_empty() || site.pairs.iter().any(|pair| !pair.probes.is_empty());
+        let trust = host.trusting(survey::owner(host, config).ok()?);
+        let as_it_was =
+            |saved: &vault::Saved| host.look(&saved.path, &trust).is_ok_and(|(_, look)| saved.is(&look.image));
+        return Some(!listens && known && manifest.slots.iter().all(as_it_was) && each_good(host, &site.pairs, config));
+    }
     let same = |saved: &vault::Saved| match &saved.file {
         Some(file) => host
             .read(&saved.path, MAX_FILE)

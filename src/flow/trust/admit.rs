@@ -6,11 +6,14 @@ use time::OffsetDateTime;
 
 use crate::assess::date;
 use crate::cert::codec::{self, BlockError};
-use crate::cert::{Certificate, SelfSigned};
+use crate::cert::{Certificate, KeyKind, SelfSigned};
 use crate::flow::Refusal;
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
 use crate::outcome::explain;
+
+/// Bits of an RSA key below which clients refuse it.
+const LEAST_BITS: u32 = 2048;
 
 /// The one certificate in a file of any packing.
 ///
@@ -87,6 +90,29 @@ pub(super) fn judge(certificate: &Certificate, now: OffsetDateTime) -> Result<Ve
             "ask whoever made it for the certificate of the CA",
         );
     }
+    let weak = match certificate.key_kind() {
+        KeyKind::Rsa(bits) if *bits < LEAST_BITS => Some(format!("its key is {}", certificate.key_kind())),
+        KeyKind::Rsa(_) => {
+            certificate.rsa().and_then(|numbers| numbers.weakness()).map(|_| "its key can be computed".to_owned())
+        }
+        KeyKind::Other(_) => Some(format!("its key is {}, which clients cannot use", certificate.key_kind())),
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 | KeyKind::MlDsa(_) => None,
+    };
+    if let Some(why) = weak {
+        return refuse(why, "ask whoever runs the CA for a root with a key of today");
+    }
+    if let Some(unknown) = certificate.unknown_critical().first() {
+        return refuse(
+            format!("it has the critical extension {unknown}, which clients refuse (RFC 5280 section 4.2)"),
+            "ask whoever runs the CA for a root for servers",
+        );
+    }
+    if !certificate.serves_tls() {
+        return refuse(
+            "its extended key usage leaves out servers (RFC 5280 section 4.2.1.12)".to_owned(),
+            "ask whoever runs the CA for a root for servers",
+        );
+    }
     if now > certificate.not_after() {
         return refuse(
             format!("it ended {}", date(certificate.not_after())),
@@ -100,7 +126,7 @@ pub(super) fn judge(certificate: &Certificate, now: OffsetDateTime) -> Result<Ve
         );
     }
     let mut notes = Vec::new();
-    if !self_signed {
+    if SelfSigned::of(certificate) != SelfSigned::Yes {
         notes.push(format!(
             "{title} is no root: OpenSSL and what is made with it accept it only with the root above it"
         ));

@@ -16,7 +16,7 @@ use crate::sensitive::Sensitive;
 use crate::trust::java::{Truststore, USUAL_PASSPHRASE};
 use crate::trust::nss::{Database, Edit};
 use crate::trust::system::Layout;
-use crate::trust::{Entry, Record, Standing, Store};
+use crate::trust::{Entry, Record, RecordError, Standing, Store};
 
 /// A store, looked at.
 pub(super) struct Ground {
@@ -64,7 +64,9 @@ pub(super) fn named(session: &Session<'_>) -> bool {
 pub(super) type Basis = Vec<(PathBuf, Option<Digest>)>;
 
 /// Reads what was added to a store.
-pub(super) fn record(host: &Host, store: &Store) -> Result<(PathBuf, Record, Option<Digest>), Refusal> {
+///
+/// With `mend`, one that is damaged is read as if nothing had been added: what is to be put back has a record of its own.
+pub(super) fn record(host: &Host, store: &Store, mend: bool) -> Result<(PathBuf, Record, Option<Digest>), Refusal> {
     let path = Record::path(host, store)?;
     let content = match host.look(&path, &host.trusting(None)) {
         Ok((_, look)) => look.content,
@@ -75,7 +77,10 @@ pub(super) fn record(host: &Host, store: &Store) -> Result<(PathBuf, Record, Opt
         None => (path, Record::default(), None),
         Some(bytes) => {
             let digest = Digest::of(bytes.expose());
-            let record = Record::read(bytes.expose(), path.clone(), store)?;
+            let record = match Record::read(bytes.expose(), path.clone(), store) {
+                Err(RecordError::Damaged { .. }) if mend => Record::default(),
+                other => other?,
+            };
             (path, record, Some(digest))
         }
     })
@@ -83,9 +88,9 @@ pub(super) fn record(host: &Host, store: &Store) -> Result<(PathBuf, Record, Opt
 
 impl Ground {
     /// Looks at a store. Changes nothing.
-    pub(super) fn look(session: &Session<'_>, store: &Store) -> Result<Self, Refusal> {
+    pub(super) fn look(session: &Session<'_>, store: &Store, mend: bool) -> Result<Self, Refusal> {
         let host = session.host;
-        let (record_path, record, record_digest) = record(host, store)?;
+        let (record_path, record, record_digest) = record(host, store, mend)?;
         let place = match store {
             Store::System => Place::System(Layout::find(host, session.config.system_store.as_ref())?),
             Store::Java(path) => Place::Java(Truststore::open(host, path)?),
@@ -97,6 +102,14 @@ impl Ground {
     /// Whether its files are made by a program that is not run for a plan.
     pub(super) fn is_nss(&self) -> bool {
         matches!(self.place, Place::Nss(_))
+    }
+
+    /// Refuses to replace a database that a program has open.
+    pub(super) fn refuse_in_use(&self) -> Result<(), Refusal> {
+        match &self.place {
+            Place::Nss(database) => Ok(database.refuse_in_use()?),
+            Place::System(_) | Place::Java(_) => Ok(()),
+        }
     }
 
     /// The system's layout, where it is the system's store.
@@ -143,7 +156,10 @@ impl Ground {
                         "the certificate is in {} already, under the nickname {name:?}, and is not trusted there",
                         self.store
                     ))
-                    .hint("whoever put it there decides that: `certutil -M -t C,, -n NICKNAME` trusts it"));
+                    .hint(format!(
+                        "whoever put it there decides that: `certutil -d sql:{} -M -t C,, -n {name:?}` trusts it",
+                        database.dir().display()
+                    )));
                 }
             },
         })
@@ -232,7 +248,7 @@ impl Ground {
             let why = "all is as it was asked for already".to_owned();
             return Ok(Err(Nothing { why, notes: intended.notes }));
         }
-        let Intended { add, remove, forget, mut notes, .. } = intended;
+        let Intended { add, remove, forget, take_up, mut notes } = intended;
         let gone: Vec<Entry> = remove.iter().chain(&forget).cloned().collect();
         let record = self.record.with(&gone, &add);
         let all: Vec<&Entry> = self.record.entries.iter().chain(&add).collect();
@@ -249,13 +265,21 @@ impl Ground {
         }
         let mut probes = Vec::new();
         if let Some(layout) = self.layout() {
-            // Also what was there before: a change that costs the system another certificate is none to keep.
-            probes.extend(record.entries.iter().map(|entry| layout.probe(entry.fingerprint, true)));
+            // Also what stands there now: a change that costs the system another certificate is none to keep. But what others have removed is
+            // nothing that this has to prove.
+            let stands = |entry: &&Entry| {
+                add.iter().any(|one| one.fingerprint == entry.fingerprint)
+                    || matches!(layout.standing(session.host, entry), Standing::InPlace)
+                    || (take_up && matches!(layout.standing(session.host, entry), Standing::NotTakenUp))
+            };
+            probes.extend(record.entries.iter().filter(stands).map(|entry| layout.probe(entry.fingerprint, true)));
             for entry in gone.iter().filter(|entry| record.of(entry.fingerprint).is_none()) {
                 match layout.also_in(session.host, entry) {
                     Some(other) => {
                         notes.push(format!("{} is trusted all the same: {} holds it too", entry.name, other.display()));
                     }
+                    // Of what others had removed already, only the record is put right.
+                    None if forget.contains(entry) => {}
                     None => probes.push(layout.probe(entry.fingerprint, false)),
                 }
             }
@@ -291,10 +315,14 @@ impl Ground {
                 for entry in remove {
                     basis.push((PathBuf::from(&entry.place), Some(Digest::of(entry.pem.as_bytes()))));
                     steps.push(Step::RemoveFile { path: PathBuf::from(&entry.place) });
-                    steps.extend(layout.link_to(session.host, entry).map(|path| Step::RemoveFile { path }));
+                    let link = layout.link_to(session.host, Path::new(&entry.place));
+                    steps.extend(link.map(|path| Step::RemoveFile { path }));
                 }
                 for entry in add {
                     let path = PathBuf::from(&entry.place);
+                    // One that an earlier change has left behind would make the system take this for one that was there all along.
+                    let left = layout.link_to(session.host, &path);
+                    steps.extend(left.map(|path| Step::RemoveFile { path }));
                     basis.push((path.clone(), None));
                     steps.push(put(&path, path.clone(), Role::Anchor, entry.pem.clone().into()));
                 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::ground::{Ground, Known, named};
+use super::remove::FEWEST_DIGITS;
 use super::{Intended, admit, carry_out};
 use crate::cert::Certificate;
 use crate::flow::{Refusal, Report, Session};
@@ -39,6 +40,12 @@ pub enum Source {
 /// # Errors
 /// There is no such certificate, or it must not be trusted; a store's own refusal is in its report.
 pub fn install(session: &mut Session<'_>, wanted: &Install) -> Result<Vec<Report>, Refusal> {
+    let digits = |name: &str| name.len() >= FEWEST_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(name) = wanted.name.as_deref().filter(|name| digits(name)) {
+        let refusal =
+            Refusal::new(format!("{name:?} reads like the fingerprint of a certificate, and is no name for one"));
+        return Err(Refusal { exit: Exit::Usage, ..refusal.hint("add a letter after `f`, or a `-`") });
+    }
     if let Some(name) = wanted.name.as_deref().filter(|name| !trust::is_name(name)) {
         let refusal = Refusal::new(format!("{name:?} is no name for a trusted certificate"));
         let hint = "begin with a small letter or a digit, then small letters, digits, `.`, `_` and `-`, at most 64";

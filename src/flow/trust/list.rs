@@ -56,11 +56,11 @@ pub fn list(session: &Session<'_>, stores: &[Store]) -> Result<Vec<AnchorView>, 
     let mut views = Vec::new();
     let for_all = Known::default();
     for store in stores {
-        let (_, record, _) = record(session.host, store)?;
+        let (_, record, _) = record(session.host, store, false)?;
         if record.entries.is_empty() {
             continue;
         }
-        let ground = Ground::look(session, store);
+        let ground = Ground::look(session, store, false);
         let own = ground.as_ref().ok().filter(|_| !named(session));
         let own = own.and_then(|ground| ground.secret(session, false).ok().flatten());
         let given = ground.as_ref().ok().filter(|_| named(session));

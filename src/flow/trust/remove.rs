@@ -13,7 +13,7 @@ use crate::trust::{Entry, Record, Standing, Store};
 const VERB: &str = "trust remove";
 
 /// Digits of a fingerprint that tell certificates apart.
-const FEWEST_DIGITS: usize = 8;
+pub(super) const FEWEST_DIGITS: usize = 8;
 
 /// What is not to be trusted any more.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,7 +33,7 @@ pub fn remove(session: &mut Session<'_>, wanted: &Remove) -> Result<Vec<Report>,
     let stores = if wanted.stores.is_empty() { &known } else { &wanted.stores };
     let mut meant = Vec::new();
     for store in stores {
-        let (_, record, _) = record(session.host, store)?;
+        let (_, record, _) = record(session.host, store, false)?;
         if let Some(entry) = find(&record, &wanted.which) {
             meant.push((store.clone(), entry.fingerprint));
         }

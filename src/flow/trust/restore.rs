@@ -13,9 +13,9 @@ use crate::flow::{Refusal, Report, Session};
 use crate::host::state::State;
 use crate::outcome::End;
 use crate::sensitive::Sensitive;
-use crate::trust::{Entry, Record, Store};
+use crate::trust::{Entry, Record, Standing, Store};
 
-const VERB: &str = "restore";
+pub(super) const VERB: &str = "restore";
 
 /// Puts generation `wanted` of a store back, or the newest one that is not in place.
 pub fn restore(session: &mut Session<'_>, store: &Store, wanted: Option<u32>) -> Report {
@@ -68,9 +68,13 @@ fn put_back(
     contents: &[Option<Sensitive>],
 ) -> Result<Result<Made, Nothing>, Refusal> {
     let then = record_of(ground, manifest, contents)?;
+    ground.refuse_in_use()?;
     let mut steps = Vec::new();
     let mut basis = Vec::new();
     for (saved, content) in manifest.slots.iter().zip(contents) {
+        if saved.role == Role::Anchor {
+            ours_or_nothing(session, ground, &then, &saved.path, saved.file.is_none())?;
+        }
         let (real, now) = image(session.host, &saved.path)?;
         let digest = digest(&now);
         if digest == saved.file.as_ref().map(|file| file.sha256) {
@@ -85,7 +89,10 @@ fn put_back(
                 content: Sensitive::from(content.expose().to_vec()),
                 attributes: Some(file.attributes.clone()),
             }),
-            _ => steps.push(Step::RemoveFile { path: real }),
+            _ => {
+                steps.push(Step::RemoveFile { path: real });
+                steps.extend(link_to(session, ground, &saved.path));
+            }
         }
     }
     let kept = |path: &Path| manifest.slots.iter().any(|saved| saved.path == path);
@@ -93,16 +100,12 @@ fn put_back(
     for entry in ground.record.entries.iter().filter(|_| ground.layout().is_some()) {
         let path = PathBuf::from(&entry.place);
         if !kept(&path) {
+            ours_or_nothing(session, ground, &then, &path, true)?;
             let (real, now) = image(session.host, &path)?;
-            match digest(&now) {
-                None => {}
-                Some(digest) if digest == Digest::of(entry.pem.as_bytes()) => {
-                    basis.push((real.clone(), Some(digest)));
-                    steps.push(Step::RemoveFile { path: real });
-                    let link = ground.layout().and_then(|layout| layout.link_to(session.host, entry));
-                    steps.extend(link.map(|path| Step::RemoveFile { path }));
-                }
-                Some(_) => return Err(changed(&ground.store, entry)),
+            if let Some(digest) = digest(&now) {
+                basis.push((real.clone(), Some(digest)));
+                steps.push(Step::RemoveFile { path: real });
+                steps.extend(link_to(session, ground, &path));
             }
         }
     }
@@ -115,7 +118,11 @@ fn put_back(
         then.entries.iter().filter(|entry| ground.record.of(entry.fingerprint).is_none()).collect();
     let (mut probes, mut notes) = (Vec::new(), Vec::new());
     if let Some(layout) = ground.layout() {
-        probes.extend(then.entries.iter().map(|entry| layout.probe(entry.fingerprint, true)));
+        // What others have removed meanwhile is nothing that this has to prove.
+        let put = |entry: &&Entry| steps.iter().any(|step| step.path() == Path::new(&entry.place));
+        let stands = |entry: &&Entry| matches!(layout.standing(session.host, entry), Standing::InPlace);
+        let held = then.entries.iter().filter(|entry| put(entry) || stands(entry));
+        probes.extend(held.map(|entry| layout.probe(entry.fingerprint, true)));
         for entry in &goes {
             match layout.also_in(session.host, entry) {
                 Some(other) => {
@@ -145,6 +152,36 @@ fn put_back(
         repeats: Some(manifest.generation),
         notes,
     }))
+}
+
+/// What is to be removed from the store is what reseal has added, now or then. What is to be replaced may be another's, for it is kept first;
+/// but no link is followed: wherever it leads, that is not ours to write.
+fn ours_or_nothing(
+    session: &Session<'_>,
+    ground: &Ground,
+    then: &Record,
+    path: &Path,
+    removed: bool,
+) -> Result<(), Refusal> {
+    let known = || ground.record.entries.iter().chain(&then.entries);
+    let others = if session.host.is_link(path) {
+        true
+    } else {
+        let digest = digest(&image(session.host, path)?.1);
+        removed && digest.is_some_and(|digest| !known().any(|entry| Digest::of(entry.pem.as_bytes()) == digest))
+    };
+    match (others, known().find(|entry| Path::new(&entry.place) == path)) {
+        (false, _) => Ok(()),
+        (true, Some(entry)) => Err(changed(&ground.store, entry)),
+        (true, None) => Err(Refusal::new(format!("{} is not what reseal has put there", path.display()))
+            .hint("look at it, and move it away: only what reseal has added is replaced")),
+    }
+}
+
+/// The step that takes away the link which the system's command has made to a file.
+fn link_to(session: &Session<'_>, ground: &Ground, file: &Path) -> Option<Step> {
+    let link = ground.layout()?.link_to(session.host, file)?;
+    Some(Step::RemoveFile { path: link })
 }
 
 /// What had been added then.
