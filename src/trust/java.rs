@@ -131,8 +131,10 @@ impl Truststore {
             Ok(contents) => contents,
             Err(error) => return Standing::Unknown(explain(&error)),
         };
+        // Who packs a PKCS#12 store anew may lose the mark by which Java trusts it.
+        let marked = contents.entries.iter().any(|other| other.trusted && other.name.as_deref() == Some(&entry.place));
         match truststore::find(&contents, &entry.place) {
-            Some(found) if found.fingerprint() == entry.fingerprint => Standing::InPlace,
+            Some(found) if found.fingerprint() == entry.fingerprint && marked => Standing::InPlace,
             Some(_) => Standing::Changed,
             None if !contents.bad.is_empty() => Standing::Unknown("its passphrase is not known".to_owned()),
             None if contents.entries.iter().any(|other| other.name.as_deref() == Some(&entry.place)) => {

@@ -170,7 +170,7 @@ fn all_targets_together_have_one_limit() {
     bench.bring("other", &Leaf::default());
     let server = Server::start(&bench);
     bench.configure(&second.replace("127.0.0.1:1\"", &format!("127.0.0.1:{}\"", server.port)));
-    bench.run(&["snapshot"]).ends(0);
+    bench.run(&["snapshot", "web"]).ends(0);
     drop(server);
     let began = Instant::now();
     let ran = bench.run(&["post-upgrade", "--strict", "--limit", "1", "--up", "60"]).ends(4);

@@ -117,7 +117,7 @@ pub fn opens(store: &[u8], passphrase: &Sensitive) -> Result<(), EditError> {
 /// The trusted certificate of this alias; Java does not tell case apart.
 #[must_use]
 pub fn find<'c>(contents: &'c Contents, alias: &str) -> Option<&'c Certificate> {
-    contents.entries.iter().filter(|entry| entry.trusted).find_map(|entry| match &entry.holds {
+    contents.entries.iter().find_map(|entry| match &entry.holds {
         Holds::Certificate(one) if entry.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(alias)) => {
             Some(one)
         }
