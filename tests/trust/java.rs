@@ -244,3 +244,26 @@ fn a_certificate_that_merely_lies_there_is_not_trusted() {
     ground.run(&["trust", "install", &file, "--store", &format!("java:{path}")]).ends(0).says("trusted: lies-there");
     assert_eq!(count(&path), 1);
 }
+
+#[test]
+fn a_store_that_is_lost_can_be_put_back() {
+    let Some(ground) = Ground::new() else { return };
+    if !has("keytool") {
+        return;
+    }
+    let ca = Ca::new("Lost");
+    let file = ground.write("ca.pem", &ca.pem);
+    let path = keystore(&ground, "lost.p12", "PKCS12", "changeit", &[]);
+    let store = format!("java:{path}");
+    ground.run(&["trust", "install", &file, "--store", &store]).ends(0);
+    let whole = fs::read(&path).unwrap();
+    for spoil in [None, Some("x")] {
+        match spoil {
+            None => fs::remove_file(&path).unwrap(),
+            Some(text) => fs::write(&path, text).unwrap(),
+        }
+        ground.run(&["trust", "remove", "lost", "--store", &store]).ends(4);
+        ground.run(&["restore", &format!("trust:{store}"), "2"]).ends(0);
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+}

@@ -127,6 +127,10 @@ fn weak_and_unusable_cas_are_refused() {
         ground.run(&["trust", "install", name]).ends(4).warns(why).warns("hint:");
         assert_eq!(ground.tree(), tree, "{name}");
     }
+    // What OpenSSL says beside a certificate would be lost, a refusal among it.
+    ground.write("plain.pem", &Ca::new("Marked").pem);
+    openssl("x509 -in plain.pem -addreject serverAuth -trustout -out marked.pem");
+    ground.run(&["trust", "install", "marked.pem"]).ends(4).warns("no store here can hold");
     ground.write("ca.pem", &Ca::new("Named").pem);
     ground.run(&["trust", "install", "ca.pem", "--name", "deadbeef01"]).ends(2).warns("reads like the fingerprint");
 }

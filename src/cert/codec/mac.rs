@@ -34,6 +34,11 @@ impl<'a> Mac<'a> {
         Some(self.algorithm.inside().expect(OBJECT)?.content)
     }
 
+    /// Rounds of its key derivation, of the classic one.
+    pub(super) fn rounds(&self) -> u64 {
+        self.rounds
+    }
+
     /// Whether `data` has this checksum under the passphrase.
     pub(super) fn agrees(&self, data: &[u8], passphrase: &Reading, work: &mut Work) -> Result<bool, PbeFailure> {
         let mut parts = self.algorithm.inside();

@@ -262,4 +262,23 @@ mod tests {
         assert_eq!(after.keys[0].spki(), leaf.key.spki());
         assert!(find(&after, "other").is_none() && after.bad.is_empty());
     }
+
+    /// The rounds that guard a store's passphrase are not made fewer.
+    #[test]
+    fn a_checksum_is_made_no_cheaper() {
+        let (leaf, _, root) = people();
+        let pair = [leaf.key.to_pem().expose(), leaf.certificate.to_pem().as_bytes()].concat();
+        for (rounds, after) in [(300_000, 300_000), (2_048, 100_000)] {
+            let words = format!("pkcs12 -export -name app -iter {rounds} -passout pass:changeit");
+            let store = openssl(&words, &pair);
+            let made = add(&store, "reseal-root", &root, &secret("changeit"), crate::cert::fixture::NOW).unwrap();
+            assert_eq!(mac_rounds(made.expose()), after);
+        }
+    }
+
+    /// The last number in a store.
+    fn mac_rounds(store: &[u8]) -> u64 {
+        let tail = store.iter().rposition(|byte| *byte == 0x02).unwrap();
+        store[tail + 2..].iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+    }
 }

@@ -25,6 +25,12 @@ pub(super) fn read(host: &Host, path: &Path) -> Result<Certificate, Refusal> {
         Refusal::new(format!("cannot read the certificate {shown}: {error}"))
             .hint("name a file that is there and may be read")
     })?;
+    if memchr::memmem::find(&bytes, b"-----BEGIN TRUSTED CERTIFICATE-----").is_some() {
+        return Err(Refusal::new(format!(
+            "{shown} says for what OpenSSL shall trust it, and for what not, which no store here can hold"
+        ))
+        .hint(format!("leave that out: `openssl x509 -in {shown} -out plain.pem`")));
+    }
     let found = codec::read(&bytes, None).map_err(|error| {
         let hint = error.hint().unwrap_or("name a certificate in PEM or DER");
         Refusal::new(format!("cannot read the certificate {shown}: {}", explain(&error))).hint(hint)

@@ -15,7 +15,7 @@ use crate::host::state::State;
 use crate::sensitive::Sensitive;
 use crate::trust::java::{Truststore, USUAL_PASSPHRASE};
 use crate::trust::nss::{Database, Edit};
-use crate::trust::system::Layout;
+use crate::trust::system::{self, Layout};
 use crate::trust::{Entry, Record, RecordError, Standing, Store};
 
 /// A store, looked at.
@@ -35,6 +35,8 @@ enum Place {
     System(Layout),
     Java(Truststore),
     Nss(Database),
+    /// A store that is not there, or that cannot be read: an earlier generation can be put back all the same.
+    Lost,
 }
 
 /// A passphrase that is got once, though a store is looked at twice: a descriptor is read to its end, and a person types it once.
@@ -93,8 +95,20 @@ impl Ground {
         let (record_path, record, record_digest) = record(host, store, mend)?;
         let place = match store {
             Store::System => Place::System(Layout::find(host, session.config.system_store.as_ref())?),
-            Store::Java(path) => Place::Java(Truststore::open(host, path)?),
-            Store::Nss(dir) => Place::Nss(Database::open(host, dir)?),
+            Store::Java(path) => {
+                let makes = || system::makes(&host.real(path).unwrap_or_else(|| path.clone()));
+                match Truststore::open(host, path) {
+                    Err(_) if mend && !makes() => Place::Lost,
+                    other => Place::Java(other?),
+                }
+            }
+            Store::Nss(dir) => {
+                let missing = || Database::paths(dir).iter().any(|path| !host.exists(path));
+                match Database::open(host, dir) {
+                    Err(_) if mend && missing() => Place::Lost,
+                    other => Place::Nss(other?),
+                }
+            }
         };
         Ok(Self { store: store.clone(), record, record_path, record_digest, place })
     }
@@ -108,7 +122,7 @@ impl Ground {
     pub(super) fn refuse_in_use(&self) -> Result<(), Refusal> {
         match &self.place {
             Place::Nss(database) => Ok(database.refuse_in_use()?),
-            Place::System(_) | Place::Java(_) => Ok(()),
+            Place::System(_) | Place::Java(_) | Place::Lost => Ok(()),
         }
     }
 
@@ -116,7 +130,7 @@ impl Ground {
     pub(super) fn layout(&self) -> Option<&Layout> {
         match &self.place {
             Place::System(layout) => Some(layout),
-            Place::Java(_) | Place::Nss(_) => None,
+            Place::Java(_) | Place::Nss(_) | Place::Lost => None,
         }
     }
 
@@ -126,6 +140,7 @@ impl Ground {
             Place::System(layout) => layout.place(name).display().to_string(),
             Place::Java(_) => Truststore::alias(name),
             Place::Nss(_) => Database::nickname(name),
+            Place::Lost => name.to_owned(),
         }
     }
 
@@ -135,6 +150,7 @@ impl Ground {
             Place::System(layout) => layout.standing(host, entry),
             Place::Java(store) => store.standing(entry, secret),
             Place::Nss(database) => database.standing(host, entry),
+            Place::Lost => Standing::Unknown("the store is lost".to_owned()),
         }
     }
 
@@ -148,6 +164,7 @@ impl Ground {
         Ok(match &self.place {
             Place::System(layout) => layout.holds(anchor)?.then(|| layout.bundle.display().to_string()),
             Place::Java(store) => store.holder(anchor, secret).map(|alias| format!("its entry {alias:?}")),
+            Place::Lost => None,
             Place::Nss(database) => match database.holder(host, anchor)? {
                 None => None,
                 Some((name, true)) => Some(format!("its entry {name:?}")),
@@ -170,7 +187,7 @@ impl Ground {
         match &self.place {
             Place::System(_) => host.exists(Path::new(place)) || host.is_link(Path::new(place)),
             // Found out when the entry is made.
-            Place::Java(_) | Place::Nss(_) => false,
+            Place::Java(_) | Place::Nss(_) | Place::Lost => false,
         }
     }
 
@@ -214,19 +231,18 @@ impl Ground {
                 slots.push(Slot { path, role });
             }
         };
-        match (&self.place, &self.store) {
-            (Place::System(_), _) => {
+        match &self.store {
+            Store::System => {
                 for entry in entries {
                     add(PathBuf::from(&entry.place), Role::Anchor);
                 }
             }
-            (Place::Java(_), Store::Java(path)) => add(path.clone(), Role::Store),
-            (Place::Nss(_), Store::Nss(dir)) => {
+            Store::Java(path) => add(path.clone(), Role::Store),
+            Store::Nss(dir) => {
                 for path in Database::paths(dir) {
                     add(path, Role::Store);
                 }
             }
-            (Place::Java(_) | Place::Nss(_), _) => {}
         }
         slots
     }
@@ -341,6 +357,7 @@ impl Ground {
                 basis.push((store.real.clone(), Some(store.digest())));
                 steps.extend(bytes.map(|bytes| put(&store.real, slot, Role::Store, bytes)));
             }
+            Place::Lost => {}
             Place::Nss(database) => {
                 let edits: Vec<Edit<'_>> = remove.iter().map(Edit::Remove).chain(add.iter().map(Edit::Add)).collect();
                 // A plan runs no program and writes no copy.

@@ -11,7 +11,7 @@ use super::super::pbe;
 use super::super::tlv::{BMP, Element, OBJECT, OCTETS, SEQUENCE, SET, ZERO, ZERO_PRIMITIVE};
 use super::super::truststore::EditError;
 use super::super::work::Work;
-use super::write::{bag, checksum, content, encrypt, integer, sequence};
+use super::write::{ROUNDS, bag, checksum, content, encrypt, integer, sequence};
 use super::{Protection, X509_CERTIFICATE, outer};
 use crate::cert::certificate::Certificate;
 use crate::sensitive::Sensitive;
@@ -80,6 +80,8 @@ struct Store {
     reading: Reading,
     /// How what is written anew is protected; none: as the store, by nothing.
     protection: Option<Protection>,
+    /// Rounds of the checksum's key derivation: never fewer than the store had, for they guard its passphrase.
+    rounds: u32,
 }
 
 impl Store {
@@ -89,7 +91,7 @@ impl Store {
         let safes = Element::filling(&safes).and_then(|outer| outer.tagged(SEQUENCE)).ok_or_else(broken)?;
         let safes: Vec<Vec<u8>> = safes.inside().map(|safe| safe.whole.to_vec()).collect();
         let mut readings = Readings::of(Some(passphrase)).0.unwrap_or_default();
-        let (mut reading, mut protection) = (None, None);
+        let (mut reading, mut protection, mut rounds) = (None, None, ROUNDS);
         if let Some(mac) = mac {
             let mut work = Work::new(true);
             // A truststore without a passphrase has a checksum of the empty one at most.
@@ -105,9 +107,10 @@ impl Store {
             }
             let old = mac.algorithm().is_some_and(|oid| oid == SHA1);
             protection = Some(if old { Protection::Legacy } else { Protection::Modern });
+            rounds = u32::try_from(mac.rounds()).map_or(ROUNDS, |had| had.max(ROUNDS));
         }
         let reading = reading.or_else(|| readings.into_iter().next()).ok_or(EditError::WrongPassphrase)?;
-        Ok(Self { safes, reading, protection })
+        Ok(Self { safes, reading, protection, rounds })
     }
 
     /// Whether its certificates are encrypted: as a truststore without passphrase, they need not be.
@@ -148,7 +151,7 @@ impl Store {
         let safes: Vec<&[u8]> = self.safes.iter().map(Vec::as_slice).collect();
         let safes = sequence(&safes);
         let mac = match self.protection {
-            Some(protection) => checksum(&safes, &self.reading, protection)?,
+            Some(protection) => checksum(&safes, &self.reading, protection, self.rounds)?,
             None => Vec::new(),
         };
         Ok(sequence(&[&integer(3), &content(DATA, &Element::wrap(OCTETS, &safes)), &mac]).into())

@@ -40,7 +40,7 @@ pub enum Pkcs12Error {
 }
 
 /// Rounds of each key derivation: OpenSSL makes 2,048, Java 10,000; every reader takes more.
-const ROUNDS: u32 = 100_000;
+pub(super) const ROUNDS: u32 = 100_000;
 
 const PBES2: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d";
 /// pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292 appendix C).
@@ -90,7 +90,7 @@ pub fn write(
     let key = sequence(&[&key.scheme, &Element::wrap(OCTETS, &key.data)]);
     let key = Element::wrap(SEQUENCE, &bag(2, &key, &marks));
     let safes = sequence(&[&content(ENCRYPTED_DATA, &certificates), &content(DATA, &Element::wrap(OCTETS, &key))]);
-    let mac = checksum(&safes, reading, protection)?;
+    let mac = checksum(&safes, reading, protection, ROUNDS)?;
     Ok(sequence(&[&integer(3), &content(DATA, &Element::wrap(OCTETS, &safes)), &mac]).into())
 }
 
@@ -129,17 +129,22 @@ pub(super) fn encrypt(plain: &[u8], reading: &Reading, protection: Protection) -
 }
 
 /// `MacData` (RFC 7292 section 4): with SHA-256, but where a reader may know SHA-1 alone.
-pub(super) fn checksum(content: &[u8], reading: &Reading, protection: Protection) -> Result<Vec<u8>, Pkcs12Error> {
+pub(super) fn checksum(
+    content: &[u8],
+    reading: &Reading,
+    protection: Protection,
+    rounds: u32,
+) -> Result<Vec<u8>, Pkcs12Error> {
     let (oid, hash, algorithm) = match protection {
         Protection::Modern => (SHA256, &digest::SHA256, hmac::HMAC_SHA256),
         Protection::Legacy => (SHA1, &digest::SHA1_FOR_LEGACY_USE_ONLY, hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
     };
     let salt = random::<16>()?;
-    let key: Zeroizing<Vec<u8>> = pkcs12_key(hash, &reading.bmp(), &salt, pbe::MAC, ROUNDS.into(), hash.output_len());
+    let key: Zeroizing<Vec<u8>> = pkcs12_key(hash, &reading.bmp(), &salt, pbe::MAC, rounds.into(), hash.output_len());
     let sum = hmac::sign(&hmac::Key::new(algorithm, &key), content);
     let kind = sequence(&[&Element::wrap(OBJECT, oid), &Element::wrap(NULL, &[])]);
     let info = sequence(&[&kind, &Element::wrap(OCTETS, sum.as_ref())]);
-    Ok(sequence(&[&info, &Element::wrap(OCTETS, &salt), &integer(ROUNDS)]))
+    Ok(sequence(&[&info, &Element::wrap(OCTETS, &salt), &integer(rounds)]))
 }
 
 fn random<const N: usize>() -> Result<[u8; N], Pkcs12Error> {
