@@ -177,7 +177,7 @@ fn files(before: &Standing<'_>, now: &Standing<'_>, add: &mut dyn FnMut(Harm, St
         match (&was.held, &is.held) {
             (Some(_), None) => {
                 changed = true;
-                add(Harm::Removed, format!("{path} is gone"));
+                add(Harm::Removed, format!("{path} holds nothing any more"));
             }
             (Some(was), Some(is)) => {
                 let other = was.sha256 != is.sha256;

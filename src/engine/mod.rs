@@ -37,7 +37,7 @@ use crate::host::clock;
 use crate::host::dir::DiskError;
 use crate::host::lock::{Lock, LockError};
 use crate::host::state::{State, StateError};
-use crate::host::walk::WalkError;
+use crate::host::walk::{Last, WalkError};
 use crate::outcome::{Outcome, Receipt, explain};
 use vault::{Origin, Vault};
 
@@ -253,13 +253,22 @@ pub fn upcoming(
     })
 }
 
-/// What stands at the end of every slot's links.
+/// What stands at the end of every slot's links; the link itself, where it leads nowhere, for that is what a change replaces.
 fn images(
     host: &Host,
     slots: &[Slot],
     owner: Option<u32>,
 ) -> Result<Vec<(PathBuf, crate::host::dir::Look)>, WalkError> {
-    slots.iter().map(|slot| host.look(&slot.path, &host.trusting(owner))).collect()
+    let trust = host.trusting(owner);
+    let look = |slot: &Slot| match host.look(&slot.path, &trust) {
+        Err(error) if error.is_absent() && host.is_link(&slot.path) => {
+            let place = host.place(&slot.path, Last::Keep, &trust)?;
+            let look = place.dir.look(&place.name)?;
+            Ok((place.path(), look))
+        }
+        other => other,
+    };
+    slots.iter().map(look).collect()
 }
 
 /// The newest whole generation that holds exactly what is there now, attributes included, if there is one.

@@ -63,7 +63,8 @@ impl Saved {
             (Some(file), Image::File { sha256, attributes }) => {
                 file.sha256 == *sha256 && file.attributes == *attributes
             }
-            (None, Image::Absent) => true,
+            // A link that leads nowhere holds as little.
+            (None, Image::Absent | Image::Link { .. }) => true,
             (Some(_) | None, _) => false,
         }
     }

@@ -3,12 +3,14 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
+
+pub use crate::ran::Ran;
 
 /// What a certificate shall be.
 pub struct Leaf<'a> {
@@ -48,13 +50,6 @@ impl Leaf<'_> {
 /// A target `web` with a self-signed pair in place.
 pub struct Bench {
     dir: TempDir,
-}
-
-/// How a run ended.
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
 }
 
 impl Bench {
@@ -136,30 +131,6 @@ impl Bench {
 
     pub fn served(&self) -> String {
         fs::read_to_string(self.path("web.pem")).unwrap()
-    }
-}
-
-impl Ran {
-    pub fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-    }
-
-    /// Holds the end against what it must be.
-    pub fn ends(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        assert!(!self.err.contains("has a bug"), "{}", self.err);
-        self
-    }
-
-    pub fn says(self, text: &str) -> Self {
-        assert!(self.out.contains(text), "no {text:?} in stdout:\n{}", self.out);
-        self
-    }
-
-    pub fn warns(self, text: &str) -> Self {
-        assert!(self.err.contains(text), "no {text:?} in stderr:\n{}", self.err);
-        self
     }
 }
 

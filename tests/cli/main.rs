@@ -10,6 +10,8 @@ mod odd_files;
 mod outputs;
 mod probes;
 mod prompt;
+#[path = "../support/ran.rs"]
+mod ran;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod upgrade;

@@ -377,13 +377,21 @@ fn what_changes_while_it_is_looked_at_is_not_signed_off() {
     assert!(!bench.path("state/vault/web/current").exists());
 }
 
-/// A link that leads nowhere is damage like any other: told, kept, and no end of the run.
+/// A link that leads nowhere is damage like any other: told, kept, replaced, and put back where the change is undone.
 #[test]
-fn a_link_that_leads_nowhere_is_remembered() {
-    let (bench, _) = signed_off();
-    fs::remove_file(bench.path("web.pem")).unwrap();
-    std::os::unix::fs::symlink(bench.path("nowhere"), bench.path("web.pem")).unwrap();
+fn a_link_that_leads_nowhere_is_replaced() {
+    let (bench, good) = signed_off();
+    let (nowhere, place) = (bench.path("no/where"), bench.path("web.pem"));
+    fs::remove_file(&place).unwrap();
+    std::os::unix::fs::symlink(&nowhere, &place).unwrap();
     bench.run(&["snapshot"]).ends(3).says("not signed off");
+    bench.configure("reload = [\"/bin/false\"]\n");
+    bench.run(&["post-upgrade", "--strict"]).ends(5).warns("everything is as it was before");
+    assert_eq!(fs::read_link(&place).unwrap(), nowhere);
+    bench.configure("");
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("removed").says("repaired");
+    assert!(!place.is_symlink(), "the link is replaced");
+    assert_eq!(bench.served(), good);
 }
 
 /// What was seen while the service was down is no measure of what it serves.
@@ -420,8 +428,8 @@ fn a_pair_that_is_installed_meanwhile_stays() {
     let (bench, _) = signed_off();
     by_hand(&bench, &vendor());
     let (certificate, key) = bench.bring("new", &Leaf { common_name: "new", ..Leaf::default() });
-    // The first look lasts as long as the probe, in which the other run does its work.
-    let probe = "#!/bin/sh\nd=${0%/*}; [ -e \"$d/seen\" ] || { : >\"$d/seen\"; sleep 3; }\n";
+    // The look by which it is decided, the second, lasts as long as the probe, in which the other run does its work.
+    let probe = "#!/bin/sh\nd=${0%/*}; echo >>\"$d/asked\"\n[ \"$(wc -l <\"$d/asked\")\" != 2 ] || { : >\"$d/seen\"; sleep 3; }\n";
     bench.write("probe", probe, 0o755);
     bench.configure(&format!("probe = {{ argv = [{:?}], timeout = 20 }}\n", bench.path("probe")));
     let upgrade = bench.command(&["--wait", "20", "-n", "post-upgrade", "--strict"]).spawn().unwrap();

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -12,6 +12,8 @@ use reseal::config::Config;
 use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
+
+pub use crate::ran::Ran;
 
 /// What a certificate shall be.
 pub struct Wish<'a> {
@@ -266,36 +268,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// How a run ended.
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
-impl Ran {
-    pub fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-    }
-
-    pub fn ends(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        assert!(!self.err.contains("has a bug"), "{}", self.err);
-        self
-    }
-
-    pub fn says(self, text: &str) -> Self {
-        assert!(self.out.contains(text), "no {text:?} in stdout:\n{}", self.out);
-        self
-    }
-
-    pub fn warns(self, text: &str) -> Self {
-        assert!(self.err.contains(text), "no {text:?} in stderr:\n{}", self.err);
-        self
     }
 }
 

@@ -253,9 +253,10 @@ fn a_store_that_is_lost_can_be_put_back() {
     }
     let ca = Ca::new("Lost");
     let file = ground.write("ca.pem", &ca.pem);
-    let path = keystore(&ground, "lost.p12", "PKCS12", "changeit", &[]);
+    let path = keystore(&ground, "lost one.p12", "PKCS12", "changeit", &[]);
     let store = format!("java:{path}");
-    ground.run(&["trust", "install", &file, "--store", &store]).ends(0);
+    let told = ground.run(&["trust", "install", &file, "--store", &store]).ends(0);
+    told.says(&format!("restore 'trust:{store}' 1"));
     let whole = fs::read(&path).unwrap();
     for spoil in [None, Some("x")] {
         match spoil {

@@ -5,5 +5,7 @@ mod faults;
 mod ground;
 mod java;
 mod nss;
+#[path = "../support/ran.rs"]
+mod ran;
 mod refusals;
 mod system;

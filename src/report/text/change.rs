@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use super::{hint, leaf_line, names, notes};
 use crate::assess::date;
 use crate::cert::installed::Leaf;
+use crate::change::Command;
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
 use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
@@ -200,12 +201,14 @@ fn way_back(report: &Report, receipt: &Receipt, plan: &Plan, view: &View) -> Opt
     if receipt.verb == "adopt" || plan.files.is_empty() {
         return None;
     }
+    // To be typed: the name of a store may hold a path with a space.
+    let target = Command::new([report.target.as_str()]);
     if !plan.trust.is_empty() {
-        return Some(format!("{} restore {} {}", view.program, report.target, plan.backup));
+        return Some(format!("{} restore {target} {}", view.program, plan.backup));
     }
     let before = plan.before.as_ref()?;
     let force = if restorable(before, view.now) { "" } else { " --force" };
-    Some(format!("{} restore {} {}{force}", view.program, report.target, plan.backup))
+    Some(format!("{} restore {target} {}{force}", view.program, plan.backup))
 }
 
 fn restorable(leaf: &Leaf, now: OffsetDateTime) -> bool {

@@ -1,6 +1,7 @@
 //! What reseal has added to stores of trusted certificates.
 
 use crate::assess::date;
+use crate::change::Command;
 use crate::flow::trust::AnchorView;
 use crate::report::View;
 use crate::report::page::{Page, Paint};
@@ -40,12 +41,12 @@ fn standing(anchor: &AnchorView) -> (Paint, &'static str) {
 }
 
 fn next(anchor: &AnchorView, view: &View) -> Option<String> {
-    let (program, name, store) = (&view.program, &anchor.name, &anchor.store);
+    let (program, name) = (&view.program, &anchor.name);
+    // To be typed: a path may hold a space.
+    let (store, target) = (Command::new([anchor.store.as_str()]), Command::new([format!("trust:{}", anchor.store)]));
     match anchor.state {
         "gone" => Some(format!("`{program} trust remove {name} --store {store}` strikes it from the list")),
-        "changed" => {
-            Some(format!("look at {}; `{program} restore trust:{store}` puts an earlier state back", anchor.place))
-        }
+        "changed" => Some(format!("look at {}; `{program} restore {target}` puts an earlier state back", anchor.place)),
         "not-taken-up" => {
             Some(format!("`{program} trust install` with the same certificate lets the system take it up"))
         }
