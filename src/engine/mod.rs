@@ -253,7 +253,8 @@ pub fn upcoming(
     })
 }
 
-/// What stands at the end of every slot's links; the link itself, where it leads nowhere, for that is what a change replaces.
+/// What stands at the end of every slot's links. Where the directory is not there to which a link leads, nothing is changed: it may be of
+/// a file system that is not mounted.
 fn images(
     host: &Host,
     slots: &[Slot],
@@ -263,8 +264,7 @@ fn images(
     let look = |slot: &Slot| match host.look(&slot.path, &trust) {
         Err(error) if error.is_absent() && host.is_link(&slot.path) => {
             let place = host.place(&slot.path, Last::Keep, &trust)?;
-            let look = place.dir.look(&place.name)?;
-            Ok((place.path(), look))
+            Err(WalkError::LeadsNowhere { to: place.dir.link_text(&place.name)?, path: slot.path.clone() })
         }
         other => other,
     };

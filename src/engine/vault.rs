@@ -63,8 +63,7 @@ impl Saved {
             (Some(file), Image::File { sha256, attributes }) => {
                 file.sha256 == *sha256 && file.attributes == *attributes
             }
-            // A link that leads nowhere holds as little.
-            (None, Image::Absent | Image::Link { .. }) => true,
+            (None, Image::Absent) => true,
             (Some(_) | None, _) => false,
         }
     }

@@ -69,6 +69,14 @@ pub enum WalkError {
         /// What is wrong.
         why: String,
     },
+    /// A link leads to a directory that is not there.
+    #[error("{} is a link to {}, and the directory of that is not there", path.display(), to.display())]
+    LeadsNowhere {
+        /// The link.
+        path: PathBuf,
+        /// Its text.
+        to: PathBuf,
+    },
 }
 
 impl WalkError {
@@ -80,6 +88,10 @@ impl WalkError {
             Self::Untrusted { at, .. } => Some(format!(
                 "whoever may write there could redirect the change: `chown root {0}`, `chmod go-w {0}`, or name the owner as the target's `service_user`",
                 at.display()
+            )),
+            Self::LeadsNowhere { path, .. } => Some(format!(
+                "mount or make that directory, then run the same command again; or, if the link is not wanted, `rm {}`: a file takes its place",
+                path.display()
             )),
         }
     }
