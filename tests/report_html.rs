@@ -186,8 +186,8 @@ fn it_fits_a_phone_and_its_style_sheet_counts() {
     let mut lines = hostile();
     lines.extend([record(&long, 30), record(&path, 400), record("www.example.org:443", -20)]);
     let many: Vec<String> = (0..400).map(|number| record(&format!("host-{number}.{long}"), number)).collect();
-    let fits = "320 true absolute inline-block; 390 true absolute inline-block; 768 true static inline-block; \
-                1280 true static inline-block";
+    let fits = "320 true true absolute inline-block; 390 true true absolute inline-block; \
+                768 true true static inline-block; 1280 true true static inline-block";
     for lines in [lines, many] {
         let dir = TempDir::new().unwrap();
         let page = page(dir.path(), &lines);
@@ -201,11 +201,14 @@ fn it_fits_a_phone_and_its_style_sheet_counts() {
     }
 }
 
-/// For each width: whether the page wants no more, and two properties that the style sheet sets.
+/// For each width: whether the page wants no more, whether the words below the columns lie apart, and two properties that the style
+/// sheet sets.
 fn measured(browser: &str, page: &Path) -> String {
     let script = "window.onload=()=>{document.title='measured '+[...document.querySelectorAll('iframe')].map(f=>{\
                   const d=f.contentDocument,e=d.documentElement,s=q=>d.defaultView.getComputedStyle(d.querySelector(q));\
-                  return [f.clientWidth,e.scrollWidth<=e.clientWidth,s('thead').position,s('.badge').display].join(' ')}).join('; ')}";
+                  const l=[...d.querySelectorAll('svg .axis:not(.sum)')].map(t=>t.getBoundingClientRect()).filter(r=>r.width>0);\
+                  const a=l.every((r,i)=>i===0||l[i-1].right<r.left);\
+                  return [f.clientWidth,e.scrollWidth<=e.clientWidth,a,s('thead').position,s('.badge').display].join(' ')}).join('; ')}";
     let frames = [320, 390, 768, 1280]
         .map(|width| format!("<iframe src=\"page.html\" style=\"width:{width}px;height:800px;border:0\"></iframe>"));
     let probe = page.with_file_name("probe.html");

@@ -169,6 +169,7 @@ fn columns(ends: &[(&Checked, &Leaf)], now: OffsetDateTime, page: &mut Markup) {
     let told: Vec<String> = columns.iter().map(|column| format!("{}: {}", column.told, column.total())).collect();
     page.text(&told.join(", ")).raw(".</desc>\n<line class=\"tick\" x1=\"0\" x2=\"100%\" y1=\"172\" y2=\"172\"/>\n");
     let width = 100.0 / float(columns.len());
+    let year = columns.iter().position(|column| column.label.starts_with('’')).unwrap_or(0);
     for (index, column) in columns.iter().enumerate() {
         let (left, middle) = (float(index) * width, (float(index) + 0.5) * width);
         let mut bottom = 172.0;
@@ -189,7 +190,11 @@ fn columns(ends: &[(&Checked, &Leaf)], now: OffsetDateTime, page: &mut Markup) {
             page.raw("<text class=\"axis sum\" text-anchor=\"middle\" x=\"").share(middle).raw("\" y=\"");
             page.text(&format!("{:.1}", bottom - 4.0)).raw("\">").value(column.total()).raw("</text>");
         }
-        page.raw("<text class=\"axis\" text-anchor=\"middle\" y=\"188\" x=\"").share(middle).raw("\">");
+        // On a phone every second word has room: the ends, and those that the year is among.
+        let end = |index: usize| index == 0 || index == columns.len() - 1;
+        let between = !end(index) && (index % 2 != year % 2 || end(index - 1) || end(index + 1));
+        page.raw(if between { "<text class=\"axis between\"" } else { "<text class=\"axis\"" });
+        page.raw(" text-anchor=\"middle\" y=\"188\" x=\"").share(middle).raw("\">");
         page.text(&column.label).raw("</text>\n");
     }
     page.raw("</svg>\n");
