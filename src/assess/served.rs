@@ -118,6 +118,9 @@ impl Unseen {
 }
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
+    if facts.served.is_empty() {
+        return Vec::new();
+    }
     let on_disk = facts.installed.chain.as_ref().map(|chain| chain.leaf().fingerprint());
     let current = on_disk.is_some_and(|leaf| facts.served.iter().any(|look| look.shows(leaf)));
     let mut found: Vec<Finding> = facts.served.iter().filter_map(|look| one(look, on_disk, current)).collect();

@@ -66,13 +66,15 @@ fn same_attribute(a: &Attribute<'_>, b: &Attribute<'_>) -> bool {
     if a.oid != b.oid {
         return false;
     }
+    if a.tag == b.tag && a.data == b.data {
+        return true;
+    }
     match (a.string(), b.string()) {
         (Some(a), Some(b)) if a == b => true,
         // Most differ, and are plain enough to see that without folding them.
         (Some(a), Some(b)) if is_plain(&a) && is_plain(&b) => a.eq_ignore_ascii_case(&b),
         (Some(a), Some(b)) => folded(&a) == folded(&b),
-        (None, None) => a.tag == b.tag && a.data == b.data,
-        (Some(_), None) | (None, Some(_)) => false,
+        (None | Some(_), None) | (None, Some(_)) => false,
     }
 }
 
@@ -149,7 +151,10 @@ impl Attribute<'_> {
     fn string(&self) -> Option<Cow<'_, str>> {
         match self.tag {
             // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
-            0x0c | 0x12 | 0x13 | 0x16 | 0x1a => Some(String::from_utf8_lossy(self.data)),
+            0x0c | 0x12 | 0x13 | 0x16 | 0x1a => Some(match std::str::from_utf8(self.data) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(self.data),
+            }),
             // Everybody who uses T61String means Latin-1.
             0x14 => Some(self.data.iter().map(|byte| char::from(*byte)).collect()),
             // BMPString.

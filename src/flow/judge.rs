@@ -14,7 +14,7 @@ use super::leaves::{self, Part};
 use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, Wire};
 use crate::cert::codec::{self, BadBlock, BlockError, Contents, Format, InputError};
 use crate::cert::installed::{Installed, KeyFound, Link};
-use crate::cert::{Certificate, Chain, Name, Signatures, TrustVerdict};
+use crate::cert::{Certificate, Chain, Name, Recent, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown, placed};
 use crate::config::{Policy, RenewBefore};
 use crate::digest::Digest;
@@ -75,10 +75,10 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The same for a file that was come across: none where it holds neither a certificate nor what should be one.
+    /// The same for one of many files that are come across: none where it holds neither a certificate nor what should be one.
     #[must_use]
-    pub fn found(&self, subject: &str, bytes: &[u8]) -> Vec<Checked> {
-        let mut all = match codec::read(bytes, self.passphrase) {
+    pub fn found(&self, subject: &str, bytes: &[u8], recent: &mut Recent) -> Vec<Checked> {
+        let mut all = match codec::read_beside(bytes, self.passphrase, recent) {
             Ok(found) => self.contents(subject, found),
             Err(InputError::Empty | InputError::Unknown) => return Vec::new(),
             Err(

@@ -8,6 +8,7 @@ use super::tlv::{Element, SEQUENCE};
 use super::{jks, pem, pkcs7, pkcs8, pkcs12};
 use crate::cert::certificate::Certificate;
 use crate::cert::key::{KeyError, PrivateKey};
+use crate::cert::recent::Recent;
 use crate::sensitive::Sensitive;
 
 /// Bytes of input that are read.
@@ -147,6 +148,22 @@ impl Contents {
 /// # Errors
 /// Nothing in the input can be read, or it is too large.
 pub fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Contents, InputError> {
+    read_with(input, passphrase, None)
+}
+
+/// The same as one of many inputs, in which the certificates of a few CAs stand again and again.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_beside(input: &[u8], passphrase: Option<&Sensitive>, recent: &mut Recent) -> Result<Contents, InputError> {
+    read_with(input, passphrase, Some(recent))
+}
+
+fn read_with(
+    input: &[u8],
+    passphrase: Option<&Sensitive>,
+    recent: Option<&mut Recent>,
+) -> Result<Contents, InputError> {
     if input.len() > MAX_INPUT {
         return Err(InputError::TooLarge(input.len()));
     }
@@ -165,7 +182,7 @@ pub fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Contents, In
         }
         _ => {}
     }
-    pem::read_text(input, passphrase)
+    pem::read_text(input, passphrase, recent)
 }
 
 /// DER or BER of a certificate, key, PKCS#7 or PKCS#12; `None` where it is none.

@@ -21,7 +21,7 @@ mod traditional;
 pub mod truststore;
 mod work;
 
-pub use contents::{Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, read};
+pub use contents::{Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, read, read_beside};
 pub use error::{BadBlock, BlockError, InputError, Place};
 pub use pem::request_in;
 pub use work::{MAX_ROUNDS, MAX_SALT, MAX_SCRYPT};

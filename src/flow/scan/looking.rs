@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 
 use super::content::{self, Kind};
 use super::{Checked, Scan};
+use crate::cert::Recent;
 use crate::host::tree::{Place, Visitor, Want};
 
 /// Rows that wait to be written together.
@@ -15,11 +16,12 @@ const TOGETHER: usize = 32 * 1024;
 pub(super) struct Looking<'a> {
     scan: &'a Scan<'a>,
     rows: Vec<u8>,
+    recent: Recent,
 }
 
 impl<'a> Looking<'a> {
     pub(super) fn new(scan: &'a Scan<'a>) -> Self {
-        Self { scan, rows: Vec::new() }
+        Self { scan, rows: Vec::new(), recent: Recent::default() }
     }
 
     pub(super) fn tell(&mut self, checked: &Checked) {
@@ -49,7 +51,7 @@ impl Visitor for Looking<'_> {
             Kind::Keys => self.scan.tally.lock().unwrap_or_else(PoisonError::into_inner).key(),
             Kind::Certificates => {
                 let subject = place.path().display().to_string();
-                for (place, checked) in self.scan.judge.found(&subject, bytes).iter().enumerate() {
+                for (place, checked) in self.scan.judge.found(&subject, bytes, &mut self.recent).iter().enumerate() {
                     self.tell_part(checked, place > 0);
                 }
             }
