@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""What a hook or a timer costs that finds nothing to do on 200 targets: time, peak memory, and that nothing is written.
+
+    benches/idle.py PROGRAM [ROUNDS]
+
+PROGRAM is a release build. Everything is made in a temporary directory, with openssl; GNU time measures. Ends with 1 where a run takes more than 15 ms
+(median) or 6 MiB, is not good, or writes.
+"""
+import os, statistics, subprocess, sys, tempfile, time
+
+TARGETS = 200
+MOST_MS, MOST_KIB = 15.0, 6 * 1024
+
+
+def made(root):
+    """A CA, a certificate from it, and the configuration of all targets."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=root, check=True, capture_output=True)
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+            "-days", "900", "-subj", "/CN=Idle CA")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "k.pem", "-out", "k.csr",
+            "-subj", "/CN=localhost")
+    with open(f"{root}/ext", "w") as ext:
+        ext.write("subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n")
+    openssl("x509", "-req", "-in", "k.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "300", "-extfile", "ext",
+            "-out", "c.pem")
+    text = f'[defaults]\nstate_dir = "{root}/state"\nlive_dir = "{root}/live"\n'
+    for index in range(TARGETS):
+        os.mkdir(f"{root}/t{index}")
+        text += (f'[[target]]\nname = "t{index}"\nkind = "files"\nnames = ["localhost"]\n'
+                 f'certificate = "{root}/t{index}/c.pem"\nkey = "{root}/t{index}/k.pem"\n')
+    with open(f"{root}/reseal.toml", "w") as config:
+        config.write(text)
+
+
+def marks(root):
+    """Every file with all that a write would change."""
+    found = {}
+    for folder, _, names in os.walk(root):
+        for name in names + ["."]:
+            seen = os.lstat(os.path.join(folder, name))
+            found[os.path.join(folder, name)] = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    return found
+
+
+def one(argv):
+    """Milliseconds, peak KiB and exit code of one run. Started by GNU time, for a child begins with the memory of its parent."""
+    began = time.perf_counter()
+    ended = subprocess.run(["/usr/bin/time", "-f", "%M", *argv], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return (time.perf_counter() - began) * 1000, int(ended.stderr.split()[-1]), ended.returncode
+
+
+def main():
+    program, rounds = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 21
+    good = True
+    with tempfile.TemporaryDirectory() as root:
+        made(root)
+        base = [program, "--config", f"{root}/reseal.toml"]
+        for index in range(TARGETS):
+            subprocess.run([*base, "install", f"t{index}", "--cert", f"{root}/c.pem", "--key", f"{root}/k.pem"], check=True, capture_output=True)
+        print(f"{TARGETS} targets, {rounds} rounds      median ms   least ms   peak KiB   written")
+        for words in (["--version"], ["renew"], ["post-upgrade"]):
+            before = marks(root)
+            runs = [one([*base, *words]) for _ in range(rounds)]
+            written = marks(root) != before
+            ms, kib = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
+            well = ms <= MOST_MS and kib <= MOST_KIB and not written and all(run[2] == 0 for run in runs)
+            good &= well
+            print(f"{' '.join(words):<28}{ms:>10.1f}{min(run[0] for run in runs):>11.1f}{kib:>11}   {'yes' if written else 'no'}"
+                  f"{'' if well else '   over the limit'}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
