@@ -44,11 +44,14 @@ impl Ledger {
     /// It is there and cannot be read.
     pub fn read(state: &State) -> Result<Self, DiskError> {
         let bytes = absent_is_none(state.root().tail(OsStr::new(NAME), MAX_HISTORY))?;
+        Ok(bytes.map_or_else(|| Self::of(b""), |(bytes, _)| Self::of(&bytes)))
+    }
+
+    /// What these bytes tell; a torn end is nothing.
+    pub(super) fn of(bytes: &[u8]) -> Self {
         let mut ledger = Self { receipts: Vec::new(), broken: Vec::new(), head: None };
-        let Some((bytes, _)) = bytes else { return Ok(ledger) };
         let mut previous: &[u8] = b"";
-        let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        for (index, line) in whole.enumerate() {
+        for (index, line) in lines(bytes).enumerate() {
             match sealed::open::<Entry>(line) {
                 Some(entry) => {
                     if entry.previous != Digest::of(previous) {
@@ -58,10 +61,10 @@ impl Ledger {
                 }
                 None => ledger.broken.push(index + 1),
             }
-            previous = line.strip_suffix(b"\n").unwrap_or(line);
+            previous = line;
         }
         ledger.head = (!previous.is_empty()).then(|| Digest::of(previous));
-        Ok(ledger)
+        ledger
     }
 }
 
@@ -82,23 +85,13 @@ pub(super) fn newest(state: &State) -> Result<Option<OffsetDateTime>, DiskError>
 pub(super) fn add(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
     let name = OsStr::new(NAME);
     let (bytes, skipped) = absent_is_none(state.root().tail(name, TAIL))?.unwrap_or_default();
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let lines: Vec<&[u8]> = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-    let same = |line: &&[u8]| {
-        sealed::open::<Entry>(line).is_some_and(|entry| {
-            entry.receipt.target == receipt.target && entry.receipt.generation == receipt.generation
-        })
-    };
-    if lines.iter().rev().any(same) {
-        return Ok(());
-    }
-    let previous = Digest::of(lines.last().copied().unwrap_or_default());
-    let entry = Entry { previous, receipt: receipt.clone() };
-    let line = sealed::line(&entry).map_err(|error| DiskError {
+    let line = following(&bytes, receipt).map_err(|error| DiskError {
         what: "encode a receipt for",
         path: state.root().path().join(NAME),
         source: error.into(),
     })?;
+    let Some(line) = line else { return Ok(()) };
+    let whole = whole(&bytes);
     let mut file = state.root().append(name)?;
     if whole < bytes.len() {
         file.cut(skipped + whole as u64)?;
@@ -108,4 +101,63 @@ pub(super) fn add(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
         state.root().sync()?;
     }
     Ok(())
+}
+
+/// The whole lines, without what ends them.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes[..whole(bytes)].split_inclusive(|byte| *byte == b'\n').map(|line| &line[..line.len() - 1])
+}
+
+/// Bytes of whole lines.
+fn whole(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}
+
+/// The line with a receipt that is to follow the whole ones at the end of a ledger; none where one of them has it already.
+pub(super) fn following(end: &[u8], receipt: &Receipt) -> Result<Option<Vec<u8>>, serde_json::Error> {
+    let lines: Vec<&[u8]> = lines(end).collect();
+    let same = |line: &&[u8]| {
+        sealed::open::<Entry>(line).is_some_and(|entry| {
+            entry.receipt.target == receipt.target && entry.receipt.generation == receipt.generation
+        })
+    };
+    if lines.iter().rev().any(same) {
+        return Ok(None);
+    }
+    let previous = Digest::of(lines.last().copied().unwrap_or_default());
+    sealed::line(&Entry { previous, receipt: receipt.clone() }).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::End;
+
+    fn receipt(generation: u32) -> Receipt {
+        Receipt {
+            target: "web".to_owned(),
+            generation,
+            verb: "install".to_owned(),
+            at: OffsetDateTime::UNIX_EPOCH,
+            actor: "uid 0".to_owned(),
+            why: "asked".to_owned(),
+            before: None,
+            after: None,
+            end: End::Accepted,
+        }
+    }
+
+    /// Also behind an empty line, which an editor may leave: it is damage, and the receipt after it is not.
+    #[test]
+    fn a_receipt_follows_whatever_line_is_last() {
+        let first = following(b"", &receipt(1)).unwrap().unwrap();
+        for (between, broken) in [(&b""[..], &[][..]), (b"\n", &[2]), (b"x\n", &[2]), (b"x\n\n", &[2, 3])] {
+            let before = [&first, between].concat();
+            let line = following(&before, &receipt(2)).unwrap().unwrap();
+            let ledger = Ledger::of(&[before, line].concat());
+            assert_eq!((ledger.receipts.len(), ledger.broken.as_slice()), (2, broken), "{between:?}");
+        }
+        assert_eq!(following(&first, &receipt(1)).unwrap(), None, "it is there");
+        assert_eq!(Ledger::of(&first[..first.len() - 1]).receipts, [], "a torn end is nothing");
+    }
 }

@@ -5,7 +5,7 @@
 //! and the backups. The engine knows no adapter: it is handed [`Change`]s made of plain words.
 
 mod failure;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzed;
 mod journal;

@@ -103,6 +103,20 @@ pub struct Manifest {
     pub probes: Vec<Probe>,
 }
 
+impl Manifest {
+    /// The one in the bytes of the file of this generation; else what is wrong with them.
+    pub(super) fn of(bytes: &[u8], generation: u32) -> Result<Self, String> {
+        let manifest: Self = sealed::open(bytes).ok_or("its manifest is not what was written")?;
+        if manifest.format > FORMAT {
+            return Err("it was written by a newer reseal".to_owned());
+        }
+        if manifest.generation != generation {
+            return Err(format!("its manifest is that of generation {}", manifest.generation));
+        }
+        Ok(manifest)
+    }
+}
+
 /// A generation cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -238,18 +252,7 @@ impl Vault {
         let Some(bytes) = absent_is_none(dir.read(OsStr::new(MANIFEST)))? else {
             return Err(VaultError::Unfinished { target, generation });
         };
-        let Some(manifest) = sealed::open::<Manifest>(bytes.expose()) else {
-            return Err(self.damaged(generation, "its manifest is not what was written"));
-        };
-        if manifest.format > FORMAT {
-            return Err(self.damaged(generation, "it was written by a newer reseal"));
-        }
-        if manifest.generation != generation {
-            return Err(
-                self.damaged(generation, &format!("its manifest is that of generation {}", manifest.generation))
-            );
-        }
-        Ok(manifest)
+        Manifest::of(bytes.expose(), generation).map_err(|why| self.damaged(generation, &why))
     }
 
     /// The bytes of all slots of a generation, each held against its digest.
