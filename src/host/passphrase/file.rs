@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
@@ -55,7 +56,11 @@ pub(super) fn read_descriptor(number: i32, interrupted: &dyn Fn() -> bool) -> Re
         0 => (File::from(io::stdin().as_fd().try_clone_to_owned()?), true),
         1.. => {
             let named = open(Path::new(&format!("/proc/self/fd/{number}")));
-            (named.or_else(|_| open(Path::new(&format!("/dev/fd/{number}"))))?, false)
+            match named.or_else(|_| open(Path::new(&format!("/dev/fd/{number}")))) {
+                // A socket, which has a name and cannot be opened by it.
+                Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => (shared(number)?, true),
+                opened => (opened?, false),
+            }
         }
     };
     // Typed there it would be shown; a person is asked by the prompt.
@@ -65,6 +70,20 @@ pub(super) fn read_descriptor(number: i32, interrupted: &dyn Fn() -> bool) -> Re
     let end = Instant::now() + WRITTEN_WITHIN;
     let waited_for = file.try_clone()?;
     read_to_end(file, blocks, || ready(&waited_for, end, interrupted))
+}
+
+/// Another descriptor for what a number of this process stands for, which the kernel hands out as it would one of another process. What
+/// reading does to it, whoever else has it sees.
+#[cfg(target_os = "linux")]
+fn shared(number: i32) -> io::Result<File> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+    Ok(File::from(pidfd_getfd(this, number, PidfdGetfdFlags::empty())?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shared(_: i32) -> io::Result<File> {
+    Err(Errno::NXIO.into())
 }
 
 /// Waits until there is something to be read, or the end of it.
@@ -77,7 +96,7 @@ fn ready(file: &File, end: Instant, interrupted: &dyn Fn() -> bool) -> Result<()
     let slice = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
     loop {
         match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&slice)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => return Ok(()),
             Err(error) => return Err(Miss::Read(error.into())),
         }

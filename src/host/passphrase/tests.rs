@@ -112,6 +112,23 @@ fn a_descriptor_is_read_to_its_end() {
     }
 }
 
+/// What a program that starts this one may have made with `socketpair`.
+#[test]
+fn a_descriptor_of_a_socket_is_read_to_its_end() {
+    let (reader, mut writer) = std::os::unix::net::UnixStream::pair().unwrap();
+    io::Write::write_all(&mut writer, b"from a ").unwrap();
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        io::Write::write_all(&mut writer, b"socket\n").unwrap();
+    });
+    assert_eq!(explicit(Explicit::Fd(reader.as_raw_fd())).unwrap().0, b"from a socket");
+    late.join().unwrap();
+    let (silent, _writer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let looked = RefCell::new(0);
+    let interrupted = || looked.replace_with(|count| *count + 1) > 2;
+    assert!(matches!(file::read_descriptor(silent.as_raw_fd(), &interrupted), Err(Miss::Interrupted)));
+}
+
 #[test]
 fn a_descriptor_that_nobody_writes_to_ends_with_a_signal() {
     let (reader, writer) = io::pipe().unwrap();
