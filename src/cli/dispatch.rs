@@ -41,6 +41,10 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
         (flow::exit(reports).worst(exit), body)
     });
     match (outcome, &request.without_config) {
+        (Ok((exit, Body::Anchors { anchors, unread: Some(failure) })), _) => {
+            let body = Body::Anchors { anchors, unread: None };
+            Answer { command, exit: exit.worst(failure.exit), body, failure: Some(failure) }
+        }
         (Ok((exit, body)), None) => Answer { command, exit, body, failure: None },
         (Ok((exit, body)), Some(failure)) => {
             Answer { command, exit: exit.worst(failure.exit), body, failure: Some(failure.clone()) }

@@ -22,7 +22,7 @@ use crate::trust::{Entry, Record, RecordError, Store, StoreError, nss};
 use ground::{Basis, Ground};
 
 pub use self::install::{Install, Source, install};
-pub use self::list::{AnchorView, list};
+pub use self::list::{AnchorView, Listed, list};
 pub use self::remove::{Remove, remove};
 pub use self::restore::restore;
 

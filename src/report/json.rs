@@ -113,7 +113,7 @@ impl<'a> Envelope<'a> {
             Body::Accounts(accounts) => (Results::Accounts(accounts), None),
             Body::Secrets(views) => (Results::Secrets(views), None),
             Body::Kept(changes) => (Results::Kept(changes), None),
-            Body::Anchors(anchors) => (Results::Anchors(anchors), None),
+            Body::Anchors { anchors, .. } => (Results::Anchors(anchors), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

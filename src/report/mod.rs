@@ -103,7 +103,12 @@ pub enum Body {
     /// What became of one in the keyrings.
     Kept(Vec<secret::Change>),
     /// What reseal has added to stores of trusted certificates.
-    Anchors(Vec<AnchorView>),
+    Anchors {
+        /// Those that are known.
+        anchors: Vec<AnchorView>,
+        /// Why others are not; told as the failure of the answer.
+        unread: Option<Failure>,
+    },
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.
@@ -151,6 +156,17 @@ impl Failure {
     #[must_use]
     pub fn usage(message: impl Into<String>, hint: Option<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into(), hint, problems: Vec::new() }
+    }
+
+    /// What kept several things from being looked at, in one; none where nothing did.
+    #[must_use]
+    pub fn of_all(refusals: Vec<Refusal>) -> Option<Self> {
+        refusals.into_iter().map(Self::from).reduce(|all, next| Self {
+            message: format!("{}; {}", all.message, next.message),
+            exit: all.exit.worst(next.exit),
+            hint: all.hint.or(next.hint),
+            ..next
+        })
     }
 
     /// A name that was typed is none.

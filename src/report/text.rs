@@ -52,7 +52,9 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Accounts(views) => account::shown(views, answer.command, view, &mut out),
         Body::Secrets(views) => secret::shown(views, view, &mut out),
         Body::Kept(changes) => secret::changed(changes, view, &mut out),
-        Body::Anchors(anchors) => trust::listed(anchors, view, &mut out),
+        // Of what cannot be read nobody says that nothing was added.
+        Body::Anchors { anchors, .. } if anchors.is_empty() && answer.failure.is_some() => {}
+        Body::Anchors { anchors, .. } => trust::listed(anchors, view, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }

@@ -102,8 +102,8 @@ fn recovered(ground: &Ground, watch: Watch) -> Vec<Report> {
 fn there(ground: &Ground, store: &Store, ca: &Ca, at: &str) -> bool {
     let list =
         with(ground, Watch::default(), |session| list(session, &[])).unwrap_or_else(|error| panic!("{at}: {error:?}"));
-    let listed = !list.is_empty();
-    assert!(list.iter().all(|one| one.state == "in-place"), "{at}: {list:?}");
+    let listed = !list.anchors.is_empty();
+    assert!(list.unread.is_empty() && list.anchors.iter().all(|one| one.state == "in-place"), "{at}: {list:?}");
     match store {
         Store::System => {
             assert_eq!(ground.trusts(ca), listed, "{at}: clients");

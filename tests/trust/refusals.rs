@@ -104,6 +104,24 @@ fn a_record_that_is_not_what_was_written_stops_everything() {
     assert!(ground.trusts(&ca));
 }
 
+#[test]
+fn a_damaged_record_hides_no_other() {
+    let Some(ground) = Ground::new() else { return };
+    ground.write("ca.pem", &Ca::new("Kept").pem);
+    ground.run(&["trust", "install", "ca.pem"]).ends(0);
+    ground.write("state/trust/trust%3Ajava%3A%2Fnowhere.jks.json", "[]");
+    ground.write("state/trust/trust%3Ajava%3A%2Felsewhere.jks.json", "{\"format\": 9}");
+    let list = ground.run(&["trust", "list"]).ends(4).says("kept in os: trusted");
+    list.warns("nowhere.jks.json").warns("is damaged").warns("restore trust:java").warns("newer reseal");
+    let told = ground.run(&["--format", "json", "trust", "list"]).ends(4);
+    let told: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((&told["exit"], &told["results"][0]["name"]), (&4.into(), &"kept".into()));
+    assert!(told["error"]["message"].as_str().unwrap().contains("is damaged"), "{told}");
+    // Asked for alone, it is not said that it has nothing.
+    let alone = ground.run(&["trust", "list", "--store", "java:/nowhere.jks"]).ends(4).warns("is damaged");
+    assert_eq!(alone.out, "");
+}
+
 /// What clients would refuse, or anybody could sign with, is no CA to trust.
 #[test]
 fn weak_and_unusable_cas_are_refused() {

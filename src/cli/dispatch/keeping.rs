@@ -88,9 +88,9 @@ pub(super) fn trusted(session: &mut Session<'_>, act: &TrustVerb) -> Told {
             Ok(changes(trust::install(session, &wanted)?))
         }
         TrustVerb::List { store } => {
-            let views = trust::list(session, &placed(store)?)?;
-            let exit = if views.iter().any(trust::AnchorView::wants_attention) { Exit::Findings } else { Exit::Good };
-            Ok((exit, Body::Anchors(views)))
+            let trust::Listed { anchors, unread } = trust::list(session, &placed(store)?)?;
+            let exit = if anchors.iter().any(trust::AnchorView::wants_attention) { Exit::Findings } else { Exit::Good };
+            Ok((exit, Body::Anchors { anchors, unread: Failure::of_all(unread) }))
         }
         TrustVerb::Remove { which, store } => {
             let wanted = trust::Remove { which: which.clone(), stores: placed(store)? };

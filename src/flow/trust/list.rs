@@ -46,17 +46,32 @@ impl AnchorView {
     }
 }
 
-/// What was added to these stores, or to all; the oldest first. Nobody is asked for a passphrase.
+/// What was added to stores.
+#[derive(Debug)]
+pub struct Listed {
+    /// The certificates, store by store, the oldest first.
+    pub anchors: Vec<AnchorView>,
+    /// Records that cannot be read: what they list is not known.
+    pub unread: Vec<Refusal>,
+}
+
+/// What was added to these stores, or to all. Nobody is asked for a passphrase, and a record that cannot be read hides no other.
 ///
 /// # Errors
-/// A record cannot be read.
-pub fn list(session: &Session<'_>, stores: &[Store]) -> Result<Vec<AnchorView>, Refusal> {
+/// It cannot be told which stores have records.
+pub fn list(session: &Session<'_>, stores: &[Store]) -> Result<Listed, Refusal> {
     let known = recorded(session)?;
     let stores = if stores.is_empty() { &known[..] } else { stores };
-    let mut views = Vec::new();
+    let (mut anchors, mut unread) = (Vec::new(), Vec::new());
     let for_all = Known::default();
     for store in stores {
-        let (_, record, _) = record(session.host, store, false)?;
+        let record = match record(session.host, store, false) {
+            Ok((_, record, _)) => record,
+            Err(refusal) => {
+                unread.push(refusal);
+                continue;
+            }
+        };
         if record.entries.is_empty() {
             continue;
         }
@@ -74,7 +89,7 @@ pub fn list(session: &Session<'_>, stores: &[Store]) -> Result<Vec<AnchorView>, 
             let Some(certificate) = entry.certificate() else { continue };
             let state = standing.word();
             let why = if let Standing::Unknown(why) = standing { Some(why) } else { None };
-            views.push(AnchorView {
+            anchors.push(AnchorView {
                 store: store.to_string(),
                 name: entry.name.clone(),
                 subject: certificate.subject().to_owned(),
@@ -88,5 +103,5 @@ pub fn list(session: &Session<'_>, stores: &[Store]) -> Result<Vec<AnchorView>, 
             });
         }
     }
-    Ok(views)
+    Ok(Listed { anchors, unread })
 }
