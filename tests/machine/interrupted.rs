@@ -7,29 +7,27 @@ use std::time::{Duration, Instant};
 use crate::machine::Machine;
 use crate::web;
 
+/// The way of a pair that is at hand: no passphrase is needed, and both pairs are known by their digests.
+const INSTALL: &str = "reseal install web --from /root/issued/fullchain.pem --from /root/issued/privkey.pem";
+
 /// Holds reseal before the nth call of a kind until the power is cut.
 fn die_before(machine: &mut Machine, call: &str, number: u32) {
     let held = format!(
-        "strace -f -o /root/trace -e trace={call} -e inject={call}:delay_enter=100000000:when={number} \
-         reseal install web --from /root/new.pem --from /root/new.key"
+        "strace -o /root/trace -e trace={call} -e inject={call}:delay_enter=100000000:when={number} {INSTALL}"
     );
     let mut child = machine.begin(&held);
-    // Held: as many of these calls begun, and nothing new for a while.
+    // Held: strace has written how the call begins, and not how it ended.
     let trace = machine.path("/root/trace");
     let end = Instant::now() + Duration::from_secs(60);
-    let mut before = (0, Instant::now());
     loop {
-        let state = machine.run("cat /proc/$(pidof reseal)/wchan 2>/dev/null").said;
-        let size = fs::metadata(&trace).map_or(0, |metadata| metadata.len());
-        if size != before.0 || !state.contains("ptrace") {
-            before = (size, Instant::now());
-        }
-        if before.1.elapsed() > Duration::from_millis(800) {
+        let text = fs::read_to_string(&trace).unwrap_or_default();
+        let begun = text.matches(&format!("{call}(")).count();
+        if begun == number as usize && !text.ends_with('\n') {
             break;
         }
         assert!(child.try_wait().unwrap().is_none(), "it has ended before call {number} of {call}");
-        assert!(Instant::now() < end, "it did not come to call {number} of {call}: {state}");
-        thread::sleep(Duration::from_millis(50));
+        assert!(Instant::now() < end, "it did not come to call {number} of {call}:\n{text}");
+        thread::sleep(Duration::from_millis(20));
     }
     machine.cut_power();
     let _ = child.wait();
@@ -39,34 +37,27 @@ fn die_before(machine: &mut Machine, call: &str, number: u32) {
 fn a_machine_that_dies_in_an_installation_boots_with_a_whole_pair() {
     let Some(mut machine) = Machine::with_reseal() else { return };
     web::trusted(&machine, "");
-    // The way of a pair that is at hand: no passphrase is needed, and both pairs are known by their digests.
-    machine.must(
-        "reseal ca issue office www.lan --output /root --passphrase-file /root/pass >/dev/null; cd /root; ls; \
-         cat fullchain.pem > new.pem; cat privkey.pem > new.key",
-    );
+    machine.must("mkdir /root/issued && reseal ca issue office www.lan --output /root/issued --passphrase-file /root/pass");
     let pair = "cat /etc/ssl/web.pem /etc/ssl/private/web.key | sha256sum";
     let old = machine.must(pair);
 
     // How many calls of each kind there are, in a run that comes to its end; then back.
-    let counted = machine.must(
-        "strace -f -o /root/trace -e trace=renameat2,fsync reseal install web --from /root/new.pem --from /root/new.key >/dev/null; \
-         grep -c 'renameat2(' /root/trace; grep -c 'fsync(' /root/trace",
-    );
+    machine.must(&format!("strace -o /root/trace -e trace=renameat2,fsync {INSTALL}"));
     let new = machine.must(pair);
     assert_ne!(old, new);
-    let exchanges = machine.must("grep -n RENAME_EXCHANGE /root/trace | wc -l");
-    assert_eq!(exchanges, "2", "certificate and key are not exchanged by two renames: {counted}");
-    let first = machine.must("grep 'renameat2(' /root/trace | grep -n RENAME_EXCHANGE | head -1 | cut -d: -f1");
-    let first: u32 = first.parse().unwrap();
-    let syncs: u32 = counted.lines().nth(1).unwrap().parse().unwrap();
-    machine.must("reseal restore web 2 || reseal restore web");
-    machine.must("rm /root/trace");
-    let old = machine.must(pair);
+    let trace = fs::read_to_string(machine.path("/root/trace")).unwrap();
+    let renames: Vec<&str> = trace.lines().filter(|line| line.contains("renameat2(")).collect();
+    let exchanges: Vec<u32> = (1..).zip(&renames).filter(|(_, line)| line.contains("RENAME_EXCHANGE")).map(|(n, _)| n).collect();
+    let [first, second] = exchanges[..] else { panic!("certificate and key are not put in place by two exchanges:\n{trace}") };
+    assert_eq!(second, first + 1, "something is between the two:\n{trace}");
+    let syncs = u32::try_from(trace.matches("fsync(").count()).unwrap();
+    machine.must("reseal restore web 2 && rm /root/trace");
+    assert_eq!(machine.must(pair), old);
 
     // Before the first exchange, between the two, directly after; and at syncs early, in the middle and late.
-    let crossings = [("renameat2", first), ("renameat2", first + 1), ("fsync", 2), ("fsync", syncs / 2), ("fsync", syncs - 2)];
+    let crossings = [("renameat2", first), ("renameat2", second), ("fsync", 2), ("fsync", syncs / 2), ("fsync", syncs - 2)];
     for (call, number) in crossings {
-        let at = format!("{call} {number} of {counted:?}");
+        let at = format!("before {call} {number}");
         die_before(&mut machine, call, number);
         machine.boot();
 
@@ -95,7 +86,7 @@ fn a_machine_that_dies_in_an_installation_boots_with_a_whole_pair() {
         machine.must("reseal backups verify web");
         machine.must("reseal history verify");
         if now == new {
-            machine.must("reseal restore web");
+            machine.must("reseal restore web 2");
         }
         assert_eq!(machine.must(pair), old, "{at}");
         machine.must("rm -f /root/trace");

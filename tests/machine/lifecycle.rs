@@ -119,16 +119,32 @@ fn used_upgraded_removed_and_purged_it_keeps_what_it_should() {
     machine.apt("purge reseal").ends(0).says("kept /var/lib/reseal and /etc/reseal");
     assert_eq!(machine.must(state), used);
 
-    // Purged with an interrupted change: not even a yes takes the backups, which are what it could be undone with.
+    // Removed with a change that was killed between its two renames: it is undone before the program goes.
+    machine.install(&root::package(None)).ends(0);
+    machine.must("mkdir /root/issued && reseal ca issue office www.lan --output /root/issued --passphrase-file /root/pass");
+    let pair = "sha256sum /etc/ssl/web.pem /etc/ssl/private/web.key";
+    let old = machine.must(pair);
+    let killed = "strace -o /dev/null -e trace=renameat2 -e inject=renameat2:signal=KILL:when=3 \
+                  reseal install web --from /root/issued/fullchain.pem --from /root/issued/privkey.pem; ls /var/lib/reseal/journal";
+    machine.run(killed).says("web");
+    machine.run(web::PAIR).ends(1);
+    machine.apt("remove reseal").ends(0);
+    assert_eq!(machine.must(pair), old);
+    machine.must("[ -z \"$(ls -A /var/lib/reseal/journal)\" ]");
+
+    // Where it cannot be undone, because somebody else has written meanwhile, not even a yes takes the backups.
     let yes = "echo 'reseal reseal/purge boolean true' | debconf-set-selections";
     machine.install(&root::package(None)).ends(0);
-    machine.must(&format!("{yes} && mkdir -p /var/lib/reseal/journal && echo not a journal > /var/lib/reseal/journal/web"));
+    machine.run(killed).says("web");
+    machine.must(yes);
+    machine.must("cp /root/vendor.pem /etc/ssl/web.pem");
     machine.apt("purge reseal").ends(0).says("could not be brought to its end").says("an interrupted change is in its journal");
-    machine.must("[ -e /var/lib/reseal/vault/web ] && rm /var/lib/reseal/journal/web");
-    assert_eq!(machine.must(state), used);
+    machine.must("[ -e /var/lib/reseal/vault/web/2/manifest ] && [ -e /etc/reseal/reseal.toml ]");
+    machine.install(&root::package(None)).ends(0);
+    machine.must("reseal recover --accept web && reseal restore web 2");
+    assert!(web::is_trusted(&machine));
 
     // Purged with a yes: all of it goes, but for the pair that the server reads.
-    machine.install(&root::package(None)).ends(0);
     machine.must(yes);
     machine.must("reseal adopt web");
     machine.apt("purge reseal").ends(0).says("kept /etc/reseal/live");

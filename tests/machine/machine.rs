@@ -4,7 +4,7 @@
 //! process nor a mount; only empty control groups, which the next test removes.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -158,17 +158,18 @@ impl Machine {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Where a file of the machine is for this process.
+    /// Where a file of the machine is for this process. No link on the way may be absolute.
     pub fn path(&self, inside: &str) -> PathBuf {
         let root = self.mount.path().join("root").join(inside.trim_start_matches('/'));
         Path::new("/proc").join(self.holder.id().to_string()).join("root").join(root.strip_prefix("/").unwrap())
     }
 
-    /// Writes a file, and makes the directories above it.
+    /// Writes a file, and makes the directories above it; from inside, where an absolute link leads to a place of the machine.
     pub fn write(&self, inside: &str, text: &str) {
-        let path = self.path(inside);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        let line = format!("mkdir -p \"$(dirname {inside})\" && cat > {inside}");
+        let mut child = entering(self.running.as_ref().unwrap(), &line).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{inside} cannot be written");
     }
 
     /// Installs a package by apt, which gets nothing from any network.

@@ -8,4 +8,5 @@ mod lifecycle;
 mod machine;
 mod root;
 mod timer;
+mod upgrade;
 mod web;
