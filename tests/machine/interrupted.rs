@@ -75,6 +75,9 @@ fn a_machine_that_dies_in_an_installation_boots_with_a_whole_pair() {
             assert_eq!(machine.must("systemctl show -P Result reseal-recover.service"), "success", "{at}");
             assert!(recovered <= when("nginx.service", "ExecMainStartTimestampMonotonic"), "{at}: nginx did not wait");
         }
+        if call == "renameat2" {
+            assert!(recovered > 0 && now == old && owed == "web", "{at}: nothing had to be undone");
+        }
         println!("{at}: {}, recovery {}, still owed: {owed:?}", if now == old { "old" } else { "new" }, recovered > 0);
         assert!(web::is_trusted(&machine), "{at}");
         // Keys are nobody else's, and nothing lies about that only a recovery knew of.
