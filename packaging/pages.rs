@@ -73,7 +73,8 @@ fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
         appendix(&mut roff, &after.to_string());
     }
     roff.control("SH", ["SEE ALSO"]);
-    let mut others: Vec<String> = command.get_subcommands().filter(|below| !below.is_hide_set()).map(reference).collect();
+    let mut others: Vec<String> =
+        command.get_subcommands().filter(|below| !below.is_hide_set()).map(reference).collect();
     if name != "reseal" {
         others.insert(0, "reseal(1)".to_owned());
     }

@@ -12,9 +12,8 @@ const INSTALL: &str = "reseal install web --from /root/issued/fullchain.pem --fr
 
 /// Holds reseal before the nth call of a kind until the power is cut.
 fn die_before(machine: &mut Machine, call: &str, number: u32) {
-    let held = format!(
-        "strace -o /root/trace -e trace={call} -e inject={call}:delay_enter=100000000:when={number} {INSTALL}"
-    );
+    let held =
+        format!("strace -o /root/trace -e trace={call} -e inject={call}:delay_enter=100000000:when={number} {INSTALL}");
     let mut child = machine.begin(&held);
     // Held: strace has written how the call begins, and not how it ended.
     let trace = machine.path("/root/trace");
@@ -37,7 +36,9 @@ fn die_before(machine: &mut Machine, call: &str, number: u32) {
 fn a_machine_that_dies_in_an_installation_boots_with_a_whole_pair() {
     let Some(mut machine) = Machine::with_reseal() else { return };
     web::trusted(&machine, "");
-    machine.must("mkdir /root/issued && reseal ca issue office www.lan --output /root/issued --passphrase-file /root/pass");
+    machine.must(
+        "mkdir /root/issued && reseal ca issue office www.lan --output /root/issued --passphrase-file /root/pass",
+    );
     let pair = "cat /etc/ssl/web.pem /etc/ssl/private/web.key | sha256sum";
     let old = machine.must(pair);
 
@@ -47,15 +48,19 @@ fn a_machine_that_dies_in_an_installation_boots_with_a_whole_pair() {
     assert_ne!(old, new);
     let trace = fs::read_to_string(machine.path("/root/trace")).unwrap();
     let renames: Vec<&str> = trace.lines().filter(|line| line.contains("renameat2(")).collect();
-    let exchanges: Vec<u32> = (1..).zip(&renames).filter(|(_, line)| line.contains("RENAME_EXCHANGE")).map(|(n, _)| n).collect();
-    let [first, second] = exchanges[..] else { panic!("certificate and key are not put in place by two exchanges:\n{trace}") };
+    let exchanges: Vec<u32> =
+        (1..).zip(&renames).filter(|(_, line)| line.contains("RENAME_EXCHANGE")).map(|(n, _)| n).collect();
+    let [first, second] = exchanges[..] else {
+        panic!("certificate and key are not put in place by two exchanges:\n{trace}")
+    };
     assert_eq!(second, first + 1, "something is between the two:\n{trace}");
     let syncs = u32::try_from(trace.matches("fsync(").count()).unwrap();
     machine.must("reseal restore web 2 && rm /root/trace");
     assert_eq!(machine.must(pair), old);
 
     // Before the first exchange, between the two, directly after; and at syncs early, in the middle and late.
-    let crossings = [("renameat2", first), ("renameat2", second), ("fsync", 2), ("fsync", syncs / 2), ("fsync", syncs - 2)];
+    let crossings =
+        [("renameat2", first), ("renameat2", second), ("fsync", 2), ("fsync", syncs / 2), ("fsync", syncs - 2)];
     for (call, number) in crossings {
         let at = format!("before {call} {number}");
         die_before(&mut machine, call, number);

@@ -9,8 +9,21 @@ use crate::web;
 /// Every file with its owner, mode and content, without what apt, dpkg, debconf and the system write for themselves.
 fn files(machine: &Machine) -> BTreeMap<String, String> {
     let own = [
-        "/proc", "/sys", "/dev", "/run", "/tmp", "/root", "/var/log", "/var/tmp", "/var/cache", "/var/lib/dpkg", "/var/lib/apt",
-        "/var/lib/systemd/random-seed", "/var/lib/systemd/catalog", "/var/lib/private", "/etc/ld.so.cache",
+        "/proc",
+        "/sys",
+        "/dev",
+        "/run",
+        "/tmp",
+        "/root",
+        "/var/log",
+        "/var/tmp",
+        "/var/cache",
+        "/var/lib/dpkg",
+        "/var/lib/apt",
+        "/var/lib/systemd/random-seed",
+        "/var/lib/systemd/catalog",
+        "/var/lib/private",
+        "/etc/ld.so.cache",
     ];
     let prune: Vec<String> = own.iter().map(|path| format!("-path {path}")).collect();
     let list = machine.must(&format!(
@@ -18,7 +31,10 @@ fn files(machine: &Machine) -> BTreeMap<String, String> {
          find / \\( {0} \\) -prune -o -type f -exec sha256sum {{}} + | sed -E 's/^([0-9a-f]+)  (.*)/\\2#content|\\1/'",
         prune.join(" -o ")
     ));
-    list.lines().filter_map(|line| line.split_once('|')).map(|(path, what)| (path.to_owned(), what.to_owned())).collect()
+    list.lines()
+        .filter_map(|line| line.split_once('|'))
+        .map(|(path, what)| (path.to_owned(), what.to_owned()))
+        .collect()
 }
 
 fn difference(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
@@ -54,7 +70,10 @@ fn a_clean_system_gets_what_it_should_and_a_purge_leaves_nothing() {
         assert!(listed.lines().any(|line| line == path), "{path} is not in\n{listed}");
     }
     machine.must("[ -z \"$(dpkg-query -W -f '${Conffiles}' reseal | grep -v apt.conf.d)\" ]");
-    assert_eq!(machine.must("cd /etc/reseal && find . -mindepth 1 | sort"), "./hooks\n./hooks/deploy\n./hooks/post\n./hooks/pre");
+    assert_eq!(
+        machine.must("cd /etc/reseal && find . -mindepth 1 | sort"),
+        "./hooks\n./hooks/deploy\n./hooks/post\n./hooks/pre"
+    );
     machine.must("[ ! -e /var/lib/reseal ]");
     // Enabled, waiting, and doing nothing without a configuration.
     assert_eq!(machine.must("systemctl is-enabled reseal-recover.service reseal-renew.timer"), "enabled\nenabled");
@@ -91,7 +110,10 @@ fn used_upgraded_removed_and_purged_it_keeps_what_it_should() {
     assert!(used.contains("/vault/web/"), "{used}");
 
     // An upgrade in the middle of a run: the run goes on, and no server is touched.
-    machine.write("/etc/systemd/system/reseal-renew.service.d/slow.conf", "[Service]\nExecStart=\nExecStart=/bin/sleep 300\n");
+    machine.write(
+        "/etc/systemd/system/reseal-renew.service.d/slow.conf",
+        "[Service]\nExecStart=\nExecStart=/bin/sleep 300\n",
+    );
     machine.must("systemctl daemon-reload && systemctl start --no-block reseal-renew.service");
     assert!(machine.comes_to(10, "[ \"$(systemctl show -P MainPID reseal-renew.service)\" != 0 ]"));
     let running = "systemctl show -P MainPID reseal-renew.service nginx.service";
@@ -121,7 +143,9 @@ fn used_upgraded_removed_and_purged_it_keeps_what_it_should() {
 
     // Removed with a change that was killed between its two renames: it is undone before the program goes.
     machine.install(&root::package(None)).ends(0);
-    machine.must("mkdir /root/issued && reseal ca issue office www.lan --output /root/issued --passphrase-file /root/pass");
+    machine.must(
+        "mkdir /root/issued && reseal ca issue office www.lan --output /root/issued --passphrase-file /root/pass",
+    );
     let pair = "sha256sum /etc/ssl/web.pem /etc/ssl/private/web.key";
     let old = machine.must(pair);
     let killed = "strace -o /dev/null -e trace=renameat2 -e inject=renameat2:signal=KILL:when=3 \
@@ -138,7 +162,11 @@ fn used_upgraded_removed_and_purged_it_keeps_what_it_should() {
     machine.run(killed).says("web");
     machine.must(yes);
     machine.must("cp /root/vendor.pem /etc/ssl/web.pem");
-    machine.apt("purge reseal").ends(0).says("could not be brought to its end").says("an interrupted change is in its journal");
+    machine
+        .apt("purge reseal")
+        .ends(0)
+        .says("could not be brought to its end")
+        .says("an interrupted change is in its journal");
     machine.must("[ -e /var/lib/reseal/vault/web/2/manifest ] && [ -e /etc/reseal/reseal.toml ]");
     machine.install(&root::package(None)).ends(0);
     machine.must("reseal recover --accept web && reseal restore web 2");
@@ -152,4 +180,42 @@ fn used_upgraded_removed_and_purged_it_keeps_what_it_should() {
     machine.must(web::PAIR);
     machine.must("nginx -t && systemctl restart nginx");
     assert!(web::is_trusted(&machine));
+}
+
+/// The scripts of the RPM, run by the real rpm; on Debian, whose dependencies it does not know.
+#[test]
+fn an_rpm_comes_and_goes_and_keeps_the_state() {
+    let Some(machine) = Machine::start() else { return };
+    let Some(package) = root::rpm() else { return };
+    let before = files(&machine);
+    std::fs::copy(&package, machine.path("/root/reseal.rpm")).unwrap();
+    machine.must("rpm -i --nodeps /root/reseal.rpm");
+    assert_eq!(machine.must("systemctl is-enabled reseal-recover.service reseal-renew.timer"), "enabled\nenabled");
+    assert_eq!(machine.must("systemctl is-active reseal-renew.timer"), "active");
+    assert_eq!(
+        machine.must("cd /etc/reseal && find . -mindepth 1 | sort"),
+        "./hooks\n./hooks/deploy\n./hooks/post\n./hooks/pre"
+    );
+    machine.must("systemd-analyze verify /usr/lib/systemd/system/reseal-*.service");
+    web::trusted(&machine, "");
+    let state = "cd / && find var/lib/reseal etc/reseal -type f -exec sha256sum {} + | sort";
+    let used = machine.must(state);
+
+    // Put in place once more, as an upgrade does: what was disabled stays so.
+    machine.must("systemctl disable --now reseal-renew.timer");
+    machine.must("rpm -U --force --nodeps /root/reseal.rpm");
+    machine.run("systemctl is-enabled reseal-renew.timer").ends(1);
+    machine.run("systemctl is-active reseal-renew.timer").ends(3);
+    assert_eq!(machine.must(state), used);
+
+    machine.must("rpm -e --nodeps reseal");
+    machine.must("[ ! -e /usr/bin/reseal ]");
+    assert_eq!(machine.must(state), used);
+    assert!(web::is_trusted(&machine));
+    machine.must("rm -r /var/lib/reseal /etc/reseal");
+    let others =
+        ["/var/lib/rpm", "/etc/ssl", "/etc/nginx/sites-", "/usr/lib/sysimage", "/usr/share/zsh", "/usr/share/fish"];
+    let left = difference(&before, &files(&machine));
+    let left: Vec<&String> = left.iter().filter(|line| !others.iter().any(|other| line.starts_with(other))).collect();
+    assert!(left.is_empty(), "{left:#?}");
 }

@@ -93,8 +93,10 @@ impl Machine {
     pub fn boot(&mut self) {
         assert!(self.running.is_none(), "it runs already");
         let root = self.mount.path().join("root");
-        let enter: String =
-            groups().iter().map(|dir| format!("mkdir -p {0}/{1} && echo $$ > {0}/{1}/cgroup.procs && ", dir, self.group)).collect();
+        let enter: String = groups()
+            .iter()
+            .map(|dir| format!("mkdir -p {0}/{1} && echo $$ > {0}/{1}/cgroup.procs && ", dir, self.group))
+            .collect();
         let log = fs::File::create(root::kept().join(format!("{}.log", self.group))).unwrap();
         let mut nspawn = Command::new("sh")
             .arg("-c")
@@ -217,7 +219,20 @@ impl Drop for Machine {
 fn entering(running: &Running, line: &str) -> Command {
     let mut command = Command::new("setpriv");
     command
-        .args(["--pdeathsig", "KILL", "nsenter", "-m", "-p", "-u", "-i", "-n", "-r", "-w", "-t", &running.first.to_string()])
+        .args([
+            "--pdeathsig",
+            "KILL",
+            "nsenter",
+            "-m",
+            "-p",
+            "-u",
+            "-i",
+            "-n",
+            "-r",
+            "-w",
+            "-t",
+            &running.first.to_string(),
+        ])
         .args(["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "timeout", "-k", "5", "180"])
         .args(["sh", "-c", line]);
     command

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 /// What the system holds beyond Debian's minimum.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,nginx-light,iproute2,openssl,strace,ca-certificates,debconf,apt";
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,nginx-light,iproute2,openssl,strace,ca-certificates,debconf,apt,rpm";
 
 /// A second version of the same package.
 pub const NEXT: &str = "0.2.0-1";
@@ -25,12 +25,20 @@ fn missing() -> Option<String> {
         return Some("needs root".to_owned());
     }
     let has = |name: &str| ["/usr/bin", "/usr/sbin"].iter().any(|dir| Path::new(dir).join(name).exists());
-    for (program, package) in [("systemd-nspawn", "systemd-container"), ("mmdebstrap", "mmdebstrap"), ("setpriv", "util-linux")] {
+    for (program, package) in
+        [("systemd-nspawn", "systemd-container"), ("mmdebstrap", "mmdebstrap"), ("setpriv", "util-linux")]
+    {
         if !has(program) {
             return Some(format!("needs {program} ({package})"));
         }
     }
-    if Command::new("cargo").arg("deb").arg("--version").env("PATH", path()).output().is_ok_and(|ran| ran.status.success()) {
+    if Command::new("cargo")
+        .arg("deb")
+        .arg("--version")
+        .env("PATH", path())
+        .output()
+        .is_ok_and(|ran| ran.status.success())
+    {
         None
     } else {
         Some("needs cargo-deb, on PATH or in target/tools/bin".to_owned())
@@ -90,15 +98,29 @@ pub fn system() -> Option<PathBuf> {
 
 /// The package of the program under test, as `packaging/build` makes it; with another version where one is named.
 pub fn package(version: Option<&str>) -> PathBuf {
+    made("deb", version)
+}
+
+/// The same for systems with rpm; none, with the reason printed, where there is no tool that makes it.
+pub fn rpm() -> Option<PathBuf> {
+    let tool = Command::new("cargo").args(["generate-rpm", "--help"]).env("PATH", path()).output();
+    if tool.is_ok_and(|ran| ran.status.success()) {
+        return Some(made("rpm", None));
+    }
+    println!("skipped: needs cargo-generate-rpm, on PATH or in target/tools/bin");
+    None
+}
+
+fn made(kind: &str, version: Option<&str>) -> PathBuf {
     let _lock = locked("package");
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let binary = Path::new(env!("CARGO_BIN_EXE_reseal"));
-    let output = kept().join(version.unwrap_or("first"));
+    let output = kept().join(format!("{kind}-{}", version.unwrap_or("first")));
     let newest = ["packaging", "docs", "Cargo.toml", "README.md"].map(|part| newest(&project.join(part)));
     let newest = newest.into_iter().chain([newest_of(binary)]).max().unwrap();
     let found = || {
         let entries = fs::read_dir(&output).into_iter().flatten().map(|entry| entry.unwrap().path());
-        entries.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).max()
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == kind)).max()
     };
     if let Some(package) = found()
         && newest_of(&package) > newest
@@ -107,7 +129,7 @@ pub fn package(version: Option<&str>) -> PathBuf {
     }
     let _ = fs::remove_dir_all(&output);
     let mut build = Command::new(project.join("packaging/build"));
-    build.args(["deb", "--fast", "yes", "--binary"]).arg(binary).arg("--output").arg(&output).env("PATH", path());
+    build.args([kind, "--fast", "yes", "--binary"]).arg(binary).arg("--output").arg(&output).env("PATH", path());
     if let Some(version) = version {
         build.args(["--version", version]);
     }

@@ -29,7 +29,11 @@ fn the_timer_fires_and_renews_with_a_credential_and_catches_up_after_a_sleep() {
         "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/2\nAccuracySec=100ms\nRandomizedDelaySec=0\n",
     );
     machine.must("systemctl daemon-reload && systemctl restart reseal-renew.timer");
-    assert!(machine.comes_to(60, &format!("{} | grep -q office", web::ISSUER)), "{}", machine.must("journalctl -u reseal-renew"));
+    assert!(
+        machine.comes_to(60, &format!("{} | grep -q office", web::ISSUER)),
+        "{}",
+        machine.must("journalctl -u reseal-renew")
+    );
     machine.must("systemctl stop reseal-renew.timer");
     assert!(machine.comes_to(60, "systemctl is-active reseal-renew.service; [ $? -eq 3 ]"));
     assert_eq!(machine.must("systemctl show -P Result reseal-renew.service"), "success");
@@ -46,7 +50,11 @@ fn the_timer_fires_and_renews_with_a_credential_and_catches_up_after_a_sleep() {
     machine.must("touch -d '2 days ago' /var/lib/systemd/timers/stamp-reseal-renew.timer");
     machine.cut_power();
     machine.boot();
-    assert!(machine.comes_to(60, &format!("{} | grep -q office", web::ISSUER)), "{}", machine.must("journalctl -u reseal-renew"));
+    assert!(
+        machine.comes_to(60, &format!("{} | grep -q office", web::ISSUER)),
+        "{}",
+        machine.must("journalctl -u reseal-renew")
+    );
 }
 
 /// Each reload that reseal ships or tells of, where nothing but what the unit names can be written.
@@ -60,8 +68,11 @@ fn reloads_work_inside_the_sandbox() {
     let source = "[target.source]\nkind = \"local-ca\"\nca = \"office\"\n";
     machine.must("echo 127.0.0.1 www.lan >> /etc/hosts");
     let nginx = "[[target]]\nname = \"web\"\nkind = \"nginx\"\nnames = [\"www.lan\"]\n".to_owned();
-    let by = |reload: &str| files.replace("address\n", "check = [\"/usr/sbin/nginx\", \"-t\"]\n").replace("RELOAD", reload);
-    for target in [nginx, by("[\"/usr/sbin/nginx\", \"-s\", \"reload\"]"), by("[\"/usr/bin/systemctl\", \"reload\", \"nginx\"]")] {
+    let by =
+        |reload: &str| files.replace("address\n", "check = [\"/usr/sbin/nginx\", \"-t\"]\n").replace("RELOAD", reload);
+    for target in
+        [nginx, by("[\"/usr/sbin/nginx\", \"-s\", \"reload\"]"), by("[\"/usr/bin/systemctl\", \"reload\", \"nginx\"]")]
+    {
         machine.write("/etc/reseal/reseal.toml", &format!("[defaults]\nverify_timeout = 10\n{target}{source}"));
         machine.must(web::VENDOR);
         machine.must("systemctl reload nginx");
@@ -74,8 +85,10 @@ fn reloads_work_inside_the_sandbox() {
     machine.must("mkdir -p /opt/tls && cp /etc/ssl/web.pem /etc/ssl/private/web.key /opt/tls");
     let outside = by("[\"/bin/true\"]").replace("/etc/ssl/private/", "/opt/tls/").replace("/etc/ssl/", "/opt/tls/");
     machine.write("/etc/reseal/reseal.toml", &format!("{outside}{source}"));
-    machine.must("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=www.lan \
-                  -keyout /opt/tls/web.key -out /opt/tls/web.pem 2>/dev/null");
+    machine.must(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=www.lan \
+                  -keyout /opt/tls/web.key -out /opt/tls/web.pem 2>/dev/null",
+    );
     let before = machine.must("sha256sum /opt/tls/*");
     machine.run("systemctl start reseal-renew.service").ends(1);
     machine.must("journalctl -u reseal-renew.service | grep -qi 'read-only'");

@@ -123,7 +123,10 @@ const HOOKS: &str = "DPkg::Pre-Invoke {\"reseal snapshot --non-interactive || tr
 /// Makes a version of the vendor's package on the machine.
 fn vendors(machine: &Machine, version: usize, postinst: &str) {
     let script = postinst.replace("SELF_SIGNED", SELF_SIGNED).replace("CONF", CONF);
-    machine.write("/root/appliance/DEBIAN/postinst", &format!("#!/bin/sh\n[ \"$1\" = configure ] || exit 0\nexec >/root/postinst 2>&1\n{script}\n"));
+    machine.write(
+        "/root/appliance/DEBIAN/postinst",
+        &format!("#!/bin/sh\n[ \"$1\" = configure ] || exit 0\nexec >/root/postinst 2>&1\n{script}\n"),
+    );
     machine.write(
         "/root/appliance/DEBIAN/control",
         &format!("Package: appliance\nVersion: {version}\nArchitecture: all\nMaintainer: Vendor <a@b.invalid>\nDescription: an appliance\n"),
@@ -138,7 +141,8 @@ fn upgrade(machine: &Machine, version: usize) -> crate::machine::Ran {
 /// nginx as it was with the wanted certificate, whatever has become of it.
 fn reset(machine: &Machine) {
     machine.must(&format!("cp /root/good.conf {CONF}; cp /root/good.pem /etc/ssl/web.pem; install -m 600 /root/good.key /etc/ssl/private/web.key"));
-    machine.must("systemctl reset-failed nginx; systemctl restart nginx; reseal recover --quiet; reseal snapshot --quiet");
+    machine
+        .must("systemctl reset-failed nginx; systemctl restart nginx; reseal recover --quiet; reseal snapshot --quiet");
     assert!(web::is_trusted(machine));
 }
 
@@ -147,7 +151,9 @@ fn ground() -> Option<Machine> {
     let machine = Machine::with_reseal()?;
     web::configured(&machine, "[target.policy]\nafter_upgrade = \"reinstate\"\n");
     machine.must("reseal renew web --passphrase-file /root/pass");
-    machine.must(&format!("cp {CONF} /root/good.conf; cp /etc/ssl/web.pem /root/good.pem; cp /etc/ssl/private/web.key /root/good.key"));
+    machine.must(&format!(
+        "cp {CONF} /root/good.conf; cp /etc/ssl/web.pem /root/good.pem; cp /etc/ssl/private/web.key /root/good.key"
+    ));
     vendors(&machine, 1, "true");
     upgrade(&machine, 1).ends(0);
     machine.write("/etc/apt/apt.conf.d/90reseal", HOOKS);
@@ -163,7 +169,13 @@ fn whatever_an_upgrade_does_is_told_by_name_and_mended_where_it_can_be() {
         vendors(&machine, version, case.postinst);
         upgrade(&machine, version).ends(case.apt);
         let told = machine.must("cat /root/told");
-        assert!(told.contains(case.told), "case {}: not called {:?}:\n{told}\n{}", index + 1, case.told, machine.must("cat /root/postinst"));
+        assert!(
+            told.contains(case.told),
+            "case {}: not called {:?}:\n{told}\n{}",
+            index + 1,
+            case.told,
+            machine.must("cat /root/postinst")
+        );
         assert_eq!(web::is_trusted(&machine), case.mended, "case {}:\n{told}", index + 1);
         if case.mended {
             machine.must("nginx -t && systemctl restart nginx");
@@ -200,11 +212,17 @@ fn the_time_without_the_wanted_certificate_is_short_and_a_kill_in_between_is_mad
     let (who, at) = harmed.split_once('\n').unwrap();
     assert!(who.contains("fresh"), "the vendor's was never served: {harmed}");
     let at: u64 = at.trim().parse().unwrap();
-    let samples = served.lines().filter_map(|line| line.split_once(' ')).filter_map(|(at, who)| Some((at.parse().ok()?, who)));
+    let samples =
+        served.lines().filter_map(|line| line.split_once(' ')).filter_map(|(at, who)| Some((at.parse().ok()?, who)));
     let samples: Vec<(u64, &str)> = samples.collect();
-    let back = samples.iter().find(|(when, who)| *when > at && who.contains("office")).unwrap_or_else(|| panic!("{served}")).0;
+    let back =
+        samples.iter().find(|(when, who)| *when > at && who.contains("office")).unwrap_or_else(|| panic!("{served}")).0;
     let failed = samples.iter().filter(|(_, who)| who.is_empty()).count();
-    println!("the wanted certificate was not served for at most {} ms; of {} handshakes {failed} failed", back - at, samples.len());
+    println!(
+        "the wanted certificate was not served for at most {} ms; of {} handshakes {failed} failed",
+        back - at,
+        samples.len()
+    );
     assert!(back - at < 20_000, "{served}");
     assert_eq!(failed, 0, "{served}");
     let history = machine.must("reseal history web");
@@ -212,12 +230,14 @@ fn the_time_without_the_wanted_certificate_is_short_and_a_kill_in_between_is_mad
 
     // Killed between the two renames of putting it back, then run again.
     vendors(&machine, 3, CASES[0].postinst);
-    machine.write("/etc/apt/apt.conf.d/90reseal", "DPkg::Pre-Invoke {\"reseal snapshot --non-interactive || true\";};\n");
+    machine
+        .write("/etc/apt/apt.conf.d/90reseal", "DPkg::Pre-Invoke {\"reseal snapshot --non-interactive || true\";};\n");
     upgrade(&machine, 3).ends(0);
     let exchanges = "-e trace=renameat2 -e inject=renameat2:signal=KILL:when=";
     let mut killed = 0;
     for number in 1..=6 {
-        let ran = machine.run(&format!("strace -o /dev/null {exchanges}{number} reseal post-upgrade --non-interactive --up 5"));
+        let ran = machine
+            .run(&format!("strace -o /dev/null {exchanges}{number} reseal post-upgrade --non-interactive --up 5"));
         if ran.code == Some(0) {
             break;
         }
