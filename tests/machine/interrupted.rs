@@ -17,7 +17,7 @@ fn die_before(machine: &mut Machine, call: &str, number: u32) {
     let mut child = machine.begin(&held);
     // Held: strace has written how the call begins, and not how it ended.
     let trace = machine.path("/root/trace");
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         let text = fs::read_to_string(&trace).unwrap_or_default();
         let begun = text.matches(&format!("{call}(")).count();

@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 use crate::root;
 
+/// How many of this process there have been.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 /// A machine, and whether it runs.
 pub struct Machine {
     mount: TempDir,
@@ -75,7 +78,6 @@ impl Machine {
         let mut line = String::new();
         BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "no overlay could be mounted");
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let group = format!("reseal-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut machine = Self { mount, holder, running: None, group };
         machine.boot();
@@ -111,7 +113,7 @@ impl Machine {
             .process_group(0)
             .spawn()
             .unwrap();
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             // unshare, its child nspawn, and its child: the first process of the machine.
             let first = child_of(nspawn.id()).and_then(child_of);

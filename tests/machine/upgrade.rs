@@ -22,7 +22,7 @@ struct Case {
 const SELF_SIGNED: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /O=Vendor/CN=fresh \
      -addext subjectAltName=DNS:www.lan -addext basicConstraints=critical,CA:FALSE";
 
-/// The ten ways; SELF_SIGNED and CONF in a script are replaced.
+/// The ten ways; `SELF_SIGNED` and `CONF` in a script are replaced.
 const CASES: &[Case] = &[
     // 1. The package overwrites the file with a self-signed default.
     Case {
