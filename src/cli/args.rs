@@ -37,6 +37,7 @@ mod trust;
 #[command(
     name = "reseal",
     version,
+    long_version = super::version::LONG,
     about = "Detects, replaces, proves and restores the TLS certificates of a server, as one transaction",
     after_help = exit_codes(),
     subcommand_required = true,

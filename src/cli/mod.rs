@@ -8,6 +8,7 @@ mod request;
 mod scan;
 mod story;
 mod telling;
+mod version;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -27,6 +28,12 @@ use crate::host::{demo_server, process, signal};
 use crate::outcome::Exit;
 use crate::report::nagios::{self, Limits};
 use crate::report::{Answer, Body, Failure, json};
+
+/// The command line as it is defined, for manual pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Runs the program with the arguments of this process.
 #[must_use]
