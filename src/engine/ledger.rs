@@ -10,7 +10,7 @@ use super::sealed;
 use crate::digest::Digest;
 use crate::host::dir::DiskError;
 use crate::host::state::{State, absent_is_none};
-use crate::outcome::Receipt;
+use crate::outcome::{End, Receipt};
 
 const NAME: &str = "ledger";
 
@@ -80,16 +80,37 @@ pub(super) fn newest(state: &State) -> Result<Option<OffsetDateTime>, DiskError>
 /// # Errors
 /// A call failed.
 pub(super) fn add(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
+    add_unless(state, receipt, |lines| {
+        lines.iter().rev().filter_map(|line| open(line)).any(|known| {
+            known.target == receipt.target
+                && known.generation == receipt.generation
+                && !matches!(known.end, End::Refused { .. })
+        })
+    })
+}
+
+/// Adds that a change was refused; not again where it is the last that is told of the target, so that a timer does not fill the ledger.
+///
+/// # Errors
+/// A call failed.
+pub(super) fn add_refusal(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
+    add_unless(state, receipt, |lines| {
+        let last = lines.iter().rev().filter_map(|line| open(line)).find(|known| known.target == receipt.target);
+        last.is_some_and(|known| (&known.verb, &known.end) == (&receipt.verb, &receipt.end))
+    })
+}
+
+fn open(line: &[u8]) -> Option<Receipt> {
+    sealed::open::<Entry>(line).map(|entry| entry.receipt)
+}
+
+/// Adds a receipt unless that is done already, which is asked of the lines at the end.
+fn add_unless(state: &State, receipt: &Receipt, done: impl FnOnce(&[&[u8]]) -> bool) -> Result<(), DiskError> {
     let name = OsStr::new(NAME);
     let (bytes, skipped) = absent_is_none(state.root().tail(name, TAIL))?.unwrap_or_default();
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let lines: Vec<&[u8]> = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-    let same = |line: &&[u8]| {
-        sealed::open::<Entry>(line).is_some_and(|entry| {
-            entry.receipt.target == receipt.target && entry.receipt.generation == receipt.generation
-        })
-    };
-    if lines.iter().rev().any(same) {
+    if done(&lines) {
         return Ok(());
     }
     let previous = Digest::of(lines.last().copied().unwrap_or_default());
