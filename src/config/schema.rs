@@ -11,7 +11,9 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{self, Problems};
 use super::table::Table;
 use super::target::{self, Given, Taken};
-use super::{AfterUpgrade, CaConfig, Config, ConfigError, HooksConfig, Policy, RenewBefore, SystemStore, findings, words};
+use super::{
+    AfterUpgrade, CaConfig, Config, ConfigError, HooksConfig, Policy, RenewBefore, SystemStore, findings, words,
+};
 
 /// Reads a whole file.
 pub(super) fn read(text: &str, origin: &Path) -> Result<Config, ConfigError> {

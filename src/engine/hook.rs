@@ -76,12 +76,7 @@ impl Ended {
 ///
 /// # Errors
 /// The first that fails; those behind it do not run.
-pub(super) fn pre(
-    host: &Host,
-    begin: &Begin,
-    checks: &mut Checks,
-    listener: &mut dyn Listener,
-) -> Result<(), Failure> {
+pub(super) fn pre(host: &Host, begin: &Begin, checks: &mut Checks, listener: &mut dyn Listener) -> Result<(), Failure> {
     for command in &begin.hooks.pre {
         let environment = Environment::of(begin, Moment::Pre, Some(Pair::Old));
         let record = Some((&mut *checks, Checked::PreHook, false));
@@ -119,7 +114,10 @@ pub(super) fn deploy(
         }
     };
     if bundles.is_empty() {
-        let text = format!("no deploy hook was run for the {} pair: there is no key that belongs to its certificate", pair.word());
+        let text = format!(
+            "no deploy hook was run for the {} pair: there is no key that belongs to its certificate",
+            pair.word()
+        );
         listener.hear(&Event::Note { text });
     }
     for bundle in &bundles {
@@ -181,8 +179,7 @@ pub(super) fn post(engine: &Engine<'_>, begin: &Begin, ended: Ended, listener: &
     }
     for command in &begin.hooks.post {
         // What is left of a run's time is no reason to leave out what follows its end. The receipt has been given by then.
-        let ran =
-            engine.host.patiently(|| run(engine.host, Moment::Post, command, &environment, None, listener));
+        let ran = engine.host.patiently(|| run(engine.host, Moment::Post, command, &environment, None, listener));
         if let Err(text) = ran {
             listener.hear(&Event::HookFailed { text });
         }

@@ -434,6 +434,27 @@ mod tests {
     #[test]
     fn the_first_format_is_read_for_ever() {
         let bytes = include_bytes!("../../fixtures/journal/format-1.journal");
-        assert!(matches!(replay(bytes), Replay::Under(found) if found.begin.target == "web" && found.published()));
+        let Replay::Under(found) = replay(bytes) else { panic!() };
+        assert!(found.begin.target == "web" && found.published() && found.begin.hooks.is_empty());
+    }
+
+    #[test]
+    fn the_format_with_hooks_is_read_for_ever() {
+        let bytes = include_bytes!("../../fixtures/journal/format-2.journal");
+        let Replay::Under(found) = replay(bytes) else { panic!() };
+        let hooks: Vec<String> = found.begin.hooks.all().map(|(_, command)| command.to_string()).collect();
+        let path = |name: &str| format!("/etc/reseal/hooks/{name}");
+        assert_eq!(hooks, [path("pre/10-ready"), path("deploy/50-copy"), path("post/90-mail")]);
+        assert_eq!(found.begin.hooks.pairs.len(), 1);
+        assert!(found.begin.format == FORMAT && found.begin.trigger.is_some() && found.published());
+    }
+
+    /// A program of before there were hooks undoes what has none, and leaves alone what has.
+    #[test]
+    fn the_higher_number_is_for_hooks_alone() {
+        assert_eq!(format_with(&Hooks::default()), 1);
+        assert_eq!(format_with(&sample().hooks), FORMAT);
+        let plain = serde_json::to_string(&Begin { hooks: Hooks::default(), ..sample() }).unwrap();
+        assert!(!plain.contains("hooks"), "{plain}");
     }
 }

@@ -206,7 +206,9 @@ fn untouched(bench: &Bench<'_>, begin: &Begin) -> Result<(), Failure> {
         if !live.same_content(&act.after) {
             return Err(Failure {
                 why: format!("{} was changed while the hooks ran: {live} is there, not the new", act.path.display()),
-                hint: Some("a hook gets copies in $RENEWED_LINEAGE, and leaves the files of the target alone".to_owned()),
+                hint: Some(
+                    "a hook gets copies in $RENEWED_LINEAGE, and leaves the files of the target alone".to_owned(),
+                ),
             });
         }
     }

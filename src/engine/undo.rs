@@ -110,8 +110,11 @@ fn serve_again(
     listener: &mut dyn Listener,
 ) -> Result<(), Stuck> {
     let begin = &*begin;
-    hook::deploy((host, state), begin, Pair::Old, checks, listener)
-        .map_err(|Failure { why, hint }| Stuck { slot: state.root().path().to_owned(), why, hint })?;
+    hook::deploy((host, state), begin, Pair::Old, checks, listener).map_err(|Failure { why, hint }| Stuck {
+        slot: state.root().path().to_owned(),
+        why,
+        hint,
+    })?;
     let mut run = |what, command: &Command, check, listener: &mut dyn Listener| {
         listener.hear(&Event::Running { what, command: command.clone() });
         let ran = host.run(command);

@@ -103,7 +103,11 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", path("gone")).unwrap();
         std::os::unix::fs::symlink("a", path("link")).unwrap();
         fs::write(directory.path().join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
-        fs::set_permissions(directory.path().join(std::ffi::OsStr::from_bytes(b"\xff")), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(
+            directory.path().join(std::ffi::OsStr::from_bytes(b"\xff")),
+            fs::Permissions::from_mode(0o755),
+        )
+        .unwrap();
 
         let found = lying_in(directory.path()).unwrap();
         let told: Vec<String> = found
@@ -124,8 +128,17 @@ mod tests {
         assert_eq!(
             told,
             [
-                ".hidden: runs", "10-x: runs", "9-x: runs", "B: runs", "a: runs", "b: runs", "gone: nowhere", "link: runs",
-                "plain: not executable", "sub: no file", "\u{fffd}: name"
+                ".hidden: runs",
+                "10-x: runs",
+                "9-x: runs",
+                "B: runs",
+                "a: runs",
+                "b: runs",
+                "gone: nowhere",
+                "link: runs",
+                "plain: not executable",
+                "sub: no file",
+                "\u{fffd}: name"
             ]
         );
         assert!(lying_in(&path("absent")).unwrap().is_empty());

@@ -167,6 +167,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::change::Command;
 
     const LIMIT: Duration = Duration::from_secs(5);
 

@@ -7,8 +7,20 @@ use crate::outcome::{By, Trigger};
 
 /// As the kernel names them, which is cut after 15 bytes.
 const PACKAGES: &[&str] = &[
-    "dpkg", "apt", "apt-get", "aptitude", "unattended-upgr", "packagekitd", "rpm", "dnf", "dnf5", "dnf-3", "yum", "zypper",
-    "pacman", "apk",
+    "dpkg",
+    "apt",
+    "apt-get",
+    "aptitude",
+    "unattended-upgr",
+    "packagekitd",
+    "rpm",
+    "dnf",
+    "dnf5",
+    "dnf-3",
+    "yum",
+    "zypper",
+    "pacman",
+    "apk",
 ];
 const CRON: &[&str] = &["cron", "crond", "anacron", "atd", "fcron"];
 
@@ -43,7 +55,9 @@ fn above() -> Vec<String> {
 
 /// The unit in whose control group this runs: of version 2, or of systemd's own hierarchy.
 fn unit(cgroup: &str) -> Option<&str> {
-    let line = cgroup.lines().find_map(|line| line.strip_prefix("0::").or_else(|| line.split_once(":name=systemd:").map(|it| it.1)))?;
+    let line = cgroup
+        .lines()
+        .find_map(|line| line.strip_prefix("0::").or_else(|| line.split_once(":name=systemd:").map(|it| it.1)))?;
     line.rsplit('/').find(|part| part.ends_with(".service") || part.ends_with(".scope"))
 }
 
@@ -59,7 +73,9 @@ fn judge(above: &[String], unit: Option<&str>, started_by: Option<&str>, termina
         return Trigger::of(By::Person);
     }
     match (unit, started_by) {
-        (Some(unit), Some(timer)) if unit.ends_with(".service") && timer.ends_with(".timer") => Trigger::named(By::Timer, timer),
+        (Some(unit), Some(timer)) if unit.ends_with(".service") && timer.ends_with(".timer") => {
+            Trigger::named(By::Timer, timer)
+        }
         (Some(unit), _) if unit.starts_with("session-") => Trigger::of(By::Person),
         (Some(unit), _) if unit.ends_with(".service") && !unit.starts_with("user@") => Trigger::named(By::Unit, unit),
         _ => match above.first() {
@@ -79,7 +95,13 @@ mod tests {
             (&["bash", "sudo", "bash", "sshd"], Some("session-3.scope"), None, true, "person"),
             (&["bash", "sshd"], Some("session-3.scope"), None, false, "person"),
             (&["sh", "dpkg", "apt-get", "bash"], Some("session-3.scope"), None, true, "package manager dpkg"),
-            (&["sh", "dnf-3", "systemd"], Some("dnf-automatic.service"), Some("dnf-automatic.timer"), false, "package manager dnf-3"),
+            (
+                &["sh", "dnf-3", "systemd"],
+                Some("dnf-automatic.service"),
+                Some("dnf-automatic.timer"),
+                false,
+                "package manager dnf-3",
+            ),
             (&["systemd"], Some("reseal-renew.service"), Some("reseal-renew.timer"), false, "reseal-renew.timer"),
             (&["systemd"], Some("reseal-renew.service"), None, false, "reseal-renew.service"),
             (&["sh", "cron", "systemd"], Some("cron.service"), None, false, "cron cron"),
@@ -96,7 +118,10 @@ mod tests {
     #[test]
     fn the_unit_is_read_from_either_kind_of_control_group() {
         assert_eq!(unit("0::/system.slice/reseal-renew.service\n"), Some("reseal-renew.service"));
-        assert_eq!(unit("3:cpu:/x\n1:name=systemd:/user.slice/user-0.slice/session-1.scope\n"), Some("session-1.scope"));
+        assert_eq!(
+            unit("3:cpu:/x\n1:name=systemd:/user.slice/user-0.slice/session-1.scope\n"),
+            Some("session-1.scope")
+        );
         assert_eq!(unit("0::/system.slice/a.service/inner\n"), Some("a.service"));
         assert_eq!(unit("0::/\n"), None);
         assert_eq!(unit(""), None);

@@ -189,7 +189,9 @@ mod tests {
             checks.add(Checked::Probe, &"p".repeat(1000), number != 199, &"s".repeat(1000), false);
         }
         assert_eq!(checks.list().len(), Checks::MOST);
-        assert!(checks.list().iter().all(|check| check.of.len() == Checks::LONGEST && check.saw.len() <= Checks::LONGEST));
+        assert!(
+            checks.list().iter().all(|check| check.of.len() == Checks::LONGEST && check.saw.len() <= Checks::LONGEST)
+        );
         assert_eq!(checks.list().iter().filter(|check| !check.good).count(), 1, "the last one failed");
     }
 }
