@@ -140,7 +140,7 @@ pub(super) enum Mark {
     /// The new state stands; what is left is to put things in order.
     Committed {
         /// For the ledger.
-        receipt: Receipt,
+        receipt: Box<Receipt>,
     },
 }
 
@@ -198,7 +198,7 @@ impl Transaction {
     #[must_use]
     pub(super) fn committed(&self) -> Option<&Receipt> {
         self.marks.iter().find_map(|mark| match mark {
-            Mark::Committed { receipt } => Some(receipt),
+            Mark::Committed { receipt } => Some(&**receipt),
             Mark::Installing | Mark::Applying | Mark::Restored => None,
         })
     }

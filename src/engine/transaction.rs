@@ -280,7 +280,7 @@ fn prove(engine: &Engine<'_>, installed: &mut Installed, listener: &mut dyn List
 /// The new state stands. From here on an interruption is finished, not undone.
 fn commit(engine: &Engine<'_>, mut installed: Installed, verified: Verified, listener: &mut dyn Listener) -> Outcome {
     let receipt = receipt(engine, &installed.transaction, End::Committed { proof: verified.proof });
-    let mark = Mark::Committed { receipt: receipt.clone() };
+    let mark = Mark::Committed { receipt: Box::new(receipt.clone()) };
     if let Err(error) = installed.journal.mark(&mark) {
         let failure = Failure {
             hint: error.hint().map(str::to_owned),

@@ -332,7 +332,7 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Re
             SourceConfig::Command { command, .. } => {
                 match csr::carry(session, config, command, kind, why).map_err(Refusal::outcome)? {
                     Carried::Answer(bundle) => *bundle,
-                    Carried::Later(outcome) => return Err(outcome),
+                    Carried::Later(outcome) => return Err(*outcome),
                 }
             }
             SourceConfig::None

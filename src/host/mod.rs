@@ -311,19 +311,19 @@ impl Host {
     /// What a probe shows now, within `limit`.
     #[must_use]
     pub fn probe(&self, probe: &Probe, limit: Duration) -> Shown {
-        probe::probe(probe, self.within(limit))
+        probe::probe(probe, limit)
     }
 
     /// The same with all that was seen.
     #[must_use]
     pub fn look_by(&self, probe: &Probe, limit: Duration) -> Sight {
-        probe::look(probe, self.within(limit))
+        probe::look(probe, limit)
     }
 
     /// What a client sees that names nobody, where the probe names somebody.
     #[must_use]
     pub fn probe_without_name(&self, probe: &Probe, limit: Duration) -> Option<tls::Served> {
-        probe::without_name(probe, self.within(limit))
+        probe::without_name(probe, limit)
     }
 
     /// What lies in a directory of hooks.

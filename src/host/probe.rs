@@ -45,7 +45,7 @@ pub fn look(probe: &Probe, limit: Duration) -> Sight {
             Sight { shown: together(address, &answers), answers }
         }
         Probe::Command(command) => {
-            let ran = exec::run(command, limit.min(command.limit()), &[]);
+            let ran = exec::run(command, whole_seconds(limit).min(command.limit()), &[]);
             let shown = if ran.ok() { Shown::Well } else { Shown::Failing { why: ran.to_string() } };
             Sight { shown, answers: Vec::new() }
         }
@@ -158,6 +158,11 @@ fn shown(outcome: &Result<Served, ProbeError>) -> Shown {
         | ProbeError::Tls13Alone { .. }
         | ProbeError::StartTls { .. } => Shown::Failing { why },
     }
+}
+
+/// A program needs a moment to start, whatever is left.
+fn whole_seconds(limit: Duration) -> Duration {
+    Duration::from_secs(u64::try_from(limit.as_millis().div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -58,7 +58,12 @@ fn unit(cgroup: &str) -> Option<&str> {
     let line = cgroup
         .lines()
         .find_map(|line| line.strip_prefix("0::").or_else(|| line.split_once(":name=systemd:").map(|it| it.1)))?;
-    line.rsplit('/').find(|part| part.ends_with(".service") || part.ends_with(".scope"))
+    line.rsplit('/').find(|part| is(part, "service") || is(part, "scope"))
+}
+
+/// Whether a unit is of this kind.
+fn is(unit: &str, kind: &str) -> bool {
+    unit.rsplit_once('.').is_some_and(|(_, ending)| ending == kind)
 }
 
 fn judge(above: &[String], unit: Option<&str>, started_by: Option<&str>, terminal: bool) -> Trigger {
@@ -73,11 +78,9 @@ fn judge(above: &[String], unit: Option<&str>, started_by: Option<&str>, termina
         return Trigger::of(By::Person);
     }
     match (unit, started_by) {
-        (Some(unit), Some(timer)) if unit.ends_with(".service") && timer.ends_with(".timer") => {
-            Trigger::named(By::Timer, timer)
-        }
+        (Some(unit), Some(timer)) if is(unit, "service") && is(timer, "timer") => Trigger::named(By::Timer, timer),
         (Some(unit), _) if unit.starts_with("session-") => Trigger::of(By::Person),
-        (Some(unit), _) if unit.ends_with(".service") && !unit.starts_with("user@") => Trigger::named(By::Unit, unit),
+        (Some(unit), _) if is(unit, "service") && !unit.starts_with("user@") => Trigger::named(By::Unit, unit),
         _ => match above.first() {
             Some(name) => Trigger::named(By::Program, name),
             None => Trigger::of(By::Program),

@@ -60,8 +60,8 @@ impl fmt::Display for Trigger {
             By::Program => "program",
         };
         match &self.name {
-            Some(name) if self.by == By::Timer && name.ends_with(".timer") => out.write_str(name),
-            Some(name) if self.by == By::Unit && name.ends_with(".service") => out.write_str(name),
+            // Their names say what they are.
+            Some(name) if matches!(self.by, By::Timer | By::Unit) => out.write_str(name),
             Some(name) => write!(out, "{word} {name}"),
             None => out.write_str(word),
         }

@@ -120,7 +120,10 @@ fn a_torn_receipt_is_cut_off_and_an_altered_one_is_named() {
 #[test]
 fn the_first_format_of_the_ledger_is_read_for_ever() {
     let world = World::new("");
-    installed(&world);
+    // The numbers in the fixture are taken.
+    for _ in 0..3 {
+        installed(&world);
+    }
     let old = include_bytes!("../../fixtures/ledger/format-1.ledger");
     fs::write(world.path("state/ledger"), old).unwrap();
     let (receipts, broken) = history(&world);
