@@ -3,6 +3,7 @@
 //! Everything here is plain data. What is written to the journal is made of these words, so that `recover` needs nothing
 //! but the journal and the backups: no adapter, no configuration, no healthy server.
 
+mod hook;
 mod role;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::digest::Digest;
 use crate::endpoint::Start;
 use crate::sensitive::Sensitive;
 
+pub use hook::{Hooks, Moment};
 pub use role::Role;
 
 /// One place the service reads: the path as it stands in the service's own configuration.

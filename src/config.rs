@@ -50,6 +50,8 @@ pub struct Config {
     pub rules: Arc<Rules>,
     /// `[system_store]`: where this system keeps the certificates that it trusts; none: as the system is found to be.
     pub system_store: Option<SystemStore>,
+    /// `[hooks]`.
+    pub hooks: HooksConfig,
     /// The targets, in the order of the file; no two have the same name.
     pub targets: Vec<TargetConfig>,
 }
@@ -68,6 +70,23 @@ impl Config {
     #[must_use]
     pub fn target(&self, name: &str) -> Option<&TargetConfig> {
         self.targets.iter().find(|target| target.name == name)
+    }
+}
+
+/// `[hooks]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HooksConfig {
+    /// The directory with `pre`, `deploy` and `post`; none: the standard place.
+    pub directory: Option<PathBuf>,
+    /// certbot's directory of deploy hooks, where these are to run as well.
+    pub certbot_deploy: Option<PathBuf>,
+    /// Seconds that one hook may take.
+    pub timeout: u32,
+}
+
+impl Default for HooksConfig {
+    fn default() -> Self {
+        Self { directory: None, certbot_deploy: None, timeout: 60 }
     }
 }
 
@@ -110,6 +129,8 @@ pub struct TargetConfig {
     pub service_user: Option<String>,
     /// Whether the product is a TLS client with this certificate too: then it must be good for both.
     pub needs_client_auth: bool,
+    /// Whether hooks run around its changes.
+    pub hooks: bool,
     /// What the owner says of findings, for all targets alike.
     pub rules: Arc<Rules>,
     /// Where its certificates come from.

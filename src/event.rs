@@ -38,7 +38,7 @@ pub enum Event {
     },
     /// A command of the service runs.
     Running {
-        /// What it is for: `check`, `reload`, `restart`.
+        /// What it is for: `check`, `reload`, `restart`, `pre hook`, `deploy hook`, `post hook`.
         what: &'static str,
         /// The command.
         command: Command,
@@ -51,6 +51,11 @@ pub enum Event {
         shown: Shown,
         /// How many times in a row it has shown the wanted certificate.
         in_a_row: u32,
+    },
+    /// A hook failed where that stops nothing: after the end, or in an undo.
+    HookFailed {
+        /// Which, and how it ended.
+        text: String,
     },
     /// Something failed, and what was done is being undone.
     Undoing {

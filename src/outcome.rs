@@ -1,12 +1,17 @@
 //! How a run ends, and the one table of exit codes.
 
+mod receipt;
+mod trigger;
+
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::change::{Probe, Shown};
-use crate::digest::Digest;
+
+pub use receipt::{Check, Checked, Checks, End, Proof, Receipt, RecoveredBy};
+pub use trigger::{By, Trigger};
 
 /// An error with its causes, one after the other, as one line for people.
 #[must_use]
@@ -87,71 +92,6 @@ impl Exit {
             Self::Bug => 8,
         }
     }
-}
-
-/// How a change was proved.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "by", rename_all = "kebab-case")]
-pub enum Proof {
-    /// Every probe showed the new leaf, several times in a row, with its key proved.
-    Handshakes {
-        /// How many handshakes showed it in all.
-        count: u32,
-    },
-    /// The files were read back; nothing could be asked.
-    ReadBack {
-        /// Why no handshake was possible.
-        why: String,
-    },
-    /// The file that clients take their trusted certificates from was read, and is as meant.
-    Bundle {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// What a finished change leaves in the ledger.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Receipt {
-    /// The target.
-    pub target: String,
-    /// The generation this transaction took; numbers only rise, and a failed attempt takes one too.
-    pub generation: u32,
-    /// The verb that asked for it.
-    pub verb: String,
-    /// When it ended, UTC.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
-    /// Who ran it: user id and, under sudo, the name of the caller.
-    pub actor: String,
-    /// Why it was done.
-    pub why: String,
-    /// Leaf before, where there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Digest>,
-    /// Leaf after, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Digest>,
-    /// How it ended.
-    pub end: End,
-}
-
-/// How a transaction ended.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "end", rename_all = "kebab-case")]
-pub enum End {
-    /// The new state stands.
-    Committed {
-        /// How that was proved.
-        proof: Proof,
-    },
-    /// The old state stands.
-    RolledBack {
-        /// What failed.
-        why: String,
-    },
-    /// Undo could not be completed, and a person decided to keep what was there.
-    Accepted,
 }
 
 /// A probe that does not show what it should.

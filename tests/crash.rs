@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use reseal::engine::When;
@@ -28,6 +29,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "give back", prepare: adopted_same, run: |world, host| adopting(world, host, true) },
     Scenario { name: "restore", prepare: restorable, run: |world, host| world.restore(host, Some(1), true) },
     Scenario { name: "install with a failing reload", prepare: failing, run: install },
+    Scenario { name: "install with hooks", prepare: hooked, run: install },
     Scenario { name: "snapshot", prepare: by_hand, run: snapshotting },
 ];
 
@@ -46,6 +48,30 @@ fn installed() -> (World, Pair, Pair) {
     let second = pair(80);
     world.bring(&second);
     (world, first, second)
+}
+
+/// The same with hooks: a copy of the pair is made for somebody else, and the end is told.
+fn hooked() -> (World, Pair, Pair) {
+    let world =
+        World::made_in(support::memory_dir(), |root| format!("[hooks]\ndirectory = \"{}/hooks\"\n", root.display()));
+    let root = world.dir.path().display().to_string();
+    for (moment, script) in [
+        ("pre", "exit 0".to_owned()),
+        (
+            "deploy",
+            format!("umask 077; cat \"$RENEWED_LINEAGE/fullchain.pem\" \"$RENEWED_LINEAGE/privkey.pem\" > {root}/copy"),
+        ),
+        ("post", format!("echo \"$RESEAL_OUTCOME\" > {root}/post")),
+    ] {
+        let path = world.path("hooks").join(moment);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("a"), format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path.join("a"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let new = pair(90);
+    world.bring(&new);
+    let (certificate, key) = world.served().unwrap();
+    (world, Pair { certificate, key }, new)
 }
 
 fn unadopted() -> (World, Pair, Pair) {
@@ -122,6 +148,14 @@ fn check(world: &World, old: &Pair, new: &Pair, kept: &[(u32, Vec<u8>)], at: &st
     let is = |pair: &Pair| served.0.trim() == pair.certificate.trim() && same_key(&served.1, &pair.key);
     assert!(is(old) || is(new), "{at}: neither wholly old nor wholly new");
     assert_eq!(world.leftovers(), Vec::<std::path::PathBuf>::new(), "{at}: left over");
+    assert!(!world.path("state/lineage/web").exists(), "{at}: the copy for the hooks is left");
+    // Whoever was given a copy has the one that stands, and whoever was told of the end was told of the right one.
+    if let Ok(copy) = fs::read_to_string(world.path("copy")) {
+        assert!(copy.starts_with(served.0.trim()), "{at}: the copy is of the other pair");
+    }
+    if let Ok(ended) = fs::read_to_string(world.path("post")) {
+        assert_eq!(ended.trim() == "committed", is(new), "{at}: told of {ended}");
+    }
     let now = world.generations();
     for (number, bytes) in kept {
         let found = now.iter().find(|(found, _)| found == number);
@@ -207,7 +241,7 @@ fn every_call_failing_once_is_told_and_leaves_no_half() {
                 let report = (scenario.run)(&world, &world.host().with_watch(watch));
                 let crossing = seen.lock().unwrap().clone();
                 let place = format!("{}: {errno} at {at}: {crossing:?}", scenario.name);
-                assert_ne!(report.outcome.exit(), Exit::Good, "{place} was swallowed: {report:?}");
+                assert_ne!(report.exit(), Exit::Good, "{place} was swallowed: {report:?}");
                 let unchanged = matches!(report.outcome, Outcome::Refused { .. } | Outcome::RolledBack { .. });
                 if unchanged {
                     let now = world.served().unwrap();

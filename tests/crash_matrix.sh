@@ -29,6 +29,13 @@ cat >"$fixed/reload" <<'SH'
 if [ -e "$1/die" ]; then rm "$1/die"; kill -9 $PPID; fi
 SH
 chmod 755 "$fixed/reload"
+cat >"$fixed/hook" <<'SH'
+#!/bin/sh
+# A copy for somebody else, beside the directory of hooks: of the pair that stands, or the check fails.
+[ "$RESEAL_HOOK" = deploy ] || exit 0
+cp "$RENEWED_LINEAGE/cert.pem" "$(dirname "$0")/../../copy.pem"
+SH
+chmod 755 "$fixed/hook"
 
 # What stands where the service reads: wholly one of the pairs, or the check fails.
 cat >"$fixed/check" <<'SH'
@@ -47,6 +54,8 @@ echo "$state"
 [ -z "$(find . -type f -perm /007 -exec grep -l 'PRIVATE KEY' {} +)" ] || { echo 'a key is readable by others'; exit 1; }
 [ ! -d state/vault ] || "$reseal" --config r.toml backups verify >/dev/null || { echo 'a backup is damaged'; exit 1; }
 if [ -d state/journal ] && [ -n "$(ls state/journal)" ]; then echo 'a journal is left'; exit 1; fi
+[ ! -e copy.pem ] || [ "$(openssl x509 -in copy.pem -noout -pubkey)" = "$leaf" ] || { echo 'the copy is of the other pair'; exit 1; }
+[ ! -d state/lineage/web ] || { echo 'the copy for the hooks is left'; exit 1; }
 SH
 chmod 755 "$fixed/check"
 
@@ -118,11 +127,14 @@ matrix() { # NAME SETUP RUN [ARGUMENT...]
     --strict --timeout 60 "$@" || failed=1
 }
 first="$(install old) >/dev/null 2>&1"
+hooked="mkdir -p hooks/pre hooks/deploy hooks/post; printf '[hooks]\ndirectory = \"%s\"\n' \"\$W/hooks\" >>r.toml
+for it in pre deploy post; do cp $fixed/hook hooks/\$it/a; done; $first"
 by_hand="cat $fixed/old.pem >certs/web.pem; cat $fixed/old.key >private/web.key"
 case $extent in
   bounded) # every call is killed; the errors at every second one
     matrix install "$first" "$(install new)" --modes kill
     matrix install "$first" "$(install new)" --modes ENOSPC,EIO*,EACCES,short --stride 2
+    matrix 'install, hooks' "$hooked" "$(install new)" --modes kill
     matrix restore "$first" "$run restore web 1 --force" --modes kill,EIO --stride 2
     matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes kill,ENOSPC*,EIO --stride 2
     matrix snapshot "$by_hand" "$run snapshot web" --modes kill,EIO --stride 2
@@ -132,6 +144,7 @@ case $extent in
   full)
     matrix 'first install' true "$(install new)" --modes "$faults"
     matrix install "$first" "$(install new)" --modes "$faults" --nested 1
+    matrix 'install, hooks' "$hooked" "$(install new)" --modes kill,short
     matrix 'install, adopted' "$first; $run adopt web >/dev/null" "$(install new)" --modes "$faults"
     matrix adopt "$first" "$run adopt web" --modes "$faults"
     matrix renew "$run ca init demo --permit localhost --passphrase-file $fixed/passphrase >/dev/null" "$run renew web" \

@@ -333,6 +333,44 @@ fn a_broken_configuration_refuses_an_install_and_lets_a_restore_through() {
     nginx.reload();
 }
 
+/// certbot's own way: nothing but a script in its directory tells nginx.
+#[test]
+fn a_deploy_hook_of_certbots_is_the_only_reload() {
+    let Some(nginx) = Nginx::start() else { return };
+    let root = nginx.dir.path();
+    let text = format!(
+        "[defaults]\nstate_dir = \"{0}/state\"\nlive_dir = \"{0}/live\"\nverify_timeout = 10\n[hooks]\ndirectory = \"{0}/none\"\n\
+         certbot_deploy = \"{0}/renewal-hooks/deploy\"\n[[target]]\nname = \"web\"\nkind = \"files\"\nnames = [\"localhost\"]\n\
+         certificate = \"{0}/tls/web.pem\"\nkey = \"{0}/tls/web.key\"\nlisten = [\"{1}\"]\n",
+        root.display(),
+        nginx.address()
+    );
+    let config = Config::parse(&text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"));
+    let script = root.join("renewal-hooks/deploy/reload-nginx");
+    fs::create_dir_all(script.parent().unwrap()).unwrap();
+    let write = |body: &str| {
+        fs::write(&script, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let reload = format!("{NGINX} -p {0} -c {0}/conf/nginx.conf -s reload", root.display());
+    let host = nginx.host();
+    let run = || {
+        let mut silence = reseal::event::Silence;
+        let mut session = Session::new(&host, &config, root.join("live"), Options::default(), &mut silence);
+        install::run(&mut session, "web", &nginx.bring(&pair(90)))
+    };
+    write(&reload);
+    let report = run();
+    let Outcome::Committed { receipt, .. } = &report.outcome else { panic!("{report:?}") };
+    assert_eq!(nginx.shown(), receipt.after);
+    // One that reloads and then fails: nginx has the new pair for a moment, and shows the old one again.
+    let (old, files) = (receipt.after, fs::read_to_string(root.join("tls/web.pem")).unwrap());
+    write(&format!("{reload}; [ \"$RESEAL_STANDS\" = old ]"));
+    let report = run();
+    assert!(matches!(report.outcome, Outcome::RolledBack { .. }), "{report:?}");
+    assert_eq!((nginx.shown(), fs::read_to_string(root.join("tls/web.pem")).unwrap()), (old, files));
+}
+
 #[test]
 fn a_reload_that_exits_0_and_changes_nothing_is_seen() {
     let Some(nginx) = Nginx::start_with("reload = [\"/bin/true\"]\n", &self_signed(100)) else { return };

@@ -104,6 +104,10 @@ codes! {
     Interrupted = "interrupted", Critical, Tell, "`reseal recover`";
     /// The CA or the account of the target's source is not there.
     SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init`, `reseal acme account create`";
+    /// Something lies among the hooks and is not run.
+    HookNotRun = "hook-not-run", Warning, Tell, "`chmod +x` it if it is to run, else move it away";
+    /// A hook must not be run, so no change is made.
+    HookRefused = "hook-refused", Critical, Tell, "give it and every directory above it to root and take write permission from the others: until then every change is refused";
 
     // Who signed it.
     /// Signed by its own key.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::codec;
-use super::{Certificate, Chain, PrivateKey};
+use super::{Bundle, Certificate, Chain, PrivateKey};
 use crate::change::Role;
 use crate::digest::Digest;
 
@@ -136,6 +136,19 @@ impl Installed {
 /// Reads the bytes that stand in a target's files, each with its role.
 #[must_use]
 pub fn read(parts: &[(Role, &[u8])]) -> Installed {
+    gather(parts).0
+}
+
+/// The pair in a target's files, where they hold one that belongs together and whose key is not encrypted.
+#[must_use]
+pub fn bundle(parts: &[(Role, &[u8])]) -> Option<Bundle> {
+    let (installed, keys) = gather(parts);
+    let chain = installed.chain?;
+    let key = keys.into_iter().find(|key| key.matches(chain.leaf()))?;
+    Bundle::pair(chain, key).ok()
+}
+
+fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
     let (mut certificates, mut intermediates, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     let (mut problems, mut blank_lines) = (Vec::new(), Vec::new());
     for (role, bytes) in parts {
@@ -167,5 +180,5 @@ pub fn read(parts: &[(Role, &[u8])]) -> Installed {
         (Some(chain), Some(_)) if keys.iter().any(|key: &PrivateKey| key.matches(chain.leaf())) => KeyFound::Matches,
         (Some(_), Some(_)) => KeyFound::Mismatch,
     };
-    Installed { chain, key, problems, blank_lines, encrypted: Vec::new() }
+    (Installed { chain, key, problems, blank_lines, encrypted: Vec::new() }, keys)
 }

@@ -233,7 +233,7 @@ Examples:
         /// End with the code of the table below; otherwise with 0, so that no upgrade fails because of it
         #[arg(long)]
         strict: bool,
-        /// No further target is begun after this
+        /// The time for all of it: no further target is begun after this, and what the one under way waits for is cut to it
         #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
         limit: u32,
         /// How long a server that served something before the upgrade may take to come up

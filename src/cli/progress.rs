@@ -63,7 +63,10 @@ impl Listener for Progress {
         match (self.telling, event) {
             (Telling::Nothing, _) => {}
             (Telling::All, _)
-            | (Telling::Notes | Telling::OneLine { .. }, Event::Note { .. } | Event::Undoing { .. }) => {
+            | (
+                Telling::Notes | Telling::OneLine { .. },
+                Event::Note { .. } | Event::Undoing { .. } | Event::HookFailed { .. },
+            ) => {
                 self.line(&text);
             }
             (
@@ -109,6 +112,6 @@ fn words(event: &Event) -> String {
         }
         Event::Probed { probe, shown, .. } => format!("{probe}: {shown}"),
         Event::Undoing { why } => format!("undoing, because {why}"),
-        Event::Note { text } => format!("note: {text}"),
+        Event::Note { text } | Event::HookFailed { text } => format!("note: {text}"),
     }
 }

@@ -62,7 +62,7 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         (None, Err(_)) if need(&verb, &global) == Need::None => PathBuf::new(),
         (None, Err(error)) => return Err(homeless(*error)),
     };
-    let (config, mut without_config) = configuration(need(&verb, &global), &config_path, global.config.is_some())?;
+    let (mut config, mut without_config) = configuration(need(&verb, &global), &config_path, global.config.is_some())?;
     let state_dir = match (&global.state_dir, &config.state_dir, &places) {
         (Some(dir), _, _) => absolute(dir)?,
         (None, Some(dir), _) => dir.clone(),
@@ -76,6 +76,13 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         (None, Ok(places)) => places.live.clone(),
         (None, Err(_)) => config_path.with_file_name("live"),
     };
+    if config.hooks.directory.is_none() {
+        // Beside the configuration that is read, where that is no standard one.
+        config.hooks.directory = match (&global.config, &places) {
+            (None, Ok(places)) => Some(places.hooks.clone()),
+            (Some(_), _) | (None, Err(_)) => Some(config_path.with_file_name("hooks")),
+        };
+    }
     if let Some(failure) = &mut without_config
         && failure.hint.is_none()
     {
@@ -224,6 +231,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
     let mut options = Options {
         dry_run: global.dry_run,
         force: global.force,
+        no_hooks: global.no_hooks,
         wait: Duration::from_secs(u64::from(global.wait)),
         secrets: secrets(global),
         ..Options::default()

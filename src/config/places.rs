@@ -11,6 +11,8 @@ pub struct Places {
     pub state: PathBuf,
     /// Adopted pairs.
     pub live: PathBuf,
+    /// Hooks.
+    pub hooks: PathBuf,
 }
 
 impl Places {
@@ -21,6 +23,7 @@ impl Places {
             config: PathBuf::from("/etc/reseal/reseal.toml"),
             state: PathBuf::from("/var/lib/reseal"),
             live: PathBuf::from("/etc/reseal/live"),
+            hooks: PathBuf::from("/etc/reseal/hooks"),
         }
     }
 
@@ -41,7 +44,7 @@ impl Places {
         };
         let config = below(config_home, ".config")?;
         let state = below(state_home, ".local/state")?;
-        Ok(Self { live: config.join("live"), config: config.join("reseal.toml"), state })
+        Ok(Self { live: config.join("live"), hooks: config.join("hooks"), config: config.join("reseal.toml"), state })
     }
 }
 

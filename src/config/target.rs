@@ -90,6 +90,7 @@ pub(super) fn target(
     });
     let source = source(&mut table, &names, problems);
     let needs_client_auth = table.flag("needs_client_auth", problems).unwrap_or_default();
+    let hooks = table.flag("hooks", problems).unwrap_or(true);
     let mut policy = given.policy.clone();
     let place = format!("[target.policy] of {}", table.place());
     if let Some(mut inner) = table.table("policy", place, problems) {
@@ -106,6 +107,7 @@ pub(super) fn target(
         probe,
         service_user,
         needs_client_auth,
+        hooks,
         rules: Arc::clone(given.rules),
         source: source?,
         policy,

@@ -211,7 +211,7 @@ passwort = "x"
             "19:10: `check` in target \"../web\" must start with an absolute path, not \"nginx\" (no shell reads it: the \
              program's absolute path, then one item for each argument)",
             "20:1: unknown key `passwort` in target \"../web\" (known here: name, kind, certificate, key, chain, combined, \
-             binary, conf, prefix, names, listen, check, reload, restart, probe, service_user, source, needs_client_auth, policy)",
+             binary, conf, prefix, names, listen, check, reload, restart, probe, service_user, source, needs_client_auth, hooks, policy)",
         ]
     );
 }
@@ -231,6 +231,9 @@ const WRONG: &[(&str, &str)] = &[
     ("[defaults]\nrenew_before = 0.3\n", "2:16: `renew_before` in [defaults] is neither"),
     ("[defaults]\nstate_dir = \"state\"\n", "2:13: `state_dir` in [defaults] must be an absolute path"),
     ("[defaults]\nstate_dir = \"/\"\n", "2:13: `state_dir` in [defaults] names no file: \"/\""),
+    ("[hooks]\ndirectory = \"hooks\"\n", "2:13: `directory` in [hooks] must be an absolute path"),
+    ("[hooks]\ncertbot = true\n", "2:1: unknown key `certbot` in [hooks]"),
+    ("[hooks]\ntimeout = 0\n", "2:11: `timeout` in [hooks] is 0, not 1 to 3600"),
     ("[ca.\"../x\"]\n", "1:5: the name of a CA must start with a letter or digit: \"../x\""),
     ("[ca.x]\npassphrase = \"geheim\"\n", "2:1: unknown key `passphrase` in [ca.x] (did you mean `passphrase_file`?"),
     ("[ca]\nx = 1\n", "2:5: `x` in [ca] is no table (write [ca.x])"),

@@ -11,21 +11,30 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::sealed;
-use crate::change::{Apply, Image, Probe, Shown};
+use crate::change::{Apply, Hooks, Image, Probe, Shown};
 use crate::digest::Digest;
 use crate::host::dir::{Appender, Dir, DiskError};
 use crate::host::state::{State, file_name};
-use crate::outcome::{Receipt, explain};
+use crate::outcome::{Checks, Receipt, Trigger, explain};
 
-/// The format this program writes. A journal with a higher one is left alone.
-pub(super) const FORMAT: u32 = 1;
+/// The highest format this program writes. A journal with a higher one is left alone.
+pub(super) const FORMAT: u32 = 2;
+
+/// The format of a transaction without hooks: a program of before there were any undoes it as well.
+const WITHOUT_HOOKS: u32 = 1;
+
+/// The format of a transaction with these hooks.
+#[must_use]
+pub(super) fn format_with(hooks: &Hooks) -> u32 {
+    if hooks.is_empty() { WITHOUT_HOOKS } else { FORMAT }
+}
 
 const AREA: &str = "journal";
 
 /// The first line: the whole transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Begin {
-    /// [`FORMAT`].
+    /// [`format_with`]
     pub format: u32,
     /// The target.
     pub target: String,
@@ -35,6 +44,9 @@ pub(super) struct Begin {
     pub why: String,
     /// User id and, under sudo, the caller's name.
     pub actor: String,
+    /// What made them; none in journals of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// When it began, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub began: OffsetDateTime,
@@ -55,6 +67,9 @@ pub(super) struct Begin {
     pub retire: Vec<PathBuf>,
     /// How the service takes files up.
     pub apply: Apply,
+    /// What runs around it.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
     /// The probes.
     pub probes: Vec<Watched>,
     /// How long things may take.
@@ -125,7 +140,7 @@ pub(super) enum Mark {
     /// The new state stands; what is left is to put things in order.
     Committed {
         /// For the ledger.
-        receipt: Receipt,
+        receipt: Box<Receipt>,
     },
 }
 
@@ -159,26 +174,31 @@ pub(super) struct Transaction {
     pub marks: Vec<Mark>,
     /// Bytes of the journal that are whole.
     pub whole: u64,
+    /// What was run and asked since it was begun or read.
+    pub checks: Checks,
 }
 
 impl Transaction {
     /// One that has just begun.
     #[must_use]
-    pub(super) fn new(begin: Begin) -> Self {
-        Self { begin, marks: Vec::new(), whole: 0 }
+    pub(super) fn new(begin: Begin, checks: Checks) -> Self {
+        Self { begin, marks: Vec::new(), whole: 0, checks }
     }
 
     /// Whether the service may have seen new files.
     #[must_use]
     pub(super) fn published(&self) -> bool {
-        !self.marks.is_empty()
+        self.marks.iter().any(|mark| match mark {
+            Mark::Installing | Mark::Applying | Mark::Committed { .. } => true,
+            Mark::Restored => false,
+        })
     }
 
     /// The receipt, if it was committed.
     #[must_use]
     pub(super) fn committed(&self) -> Option<&Receipt> {
         self.marks.iter().find_map(|mark| match mark {
-            Mark::Committed { receipt } => Some(receipt),
+            Mark::Committed { receipt } => Some(&**receipt),
             Mark::Installing | Mark::Applying | Mark::Restored => None,
         })
     }
@@ -299,7 +319,7 @@ pub(super) fn replay(bytes: &[u8]) -> Replay {
         Err(error) => return Replay::Unreadable { why: format!("its first line cannot be understood: {error}") },
     };
     match rest.iter().map(|json| serde_json::from_slice(json)).collect::<Result<Vec<Mark>, _>>() {
-        Ok(marks) => Replay::Under(Box::new(Transaction { begin, marks, whole })),
+        Ok(marks) => Replay::Under(Box::new(Transaction { begin, marks, whole, checks: Checks::default() })),
         Err(error) => Replay::Unreadable { why: format!("a mark cannot be understood: {error}") },
     }
 }
@@ -326,6 +346,7 @@ mod tests {
             verb: "install".into(),
             why: "asked".into(),
             actor: "uid 0".into(),
+            trigger: Some(Trigger::of(crate::outcome::By::Person)),
             began: OffsetDateTime::UNIX_EPOCH,
             generation: 2,
             backup: 1,
@@ -341,6 +362,7 @@ mod tests {
             }],
             retire: Vec::new(),
             apply: Apply::default(),
+            hooks: Hooks { deploy: vec![crate::change::Command::new(["/x/hook"])], ..Hooks::default() },
             probes: Vec::new(),
             limits: Limits { verify: 1, settle: 1, probe: 1 },
         }
@@ -412,6 +434,27 @@ mod tests {
     #[test]
     fn the_first_format_is_read_for_ever() {
         let bytes = include_bytes!("../../fixtures/journal/format-1.journal");
-        assert!(matches!(replay(bytes), Replay::Under(found) if found.begin.target == "web" && found.published()));
+        let Replay::Under(found) = replay(bytes) else { panic!() };
+        assert!(found.begin.target == "web" && found.published() && found.begin.hooks.is_empty());
+    }
+
+    #[test]
+    fn the_format_with_hooks_is_read_for_ever() {
+        let bytes = include_bytes!("../../fixtures/journal/format-2.journal");
+        let Replay::Under(found) = replay(bytes) else { panic!() };
+        let hooks: Vec<String> = found.begin.hooks.all().map(|(_, command)| command.to_string()).collect();
+        let path = |name: &str| format!("/etc/reseal/hooks/{name}");
+        assert_eq!(hooks, [path("pre/10-ready"), path("deploy/50-copy"), path("post/90-mail")]);
+        assert_eq!(found.begin.hooks.pairs.len(), 1);
+        assert!(found.begin.format == FORMAT && found.begin.trigger.is_some() && found.published());
+    }
+
+    /// A program of before there were hooks undoes what has none, and leaves alone what has.
+    #[test]
+    fn the_higher_number_is_for_hooks_alone() {
+        assert_eq!(format_with(&Hooks::default()), 1);
+        assert_eq!(format_with(&sample().hooks), FORMAT);
+        let plain = serde_json::to_string(&Begin { hooks: Hooks::default(), ..sample() }).unwrap();
+        assert!(!plain.contains("hooks"), "{plain}");
     }
 }

@@ -10,7 +10,7 @@ use super::sealed;
 use crate::digest::Digest;
 use crate::host::dir::DiskError;
 use crate::host::state::{State, absent_is_none};
-use crate::outcome::Receipt;
+use crate::outcome::{End, Receipt};
 
 const NAME: &str = "ledger";
 
@@ -83,9 +83,34 @@ pub(super) fn newest(state: &State) -> Result<Option<OffsetDateTime>, DiskError>
 /// # Errors
 /// A call failed.
 pub(super) fn add(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
+    append(state, |end| following(end, receipt))
+}
+
+/// Adds that a change was refused; not again where it is the last that is told of the target, so that a timer does not fill the ledger.
+///
+/// # Errors
+/// A call failed.
+pub(super) fn add_refusal(state: &State, receipt: &Receipt) -> Result<(), DiskError> {
+    append(state, |end| {
+        following_unless(end, receipt, |lines| {
+            let last = lines.iter().rev().filter_map(|line| open(line)).find(|known| known.target == receipt.target);
+            last.is_some_and(|known| (&known.verb, &known.end) == (&receipt.verb, &receipt.end))
+        })
+    })
+}
+
+fn open(line: &[u8]) -> Option<Receipt> {
+    sealed::open::<Entry>(line).map(|entry| entry.receipt)
+}
+
+/// Appends what follows the end of the ledger; a torn line is cut off.
+fn append(
+    state: &State,
+    next: impl FnOnce(&[u8]) -> Result<Option<Vec<u8>>, serde_json::Error>,
+) -> Result<(), DiskError> {
     let name = OsStr::new(NAME);
     let (bytes, skipped) = absent_is_none(state.root().tail(name, TAIL))?.unwrap_or_default();
-    let line = following(&bytes, receipt).map_err(|error| DiskError {
+    let line = next(&bytes).map_err(|error| DiskError {
         what: "encode a receipt for",
         path: state.root().path().join(NAME),
         source: error.into(),
@@ -115,13 +140,23 @@ fn whole(bytes: &[u8]) -> usize {
 
 /// The line with a receipt that is to follow the whole ones at the end of a ledger; none where one of them has it already.
 pub(super) fn following(end: &[u8], receipt: &Receipt) -> Result<Option<Vec<u8>>, serde_json::Error> {
-    let lines: Vec<&[u8]> = lines(end).collect();
-    let same = |line: &&[u8]| {
-        sealed::open::<Entry>(line).is_some_and(|entry| {
-            entry.receipt.target == receipt.target && entry.receipt.generation == receipt.generation
+    following_unless(end, receipt, |lines| {
+        lines.iter().rev().filter_map(|line| open(line)).any(|known| {
+            known.target == receipt.target
+                && known.generation == receipt.generation
+                && !matches!(known.end, End::Refused { .. })
         })
-    };
-    if lines.iter().rev().any(same) {
+    })
+}
+
+/// The same, unless it is `done` already, which is asked of the whole lines at the end.
+fn following_unless(
+    end: &[u8],
+    receipt: &Receipt,
+    done: impl FnOnce(&[&[u8]]) -> bool,
+) -> Result<Option<Vec<u8>>, serde_json::Error> {
+    let lines: Vec<&[u8]> = lines(end).collect();
+    if done(&lines) {
         return Ok(None);
     }
     let previous = Digest::of(lines.last().copied().unwrap_or_default());
@@ -131,7 +166,6 @@ pub(super) fn following(end: &[u8], receipt: &Receipt) -> Result<Option<Vec<u8>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::End;
 
     fn receipt(generation: u32) -> Receipt {
         Receipt {
@@ -140,9 +174,12 @@ mod tests {
             verb: "install".to_owned(),
             at: OffsetDateTime::UNIX_EPOCH,
             actor: "uid 0".to_owned(),
+            trigger: None,
+            recovered: None,
             why: "asked".to_owned(),
             before: None,
             after: None,
+            checks: Vec::new(),
             end: End::Accepted,
         }
     }

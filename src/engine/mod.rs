@@ -8,8 +8,10 @@ mod failure;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzed;
+mod hook;
 mod journal;
 mod ledger;
+mod lineage;
 mod recover;
 mod sealed;
 pub mod snapshot;
@@ -29,7 +31,7 @@ pub use recover::{Intended, Interrupted, Recovered, When, interrupted, pending};
 use snapshot::Snapshot;
 
 use crate::cert::installed::Leaf;
-use crate::change::{Apply, Image, Probe, Slot, Step};
+use crate::change::{Apply, Hooks, Image, Probe, Slot, Step};
 use crate::digest::Digest;
 use crate::event::Listener;
 use crate::host::Host;
@@ -59,6 +61,8 @@ pub struct Change {
     pub retire: Vec<PathBuf>,
     /// How the service takes it up.
     pub apply: Apply,
+    /// What runs around it.
+    pub hooks: Hooks,
     /// Where it is served, and the leaf that must be shown there.
     pub probes: Vec<(Probe, Option<Digest>)>,
     /// The leaf that is to stand afterwards.
@@ -182,8 +186,8 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// A call failed.
-    pub fn accept(&self, target: &str) -> Result<Option<Receipt>, DiskError> {
-        recover::accept(self, target)
+    pub fn accept(&self, target: &str, listener: &mut dyn Listener) -> Result<Option<Receipt>, DiskError> {
+        recover::accept(self, target, listener)
     }
 
     /// Which numbers a change to these slots would use. Reads only.

@@ -3,17 +3,19 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use super::journal::{self, Journal, Mark, Replay, Transaction};
+use super::hook::{self, Ended};
+use super::journal::{self, Begin, Journal, Mark, Replay, Transaction};
 use super::step::{Bench, StepError, restored};
 use super::transaction::{finish, receipt};
 use super::undo::{self, Stuck};
-use super::{Engine, ledger};
-use crate::change::{Command, Image, Probe};
+use super::{Engine, actor, ledger, lineage};
+use crate::change::{Command, Image, Moment, Probe};
 use crate::event::{Event, Listener};
 use crate::host::Host;
 use crate::host::dir::DiskError;
 use crate::host::state::{State, file_name};
-use crate::outcome::{End, Outcome, Receipt, explain};
+use crate::host::trigger::trigger;
+use crate::outcome::{By, End, Outcome, Receipt, RecoveredBy, Trigger, explain};
 
 /// When recovery runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +63,8 @@ pub enum Intended {
     Complete {
         /// The verb that was interrupted.
         verb: String,
+        /// The hooks that are run.
+        hooks: Vec<(Moment, Command)>,
     },
     /// Put every place back that is not as it was.
     PutBack {
@@ -74,6 +78,8 @@ pub enum Intended {
         places: Vec<(PathBuf, Image, Image)>,
         /// The command that makes the service take the old files up again.
         reload: Option<Command>,
+        /// The hooks that are run.
+        hooks: Vec<(Moment, Command)>,
         /// Where they must be seen to be served.
         probes: Vec<Probe>,
     },
@@ -103,7 +109,7 @@ fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
     let begin = &transaction.begin;
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
     let end = if transaction.committed().is_some() && stands(host, &transaction) {
-        Intended::Complete { verb: begin.verb.clone() }
+        Intended::Complete { verb: begin.verb.clone(), hooks: hooks(begin, &[Moment::Post]) }
     } else {
         let live: Result<Vec<Image>, StepError> = begin.acts.iter().map(|act| bench.live(act)).collect();
         match live {
@@ -114,11 +120,14 @@ fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
                     .filter(|(act, live)| !restored(act, live))
                     .map(|(act, live)| (act.path.clone(), live, act.before.clone()))
                     .collect();
+                let told = !places.is_empty() || transaction.published();
+                let moments: &[Moment] = if told { &[Moment::Deploy, Moment::Post] } else { &[Moment::Post] };
                 Intended::PutBack {
                     verb: begin.verb.clone(),
                     backup: begin.backup,
                     generation: begin.generation,
-                    reload: begin.apply.reload.clone().filter(|_| !places.is_empty() || transaction.published()),
+                    reload: begin.apply.reload.clone().filter(|_| told),
+                    hooks: hooks(begin, moments),
                     probes: begin.probes.iter().map(|watched| watched.probe.clone()).collect(),
                     places,
                 }
@@ -126,6 +135,11 @@ fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
         }
     };
     Interrupted { target: begin.target.clone(), end }
+}
+
+fn hooks(begin: &Begin, moments: &[Moment]) -> Vec<(Moment, Command)> {
+    let due = begin.hooks.all().filter(|(moment, _)| moments.contains(moment));
+    due.map(|(moment, command)| (moment, command.clone())).collect()
 }
 
 pub(super) fn all(
@@ -175,8 +189,10 @@ fn one(
     let (target, verb) = (transaction.begin.target.clone(), transaction.begin.verb.clone());
     listener.hear(&Event::Recovering { target: target.clone(), verb: verb.clone() });
     let outcome = match transaction.committed().cloned() {
-        Some(receipt) if stands(engine.host, &transaction) => complete(engine, name, &transaction, receipt),
-        Some(_) | None => put_back(engine, name, &transaction, when, listener)?,
+        Some(receipt) if stands(engine.host, &transaction) => {
+            complete(engine, name, &transaction, receipt, when, listener)
+        }
+        Some(_) | None => put_back(engine, name, transaction, when, listener)?,
     };
     Some(Recovered { target, verb, outcome })
 }
@@ -197,9 +213,25 @@ fn stands(host: &Host, transaction: &Transaction) -> bool {
     !undone
 }
 
-fn complete(engine: &Engine<'_>, name: &OsString, transaction: &Transaction, receipt: Receipt) -> Outcome {
-    let finished = finish(engine, &transaction.begin, &receipt);
-    match finished.and_then(|()| Ok(journal::discard(&engine.state, name)?)) {
+fn complete(
+    engine: &Engine<'_>,
+    name: &OsString,
+    transaction: &Transaction,
+    receipt: Receipt,
+    when: When,
+    listener: &mut dyn Listener,
+) -> Outcome {
+    let begin = &transaction.begin;
+    let finished = finish(engine, begin, &receipt).and_then(|()| {
+        lineage::sweep(&engine.state, &begin.target)?;
+        // At boot no command is run: the journal stays, and with it what is owed.
+        if when == When::Boot && !begin.hooks.post.is_empty() {
+            return Ok(());
+        }
+        hook::post(engine, begin, Ended::Committed, listener);
+        Ok(journal::discard(&engine.state, name)?)
+    });
+    match finished {
         Ok(()) => Outcome::Committed { receipt, not_served: Vec::new() },
         Err(error) => Outcome::Stuck {
             slot: engine.state.root().path().to_owned(),
@@ -212,35 +244,49 @@ fn complete(engine: &Engine<'_>, name: &OsString, transaction: &Transaction, rec
 fn put_back(
     engine: &Engine<'_>,
     name: &OsString,
-    transaction: &Transaction,
+    mut transaction: Box<Transaction>,
     when: When,
     listener: &mut dyn Listener,
 ) -> Option<Outcome> {
-    let begin = &transaction.begin;
-    let why = format!("`reseal {}` was interrupted", begin.verb);
+    let why = format!("`reseal {}` was interrupted", transaction.begin.verb);
     let restored = transaction.marks.contains(&Mark::Restored);
     if restored && when == When::Boot {
         return None;
     }
-    let undone = undo::files(engine.host, &engine.state, begin).and_then(|put_back| match when {
+    let files = undo::files(engine.host, &engine.state, &transaction.begin);
+    let undone = files.and_then(|put_back| match when {
         When::Running if put_back || transaction.published() => {
-            undo::service(engine.host, transaction, put_back || !restored, listener)
+            undo::service(engine.host, &engine.state, &mut transaction, put_back || !restored, listener)
         }
         When::Running | When::Boot => Ok(()),
     });
     if let Err(Stuck { slot, why, hint }) = undone {
         return Some(Outcome::Stuck { slot, why, hint });
     }
-    let receipt = receipt(engine, begin, End::RolledBack { why: why.clone() });
-    let recorded = if when == When::Boot && transaction.published() {
-        Journal::reopen(&engine.state, name, transaction).and_then(|mut journal| journal.mark(&Mark::Restored))
+    let receipt = recovered(engine, &transaction, End::RolledBack { why: why.clone() }, when);
+    let owed = transaction.published() || !transaction.begin.hooks.post.is_empty();
+    let recorded = if when == When::Boot && owed {
+        Journal::reopen(&engine.state, name, &transaction).and_then(|mut journal| journal.mark(&Mark::Restored))
     } else {
-        ledger::add(&engine.state, &receipt).and_then(|()| journal::discard(&engine.state, name))
+        ledger::add(&engine.state, &receipt).and_then(|()| {
+            hook::post(engine, &transaction.begin, Ended::RolledBack, listener);
+            journal::discard(&engine.state, name)
+        })
     };
     Some(match recorded {
         Ok(()) => Outcome::RolledBack { receipt, why, hint: None },
         Err(error) => record_failed(engine, &error),
     })
+}
+
+/// The receipt of a transaction that another run has ended.
+fn recovered(engine: &Engine<'_>, transaction: &Transaction, end: End, when: When) -> Receipt {
+    let trigger = match when {
+        When::Running => trigger(),
+        When::Boot => Trigger::of(By::Boot),
+    };
+    let by = RecoveredBy { actor: actor(), trigger };
+    Receipt { recovered: Some(by), ..receipt(engine, transaction, end) }
 }
 
 fn record_failed(engine: &Engine<'_>, error: &DiskError) -> Outcome {
@@ -260,7 +306,11 @@ fn failed(engine: &Engine<'_>, error: &StepError) -> DiskError {
     DiskError { what: "complete the records in", path, source: std::io::Error::other(explain(error)) }
 }
 
-pub(super) fn accept(engine: &Engine<'_>, target: &str) -> Result<Option<Receipt>, DiskError> {
+pub(super) fn accept(
+    engine: &Engine<'_>,
+    target: &str,
+    listener: &mut dyn Listener,
+) -> Result<Option<Receipt>, DiskError> {
     let name = file_name(target);
     let Some((_, replay)) = journal::open_ones(&engine.state)?.into_iter().find(|(found, _)| *found == name) else {
         return Ok(None);
@@ -270,14 +320,18 @@ pub(super) fn accept(engine: &Engine<'_>, target: &str) -> Result<Option<Receipt
         let begin = &transaction.begin;
         if let Some(receipt) = transaction.committed().filter(|_| stands(engine.host, &transaction)) {
             finish(engine, begin, receipt).map_err(|error| failed(engine, &error))?;
+            lineage::sweep(&engine.state, &begin.target)?;
+            hook::post(engine, begin, Ended::Committed, listener);
             journal::discard(&engine.state, &name)?;
             return Ok(Some(receipt.clone()));
         }
         let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
         // What waits beside the places is in the vault as well; what cannot be reached is left.
         let _ = bench.clear(&begin.acts, false);
-        let entry = receipt(engine, begin, End::Accepted);
+        lineage::sweep(&engine.state, &begin.target)?;
+        let entry = recovered(engine, &transaction, End::Accepted, When::Running);
         ledger::add(&engine.state, &entry)?;
+        hook::post(engine, begin, Ended::Accepted, listener);
         given = Some(entry);
     }
     journal::discard(&engine.state, &name)?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::failure::Failure;
+use super::hook::{self, Ended};
 use super::journal::{self, Act, Begin, Journal, Transaction, Watched};
 use super::snapshot::{self, Snapshot, Snapshots};
 use super::step::{Bench, sync};
@@ -16,8 +17,10 @@ use crate::change::{Image, Probe, Shown, Slot, Step};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
 use crate::host::dir::{DiskError, Errno, Look, Room};
+use crate::host::trigger::trigger;
 use crate::host::walk::WalkError;
 use crate::host::{exec, process};
+use crate::outcome::{Checked, Checks};
 use crate::sensitive::Sensitive;
 
 /// Everything is written, synced, read back and kept; no place has been touched.
@@ -33,8 +36,13 @@ impl Staged {
     }
 }
 
-/// Looks, refuses what cannot work, keeps what is there, and writes the new beside the old.
-pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<Staged, Failure> {
+/// Looks, refuses what cannot work, keeps what is there, and writes the new beside the old. What was run for that is added to `checks`.
+pub(super) fn stage(
+    engine: &Engine<'_>,
+    change: &Change,
+    checks: &mut Checks,
+    listener: &mut dyn Listener,
+) -> Result<Staged, Failure> {
     let host = engine.host;
     let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
     refuse_while_running(change)?;
@@ -51,7 +59,7 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
     Bench::agree(&acts, &looks)?;
     Bench::made_from(&acts, &change.demands.made_from)?;
     enough_room(engine, change, &bench, &acts)?;
-    pre_check(engine, change, listener)?;
+    pre_check(engine, change, checks, listener)?;
     let probes = look_around(engine, change);
 
     let vault = Vault::open_or_make(&engine.state, &change.target)?;
@@ -59,11 +67,12 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
     let backup = keep_found(engine, change, &vault, &looks, listener)?;
     let generation = vault.next()?;
     let begin = Begin {
-        format: journal::FORMAT,
+        format: journal::format_with(&change.hooks),
         target: change.target.clone(),
         verb: change.verb.to_owned(),
         why: change.why.clone(),
         actor: actor(),
+        trigger: Some(trigger()),
         began: host.now(),
         generation,
         backup,
@@ -73,12 +82,16 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
         acts,
         retire: change.retire.clone(),
         apply: change.apply.clone(),
+        hooks: change.hooks.clone(),
         probes,
         limits: change.limits,
     };
     let journal = Journal::begin(&engine.state, &begin)?;
-    let transaction = Transaction::new(begin);
-    let written = keep_made(engine, change, &vault, &transaction.begin, &looks).and_then(|()| {
+    let mut transaction = Transaction::new(begin, std::mem::take(checks));
+    // From here on a post hook is owed, whatever comes.
+    let begun = hook::pre(host, &transaction.begin, &mut transaction.checks, listener);
+    let kept = begun.and_then(|()| keep_made(engine, change, &vault, &transaction.begin, &looks));
+    let written = kept.and_then(|()| {
         for (step, act) in change.steps.iter().zip(&transaction.begin.acts) {
             bench.stage(step, act)?;
         }
@@ -88,12 +101,17 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
         if host.interrupted().is_some() {
             return Err(Failure::new("a signal asked to stop"));
         }
+        if host.time_left().is_some_and(|left| left.is_zero()) {
+            return Err(Failure::new("the time for the whole run is over"));
+        }
         Ok(())
     });
     match written {
         Ok(()) => Ok(Staged { journal, transaction }),
         Err(mut failure) => {
+            *checks = transaction.checks;
             let swept = bench.clear(&transaction.begin.acts, true).map_err(Failure::from);
+            hook::post(engine, &transaction.begin, Ended::Refused, listener);
             if let Err(left) = swept.and_then(|()| journal.close().map_err(Failure::from)) {
                 failure.hint =
                     Some(format!("`reseal recover` removes what was written beside the files ({})", left.why));
@@ -180,7 +198,8 @@ fn refuse_programs(change: &Change) -> Result<(), Failure> {
         Probe::Command(command) => Some(command),
         Probe::Tls { .. } | Probe::Bundle { .. } => None,
     });
-    for command in [&apply.check, &apply.reload, &apply.restart].into_iter().flatten().chain(probes) {
+    let hooks = change.hooks.all().map(|(_, command)| command);
+    for command in [&apply.check, &apply.reload, &apply.restart].into_iter().flatten().chain(probes).chain(hooks) {
         exec::check_program(command)?;
     }
     Ok(())
@@ -244,10 +263,16 @@ fn block(bytes: u64) -> u64 {
 
 /// The service's own configuration test before anything is touched. A failure refuses the change, unless the change may be what
 /// mends it.
-fn pre_check(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<(), Failure> {
+fn pre_check(
+    engine: &Engine<'_>,
+    change: &Change,
+    checks: &mut Checks,
+    listener: &mut dyn Listener,
+) -> Result<(), Failure> {
     let Some(check) = &change.apply.check else { return Ok(()) };
     listener.hear(&Event::Running { what: "check", command: check.clone() });
     let ran = engine.host.run(check);
+    checks.add(Checked::ConfigTest, &check.to_string(), ran.ok(), &format!("{} before the change", ran.end()), false);
     if ran.ok() {
         return Ok(());
     }

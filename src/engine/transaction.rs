@@ -4,15 +4,18 @@
 //! and nothing committed that was not proved.
 
 use super::failure::Failure;
+use super::hook::{self, Ended, Pair};
 use super::journal::{Begin, Journal, Mark, Transaction};
 use super::stage::{Staged, stage};
 use super::step::{Bench, StepError, sync};
 use super::undo::{self, Stuck};
 use super::vault::Vault;
-use super::{Change, ConfigTest, Engine, ledger, verify};
-use crate::change::{Probe, Shown};
+use super::{Change, ConfigTest, Engine, actor, ledger, verify};
+use crate::change::{Apply, Command, Probe, Shown};
 use crate::event::{Event, Listener};
-use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt, explain};
+use crate::host::exec::Ran;
+use crate::host::trigger::trigger;
+use crate::outcome::{Checked, Checks, End, NotSeen, Outcome, Proof, Receipt, explain};
 
 /// Every place holds the new, durably.
 #[must_use]
@@ -29,29 +32,54 @@ struct Verified {
 }
 
 pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Outcome {
-    let staged = match stage(engine, change, listener) {
+    let mut checks = Checks::default();
+    let staged = match stage(engine, change, &mut checks, listener) {
         Ok(staged) => staged,
-        Err(Failure { why, hint }) => return Outcome::Refused { why, hint },
+        Err(Failure { why, hint }) => {
+            refused(engine, change, &why, &checks, listener);
+            return Outcome::Refused { why, hint };
+        }
     };
     let mut installed = match install(engine, staged, listener) {
         Ok(installed) => installed,
         Err(failed) => {
             let NotInstalled { journal, transaction, failure, reversed } = *failed;
             return if reversed {
-                withdraw(engine, journal, &transaction, failure)
+                withdraw(engine, journal, &transaction, failure, listener)
             } else {
-                roll_back(engine, journal, &transaction, failure, listener)
+                roll_back(engine, journal, transaction, failure, listener)
             };
         }
     };
     let verified = match apply(engine, change, &mut installed, listener) {
-        Ok(Taken::Up) => prove(engine, &installed, listener),
+        Ok(Taken::Up) => prove(engine, &mut installed, listener),
         Ok(Taken::NotYet { why }) => Ok(unproved(&installed, why)),
         Err(failure) => Err(failure),
     };
     match verified {
         Ok(verified) => commit(engine, installed, verified, listener),
-        Err(failure) => roll_back(engine, installed.journal, &installed.transaction, failure, listener),
+        Err(failure) => roll_back(engine, installed.journal, installed.transaction, failure, listener),
+    }
+}
+
+/// Records that a change was about to be made and was refused; the same refusal again is not recorded again.
+fn refused(engine: &Engine<'_>, change: &Change, why: &str, checks: &Checks, listener: &mut dyn Listener) {
+    let receipt = Receipt {
+        target: change.target.clone(),
+        generation: 0,
+        verb: change.verb.to_owned(),
+        at: engine.host.now(),
+        actor: actor(),
+        trigger: Some(trigger()),
+        recovered: None,
+        why: change.why.clone(),
+        before: None,
+        after: change.leaf.as_ref().map(|leaf| leaf.fingerprint),
+        checks: checks.list().to_vec(),
+        end: End::Refused { why: why.to_owned() },
+    };
+    if let Err(error) = ledger::add_refusal(&engine.state, &receipt) {
+        listener.hear(&Event::Note { text: format!("the refusal could not be recorded: {}", explain(&error)) });
     }
 }
 
@@ -94,11 +122,17 @@ fn install(engine: &Engine<'_>, staged: Staged, listener: &mut dyn Listener) -> 
 }
 
 /// Ends a transaction whose every place is already as it was found.
-fn withdraw(engine: &Engine<'_>, journal: Journal, transaction: &Transaction, failure: Failure) -> Outcome {
+fn withdraw(
+    engine: &Engine<'_>,
+    journal: Journal,
+    transaction: &Transaction,
+    failure: Failure,
+    listener: &mut dyn Listener,
+) -> Outcome {
     let begin = &transaction.begin;
     let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
     let cleared = bench.clear(&begin.acts, true).map_err(Failure::from);
-    close_undone(engine, cleared, journal, begin, failure)
+    close_undone(engine, cleared, journal, transaction, failure, listener)
 }
 
 /// Whether the service has been told.
@@ -109,38 +143,76 @@ enum Taken {
     NotYet { why: String },
 }
 
-/// The service's own test, then its reload.
+/// The service's own test, the hooks that are given the new pair, then the service's reload.
 fn apply(
     engine: &Engine<'_>,
     change: &Change,
     installed: &mut Installed,
     listener: &mut dyn Listener,
 ) -> Result<Taken, Failure> {
-    let apply = installed.transaction.begin.apply.clone();
+    let Transaction { begin, marks, checks, .. } = &mut installed.transaction;
+    let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
     if change.demands.nothing_beside {
-        let begin = &installed.transaction.begin;
-        let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
         bench.clear(&begin.acts, false)?;
     }
-    if apply.check.is_some() || apply.reload.is_some() {
+    let Apply { check, reload, .. } = &begin.apply;
+    if check.is_some() || reload.is_some() || !begin.hooks.deploy.is_empty() {
         installed.journal.mark(&Mark::Applying)?;
-        installed.transaction.marks.push(Mark::Applying);
+        marks.push(Mark::Applying);
     }
-    for (what, command) in [("check", &apply.check), ("reload", &apply.reload)] {
-        let Some(command) = command else { continue };
-        listener.hear(&Event::Running { what, command: command.clone() });
-        let ran = engine.host.run(command);
-        if ran.ok() {
-            continue;
-        }
-        if what == "check" && change.demands.config_test == ConfigTest::MayFail {
+    if let Some(check) = check {
+        let ran = told(engine, "check", check, Checked::ConfigTest, checks, listener);
+        if !ran.ok() && change.demands.config_test == ConfigTest::MayFail {
+            let unrun = if begin.hooks.deploy.is_empty() { "" } else { ", and no deploy hook was run" };
             return Ok(Taken::NotYet {
-                why: format!("`{command}` fails for another reason: it {ran}; the service was not reloaded"),
+                why: format!("`{check}` fails for another reason: it {ran}; the service was not reloaded{unrun}"),
             });
         }
-        return Err(Failure::new(format!("the {what} command `{command}` {ran}")));
+        succeeded("check", check, &ran)?;
+    }
+    hook::deploy((engine.host, &engine.state), begin, Pair::New, checks, listener)?;
+    if let Some(reload) = reload {
+        let ran = told(engine, "reload", reload, Checked::Reload, checks, listener);
+        succeeded("reload", reload, &ran)?;
+    }
+    if !begin.hooks.deploy.is_empty() {
+        untouched(&bench, begin)?;
     }
     Ok(Taken::Up)
+}
+
+fn told(
+    engine: &Engine<'_>,
+    what: &'static str,
+    command: &Command,
+    check: Checked,
+    checks: &mut Checks,
+    listener: &mut dyn Listener,
+) -> Ran {
+    listener.hear(&Event::Running { what, command: command.clone() });
+    let ran = engine.host.run(command);
+    checks.add(check, &command.to_string(), ran.ok(), &ran.end(), false);
+    ran
+}
+
+fn succeeded(what: &str, command: &Command, ran: &Ran) -> Result<(), Failure> {
+    if ran.ok() { Ok(()) } else { Err(Failure::new(format!("the {what} command `{command}` {ran}"))) }
+}
+
+/// Proves that every place still holds what was put there: hooks may do anything.
+fn untouched(bench: &Bench<'_>, begin: &Begin) -> Result<(), Failure> {
+    for act in &begin.acts {
+        let live = bench.live(act)?;
+        if !live.same_content(&act.after) {
+            return Err(Failure {
+                why: format!("{} was changed while the hooks ran: {live} is there, not the new", act.path.display()),
+                hint: Some(
+                    "a hook gets copies in $RENEWED_LINEAGE, and leaves the files of the target alone".to_owned(),
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn unproved(installed: &Installed, why: String) -> Verified {
@@ -150,14 +222,15 @@ fn unproved(installed: &Installed, why: String) -> Verified {
 }
 
 /// Handshakes until every probe shows the new leaf, or time is up.
-fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener) -> Result<Verified, Failure> {
-    let begin = &installed.transaction.begin;
+fn prove(engine: &Engine<'_>, installed: &mut Installed, listener: &mut dyn Listener) -> Result<Verified, Failure> {
+    let Transaction { begin, checks, .. } = &mut installed.transaction;
     if begin.probes.is_empty() {
         let why = "no place is known where it could be asked for".to_owned();
         return Ok(Verified { proof: Proof::ReadBack { why }, not_served: Vec::new() });
     }
     let questions = verify::after_install(&begin.probes);
     let answers = verify::ask(engine.host, &questions, begin.limits, true, listener);
+    verify::record(&questions, &answers, false, checks);
     if answers.interrupted {
         return Err(Failure::new("a signal asked to stop before the new certificate was seen to be served"));
     }
@@ -174,7 +247,7 @@ fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener
                 )),
             });
         }
-        let seconds = begin.limits.verify / 1000;
+        let seconds = answers.took.as_secs();
         let still_old = matches!(shown, Shown::Leaf { fingerprint, .. } if Some(*fingerprint) == begin.before);
         let verb = if still_old { "still shows the OLD" } else { "shows" };
         return Err(Failure {
@@ -206,16 +279,17 @@ fn prove(engine: &Engine<'_>, installed: &Installed, listener: &mut dyn Listener
 
 /// The new state stands. From here on an interruption is finished, not undone.
 fn commit(engine: &Engine<'_>, mut installed: Installed, verified: Verified, listener: &mut dyn Listener) -> Outcome {
-    let receipt = receipt(engine, &installed.transaction.begin, End::Committed { proof: verified.proof });
-    let mark = Mark::Committed { receipt: receipt.clone() };
+    let receipt = receipt(engine, &installed.transaction, End::Committed { proof: verified.proof });
+    let mark = Mark::Committed { receipt: Box::new(receipt.clone()) };
     if let Err(error) = installed.journal.mark(&mark) {
         let failure = Failure {
             hint: error.hint().map(str::to_owned),
             why: format!("the commit could not be written: {}", explain(&error)),
         };
-        return roll_back(engine, installed.journal, &installed.transaction, failure, listener);
+        return roll_back(engine, installed.journal, installed.transaction, failure, listener);
     }
-    let finished = finish(engine, &installed.transaction.begin, &receipt);
+    let begin = &installed.transaction.begin;
+    let finished = finish(engine, begin, &receipt).map(|()| hook::post(engine, begin, Ended::Committed, listener));
     let tidied = finished.and_then(|()| Ok(installed.journal.close()?)).map_err(Failure::from);
     match tidied {
         Ok(()) => Outcome::Committed { receipt, not_served: verified.not_served },
@@ -250,16 +324,16 @@ pub(super) fn finish(engine: &Engine<'_>, begin: &Begin, receipt: &Receipt) -> R
 fn roll_back(
     engine: &Engine<'_>,
     journal: Journal,
-    transaction: &Transaction,
+    mut transaction: Transaction,
     failure: Failure,
     listener: &mut dyn Listener,
 ) -> Outcome {
     listener.hear(&Event::Undoing { why: failure.why.clone() });
-    let undone = undo::files(engine.host, &engine.state, &transaction.begin)
-        .and_then(|_| undo::service(engine.host, transaction, true, listener));
+    let undone = undo::all(engine.host, &engine.state, &mut transaction, listener);
     match undone {
-        Ok(()) => close_undone(engine, Ok(()), journal, &transaction.begin, failure),
+        Ok(()) => close_undone(engine, Ok(()), journal, &transaction, failure, listener),
         Err(Stuck { slot, why, hint }) => {
+            hook::post(engine, &transaction.begin, Ended::Stuck, listener);
             Outcome::Stuck { slot, why: format!("{why} (undo of: {})", failure.why), hint }
         }
     }
@@ -270,11 +344,16 @@ fn close_undone(
     engine: &Engine<'_>,
     cleared: Result<(), Failure>,
     journal: Journal,
-    begin: &Begin,
+    transaction: &Transaction,
     failure: Failure,
+    listener: &mut dyn Listener,
 ) -> Outcome {
-    let receipt = receipt(engine, begin, End::RolledBack { why: failure.why.clone() });
-    let closed = cleared.and_then(|()| Ok(ledger::add(&engine.state, &receipt).and_then(|()| journal.close())?));
+    let receipt = receipt(engine, transaction, End::RolledBack { why: failure.why.clone() });
+    let closed = cleared.and_then(|()| {
+        ledger::add(&engine.state, &receipt)?;
+        hook::post(engine, &transaction.begin, Ended::RolledBack, listener);
+        Ok(journal.close()?)
+    });
     match closed {
         Ok(()) => Outcome::RolledBack { receipt, why: failure.why, hint: failure.hint },
         Err(error) => Outcome::Stuck {
@@ -289,16 +368,20 @@ fn close_undone(
 }
 
 /// What goes into the ledger.
-pub(super) fn receipt(engine: &Engine<'_>, begin: &Begin, end: End) -> Receipt {
+pub(super) fn receipt(engine: &Engine<'_>, transaction: &Transaction, end: End) -> Receipt {
+    let begin = &transaction.begin;
     Receipt {
         target: begin.target.clone(),
         generation: begin.generation,
         verb: begin.verb.clone(),
         at: engine.host.now(),
         actor: begin.actor.clone(),
+        trigger: begin.trigger.clone(),
+        recovered: None,
         why: begin.why.clone(),
         before: begin.before,
         after: begin.after,
+        checks: transaction.checks.list().to_vec(),
         end,
     }
 }

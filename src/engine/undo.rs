@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use super::failure::Failure;
+use super::hook::{self, Pair};
 use super::journal::{Begin, Transaction};
 use super::step::{Bench, StepError, restored};
 use super::vault::Vault;
-use super::verify;
-use crate::change::{Image, Probe};
+use super::{lineage, verify};
+use crate::change::{Command, Image, Probe};
 use crate::event::{Event, Listener};
 use crate::host::Host;
 use crate::host::exec::Ran;
 use crate::host::state::State;
-use crate::outcome::explain;
+use crate::outcome::{Checked, explain};
 
 /// Undo could not be completed.
 #[derive(Debug)]
@@ -22,6 +24,20 @@ pub(super) struct Stuck {
     pub why: String,
     /// What to do.
     pub hint: Option<String>,
+}
+
+/// Puts every place back and makes the service take the old files up again.
+///
+/// # Errors
+/// As [`files`] and [`service`].
+pub(super) fn all(
+    host: &Host,
+    state: &State,
+    transaction: &mut Transaction,
+    listener: &mut dyn Listener,
+) -> Result<(), Stuck> {
+    files(host, state, &transaction.begin)?;
+    service(host, state, transaction, true, listener)
 }
 
 /// Puts every place back as it was before the transaction. All places are looked at before any is touched: where one holds
@@ -59,6 +75,7 @@ pub(super) fn files(host: &Host, state: &State, begin: &Begin) -> Result<bool, S
         bench.undo(act, &vault, begin.backup).map_err(|error| stuck(&act.path, &error))?;
     }
     bench.clear(&begin.acts, true).map_err(|error| stuck(state.root().path(), &error))?;
+    lineage::sweep(state, &begin.target).map_err(|error| stuck(state.root().path(), &error.into()))?;
     Ok(any)
 }
 
@@ -70,32 +87,53 @@ fn stuck(slot: &std::path::Path, error: &StepError) -> Stuck {
     Stuck { slot: slot.to_owned(), why: explain(&error), hint }
 }
 
-/// Makes the service take the old files up again (unless it was started after they were put back), and proves that it shows
-/// the same as before or better.
+/// Runs the deploy hooks for the old pair, makes the service take the old files up again (unless it was started after they were put
+/// back), and proves that it shows the same as before or better. It takes the time it needs, whatever is left for the run.
 ///
 /// # Errors
 /// It does not.
 pub(super) fn service(
     host: &Host,
-    transaction: &Transaction,
+    state: &State,
+    transaction: &mut Transaction,
     reload: bool,
     listener: &mut dyn Listener,
 ) -> Result<(), Stuck> {
-    let begin = &transaction.begin;
+    host.patiently(|| serve_again(host, state, transaction, reload, listener))
+}
+
+fn serve_again(
+    host: &Host,
+    state: &State,
+    Transaction { begin, checks, .. }: &mut Transaction,
+    reload: bool,
+    listener: &mut dyn Listener,
+) -> Result<(), Stuck> {
+    let begin = &*begin;
+    hook::deploy((host, state), begin, Pair::Old, checks, listener).map_err(|Failure { why, hint }| Stuck {
+        slot: state.root().path().to_owned(),
+        why,
+        hint,
+    })?;
+    let mut run = |what, command: &Command, check, listener: &mut dyn Listener| {
+        listener.hear(&Event::Running { what, command: command.clone() });
+        let ran = host.run(command);
+        checks.add(check, &command.to_string(), ran.ok(), &ran.end(), true);
+        trouble(&ran)
+    };
     let mut failed = None;
     if let Some(reload) = begin.apply.reload.as_ref().filter(|_| reload) {
-        listener.hear(&Event::Running { what: "reload", command: reload.clone() });
-        failed = trouble(&host.run(reload));
+        failed = run("reload", reload, Checked::Reload, listener);
     }
     let questions = verify::after_undo(&begin.probes, begin.before);
     let mut answers = verify::ask(host, &questions, begin.limits, false, listener);
     if !answers.bad.is_empty()
         && let Some(restart) = &begin.apply.restart
     {
-        listener.hear(&Event::Running { what: "restart", command: restart.clone() });
-        failed = trouble(&host.run(restart)).or(failed);
+        failed = run("restart", restart, Checked::Restart, listener).or(failed);
         answers = verify::ask(host, &questions, begin.limits, false, listener);
     }
+    verify::record(&questions, &answers, true, checks);
     let Some((probe, shown)) = answers.bad.into_iter().next() else { return Ok(()) };
     if let Probe::Bundle { path, .. } = &probe {
         let command =

@@ -12,6 +12,7 @@ use crate::change::{Probe, Shown};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
 use crate::host::Host;
+use crate::outcome::{Checked, Checks};
 
 /// Handshakes in a row that must show the wanted leaf, however short the settling time is.
 const IN_A_ROW: u32 = 3;
@@ -43,6 +44,22 @@ pub(super) struct Answers {
     pub bad: Vec<(Probe, Shown)>,
     /// A signal cut it short.
     pub interrupted: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Adds how each question was answered to what was checked.
+pub(super) fn record(questions: &[Question<'_>], answers: &Answers, undo: bool, checks: &mut Checks) {
+    for question in questions {
+        let bad = answers.bad.iter().find(|(probe, _)| *probe == *question.probe);
+        let saw = match (bad, &*question.probe) {
+            (Some((_, shown)), _) => shown.to_string(),
+            (None, Probe::Tls { .. }) if undo => "the old certificate".to_owned(),
+            (None, Probe::Tls { .. }) => "the new certificate, its key proved".to_owned(),
+            (None, Probe::Command(_) | Probe::Bundle { .. }) => "as it should be".to_owned(),
+        };
+        checks.add(Checked::Probe, &question.probe.to_string(), bad.is_none(), &saw, undo);
+    }
 }
 
 /// What must be seen after an install.
@@ -87,9 +104,10 @@ pub(super) fn ask(
     stop: bool,
     listener: &mut dyn Listener,
 ) -> Answers {
-    let deadline = Instant::now() + Duration::from_millis(limits.verify);
+    let began = Instant::now();
+    let deadline = began + host.within(Duration::from_millis(limits.verify));
     let given_up = AtomicBool::new(false);
-    let mut answers = Answers { good: 0, bad: Vec::new(), interrupted: false };
+    let mut answers = Answers { good: 0, bad: Vec::new(), interrupted: false, took: Duration::ZERO };
     let (tell, heard) = mpsc::channel();
     thread::scope(|scope| {
         for question in questions {
@@ -118,6 +136,7 @@ pub(super) fn ask(
             }
         }
     });
+    answers.took = began.elapsed();
     answers
 }
 

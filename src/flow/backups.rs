@@ -88,7 +88,7 @@ fn one(
         (None, Origin::Made { .. }, Some(End::Committed { .. })) => "committed",
         (None, Origin::Made { .. }, Some(End::RolledBack { .. })) => "rolled-back",
         (None, Origin::Made { .. }, Some(End::Accepted)) => "accepted",
-        (None, Origin::Made { .. }, None) => "unfinished",
+        (None, Origin::Made { .. }, Some(End::Refused { .. }) | None) => "unfinished",
     };
     let why = match &manifest.origin {
         Origin::Found => "found in place".to_owned(),

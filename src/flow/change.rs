@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::hooks::{self, Ear};
 use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session};
 use crate::cert::Bundle;
 use crate::cert::installed::{KeyFound, Leaf};
-use crate::change::{Image, Probe, Role, Slot, Step};
+use crate::change::{Hooks, Image, Probe, Role, Slot, Step};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
@@ -118,6 +119,7 @@ pub(super) fn change(
         slots: survey.slots(),
         steps,
         apply: survey.site.apply.clone(),
+        hooks: Hooks::default(),
         probes,
         leaf,
         limits: limits(config),
@@ -196,10 +198,12 @@ fn attempt(
         let survey = look(session)?;
         session.alone_with(&config.name, &survey)?;
         let upcoming = upcoming(session, config, &survey)?;
-        return Ok(match build(&survey, upcoming)? {
-            Some(change) => report(config, &survey, &change, upcoming, Outcome::Planned),
-            None => Report::new(&config.name, nothing()),
-        });
+        let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
+        let found = hooks::of(session, config, Some(&survey))?;
+        change.hooks = found.hooks;
+        let mut report = report(config, &survey, &change, upcoming, Outcome::Planned);
+        report.findings = found.findings;
+        return Ok(report);
     }
     if let Err(outcome) = session.engine_for(verb, &config.name) {
         return Ok(Report::new(&config.name, outcome));
@@ -208,9 +212,14 @@ fn attempt(
     session.alone_with(&config.name, &survey)?;
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
     let upcoming = engine.upcoming(&config.name, &survey.slots(), survey.owner)?;
-    let Some(change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
-    let outcome = engine.run(&change, session.listener);
-    Ok(report(config, &survey, &change, upcoming, outcome))
+    let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
+    let found = hooks::of(session, config, Some(&survey))?;
+    change.hooks = found.hooks;
+    let mut ear = Ear::before(session.listener);
+    let outcome = engine.run(&change, &mut ear);
+    let mut report = Report { hooks_failed: ear.failed(), ..report(config, &survey, &change, upcoming, outcome) };
+    report.findings = found.findings;
+    Ok(report)
 }
 
 /// The numbers a change would take, without the lock.

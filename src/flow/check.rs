@@ -11,7 +11,7 @@ use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
 use super::obtain;
 use super::survey;
-use super::{Refusal, Session};
+use super::{Refusal, Session, hooks};
 use crate::assess::{Code, Finding, ruled, shared_keys};
 use crate::cert::installed::{Leaf, Link};
 use crate::cert::{Certificate, Signatures, TrustVerdict};
@@ -212,6 +212,7 @@ impl Run<'_, '_> {
             let now = session.host.now();
             obtain::tell_missing(state.as_ref(), config, subject, now, &mut checked.findings);
         }
+        hooks::tell(session, config, &seen, &mut checked.findings);
         checked.leaf = first.and_then(|pair| pair.installed.leaf());
         checked.chain = first.map(|pair| pair.installed.links()).unwrap_or_default();
         checked.served =

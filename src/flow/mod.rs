@@ -12,6 +12,7 @@ pub mod csr;
 pub mod demo;
 pub mod export;
 pub mod history;
+mod hooks;
 pub mod init;
 pub mod install;
 pub mod judge;
@@ -81,6 +82,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Do what would be refused: an expired certificate, missing names, a downgrade.
     pub force: bool,
+    /// Run no hooks.
+    pub no_hooks: bool,
     /// Ask the servers even where the files are what was proved before.
     pub live: bool,
     /// Keep the private key.
@@ -135,6 +138,9 @@ pub struct Report {
     /// Worth a line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Hooks that failed where that stops nothing: after the end, or in an undo.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks_failed: Vec<String>,
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -148,15 +154,23 @@ impl Report {
             plan: None,
             upgrade: Vec::new(),
             notes: Vec::new(),
+            hooks_failed: Vec::new(),
             outcome,
         }
+    }
+
+    /// The exit code it calls for.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let hooks = if self.hooks_failed.is_empty() { Exit::Good } else { Exit::Findings };
+        self.outcome.exit().worst(hooks)
     }
 }
 
 /// The exit code of a run over several targets: the worst.
 #[must_use]
 pub fn exit(reports: &[Report]) -> Exit {
-    reports.iter().fold(Exit::Good, |worst, report| worst.worst(report.outcome.exit()))
+    reports.iter().fold(Exit::Good, |worst, report| worst.worst(report.exit()))
 }
 
 /// A verb could not begin for a target: nothing was changed.

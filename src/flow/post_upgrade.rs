@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How long it may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// All of it: no further target is begun when this is over.
+    /// All of it: no further target is begun when this is over, and the one under way ends as anything ends that takes too long.
     pub total: Duration,
     /// How long a listener that served something before may take to come up.
     pub up: Duration,
@@ -40,7 +40,8 @@ impl Default for Limits {
 pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Result<Vec<Report>, Refusal> {
     session.options.live = true;
     session.options.secrets.may_prompt = false;
-    let began = Instant::now();
+    session.options.wait = session.options.wait.min(limits.total);
+    session.host.hurry(limits.total);
     let targets = session.targets(names)?;
     let state = State::open(session.host)?;
     let untouched = match &state {
@@ -59,7 +60,7 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
         if session.host.interrupted().is_some() {
             break;
         }
-        let left = limits.total.saturating_sub(began.elapsed());
+        let left = session.host.time_left().unwrap_or_default();
         reports.push(if left.is_zero() {
             let why =
                 format!("{} was not looked at: the {} s for all targets are over", config.name, limits.total.as_secs());
@@ -79,6 +80,11 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
                     report.upgrade = noticed;
                 }
                 Err(refusal) => report.notes.push(format!("what the upgrade did is not known: {}", refusal.why)),
+            }
+            let failed = matches!(report.outcome, Outcome::Refused { .. } | Outcome::RolledBack { .. });
+            if failed && session.host.time_left().is_some_and(|left| left.is_zero()) {
+                let total = limits.total.as_secs();
+                report.notes.push(format!("the {total} s for all targets were over: `--limit` gives more time"));
             }
             report
         });

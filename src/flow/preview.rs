@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::survey::Survey;
 use crate::cert::installed::Leaf;
-use crate::change::{Image, Role, Slot, Step};
+use crate::change::{Command, Image, Moment, Role, Slot, Step};
 use crate::digest::Digest;
 use crate::engine::{Change, Upcoming};
 use crate::host::dir::Look;
@@ -34,8 +34,27 @@ pub struct Plan {
     pub after: Option<Leaf>,
     /// The commands that are run, in order.
     pub commands: Vec<String>,
+    /// The hooks that are run around them, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<PlannedHook>,
     /// Where it must be seen to be served.
     pub probes: Vec<String>,
+}
+
+/// A hook that is run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PlannedHook {
+    /// `pre`, `deploy` or `post`.
+    pub when: Moment,
+    /// The program.
+    pub command: String,
+}
+
+impl PlannedHook {
+    /// Those of a change.
+    pub(super) fn all<'h>(hooks: impl IntoIterator<Item = (Moment, &'h Command)>) -> Vec<Self> {
+        hooks.into_iter().map(|(when, command)| Self { when, command: command.to_string() }).collect()
+    }
 }
 
 /// A certificate that comes into a store of trusted ones, or goes.
@@ -121,6 +140,7 @@ impl Plan {
             before,
             after: change.leaf.clone(),
             commands: [&apply.check, &apply.reload].into_iter().flatten().map(ToString::to_string).collect(),
+            hooks: PlannedHook::all(change.hooks.all()),
             probes: change.probes.iter().map(|(probe, _)| probe.to_string()).collect(),
         }
     }
@@ -148,6 +168,7 @@ impl Plan {
             before: survey.pairs.first().and_then(|pair| pair.installed.leaf()),
             after: None,
             commands: [&apply.check, &apply.reload].into_iter().flatten().map(ToString::to_string).collect(),
+            hooks: Vec::new(),
             probes: survey.probes().iter().map(ToString::to_string).collect(),
         }
     }

@@ -1,7 +1,9 @@
 //! `recover`: finishes or undoes what an interrupted run has left. Every changing verb begins with it.
 
-use super::preview::{Plan, PlannedFile};
+use super::hooks::Ear;
+use super::preview::{Plan, PlannedFile, PlannedHook};
 use super::{Refusal, Report, Session};
+use crate::change::Moment;
 use crate::engine::{self, Engine, EngineError, Intended, Interrupted, Recovered, When};
 use crate::host::Host;
 use crate::host::state::{State, file_name};
@@ -24,7 +26,15 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
         return planned(session, name);
     }
     match Engine::open(session.host, VERB, session.options.wait) {
-        Ok(engine) => engine.recover(name, when, session.listener).into_iter().map(report).collect(),
+        Ok(engine) => {
+            let mut ear = Ear::before(session.listener);
+            let recovered = engine.recover(name, when, &mut ear);
+            let mut reports: Vec<Report> = recovered.into_iter().map(report).collect();
+            if let Some(last) = reports.last_mut() {
+                last.hooks_failed = ear.failed();
+            }
+            reports
+        }
         Err(error) => vec![Report::new("", EngineError::outcome(error))],
     }
 }
@@ -48,11 +58,13 @@ fn plan(interrupted: Interrupted) -> Report {
     let mut report = Report::new(&interrupted.target, Outcome::Planned);
     match interrupted.end {
         Intended::Discard => report.notes.push("an empty journal would be removed; nothing was begun".to_owned()),
-        Intended::Complete { verb } => {
+        Intended::Complete { verb, hooks } => {
             report.notes.push(format!("`reseal {verb}` had done its work; its records would be completed"));
+            let told = |(when, command): (Moment, _)| format!("the {} {command} would be run", when.called());
+            report.notes.extend(hooks.into_iter().map(told));
         }
         Intended::Nothing { why } => report.notes.push(format!("it would end stuck: {why}")),
-        Intended::PutBack { verb, backup, generation, places, reload, probes } => {
+        Intended::PutBack { verb, backup, generation, places, reload, hooks, probes } => {
             report.plan = Some(Plan {
                 why: format!("`reseal {verb}` was interrupted"),
                 backup,
@@ -62,6 +74,7 @@ fn plan(interrupted: Interrupted) -> Report {
                 files: places.into_iter().map(|(path, live, old)| PlannedFile::put_back(path, &live, &old)).collect(),
                 before: None,
                 after: None,
+                hooks: PlannedHook::all(hooks.iter().map(|(when, command)| (*when, command))),
                 commands: reload.iter().map(ToString::to_string).collect(),
                 probes: probes.iter().map(ToString::to_string).collect(),
             });
@@ -110,12 +123,13 @@ pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
         Ok(engine) => engine,
         Err(error) => return Report::new(name, EngineError::outcome(error)),
     };
-    let outcome = match engine.accept(name) {
+    let mut ear = Ear::before(session.listener);
+    let outcome = match engine.accept(name, &mut ear) {
         Ok(Some(_)) => {
             Outcome::Recovered { what: "what is there now was kept, and the interrupted transaction closed".to_owned() }
         }
         Ok(None) => Outcome::Nothing { why: "no transaction of this target was interrupted".to_owned() },
         Err(error) => Outcome::Refused { why: explain(&error), hint: error.hint().map(str::to_owned) },
     };
-    Report::new(name, outcome)
+    Report { hooks_failed: ear.failed(), ..Report::new(name, outcome) }
 }

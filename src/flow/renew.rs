@@ -11,9 +11,9 @@ use super::clients::Clients;
 use super::csr::Carried;
 use super::install::{acceptable, holds, nothing, pairs_for};
 use super::post_upgrade::compare;
-use super::preview::Plan;
+use super::preview::{Plan, PlannedHook};
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, acme, asked, csr, obtain, restore};
+use super::{Refusal, Report, Session, acme, asked, csr, hooks, obtain, restore};
 use crate::assess::{Code, Finding};
 use crate::cert::codec;
 use crate::cert::installed::Leaf;
@@ -111,7 +111,7 @@ pub(super) fn one(
                 AfterUpgrade::Report => told(config, &decision),
                 AfterUpgrade::Reinstate | AfterUpgrade::Renew => act(session, config, &decision, verb),
             };
-            report.findings = findings;
+            report.findings.splice(0..0, findings);
             report.notes.splice(0..0, notes);
             report
         }
@@ -302,7 +302,11 @@ fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &
     let upcoming = change::upcoming(session, config, &survey)?;
     let names = config.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut report = Report::new(&config.name, Outcome::Planned);
-    report.plan = Some(Plan::to_be_obtained(&survey, why, upcoming));
+    let found = hooks::of(session, config, Some(&survey))?;
+    let mut plan = Plan::to_be_obtained(&survey, why, upcoming);
+    plan.hooks = PlannedHook::all(found.hooks.all());
+    report.plan = Some(plan);
+    report.findings = found.findings;
     report.notes.push(format!("the certificate is issued when this is run: for {names}, {what}"));
     Ok(report)
 }
@@ -328,7 +332,7 @@ fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Re
             SourceConfig::Command { command, .. } => {
                 match csr::carry(session, config, command, kind, why).map_err(Refusal::outcome)? {
                     Carried::Answer(bundle) => *bundle,
-                    Carried::Later(outcome) => return Err(outcome),
+                    Carried::Later(outcome) => return Err(*outcome),
                 }
             }
             SourceConfig::None

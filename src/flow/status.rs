@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::survey;
-use super::{Refusal, Session, csr, obtain};
+use super::{Refusal, Session, csr, hooks, obtain};
 use crate::assess::Finding;
 use crate::cert::installed::Leaf;
 use crate::engine::vault::Vault;
@@ -84,6 +84,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 let chain = seen.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
                 let subject = chain.map(|chain| chain.leaf().subject());
                 obtain::tell_missing(state.as_ref(), config, subject, session.host.now(), &mut status.findings);
+                hooks::tell(session, config, &seen, &mut status.findings);
                 status.leaf = seen.pairs.first().and_then(|pair| pair.installed.leaf());
                 status.switch = if seen.adopted() { "one rename" } else { "file by file" };
             }

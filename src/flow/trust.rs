@@ -11,7 +11,7 @@ mod restore;
 
 use std::path::Path;
 
-use crate::change::{Apply, Probe, Role, Slot, Step};
+use crate::change::{Apply, Hooks, Probe, Role, Slot, Step};
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
 use crate::flow::preview::{Plan, PlannedAnchor, PlannedFile};
@@ -145,6 +145,8 @@ fn change(target: &str, verb: &'static str, made: &mut Made) -> Change {
         steps: std::mem::take(&mut made.steps),
         retire: Vec::new(),
         apply,
+        // Hooks are given a pair, and there is none.
+        hooks: Hooks::default(),
         probes: made.probes.iter().map(|probe| (probe.clone(), None)).collect(),
         leaf: None,
         limits: Limits { verify: 3_000, settle: 0, probe: 10_000 },
@@ -183,6 +185,7 @@ fn plan(made: &Made, ground: &Ground, upcoming: Upcoming) -> Plan {
         files,
         before: None,
         after: None,
+        hooks: Vec::new(),
         commands: made.apply.reload.iter().map(ToString::to_string).collect(),
         probes: made.probes.iter().map(ToString::to_string).collect(),
     }

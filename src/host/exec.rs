@@ -68,6 +68,29 @@ impl Ran {
         self.output.lines().map(str::trim).rfind(|line| !line.is_empty())
     }
 
+    /// The last few lines with anything in them, as one.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let lines: Vec<&str> = self.output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let last: Vec<&str> = lines[lines.len().saturating_sub(LINES)..].iter().map(|line| head(line, LINE)).collect();
+        last.join(" | ")
+    }
+
+    /// How it ended, without a word of what it printed.
+    #[must_use]
+    pub fn end(&self) -> String {
+        match &self.status {
+            Status::Exited(code) => format!("exited with {code}"),
+            Status::Signalled(signal) => match signal_hook::low_level::signal_name(*signal) {
+                Some(name) => format!("ended by {name}"),
+                None => format!("ended by signal {signal}"),
+            },
+            Status::TimedOut => format!("killed after {:.1} s without an end", self.took.as_secs_f32()),
+            Status::NotStarted(error) => format!("did not start: {error}"),
+            Status::Lost(error) => format!("started, but its end is unknown: {error}"),
+        }
+    }
+
     /// The line that says why: the last that speaks of an error, where the very last is a summary without one (nginx, Apache).
     fn reason(&self) -> Option<&str> {
         let last = self.last()?;
@@ -83,16 +106,7 @@ impl Ran {
 impl fmt::Display for Ran {
     /// For people: how it ended, and its last words. They are the program's own, so whoever prints them escapes them.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.status {
-            Status::Exited(code) => write!(out, "exited with {code}")?,
-            Status::Signalled(signal) => match signal_hook::low_level::signal_name(*signal) {
-                Some(name) => write!(out, "ended by {name}")?,
-                None => write!(out, "ended by signal {signal}")?,
-            },
-            Status::TimedOut => write!(out, "killed after {:.1} s without an end", self.took.as_secs_f32())?,
-            Status::NotStarted(error) => write!(out, "did not start: {error}")?,
-            Status::Lost(error) => write!(out, "started, but its end is unknown: {error}")?,
-        }
+        out.write_str(&self.end())?;
         match self.reason() {
             Some(line) => write!(out, ": {}", head(line, LINE)),
             None => Ok(()),
@@ -100,7 +114,7 @@ impl fmt::Display for Ran {
     }
 }
 
-/// Runs `command` to its end, or kills its process group at its limit.
+/// Runs `command` to its end, or kills its process group at `limit`.
 ///
 /// The program gets `/` as directory, nothing to read, and an environment of `PATH`, `LANG` and `extra_env` alone: what the
 /// caller of reseal has in its own (`LD_*`, `SSL_CERT_FILE`, `TMPDIR`) does not reach a program that may run as root.
@@ -108,11 +122,11 @@ impl fmt::Display for Ran {
 /// A daemon that the program leaves behind lives on, but is not waited for: half a second after the program's end its
 /// output is no longer read.
 #[must_use]
-pub fn run(command: &Command, extra_env: &[(&str, &str)]) -> Ran {
+pub fn run(command: &Command, limit: Duration, extra_env: &[(&str, &str)]) -> Ran {
     let start = Instant::now();
     let mut tail = Tail::of(KEPT);
     let status = match start_group(command, extra_env) {
-        Ok((child, pipe)) => attend(child, pipe, start + command.limit(), &mut tail),
+        Ok((child, pipe)) => attend(child, pipe, start + limit, &mut tail),
         Err(error) => Status::NotStarted(error),
     };
     let (output, truncated) = tail.text();
@@ -122,11 +136,11 @@ pub fn run(command: &Command, extra_env: &[(&str, &str)]) -> Ran {
 /// As [`run`], with `input` to read: from memory, so that a program that reads none of it holds up nothing, and none of it is ever
 /// among its arguments or in its environment.
 #[must_use]
-pub fn run_fed(command: &Command, input: &[u8]) -> Ran {
+pub fn run_fed(command: &Command, limit: Duration, input: &[u8]) -> Ran {
     let start = Instant::now();
     let mut tail = Tail::of(KEPT);
     let status = match fed(input).and_then(|input| start_fed(command, input)) {
-        Ok((child, pipe)) => attend(child, pipe, start + command.limit(), &mut tail),
+        Ok((child, pipe)) => attend(child, pipe, start + limit, &mut tail),
         Err(error) => Status::NotStarted(error),
     };
     let (output, truncated) = tail.text();
@@ -162,7 +176,7 @@ pub struct Answer {
 
 /// Runs a program that reads `input` and answers on standard output, of which `max` bytes are kept.
 #[must_use]
-pub fn ask(command: &Command, input: &[u8], max: usize) -> Answer {
+pub fn ask(command: &Command, limit: Duration, input: &[u8], max: usize) -> Answer {
     let start = Instant::now();
     let mut tail = Tail::of(max);
     let (words, last_words) = std::sync::mpsc::channel();
@@ -174,7 +188,7 @@ pub fn ask(command: &Command, input: &[u8], max: usize) -> Answer {
                 let _ = words.send(String::from_utf8_lossy(&text).into_owned());
                 let _ = io::copy(&mut errors, &mut io::sink());
             });
-            attend(child, out, start + command.limit(), &mut tail)
+            attend(child, out, start + limit, &mut tail)
         }
         Err(error) => Status::NotStarted(error),
     };
@@ -188,7 +202,7 @@ pub fn ask(command: &Command, input: &[u8], max: usize) -> Answer {
 /// # Errors
 /// For people: it did not start, failed (with all it said on standard error), or said more than `max` bytes.
 pub fn capture(command: &Command, max: usize) -> Result<String, String> {
-    let Answer { ran, out, dropped } = ask(command, &[], max);
+    let Answer { ran, out, dropped } = ask(command, command.limit(), &[], max);
     if !ran.ok() {
         return Err(if ran.output.trim().is_empty() { ran.to_string() } else { ran.output });
     }
@@ -203,6 +217,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const KEPT: usize = 64 * 1024;
 /// Characters of the last line shown.
 const LINE: usize = 300;
+/// Lines in [`Ran::tail`].
+const LINES: usize = 3;
 /// How long output is still read after the program has ended.
 const AFTERMATH: Duration = Duration::from_millis(500);
 /// How long a killed program may take to be gone. One that waits for a dead disk takes for ever, so the wait has an end.
@@ -370,6 +386,11 @@ mod tests {
     use super::program::check_program_as;
     use super::*;
 
+    /// Within the command's own limit.
+    fn run(command: &Command, extra_env: &[(&str, &str)]) -> Ran {
+        super::run(command, command.limit(), extra_env)
+    }
+
     fn sh(script: &str, timeout: u32) -> Command {
         Command { argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(), timeout }
     }
@@ -385,6 +406,7 @@ mod tests {
         for (script, text, ok) in cases {
             let ran = run(&sh(script, 10), &[]);
             assert_eq!(ran.to_string(), text, "{script}");
+            assert!(text.starts_with(&ran.end()), "{script}");
             assert_eq!(ran.ok(), ok, "{script}");
             assert_eq!(ran.truncated, 0);
         }
@@ -498,6 +520,9 @@ mod tests {
             Ran { status: Status::Exited(1), output: "\u{e9}".repeat(LINE + 1), truncated: 0, took: Duration::ZERO };
         assert_eq!(ran.to_string().chars().count(), "exited with 1: ".len() + LINE);
         assert_eq!(ran.last_line().unwrap().chars().count(), LINE);
+        assert_eq!(ran.tail().chars().count(), LINE);
+        let ran = run(&sh("for i in 1 2 3 4 5; do echo $i; echo; done; exit 1", 10), &[]);
+        assert_eq!((ran.tail(), ran.end()), ("3 | 4 | 5".to_owned(), "exited with 1".to_owned()));
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub mod clock;
 pub mod demo_server;
 pub mod dir;
 pub mod exec;
+pub mod haste;
+pub mod hook_dir;
 pub mod http;
 pub mod lock;
 pub mod passphrase;
@@ -23,6 +25,7 @@ pub mod terminal;
 mod timed;
 pub mod tls;
 pub mod tree;
+pub mod trigger;
 pub mod trusted_file;
 pub mod walk;
 pub mod watch;
@@ -31,7 +34,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
@@ -41,6 +44,7 @@ use crate::outcome::explain;
 use clock::Clock;
 use dir::{Dir, Look};
 use exec::Ran;
+use haste::Haste;
 use signal::Signals;
 use walk::{Last, Place, Trust, WalkError};
 use watch::{Act, Watch};
@@ -52,6 +56,7 @@ pub struct Host {
     trust: Trust,
     watch: Watch,
     signals: Option<Signals>,
+    haste: Haste,
     told: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
 }
 
@@ -66,6 +71,7 @@ impl Host {
             trust,
             watch: Watch::default(),
             signals: None,
+            haste: Haste::default(),
             told: Mutex::default(),
         }
     }
@@ -113,6 +119,28 @@ impl Host {
     #[must_use]
     pub fn interrupted(&self) -> Option<i32> {
         self.signals.as_ref().and_then(Signals::pending)
+    }
+
+    /// From now on, all that is waited for is to be over after `time`: limits are cut to what is left of it.
+    pub fn hurry(&self, time: Duration) {
+        self.haste.until(Instant::now() + time);
+    }
+
+    /// What is left of the time for the whole run; none where it has no limit.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.haste.left()
+    }
+
+    /// A limit, cut to what is left of the time for the whole run.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Duration {
+        self.haste.within(limit)
+    }
+
+    /// Does what must not be cut short: whatever puts things back.
+    pub fn patiently<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.haste.patiently(act)
     }
 
     /// The place of a path, ready to be changed.
@@ -191,13 +219,19 @@ impl Host {
     /// Runs a command that changes what the service does.
     #[must_use]
     pub fn run(&self, command: &Command) -> Ran {
+        self.run_with(command, &[])
+    }
+
+    /// The same with these variables in its environment.
+    #[must_use]
+    pub fn run_with(&self, command: &Command, environment: &[(&str, &str)]) -> Ran {
         self.forget();
         if let Err(error) = exec::check_program(command) {
             return Ran::not_started(io::Error::other(explain(&error)));
         }
         let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
         match announced {
-            Ok(()) => exec::run(command, &[]),
+            Ok(()) => self.in_time(command, |limit| exec::run(command, limit, environment)),
             Err(error) => Ran::not_started(error),
         }
     }
@@ -210,7 +244,7 @@ impl Host {
         }
         let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
         match announced {
-            Ok(()) => exec::run_fed(command, input),
+            Ok(()) => self.in_time(command, |limit| exec::run_fed(command, limit, input)),
             Err(error) => Ran::not_started(error),
         }
     }
@@ -224,9 +258,18 @@ impl Host {
             return failed(io::Error::other(explain(&error)));
         }
         let announced = self.watch.cross(Act::Run, || command.argv.first().map(PathBuf::from).unwrap_or_default());
-        match announced {
-            Ok(()) => exec::ask(command, input, max),
-            Err(error) => failed(error),
+        match (announced, self.within(command.limit())) {
+            (Ok(()), limit) if limit.is_zero() => failed(time_is_over()),
+            (Ok(()), limit) => exec::ask(command, limit, input, max),
+            (Err(error), _) => failed(error),
+        }
+    }
+
+    /// Runs within the command's own limit, or what is left of the time for the whole run.
+    fn in_time(&self, command: &Command, run: impl FnOnce(Duration) -> Ran) -> Ran {
+        match self.within(command.limit()) {
+            limit if limit.is_zero() => Ran::not_started(time_is_over()),
+            limit => run(limit),
         }
     }
 
@@ -282,4 +325,16 @@ impl Host {
     pub fn probe_without_name(&self, probe: &Probe, limit: Duration) -> Option<tls::Served> {
         probe::without_name(probe, limit)
     }
+
+    /// What lies in a directory of hooks.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn hooks_in(&self, directory: &Path) -> io::Result<Vec<hook_dir::Lying>> {
+        hook_dir::lying_in(directory)
+    }
+}
+
+fn time_is_over() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the time for the whole run is over")
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::change::{Command, KeyFamily, Probe, Shown};
+use crate::change::{KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::endpoint::{Endpoint, Sni, Start};
 use crate::host::tls::{self, ProbeError, Served};
@@ -45,7 +45,7 @@ pub fn look(probe: &Probe, limit: Duration) -> Sight {
             Sight { shown: together(address, &answers), answers }
         }
         Probe::Command(command) => {
-            let ran = exec::run(&within(command, limit), &[]);
+            let ran = exec::run(command, whole_seconds(limit).min(command.limit()), &[]);
             let shown = if ran.ok() { Shown::Well } else { Shown::Failing { why: ran.to_string() } };
             Sight { shown, answers: Vec::new() }
         }
@@ -160,9 +160,9 @@ fn shown(outcome: &Result<Served, ProbeError>) -> Shown {
     }
 }
 
-fn within(command: &Command, limit: Duration) -> Command {
-    let seconds = u32::try_from(limit.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
-    Command { argv: command.argv.clone(), timeout: command.timeout.min(seconds) }
+/// A program needs a moment to start, whatever is left.
+fn whole_seconds(limit: Duration) -> Duration {
+    Duration::from_secs(u64::try_from(limit.as_millis().div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -172,6 +172,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::change::Command;
 
     const LIMIT: Duration = Duration::from_secs(5);
 

@@ -120,14 +120,24 @@ pub fn keep_memory_private() {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
-/// Who runs this, for receipts: the user id and, under sudo, the name of whoever called it.
+/// Who runs this, for receipts: the user id and, under sudo, the name of whoever called it; where somebody became root otherwise, the
+/// id they logged in with.
 #[must_use]
 pub fn actor() -> String {
     let uid = rustix::process::getuid().as_raw();
     match std::env::var("SUDO_USER") {
-        Ok(name) if uid == 0 => format!("uid {uid}, sudo by {name}"),
-        Ok(_) | Err(_) => format!("uid {uid}"),
+        // A name is one word of 32 characters at most; what is none came from elsewhere than sudo.
+        Ok(name) if uid == 0 && (1..=64).contains(&name.len()) => format!("uid {uid}, sudo by {name}"),
+        Ok(_) | Err(_) => match login() {
+            Some(login) if login != uid => format!("uid {uid}, logged in as uid {login}"),
+            Some(_) | None => format!("uid {uid}"),
+        },
     }
+}
+
+/// The id that the session was begun with, which `su` and `sudo` do not change; none for services.
+fn login() -> Option<u32> {
+    fs::read_to_string("/proc/self/loginuid").ok()?.trim().parse().ok().filter(|uid| *uid != u32::MAX)
 }
 
 #[cfg(test)]

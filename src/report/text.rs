@@ -228,6 +228,7 @@ mod tests {
             plan: None,
             upgrade: Vec::new(),
             notes: Vec::new(),
+            hooks_failed: Vec::new(),
             outcome,
         });
         let body = Body::Changes(reports.collect());
@@ -247,6 +248,9 @@ mod tests {
             verb: "renew".to_owned(),
             at: datetime!(2026-11-20 12:00 UTC),
             actor: "uid 0".to_owned(),
+            trigger: None,
+            recovered: None,
+            checks: Vec::new(),
             why: "due".to_owned(),
             before: None,
             after: None,

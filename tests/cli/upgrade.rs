@@ -178,6 +178,47 @@ fn all_targets_together_have_one_limit() {
     ran.says("listener-gone").warns("other was not looked at: the 1 s for all targets are over");
 }
 
+/// The limit cuts what the target under way waits for, and what is cut ends as it always ends.
+#[test]
+fn the_limit_bounds_the_target_under_way_too() {
+    let slow = "/bin/sleep\", \"1000\"], timeout = 3600 }";
+    // A server that never takes the files up again: the wait for its handshakes is cut, and the change undone.
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    let server = Server::start(&bench);
+    let port = server.port;
+    let serves = format!("listen = [\"127.0.0.1:{port}\"]\n[target.policy]\nverify_timeout = 600\n");
+    bench.configure(&format!("reload = [\"/bin/true\"]\n{serves}"));
+    bench.run(&["snapshot"]).ends(0);
+    drop(server);
+    by_hand(&bench, &vendor());
+    let _server = Server::at(&bench, port);
+    let upgraded = bench.served();
+    let began = Instant::now();
+    let ran = bench.run(&["post-upgrade", "--strict", "--limit", "4"]).ends(5);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(bench.served(), upgraded, "wholly as before");
+    ran.warns("still shows the OLD").warns("the 4 s for all targets were over");
+    bench.run(&["recover"]).ends(0).says("nothing was interrupted");
+
+    // A test of the service that hangs: nothing was touched.
+    bench.configure(&format!("check = {{ argv = [\"{slow}\n{serves}"));
+    let began = Instant::now();
+    let ran = bench.run(&["post-upgrade", "--strict", "--limit", "3"]);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(matches!(ran.code, Some(4 | 5)), "{}{}", ran.out, ran.err);
+    assert_eq!(bench.served(), upgraded);
+
+    // A source that hangs.
+    let bench = Bench::new();
+    let vendors = bench.served();
+    bench.configure(&format!("[target.source]\nkind = \"command\"\ncommand = {{ argv = [\"{slow}\n"));
+    let began = Instant::now();
+    bench.run(&["post-upgrade", "--strict", "--limit", "3"]).ends(4).warns("the 3 s for all targets were over");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(bench.served(), vendors);
+}
+
 /// Restarted by the upgrade, it is not up yet: it has its time, and then it is judged.
 #[test]
 fn a_server_that_comes_up_late_is_waited_for() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
 use reseal::flow::{Options, backups, history};
-use reseal::outcome::{Outcome, Receipt};
+use reseal::outcome::{End, Outcome, Receipt};
 
 use super::{good, installed, refused, refused_with};
 use crate::support::{World, pair, root};
@@ -114,6 +114,78 @@ fn a_torn_receipt_is_cut_off_and_an_altered_one_is_named() {
     let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     fs::write(&ledger, &whole[first..]).unwrap();
     assert_eq!(history(&world).1, [1]);
+}
+
+/// Written by the program as it was before receipts told of triggers and checks, and by nothing since.
+#[test]
+fn the_first_format_of_the_ledger_is_read_for_ever() {
+    let world = World::new("");
+    // The numbers in the fixture are taken.
+    for _ in 0..3 {
+        installed(&world);
+    }
+    let old = include_bytes!("../../fixtures/ledger/format-1.ledger");
+    fs::write(world.path("state/ledger"), old).unwrap();
+    let (receipts, broken) = history(&world);
+    assert_eq!((receipts.len(), broken.len()), (3, 0));
+    assert!(receipts.iter().all(|receipt| receipt.trigger.is_none() && receipt.checks.is_empty()));
+    assert!(matches!(receipts[2].end, End::RolledBack { .. }));
+    // What is added follows it.
+    world.put(&pair(20));
+    world.bring(&pair(90));
+    let report = world.install(&world.host(), &[world.path("new.pem"), world.path("new.key")]);
+    good(&report);
+    let (receipts, broken) = history(&world);
+    assert_eq!(broken, [0; 0]);
+    assert!(receipts.last().unwrap().trigger.is_some());
+    assert!(fs::read(world.path("state/ledger")).unwrap().starts_with(old), "what was there stays byte by byte");
+}
+
+#[test]
+fn two_writers_at_once_leave_one_chain() {
+    let worlds: Vec<World> = (0..2).map(|_| World::new("")).collect();
+    let state = worlds[0].path("state").display().to_string();
+    std::thread::scope(|scope| {
+        for world in &worlds {
+            scope.spawn(|| {
+                for days in [80, 85, 90] {
+                    world.bring(&pair(days));
+                    let (cert, key) =
+                        (world.path("new.pem").display().to_string(), world.path("new.key").display().to_string());
+                    let line =
+                        ["--state-dir", &state, "--wait", "60", "install", "web", "--from", &cert, "--from", &key];
+                    let output = world.program(&line).output().unwrap();
+                    assert_eq!(output.status.code(), Some(0), "{output:?}");
+                }
+            });
+        }
+    });
+    let (receipts, broken) = history(&worlds[0]);
+    assert_eq!((receipts.len(), broken.len()), (6, 0));
+}
+
+#[test]
+fn a_receipt_tells_who_what_and_what_was_checked() {
+    let world = World::new("check = [\"/bin/true\"]\nreload = [\"/bin/true\"]\nprobe = [\"/bin/true\"]\n");
+    installed(&world);
+    let (receipts, _) = history(&world);
+    let [receipt] = receipts.as_slice() else { panic!("{receipts:?}") };
+    assert!(receipt.trigger.is_some() && receipt.recovered.is_none());
+    let told: Vec<&str> = receipt.checks.iter().map(|check| check.what.word()).collect();
+    assert_eq!(told, ["config-test", "config-test", "reload", "probe"]);
+    assert!(receipt.checks.iter().all(|check| check.good && !check.undo));
+
+    // Refused by the service's own test: nothing was touched, and it is told, once.
+    let world = World::new("check = [\"/bin/false\"]\n");
+    world.put(&pair(30));
+    world.bring(&pair(90));
+    for _ in 0..2 {
+        refused(&world, &world.host(), &["own test"]);
+    }
+    let (receipts, _) = history(&world);
+    let [receipt] = receipts.as_slice() else { panic!("{receipts:?}") };
+    assert!(matches!(&receipt.end, End::Refused { why } if why.contains("own test")), "{receipt:?}");
+    assert_eq!(receipt.generation, 0);
 }
 
 #[test]

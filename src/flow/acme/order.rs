@@ -91,7 +91,7 @@ pub(in crate::flow) fn obtain(
     }
     session.listener.hear(&Event::Obtaining { source: format!("ACME {directory}") });
     let root = source.root.as_deref().or(account.root().map(PathBuf::as_path));
-    let web = client(host, root, source.deadline)?;
+    let web = client(host, root, host.within(source.deadline))?;
     account.settle(&web)?;
     let listener = &mut *session.listener;
     let mut tell = |text: String| listener.hear(&Event::Note { text });

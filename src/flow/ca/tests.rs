@@ -57,6 +57,7 @@ impl Ground {
             live_dir: None,
             authorities: BTreeMap::new(),
             system_store: None,
+            hooks: crate::config::HooksConfig::default(),
             trust: BTreeMap::new(),
             rules: std::sync::Arc::default(),
             targets: Vec::new(),

@@ -21,7 +21,7 @@ pub(in crate::flow) enum Carried {
     /// The answer, with the key that waited for it.
     Answer(Box<Bundle>),
     /// There is none yet.
-    Later(Outcome),
+    Later(Box<Outcome>),
 }
 
 /// Hands the request of a target, one that waits or a new one, to the command of its source.
@@ -66,7 +66,11 @@ pub(in crate::flow) fn carry(
         Status::Exited(0) => {}
         Status::Exited(LATER) => {
             let why = answer.ran.last_line().unwrap_or(why).to_owned();
-            return Ok(Carried::Later(Outcome::Waiting { since: requested.since, request: path.clone(), why }));
+            return Ok(Carried::Later(Box::new(Outcome::Waiting {
+                since: requested.since,
+                request: path.clone(),
+                why,
+            })));
         }
         Status::Exited(_) | Status::Signalled(_) | Status::TimedOut | Status::NotStarted(_) | Status::Lost(_) => {
             return Err(failed(answer.ran.to_string()));

@@ -3,9 +3,9 @@
 use time::OffsetDateTime;
 
 use super::{hint, leaf_line, names, notes};
-use crate::assess::date;
+use crate::assess::{Code, date};
 use crate::cert::installed::Leaf;
-use crate::change::Command;
+use crate::change::{Command, Moment};
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
 use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
@@ -23,6 +23,7 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
     }
     for report in reports {
         upgrade(report, view, out);
+        hooks(report, err);
         match &report.outcome {
             Outcome::Nothing { .. } | Outcome::Recovered { .. } | Outcome::Pruned { .. } if view.quiet => {}
             Outcome::Committed { not_served, .. } if view.quiet && not_served.is_empty() => {}
@@ -56,6 +57,17 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
                 bad(report, "not begun", &format!("another reseal is at work: {holder}"), Some(hint), err);
             }
         }
+    }
+}
+
+/// Hooks that failed, and what lies among them without being run: told also by a run that says nothing while all is well.
+fn hooks(report: &Report, page: &mut Page) {
+    for text in &report.hooks_failed {
+        head(report, page).put(Paint::Warn, "hook failed").say(": ").prose(Paint::Plain, text, 2).end();
+    }
+    let changed = matches!(report.outcome, Outcome::Committed { .. } | Outcome::RolledBack { .. });
+    for finding in report.findings.iter().filter(|one| changed && one.code == Code::HookNotRun && one.counts()) {
+        head(report, page).put(Paint::Warn, "hook not run").say(": ").prose(Paint::Plain, &finding.message, 2).end();
     }
 }
 
@@ -245,12 +257,20 @@ fn planned(report: &Report, recovery: bool, page: &mut Page) {
     if !plan.files.is_empty() && !recovery {
         page.note("switch", Paint::Plain, how);
     }
+    let hooks = |moment: Moment, page: &mut Page| {
+        for hook in plan.hooks.iter().filter(|hook| hook.when == moment) {
+            page.field("hook").say(&format!("{} {}", moment.word(), hook.command)).end();
+        }
+    };
+    hooks(Moment::Pre, page);
+    hooks(Moment::Deploy, page);
     for command in &plan.commands {
         page.field("run").say(command).end();
     }
     for probe in &plan.probes {
         page.field("prove").say(probe).end();
     }
+    hooks(Moment::Post, page);
     if plan.probes.is_empty() && !recovery && plan.trust.is_empty() {
         page.note("prove", Paint::Warn, "only by reading the files back: no place where it is served is configured");
     }

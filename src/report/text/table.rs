@@ -55,7 +55,8 @@ pub fn history(receipts: &[Receipt], damaged: &[usize], out: &mut Page, err: &mu
         out.say("no receipts").end();
     } else {
         let rows: Vec<Row> = receipts.iter().map(receipt).collect();
-        out.table(&["WHEN (UTC)", "TARGET", "NUMBER", "VERB", "END", "OLD", "NEW", "WHO", "WHY"], &rows);
+        let head = ["WHEN (UTC)", "TARGET", "NUMBER", "VERB", "END", "CHECKS", "OLD", "NEW", "WHO", "TRIGGER", "WHY"];
+        out.table(&head, &rows);
     }
     damaged_lines(damaged, err);
 }
@@ -89,19 +90,47 @@ fn receipt(receipt: &Receipt) -> Row {
     let digest = |digest: &Option<crate::digest::Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
     let why = match &receipt.end {
         End::RolledBack { why } => format!("{}; it failed: {why}", receipt.why),
+        End::Refused { why } => format!("{}; it was refused: {why}", receipt.why),
         End::Committed { .. } | End::Accepted => receipt.why.clone(),
     };
     vec![
         (Paint::Plain, moment(receipt.at)),
         (Paint::Strong, receipt.target.clone()),
-        (Paint::Plain, receipt.generation.to_string()),
+        (Paint::Plain, if receipt.generation == 0 { "-".to_owned() } else { receipt.generation.to_string() }),
         (Paint::Plain, receipt.verb.clone()),
         (paint, end.to_owned()),
+        (Paint::Plain, checks(receipt)),
         (Paint::Plain, digest(&receipt.before)),
         (Paint::Plain, digest(&receipt.after)),
         (Paint::Faint, receipt.actor.clone()),
+        (Paint::Faint, trigger(receipt)),
         (Paint::Faint, why),
     ]
+}
+
+/// How many handshakes proved it, and how much else was run and asked, with what failed of it.
+fn checks(receipt: &Receipt) -> String {
+    let handshakes = match &receipt.end {
+        End::Committed { proof: Proof::Handshakes { count } } => Some(format!("{count} handshakes")),
+        End::Committed { .. } | End::RolledBack { .. } | End::Refused { .. } | End::Accepted => None,
+    };
+    let failed = receipt.checks.iter().filter(|check| !check.good).count();
+    let others = match (receipt.checks.len(), failed) {
+        (0, _) => None,
+        (all, 0) => Some(format!("{all} good")),
+        (all, failed) => Some(format!("{failed} of {all} failed")),
+    };
+    let told: Vec<String> = handshakes.into_iter().chain(others).collect();
+    if told.is_empty() { "-".to_owned() } else { told.join(", ") }
+}
+
+/// What made somebody begin it, and what made somebody else end it.
+fn trigger(receipt: &Receipt) -> String {
+    let began = receipt.trigger.as_ref().map_or("-".to_owned(), ToString::to_string);
+    match &receipt.recovered {
+        Some(by) => format!("{began}; ended by {} ({})", by.trigger, by.actor),
+        None => began,
+    }
 }
 
 fn end(end: &End) -> (Paint, &'static str) {
@@ -109,6 +138,7 @@ fn end(end: &End) -> (Paint, &'static str) {
         End::Committed { proof: Proof::Handshakes { .. } | Proof::Bundle { .. } } => (Paint::Good, "proved"),
         End::Committed { proof: Proof::ReadBack { .. } } => (Paint::Warn, "read back"),
         End::RolledBack { .. } => (Paint::Warn, "rolled back"),
+        End::Refused { .. } => (Paint::Warn, "refused"),
         End::Accepted => (Paint::Warn, "accepted"),
     }
 }
