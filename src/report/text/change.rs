@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{hint, leaf_line, names, notes};
 use crate::assess::date;
 use crate::cert::installed::Leaf;
-use crate::change::Command;
+use crate::change::{Command, Role};
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
 use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
@@ -140,6 +140,8 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
         "install" => "installed",
         "trust install" => "trusted:",
         "trust remove" => "trusted no longer:",
+        "schedule install" | "hook install" => "installed",
+        "schedule remove" | "hook remove" => "removed",
         "renew" => "renewed",
         "restore" => "restored",
         "post-upgrade" => "repaired",
@@ -147,7 +149,13 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
         "adopt" => "gave back",
         other => other,
     };
-    format!("{verb} {name}")
+    format!("{verb} {name}").trim_end().to_owned()
+}
+
+/// Whether a plan is about files that reseal places for itself, in which there is no certificate.
+fn places_files(plan: &Plan) -> bool {
+    let role = |file: &PlannedFile| file.role == Some(Role::Fitting) || file.act == "remove" || file.act == "link";
+    plan.trust.is_empty() && plan.before.is_none() && plan.after.is_none() && plan.files.iter().any(role)
 }
 
 /// Why, where that is not the headline once more.
@@ -164,7 +172,7 @@ fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
         page.field(anchor.act).say(&anchor.subject).end();
         page.field("").say(&format!("until {}; sha256 {}", date(anchor.not_after), anchor.fingerprint)).end();
     }
-    if !plan.trust.is_empty() {
+    if !plan.trust.is_empty() || places_files(plan) {
         return;
     }
     let line = |leaf: &Option<Leaf>, none: &str| leaf.as_ref().map_or(none.to_owned(), leaf_line);
@@ -177,6 +185,10 @@ fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
 
 fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
     match proof {
+        Proof::Handshakes { .. } if plan.is_some_and(places_files) => {
+            let text = plan.map(|plan| plan.probes.join(", ")).unwrap_or_default();
+            page.note("proof", Paint::Good, &format!("succeeded: {text}"));
+        }
         Proof::Handshakes { count } => {
             let places = plan.map(|plan| plan.probes.join(", ")).unwrap_or_default();
             let text = format!("{count} answers of {places} showed it, its key proved");
@@ -187,7 +199,7 @@ fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
                 format!("{} was read, from which clients take what they trust, and is as it should be", path.display());
             page.note("proof", Paint::Good, &text);
         }
-        Proof::ReadBack { .. } if plan.is_some_and(|plan| !plan.trust.is_empty()) => {
+        Proof::ReadBack { .. } if plan.is_some_and(|plan| !plan.trust.is_empty() || places_files(plan)) => {
             page.note("proof", Paint::Plain, "the files were read back");
         }
         Proof::ReadBack { why } => {
@@ -203,7 +215,7 @@ fn way_back(report: &Report, receipt: &Receipt, plan: &Plan, view: &View) -> Opt
     }
     // To be typed: the name of a store may hold a path with a space.
     let target = Command::new([report.target.as_str()]);
-    if !plan.trust.is_empty() {
+    if !plan.trust.is_empty() || places_files(plan) {
         return Some(format!("{} restore {target} {}", view.program, plan.backup));
     }
     let before = plan.before.as_ref()?;
@@ -251,7 +263,7 @@ fn planned(report: &Report, recovery: bool, page: &mut Page) {
     for probe in &plan.probes {
         page.field("prove").say(probe).end();
     }
-    if plan.probes.is_empty() && !recovery && plan.trust.is_empty() {
+    if plan.probes.is_empty() && !recovery && plan.trust.is_empty() && !places_files(plan) {
         page.note("prove", Paint::Warn, "only by reading the files back: no place where it is served is configured");
     }
     notes(&report.notes, page);
