@@ -35,7 +35,9 @@ impl Role {
         match self {
             Self::Key | Self::Combined => true,
             // A store keeps the mode it has: others may have to read it.
-            Self::Leaf | Self::Chain | Self::FullChain | Self::Anchor | Self::Store | Self::Record | Self::Fitting => false,
+            Self::Leaf | Self::Chain | Self::FullChain | Self::Anchor | Self::Store | Self::Record | Self::Fitting => {
+                false
+            }
         }
     }
 

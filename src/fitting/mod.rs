@@ -274,7 +274,9 @@ impl Template {
             ),
             Self::Rpm => (
                 "only a package can have scriptlets of rpm".to_owned(),
-                format!("reseal's own .rpm has them ({show} rpm` prints them); `reseal hook install dnf` needs no package"),
+                format!(
+                    "reseal's own .rpm has them ({show} rpm` prints them); `reseal hook install dnf` needs no package"
+                ),
             ),
         }
     }
@@ -299,7 +301,9 @@ mod tests {
             let text = format!("[[target]]\nname='{name}'\nkind='files'\nnames=['a.example']\ncombined='/c'\n");
             assert!(crate::config::Config::parse(&text, Path::new("/x")).is_err());
         }
-        for name in ["web", "schedule:apt", "hook:cron", "hook:systemd", "hook:directory:", "hook:directory:x", "trust:os"] {
+        for name in
+            ["web", "schedule:apt", "hook:cron", "hook:systemd", "hook:directory:", "hook:directory:x", "trust:os"]
+        {
             assert_eq!(Fitting::of_target(name), None, "{name}");
         }
     }

@@ -18,8 +18,21 @@ const MOST: u64 = 32 * 1024 * 1024;
 
 /// Directories that many packages share: that one of them is upgraded says nothing about what else is in there.
 const SHARED: &[&str] = &[
-    "/etc/opt", "/usr/bin", "/usr/games", "/usr/include", "/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/usr/src", "/var/cache",
-    "/var/lib", "/var/local", "/var/log", "/var/opt", "/var/spool",
+    "/etc/opt",
+    "/usr/bin",
+    "/usr/games",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/sbin",
+    "/usr/share",
+    "/usr/src",
+    "/var/cache",
+    "/var/lib",
+    "/var/local",
+    "/var/log",
+    "/var/opt",
+    "/var/spool",
 ];
 
 /// What a target's service is made of, as far as packages can own it.
@@ -33,9 +46,10 @@ impl Reach {
     /// With a file of the target: whoever owns its directory, or one above, can be expected to write in it.
     pub fn file(&mut self, path: &Path) {
         self.paths.insert(path.to_owned());
-        let own = path.ancestors().skip(1).filter(|dir| {
-            dir.components().count() > 2 && !SHARED.iter().any(|shared| *dir == Path::new(shared))
-        });
+        let own = path
+            .ancestors()
+            .skip(1)
+            .filter(|dir| dir.components().count() > 2 && !SHARED.iter().any(|shared| *dir == Path::new(shared)));
         self.paths.extend(own.map(Path::to_owned));
     }
 

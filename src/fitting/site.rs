@@ -76,7 +76,8 @@ impl Site {
     #[must_use]
     pub fn has_systemd(&self, host: &Host) -> bool {
         let inside = |path: &str| self.root.join(path.trim_start_matches('/'));
-        self.running || ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].iter().any(|path| host.exists(&inside(path)))
+        self.running
+            || ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].iter().any(|path| host.exists(&inside(path)))
     }
 
     /// Whether all is where packages expect it.

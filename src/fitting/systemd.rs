@@ -96,9 +96,9 @@ fn unit(site: &Site, text: &str) -> String {
             }
             Some(("ExecStart", _)) => site.fit(line),
             Some(("StateDirectory" | "StateDirectoryMode", _)) if site.state != Path::new(STATE) => continue,
-            Some((_, value)) if !line.starts_with('#') && (value.contains(STATE) || value == CONFIG) => {
-                line.replace(CONFIG, &site.config.display().to_string()).replace(STATE, &site.state.display().to_string())
-            }
+            Some((_, value)) if !line.starts_with('#') && (value.contains(STATE) || value == CONFIG) => line
+                .replace(CONFIG, &site.config.display().to_string())
+                .replace(STATE, &site.state.display().to_string()),
             _ => line.to_owned(),
         };
         out.push_str(&line);

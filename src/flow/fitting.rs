@@ -53,7 +53,8 @@ pub fn remove(session: &mut Session<'_>, fitting: &Fitting) -> Vec<Report> {
 pub(super) fn restore(session: &mut Session<'_>, fitting: &Fitting, wanted: Option<u32>) -> Report {
     let report = beside::carry_out(session, &fitting.target(), RESTORE, &|session: &Session<'_>, _: Option<&State>| {
         let ground = Ground::look(session, fitting)?;
-        let put_back = |manifest: &Manifest, contents: &[Option<Sensitive>]| ground.put_back(session, manifest, contents);
+        let put_back =
+            |manifest: &Manifest, contents: &[Option<Sensitive>]| ground.put_back(session, manifest, contents);
         let (manifest, contents) = choose(session, &fitting.target(), wanted, &put_back)?;
         put_back(&manifest, &contents)
     });
@@ -253,7 +254,18 @@ impl Work {
             return Err(Nothing { why: nothing.to_owned(), notes });
         }
         let (apply, probes) = ground.told(there);
-        Ok(Made { slots, steps, basis, retire, apply, probes, why: why.to_owned(), notes, verify: 10_000, ..Made::default() })
+        Ok(Made {
+            slots,
+            steps,
+            basis,
+            retire,
+            apply,
+            probes,
+            why: why.to_owned(),
+            notes,
+            verify: 10_000,
+            ..Made::default()
+        })
     }
 }
 

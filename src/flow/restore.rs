@@ -4,10 +4,10 @@
 
 use time::OffsetDateTime;
 
+use super::beside::Beside;
 use super::change::{self, Intent};
 use super::install::{holds, pairs_for};
 use super::survey::{self, PairState, Survey};
-use super::beside::Beside;
 use super::{Refusal, Report, Session};
 use crate::assess::date;
 use crate::cert::Bundle;

@@ -203,8 +203,8 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::state::name_of;
     use crate::cert::fixture::{NOW, Wish, self_signed};
+    use crate::host::state::name_of;
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_damage_is_seen() {

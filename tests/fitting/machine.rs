@@ -70,13 +70,8 @@ impl Machine {
     /// The same, with this on its standard input.
     pub fn fed(&self, words: &str, input: &str) -> Ran {
         let argv: Vec<&str> = ["/usr/bin/reseal", "--non-interactive"].into_iter().chain(words.split(' ')).collect();
-        let mut child = self
-            .enter(&argv)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            self.enter(&argv).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         Ran::of(&child.wait_with_output().unwrap())
     }
@@ -108,8 +103,8 @@ impl Machine {
     /// A target `web`, a pair of files below `dir` with a certificate that signed itself.
     pub fn target(&self, dir: &str) {
         self.shell(&format!(
-            "mkdir -p {dir}; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
-             -subj /CN=web.example -addext subjectAltName=DNS:web.example -keyout {dir}/web.key -out {dir}/web.pem 2>/dev/null"
+            "mkdir -p '{dir}'; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+             -subj /CN=web.example -addext subjectAltName=DNS:web.example -keyout '{dir}/web.key' -out '{dir}/web.pem' 2>/dev/null"
         ));
         self.put(
             "/etc/reseal/reseal.toml",

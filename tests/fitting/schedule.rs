@@ -4,6 +4,9 @@ use crate::machine::{Machine, has};
 
 const UNITS: &str = "/etc/systemd/system";
 
+/// Every file and link of systemd's administrator.
+const FILES: &str = "find /etc/systemd -not -type d | sort";
+
 fn machine() -> Option<Machine> {
     (has("systemctl") && has("systemd-analyze") && has("openssl")).then(Machine::new).flatten()
 }
@@ -12,14 +15,14 @@ fn machine() -> Option<Machine> {
 fn units_are_placed_switched_on_and_taken_out() {
     let Some(machine) = machine() else { return };
     machine.target("/srv-of-a-test/tls");
-    let before = machine.shell("find /etc/systemd | sort");
+    let before = machine.shell(FILES);
     machine.reseal("schedule install --dry-run").ends(0).says("this is a dry run");
-    assert_eq!(machine.shell("find /etc/systemd | sort"), before);
+    assert_eq!(machine.shell(FILES), before);
     machine
         .reseal("schedule install")
         .ends(0)
         .says("schedule:systemd: installed")
-        .says("go back      reseal restore schedule:systemd 1")
+        .says("go back    reseal restore schedule:systemd 1")
         .says("systemd does not run here");
     for unit in ["reseal-renew.timer", "reseal-check.timer", "reseal-watch.path", "reseal-recover.service"] {
         machine.run(&["systemctl", "is-enabled", unit]).ends(0).says("enabled");
@@ -27,7 +30,10 @@ fn units_are_placed_switched_on_and_taken_out() {
     let drop_in = machine.read(&format!("{UNITS}/reseal-renew.service.d/50-reseal-paths.conf"));
     assert!(drop_in.contains("\nReadWritePaths=-/srv-of-a-test/tls\n"), "{drop_in}");
     let watch = machine.read(&format!("{UNITS}/reseal-watch.path.d/50-reseal-paths.conf"));
-    assert!(watch.contains("PathChanged=/srv-of-a-test/tls/web.key\nPathChanged=/srv-of-a-test/tls/web.pem\n"), "{watch}");
+    assert!(
+        watch.contains("PathChanged=/srv-of-a-test/tls/web.key\nPathChanged=/srv-of-a-test/tls/web.pem\n"),
+        "{watch}"
+    );
 
     let placed = machine.tree();
     machine.reseal("schedule install").ends(0).says("all is in place already");
@@ -36,7 +42,7 @@ fn units_are_placed_switched_on_and_taken_out() {
     machine.reseal("backups schedule:systemd").ends(0).says("schedule:systemd");
 
     machine.reseal("schedule remove").ends(0).says("schedule:systemd: removed");
-    assert_eq!(machine.shell("find /etc/systemd -not -type d | sort"), machine.shell(&format!("echo '{}'", only_files(&machine, &before))));
+    assert_eq!(machine.shell(FILES), before);
     machine.reseal("schedule status").ends(3).says("nothing starts reseal by itself here: `reseal schedule install`");
     machine.reseal("schedule remove").ends(0).says("nothing of it is there");
     machine.reseal("restore schedule:systemd").ends(0);
@@ -46,15 +52,6 @@ fn units_are_placed_switched_on_and_taken_out() {
     machine.run(&["systemctl", "is-enabled", "reseal-renew.timer"]).ends(1);
 }
 
-/// Of these paths, those that are no directory.
-fn only_files(machine: &Machine, paths: &str) -> String {
-    let found: Vec<&str> = paths
-        .lines()
-        .filter(|path| !path.is_empty() && machine.run(&["sh", "-c", "test ! -d \"$1\" || test -L \"$1\"", "sh", path]).code == Some(0))
-        .collect();
-    found.join("\n")
-}
-
 #[test]
 fn systemd_takes_the_units_and_they_are_well_shut() {
     let Some(machine) = machine() else { return };
@@ -62,13 +59,16 @@ fn systemd_takes_the_units_and_they_are_well_shut() {
     machine.target("/root/tls of a test");
     machine.reseal("schedule install").ends(0);
     let names = "reseal-renew.service reseal-renew.timer reseal-check.service reseal-check.timer reseal-post-upgrade.service reseal-watch.path reseal-recover.service";
-    let told = machine.run(&["sh", "-c", &format!("cd {UNITS} && systemd-analyze verify --man=no {names} 2>&1")]).ends(0).out;
+    let told =
+        machine.run(&["sh", "-c", &format!("cd {UNITS} && systemd-analyze verify --man=no {names} 2>&1")]).ends(0).out;
     let ours: Vec<&str> = told.lines().filter(|line| line.contains("reseal")).collect();
     assert!(ours.is_empty(), "{told}");
     for calendar in ["daily", "*-*-* 07:00:00"] {
         machine.run(&["systemd-analyze", "calendar", calendar]).ends(0);
     }
-    for (unit, most) in [("reseal-renew", 3.0), ("reseal-post-upgrade", 3.0), ("reseal-check", 1.5), ("reseal-recover", 3.0)] {
+    for (unit, most) in
+        [("reseal-renew", 3.0), ("reseal-post-upgrade", 3.0), ("reseal-check", 1.5), ("reseal-recover", 3.0)]
+    {
         let told = machine.shell(&format!("systemd-analyze security --no-pager --offline=true {UNITS}/{unit}.service"));
         let line = told.lines().find(|line| line.contains("Overall exposure level")).unwrap();
         let level: f64 = line.split(": ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
@@ -166,9 +166,11 @@ fn what_is_in_the_way_is_told_and_nothing_is_placed() {
 fn failing(machine: &Machine, word: &str) {
     machine.put(
         "/mnt/systemctl",
-        &format!("#!/bin/sh\necho \"$*\" >>/mnt/calls\ncase \"$*\" in *{word}*) echo refused >&2; exit 1;; esac\nexit 0\n"),
+        &format!("#!/bin/sh\necho \"$*\" >>/mnt/calls\ncase \" $* \" in *'{word}'*) echo refused >&2; exit 1;; esac\nexit 0\n"),
     );
-    machine.shell("chmod 755 /mnt/systemctl; mkdir -p /run/systemd/system; mount --bind /mnt/systemctl /usr/bin/systemctl");
+    machine.shell(
+        "chmod 755 /mnt/systemctl; mkdir -p /run/systemd/system; mount --bind /mnt/systemctl /usr/bin/systemctl",
+    );
 }
 
 #[test]
@@ -176,11 +178,15 @@ fn a_systemd_that_does_not_take_it_gets_the_old_files_back() {
     for word in ["daemon-reload", "is-enabled"] {
         let Some(machine) = machine() else { return };
         failing(&machine, word);
-        let before = machine.shell(&format!("ls -lR {UNITS}"));
+        let listed = format!("find {UNITS} -printf '%p %m %l\\n' | sort");
+        let before = machine.shell(&listed);
         machine.reseal("schedule install").ends(5).warns("rolled back").warns("everything is as it was before");
-        assert_eq!(machine.shell(&format!("ls -lR {UNITS} | sed s/^total.*//")), before.replace("total", "\0").split('\n').map(|line| if line.starts_with('\0') { "" } else { line }).collect::<Vec<_>>().join("\n"), "{word}");
+        assert_eq!(machine.shell(&listed), before, "{word}");
         let calls = machine.read("/mnt/calls");
-        assert!(calls.lines().filter(|line| *line == "daemon-reload").count() >= 2, "it hears of the undo, too: {calls}");
+        assert!(
+            calls.lines().filter(|line| *line == "daemon-reload").count() >= 2,
+            "it hears of the undo, too: {calls}"
+        );
         assert!(!calls.contains(" start "), "{calls}");
     }
 }
@@ -189,7 +195,11 @@ fn a_systemd_that_does_not_take_it_gets_the_old_files_back() {
 fn what_cannot_be_started_is_told() {
     let Some(machine) = machine() else { return };
     failing(&machine, " start ");
-    machine.reseal("schedule install").ends(4).says("schedule:systemd: installed").warns("the files are as they are to be");
+    machine
+        .reseal("schedule install")
+        .ends(4)
+        .says("schedule:systemd: installed")
+        .warns("the files are as they are to be");
     assert!(machine.has(&format!("{UNITS}/reseal-renew.timer")));
 }
 
@@ -232,5 +242,9 @@ fn texts_are_printed_as_they_would_be_placed() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(file);
         assert_eq!(machine.reseal(words).ends(0).out, std::fs::read_to_string(path).unwrap(), "{words}");
     }
-    machine.reseal("schedule show systemd").ends(0).says("# /etc/systemd/system/reseal-renew.timer\n").says("OnCalendar=daily");
+    machine
+        .reseal("schedule show systemd")
+        .ends(0)
+        .says("# /etc/systemd/system/reseal-renew.timer\n")
+        .says("OnCalendar=daily");
 }

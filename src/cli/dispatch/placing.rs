@@ -6,7 +6,7 @@ use super::{Told, changes};
 use crate::cli::args::{Asked, Moment};
 use crate::fitting::{Family, Fitting, Template};
 use crate::flow::fitting::{self, fire, show, status};
-use crate::flow::Session;
+use crate::flow::{Report, Session};
 use crate::host::terminal;
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
@@ -54,17 +54,23 @@ pub(super) fn placed(session: &mut Session<'_>, (family, asked): (Family, Asked<
         Asked::Fire { when: Moment::Before, packages, .. } => {
             // What cannot be read may be anything.
             let archives = if packages { terminal::all_of_input(MOST).ok() } else { None };
-            Ok(changes(fire::before(session, archives.as_deref())))
+            Ok(told(fire::before(session, archives.as_deref())))
         }
-        Asked::Fire { when: Moment::After, begun, .. } => Ok(changes(fire::after(session, begun))),
+        Asked::Fire { when: Moment::After, begun, .. } => Ok(told(fire::after(session, begun))),
     }
+}
+
+/// A hook with nothing to tell says nothing.
+fn told(reports: Vec<Report>) -> (Exit, Body) {
+    if reports.is_empty() { (Exit::Good, Body::None) } else { changes(reports) }
 }
 
 fn named(family: Family, word: &str) -> Result<Fitting, Failure> {
     let fitting = family.named(word).map_err(|error| Failure::usage(error.to_string(), None))?;
     Ok(match fitting {
         Fitting::Directory(path) => {
-            let absolute = |path: &Path| trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None));
+            let absolute =
+                |path: &Path| trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None));
             Fitting::Directory(absolute(&path)?)
         }
         Fitting::Systemd | Fitting::Cron | Fitting::Apt | Fitting::Dnf => fitting,
@@ -73,7 +79,9 @@ fn named(family: Family, word: &str) -> Result<Fitting, Failure> {
 
 fn nothing(family: Family) -> Failure {
     let (why, hint) = match family {
-        Family::Schedule => ("there is neither systemd nor cron here", "start `reseal renew` daily by what this system has instead"),
+        Family::Schedule => {
+            ("there is neither systemd nor cron here", "start `reseal renew` daily by what this system has instead")
+        }
         Family::Hook => (
             "there is neither apt nor dnf here",
             "`reseal hook install directory:DIR` is for the directory of an installer's hooks",

@@ -74,7 +74,8 @@ pub fn after(session: &Session<'_>, begun: bool) -> Vec<Report> {
         Err(refusal) => reports.push(told(refusal)),
     }
     if running::is_running(session) {
-        let command = Command { timeout: 15, ..Command::new([running::SYSTEMCTL, "--no-block", "start", POST_UPGRADE]) };
+        let command =
+            Command { timeout: 15, ..Command::new([running::SYSTEMCTL, "--no-block", "start", POST_UPGRADE]) };
         let ran = session.host.run(&command);
         if !ran.ok() {
             let refusal = Refusal::new(format!("`{command}` {ran}"));

@@ -80,9 +80,11 @@ impl Ground {
             let seen = ground.seen(session, &file.path)?;
             ground.files.push((file, seen));
         }
-        let former: Vec<PathBuf> = ground.ours.keys().cloned().collect();
-        for path in former.into_iter().filter(|path| !ground.files.iter().any(|(file, _)| file.path == *path)) {
+        let is_former = |path: &&PathBuf| !ground.files.iter().any(|(file, _)| file.path == **path);
+        let former: Vec<PathBuf> = ground.ours.keys().filter(is_former).cloned().collect();
+        for path in former {
             let seen = ground.seen(session, &path)?;
+            ground.know_dirs(session, &path);
             ground.former.push((path, seen));
         }
         for link in fitting.links(&ground.site) {
@@ -112,7 +114,8 @@ impl Ground {
             let refusal = Refusal::new(format!("{} is a link to {}", path.display(), Path::new(&to).display()));
             return Err(if Path::new(&to) == Path::new("/dev/null") {
                 let refusal = Refusal::new(format!("{name} is masked: {} is a link to /dev/null", path.display()));
-                refusal.hint(format!("somebody has switched it off for good: `systemctl unmask {name}` allows it again"))
+                refusal
+                    .hint(format!("somebody has switched it off for good: `systemctl unmask {name}` allows it again"))
             } else {
                 refusal.hint("look at it, and remove it: reseal writes through no link there")
             });
@@ -131,16 +134,20 @@ impl Ground {
 
     /// Whether what stands there is what reseal has put there once.
     pub(super) fn is_ours(&self, path: &Path, seen: &Seen) -> bool {
-        let rendered = self.files.iter().any(|(file, _)| {
-            file.path == path && seen.digest == Some(Digest::of(file.content.as_bytes()))
-        });
+        let rendered = self
+            .files
+            .iter()
+            .any(|(file, _)| file.path == path && seen.digest == Some(Digest::of(file.content.as_bytes())));
         let known = self.ours.get(path).is_some_and(|all| seen.digest.is_some_and(|digest| all.contains(&digest)));
         rendered || known
     }
 
     /// Whether anything of it is in place.
     pub(super) fn is_there(&self) -> bool {
-        let placed = self.files.iter().any(|(file, seen)| self.standing(file, seen) == Standing::AsRendered || self.is_ours(&file.path, seen));
+        let placed = self
+            .files
+            .iter()
+            .any(|(file, seen)| self.standing(file, seen) == Standing::AsRendered || self.is_ours(&file.path, seen));
         placed || (self.files.is_empty() && self.links.iter().any(|link| link.there))
     }
 
@@ -161,10 +168,18 @@ impl Ground {
                     .hint("`reseal schedule install cron` uses cron instead"));
             }
             Fitting::Systemd => {}
-            Fitting::Cron => needs("cron", &inside("/etc/cron.d"), "install cron, or start `reseal renew` daily by what this system has instead")?,
+            Fitting::Cron => needs(
+                "cron",
+                &inside("/etc/cron.d"),
+                "install cron, or start `reseal renew` daily by what this system has instead",
+            )?,
             Fitting::Apt => needs("apt", &inside("/etc/apt"), "`reseal hook install dnf` is for systems with rpm")?,
-            Fitting::Dnf => needs("dnf", &inside("/etc/dnf"), "`reseal hook install apt` is for Debian and what is made of it")?,
-            Fitting::Directory(dir) => needs("such directory", dir, "name the directory whose programs the installer runs")?,
+            Fitting::Dnf => {
+                needs("dnf", &inside("/etc/dnf"), "`reseal hook install apt` is for Debian and what is made of it")?
+            }
+            Fitting::Directory(dir) => {
+                needs("such directory", dir, "name the directory whose programs the installer runs")?
+            }
         }
         if session.options.root.is_some() {
             return Ok(());
@@ -173,7 +188,9 @@ impl Ground {
             return Err(Refusal::new(format!("only root can place {} into the system", self.fitting.target()))
                 .hint("run it with sudo"));
         }
-        for (what, path) in [("program", &site.program), ("configuration", &site.config), ("state directory", &site.state)] {
+        for (what, path) in
+            [("program", &site.program), ("configuration", &site.config), ("state directory", &site.state)]
+        {
             if !site::is_plain(path) {
                 return Err(Refusal::new(format!(
                     "the {what} {} has a character in its path that units, crontabs and shells take for something else",
@@ -182,7 +199,8 @@ impl Ground {
                 .hint("keep it below a path of letters, digits and `.`, `_`, `-`, `+`"));
             }
         }
-        let hidden = systemd::is_a_home(&site.program) || ["/tmp", "/var/tmp"].iter().any(|dir| site.program.starts_with(dir));
+        let hidden =
+            systemd::is_a_home(&site.program) || ["/tmp", "/var/tmp"].iter().any(|dir| site.program.starts_with(dir));
         if hidden && self.fitting == Fitting::Systemd {
             return Err(Refusal::new(format!(
                 "the program is {}, where the units cannot see it: homes and temporary files are hidden from them",
@@ -212,7 +230,10 @@ impl Ground {
                     }
                 }
                 Err(refusal) => {
-                    self.notes.push(format!("which files {} has could not be found out in full: {}", target.name, refusal.why));
+                    self.notes.push(format!(
+                        "which files {} has could not be found out in full: {}",
+                        target.name, refusal.why
+                    ));
                 }
             }
             written.extend(files.iter().filter_map(|file| file.parent()).map(Path::to_owned));

@@ -59,7 +59,8 @@ fn write(session: &Session<'_>, exit: Exit) -> Result<(), Refusal> {
     // What was found and what waits is told elsewhere: the run has done its work.
     let good = matches!(exit, Exit::Good | Exit::Findings | Exit::Waiting);
     let before = LastRun::read(session)?.and_then(|last| last.success);
-    let last = LastRun { format: FORMAT, ended: now, exit: exit.code(), success: if good { Some(now) } else { before } };
+    let last =
+        LastRun { format: FORMAT, ended: now, exit: exit.code(), success: if good { Some(now) } else { before } };
     // A structure of times and numbers always has a form in JSON.
     let mut bytes = serde_json::to_vec(&last).unwrap_or_default();
     bytes.push(b'\n');

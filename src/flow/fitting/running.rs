@@ -46,7 +46,8 @@ pub(super) fn settle(session: &Session<'_>, there: bool) -> Result<Option<String
     session.host.forget();
     let views = look(session.host)
         .map_err(|why| Refusal::new(format!("the files are as they are to be, and systemd cannot be asked: {why}")))?;
-    let is_active = |name: &str| views.iter().any(|view| view.unit == name && view.active != "inactive" && view.active != "failed");
+    let is_active =
+        |name: &str| views.iter().any(|view| view.unit == name && view.active != "inactive" && view.active != "failed");
     let units: Vec<&str> = WAITING.iter().copied().filter(|name| is_active(name) != there).collect();
     if units.is_empty() {
         return Ok(None);
@@ -106,7 +107,10 @@ mod tests {
     fn what_systemd_says_is_read() {
         let text = "Id=reseal-renew.timer\nLoadState=loaded\nUnitFileState=enabled\nActiveState=active\nResult=success\nLastTriggerUSec=@1700000000\nNextElapseUSecRealtime=@1700086400";
         let view = view(text);
-        assert_eq!((view.unit.as_str(), view.enabled.as_str(), view.active.as_str()), ("reseal-renew.timer", "enabled", "active"));
+        assert_eq!(
+            (view.unit.as_str(), view.enabled.as_str(), view.active.as_str()),
+            ("reseal-renew.timer", "enabled", "active")
+        );
         assert_eq!(view.last.unwrap().unix_timestamp(), 1_700_000_000);
         assert_eq!(view.next.unwrap().unix_timestamp(), 1_700_086_400);
         let old = super::view("Id=x.timer\nLastTriggerUSec=Mon 2026-01-05 00:00:00 UTC\nNextElapseUSecRealtime=\n");

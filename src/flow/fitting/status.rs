@@ -58,9 +58,7 @@ pub fn usual(session: &Session<'_>, family: Family) -> Result<Vec<Fitting>, Refu
     let root = session.options.root.clone().unwrap_or_else(|| PathBuf::from("/"));
     let is_folder = |path: &str| session.host.is_folder(&root.join(path));
     let exists = |path: &str| session.host.exists(&root.join(path));
-    let systemd = running::is_running(session)
-        || exists("usr/lib/systemd/systemd")
-        || exists("lib/systemd/systemd");
+    let systemd = running::is_running(session) || exists("usr/lib/systemd/systemd") || exists("lib/systemd/systemd");
     let mut all = match family {
         Family::Schedule if systemd => vec![Fitting::Systemd],
         Family::Schedule if is_folder("etc/cron.d") => vec![Fitting::Cron],
@@ -79,7 +77,8 @@ pub fn usual(session: &Session<'_>, family: Family) -> Result<Vec<Fitting>, Refu
 /// The fittings that reseal has placed here at any time.
 fn known(session: &Session<'_>) -> Result<Vec<Fitting>, Refusal> {
     let Some(state) = State::open(session.host)? else { return Ok(Vec::new()) };
-    let mut known: Vec<Fitting> = vault::targets(&state)?.iter().filter_map(|name| Fitting::of_file_name(name)).collect();
+    let mut known: Vec<Fitting> =
+        vault::targets(&state)?.iter().filter_map(|name| Fitting::of_file_name(name)).collect();
     known.sort();
     Ok(known)
 }
@@ -142,7 +141,9 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
             Standing::Outdated => view
                 .attention
                 .push(format!("{path} was written for another configuration, or by another release: {install}")),
-            Standing::Edited => view.notes.push(format!("{path} is not what reseal has put there, and is left as it is")),
+            Standing::Edited => {
+                view.notes.push(format!("{path} is not what reseal has put there, and is left as it is"))
+            }
         }
     }
     for (path, _) in ground.former.iter().filter(|(path, seen)| ground.is_ours(path, seen)) {
@@ -165,7 +166,8 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
             let now = session.host.now();
             let old = last.success.is_none_or(|success| now - success > OLD);
             if old {
-                let since = last.success.map_or("never".to_owned(), |at| format!("{} days ago", (now - at).whole_days()));
+                let since =
+                    last.success.map_or("never".to_owned(), |at| format!("{} days ago", (now - at).whole_days()));
                 view.attention.push(format!(
                     "the last scheduled run that did its work was {since}; the last one ended with {}: `reseal renew` shows why",
                     last.exit
@@ -222,5 +224,8 @@ fn systemd(session: &Session<'_>, view: &mut FittingView) {
             _ => {}
         }
     }
-    view.units = units.into_iter().filter(|unit| Path::new(&unit.unit).extension().is_some_and(|it| it != "service") || unit.active == "failed").collect();
+    view.units = units
+        .into_iter()
+        .filter(|unit| Path::new(&unit.unit).extension().is_some_and(|it| it != "service") || unit.active == "failed")
+        .collect();
 }

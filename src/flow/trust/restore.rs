@@ -17,7 +17,8 @@ use crate::trust::{Entry, Record, Standing, Store};
 /// Puts generation `wanted` of a store back, or the newest one that is not in place.
 pub fn restore(session: &mut Session<'_>, store: &Store, wanted: Option<u32>) -> Report {
     let build = |session: &Session<'_>, ground: &Ground, _: Option<&State>| {
-        let put_back = |manifest: &Manifest, contents: &[Option<Sensitive>]| put_back(session, ground, manifest, contents);
+        let put_back =
+            |manifest: &Manifest, contents: &[Option<Sensitive>]| put_back(session, ground, manifest, contents);
         let (manifest, contents) = choose(session, &ground.store.target(), wanted, &put_back)?;
         put_back(&manifest, &contents)
     };
