@@ -263,7 +263,7 @@ impl Work {
             probes,
             why: why.to_owned(),
             notes,
-            verify: 10_000,
+            verify: 3_000,
             ..Made::default()
         })
     }

@@ -49,7 +49,7 @@ fn apt_tells_of_an_upgrade_that_reaches_a_target_and_of_no_other() {
     assert!(machine.has(MARK), "{}", machine.shell("find /var/lib/reseal"));
     machine.reseal("backups web").ends(0).says("found");
     // What was there before is kept, and whoever looks next is told what the upgrade did.
-    machine.reseal("post-upgrade --pending").ends(0).says("the upgrade has changed it");
+    machine.reseal("post-upgrade --pending").ends(0).says("web: repaired web.example");
 
     machine.reseal("hook remove apt").ends(0).says("hook:apt: removed");
     assert!(!machine.has("/etc/apt/apt.conf.d/90reseal"));
