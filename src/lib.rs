@@ -51,6 +51,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod engine;
 pub mod event;
+pub mod fitting;
 pub mod flow;
 pub mod host;
 pub mod inventory;

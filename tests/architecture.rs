@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &["cert", "change", "digest", "host", "outcome", "sensitive"]),
     ("target", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("trust", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
+    ("fitting", &["change", "digest", "host"]),
     ("engine", &["cert", "change", "digest", "event", "host", "outcome", "sensitive"]),
     // What introduces them to each other.
     (
@@ -39,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "endpoint",
             "engine",
             "event",
+            "fitting",
             "host",
             "inventory",
             "outcome",
@@ -62,6 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "endpoint",
             "engine",
             "event",
+            "fitting",
             "flow",
             "host",
             "inventory",

@@ -83,7 +83,7 @@ impl Bundle {
             Role::Key => self.key.to_pem(),
             Role::Combined => self.chain.combined_pem(&self.key),
             // No target has a slot of these.
-            Role::Anchor | Role::Store | Role::Record => Sensitive::from(Vec::new()),
+            Role::Anchor | Role::Store | Role::Record | Role::Fitting => Sensitive::from(Vec::new()),
         }
     }
 }

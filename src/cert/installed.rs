@@ -153,7 +153,7 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
     let (mut problems, mut blank_lines) = (Vec::new(), Vec::new());
     for (role, bytes) in parts {
         // What clients trust is nobody's leaf.
-        if matches!(role, Role::Anchor | Role::Store | Role::Record) {
+        if matches!(role, Role::Anchor | Role::Store | Role::Record | Role::Fitting) {
             continue;
         }
         match codec::read(bytes, None) {
@@ -163,7 +163,7 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
                 match role {
                     Role::Chain => intermediates.extend(found.certificates),
                     Role::Leaf | Role::FullChain | Role::Combined => certificates.extend(found.certificates),
-                    Role::Key | Role::Anchor | Role::Store | Role::Record => {}
+                    Role::Key | Role::Anchor | Role::Store | Role::Record | Role::Fitting => {}
                 }
                 if role.holds_key() {
                     keys.extend(found.keys);

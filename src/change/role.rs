@@ -24,6 +24,8 @@ pub enum Role {
     Store,
     /// reseal's own record of what it has added to a store.
     Record,
+    /// A file that reseal has placed into the system for itself: a unit, a hook.
+    Fitting,
 }
 
 impl Role {
@@ -33,7 +35,9 @@ impl Role {
         match self {
             Self::Key | Self::Combined => true,
             // A store keeps the mode it has: others may have to read it.
-            Self::Leaf | Self::Chain | Self::FullChain | Self::Anchor | Self::Store | Self::Record => false,
+            Self::Leaf | Self::Chain | Self::FullChain | Self::Anchor | Self::Store | Self::Record | Self::Fitting => {
+                false
+            }
         }
     }
 
@@ -49,6 +53,7 @@ impl Role {
             Self::Anchor => "anchor.pem",
             Self::Store => "store",
             Self::Record => "record.json",
+            Self::Fitting => "fitting",
         }
     }
 }
@@ -64,6 +69,7 @@ impl fmt::Display for Role {
             Self::Anchor => "trusted certificate",
             Self::Store => "store",
             Self::Record => "record",
+            Self::Fitting => "file of reseal's own",
         })
     }
 }

@@ -13,6 +13,7 @@ pub use self::backups::{BackupsVerb, Prune};
 pub use self::ca::CaVerb;
 pub use self::csr::Csr;
 pub use self::export::{Export, FormWord};
+pub use self::fitting::{Asked, HookVerb, Moment, ScheduleVerb};
 pub use self::global::{Colour, Format, Global};
 pub use self::install::Install;
 pub use self::key_type::KeyType;
@@ -25,6 +26,7 @@ mod backups;
 mod ca;
 mod csr;
 mod export;
+mod fitting;
 mod global;
 mod install;
 mod key_type;
@@ -120,6 +122,9 @@ Examples:
         /// Keep the private key
         #[arg(long)]
         keep_key: bool,
+        /// Started by the clock: remember how it ended, for `reseal schedule status`
+        #[arg(long, hide = true)]
+        scheduled: bool,
     },
     /// Put a certificate that is at hand in place
     #[command(after_help = "\
@@ -239,6 +244,12 @@ Examples:
         /// How long a server that served something before the upgrade may take to come up
         #[arg(long, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(0..=3600))]
         up: u32,
+        /// Only where a hook has told of an upgrade that nobody has looked at yet
+        #[arg(long, conflicts_with = "names")]
+        pending: bool,
+        /// First wait until no package manager is at work, for ten minutes at most
+        #[arg(long)]
+        idle: bool,
     },
     /// Let one rename switch certificate and key together
     Adopt {
@@ -271,6 +282,18 @@ Examples:
         /// What to do.
         #[command(subcommand)]
         act: TrustVerb,
+    },
+    /// Let this system start reseal by the clock
+    Schedule {
+        /// What to do.
+        #[command(subcommand)]
+        act: ScheduleVerb,
+    },
+    /// Let package managers and installers tell reseal of upgrades
+    Hook {
+        /// What to do.
+        #[command(subcommand)]
+        act: HookVerb,
     },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,
@@ -315,6 +338,8 @@ impl Verb {
             Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
             Self::Secret { act } => act.word(),
             Self::Trust { act } => act.word(),
+            Self::Schedule { act } => act.word(),
+            Self::Hook { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -338,6 +363,8 @@ impl Verb {
             Self::Ca { act } => act.changes(),
             Self::Secret { act } => act.changes(),
             Self::Trust { act } => act.changes(),
+            Self::Schedule { act } => act.asked().1.changes(),
+            Self::Hook { act } => act.asked().1.changes(),
             Self::Acme {
                 act:
                     AcmeVerb::Account {
@@ -467,6 +494,19 @@ mod tests {
             ("trust remove a --store java:/x", "trust remove"),
             ("restore trust:os 2", "restore"),
             ("backups trust:java:/x", "backups"),
+            ("schedule install", "schedule install"),
+            ("schedule install cron --dry-run", "schedule install"),
+            ("schedule status -q", "schedule status"),
+            ("schedule remove systemd --force", "schedule remove"),
+            ("schedule show windows", "schedule show"),
+            ("hook install directory:/opt/x.d", "hook install"),
+            ("hook status", "hook status"),
+            ("hook remove apt", "hook remove"),
+            ("hook show rpm", "hook show"),
+            ("hook fire before --packages", "hook fire"),
+            ("hook fire after --begun", "hook fire"),
+            ("post-upgrade --pending --idle", "post-upgrade"),
+            ("restore schedule:systemd 3", "restore"),
             ("demo", "demo"),
             ("demo-server /x --reload", "demo-server"),
         ] {
@@ -529,6 +569,12 @@ mod tests {
             "trust install a.pem --ca office",
             "trust install a.pem --store windows",
             "trust remove",
+            "schedule",
+            "schedule show",
+            "hook",
+            "hook fire",
+            "hook fire during",
+            "post-upgrade --pending web",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
@@ -538,7 +584,7 @@ mod tests {
     fn examples_of_verbs_with_verbs_fit_a_terminal() {
         let mut cli = Cli::command();
         cli.build();
-        let both = ["ca", "trust"].map(|verb| cli.find_subcommand(verb).unwrap().get_subcommands());
+        let both = ["ca", "trust", "schedule", "hook"].map(|verb| cli.find_subcommand(verb).unwrap().get_subcommands());
         for verb in both.into_iter().flatten().filter(|verb| verb.get_name() != "help") {
             let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.starts_with("Examples:\n"), "{}", verb.get_name());

@@ -1,6 +1,7 @@
 //! Each verb, handed to its flow.
 
 mod keeping;
+mod placing;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::keeping::{account, passphrase, trusted};
+use self::placing::placed as fitted;
 use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, Verb};
 use super::request::Request;
 use super::telling::unwritten;
@@ -16,8 +18,8 @@ use crate::cert::{Generate, SubjectPart};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, history, init, install, post_upgrade,
-    recorded, recover, renew, restore, secret, snapshot, status,
+    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, fitting, history, init, install,
+    post_upgrade, recorded, recover, renew, restore, secret, snapshot, status,
 };
 use crate::host::publish::{Kind, publish, same_file};
 use crate::host::trusted_file;
@@ -87,6 +89,8 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::Ca { .. }
         | Verb::Acme { .. }
         | Verb::Trust { .. }
+        | Verb::Schedule { .. }
+        | Verb::Hook { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => Ok(()),
     }
@@ -101,7 +105,13 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             Ok((check::exit(&checked), Body::Checks(checked)))
         }
         Verb::Report { html, subjects, from, .. } => page(session, html, subjects, from.as_deref()),
-        Verb::Renew { names, .. } => Ok(changes(renew::run(session, names)?)),
+        Verb::Renew { names, scheduled, .. } => {
+            let ended = renew::run(session, names);
+            let exit = ended.as_ref().map_or_else(|refusal| refusal.exit, |reports| flow::exit(reports));
+            let record = *scheduled && !session.options.dry_run;
+            let untold = if record { fitting::last::remember(session, exit) } else { None };
+            Ok(changes(ended?.into_iter().chain(untold).collect()))
+        }
         Verb::Install(words) if words.signed.is_empty() => {
             Ok(changes(vec![install::run(session, &words.name, &words.inputs())]))
         }
@@ -152,16 +162,22 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             Ok((Exit::Good, Body::Written(written)))
         }
         Verb::Snapshot { names } => Ok(changes(snapshot::run(session, names)?)),
-        Verb::PostUpgrade { names, limit, up, .. } => {
+        Verb::PostUpgrade { pending: true, .. } if !fitting::fire::pending(session)? => Ok((Exit::Good, Body::None)),
+        Verb::PostUpgrade { names, limit, up, idle, .. } => {
+            if *idle {
+                fitting::fire::wait_for_packages(session);
+            }
             let seconds = |number: u32| Duration::from_secs(number.into());
             let limits = post_upgrade::Limits { total: seconds(*limit), up: seconds(*up) };
-            Ok(changes(post_upgrade::run(session, names, limits)?))
+            Ok(changes(fitting::fire::post_upgrade(session, names, limits)?))
         }
         Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
         Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),
         Verb::Secret { act } => passphrase(session, act),
         Verb::Trust { act } => trusted(session, act),
+        Verb::Schedule { act } => fitted(session, act.asked()),
+        Verb::Hook { act } => fitted(session, act.asked()),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }
@@ -345,7 +361,8 @@ fn generations(session: &Session<'_>, names: &[String], verified: bool) -> Told 
 }
 
 fn standing(status: &status::Status) -> Exit {
-    match (&status.problem, status.interrupted || status.findings.iter().any(Finding::counts)) {
+    let attention = status.interrupted || !status.attention.is_empty();
+    match (&status.problem, attention || status.findings.iter().any(Finding::counts)) {
         (Some(_), _) => Exit::Refused,
         (None, _) if !status.waiting.is_empty() => Exit::Waiting,
         (None, true) => Exit::Findings,

@@ -137,7 +137,9 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::Ca { .. }
         | Verb::Acme { .. }
         | Verb::Secret { .. }
-        | Verb::Trust { .. } => None,
+        | Verb::Trust { .. }
+        | Verb::Schedule { .. }
+        | Verb::Hook { .. } => None,
     }
 }
 

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Cli, Global, Verb};
+use super::args::{Cli, Global, HookVerb, Verb};
 use crate::change::Command;
 use crate::config::{Config, NoHome, Places};
+use crate::flow::beside::Beside;
 use crate::flow::clients::{NONE, SYSTEM};
 use crate::flow::{Options, Secrets};
 use crate::host::Host;
@@ -14,7 +15,6 @@ use crate::host::signal::Signals;
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
 use crate::report::Failure;
-use crate::trust::Store;
 
 /// A verb with all that it works with.
 pub struct Request {
@@ -132,11 +132,15 @@ fn need(verb: &Verb, global: &Global) -> Need {
         | Verb::Ca { .. }
         | Verb::Acme { .. }
         | Verb::Secret { .. }
-        | Verb::Trust { .. } => Need::IfThere,
-        Verb::Restore { name, .. } if Store::of_target(name).is_some() => Need::IfThere,
-        Verb::Backups { names, act: None } if of_stores(names) => Need::IfThere,
-        Verb::Backups { act: Some(act), .. } if of_stores(act.names()) => Need::IfThere,
-        Verb::Prune(prune) if of_stores(&prune.names) => Need::IfThere,
+        | Verb::Trust { .. }
+        | Verb::Schedule { .. } => Need::IfThere,
+        // It must tell of an upgrade whatever the configuration is like.
+        Verb::Hook { act: HookVerb::Fire { .. } } => Need::IfGood,
+        Verb::Hook { .. } => Need::IfThere,
+        Verb::Restore { name, .. } if Beside::of_target(name).is_some() => Need::IfThere,
+        Verb::Backups { names, act: None } if of_beside(names) => Need::IfThere,
+        Verb::Backups { act: Some(act), .. } if of_beside(act.names()) => Need::IfThere,
+        Verb::Prune(prune) if of_beside(&prune.names) => Need::IfThere,
         Verb::Scan(_) | Verb::Init { .. } | Verb::Demo | Verb::DemoServer { .. } => Need::None,
         Verb::Recover { .. } if global.state_dir.is_some() => Need::None,
         Verb::Recover { .. } => Need::IfGood,
@@ -154,9 +158,9 @@ fn need(verb: &Verb, global: &Global) -> Need {
     }
 }
 
-/// Whether these are stores of trusted certificates, which are in no configuration.
-fn of_stores(names: &[String]) -> bool {
-    !names.is_empty() && names.iter().all(|name| Store::of_target(name).is_some())
+/// Whether these have generations and are in no configuration.
+fn of_beside(names: &[String]) -> bool {
+    !names.is_empty() && names.iter().all(|name| Beside::of_target(name).is_some())
 }
 
 fn configuration(need: Need, path: &Path, named: bool) -> Result<(Config, Option<Failure>), Failure> {

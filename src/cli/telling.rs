@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::args::{Cli, Colour, Format, Global, Verb};
+use super::args::{Cli, Colour, Format, Global, HookVerb, Verb};
 use super::{output, request};
 use crate::host::clock::Clock;
 use crate::host::dir::DiskError;
@@ -18,7 +18,7 @@ use crate::report::{Answer, Failure, View, csv, json, jsonl, prometheus, text};
 pub enum Ending {
     /// By the one table.
     Table,
-    /// Always 0: package managers run `post-upgrade`, and a failing hook leaves their upgrade half done.
+    /// Always 0: package managers run `post-upgrade` and `hook fire`, and a failing hook leaves their upgrade half done.
     Good,
     /// As the plugin API of Nagios has it.
     Plugin,
@@ -30,7 +30,7 @@ impl Ending {
     pub fn of(cli: &Cli) -> Self {
         match (&cli.verb, cli.global.format) {
             (_, Format::Nagios) => Self::Plugin,
-            (Verb::PostUpgrade { strict: false, .. }, _) => Self::Good,
+            (Verb::PostUpgrade { strict: false, .. } | Verb::Hook { act: HookVerb::Fire { .. } }, _) => Self::Good,
             (_, Format::Text | Format::Json | Format::Jsonl | Format::Csv | Format::Prometheus) => Self::Table,
         }
     }

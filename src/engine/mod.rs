@@ -31,12 +31,12 @@ pub use recover::{Intended, Interrupted, Recovered, When, interrupted, pending};
 use snapshot::Snapshot;
 
 use crate::cert::installed::Leaf;
-use crate::change::{Apply, Hooks, Image, Probe, Slot, Step};
+use crate::change::{Apply, Hooks, Image, Probe, Role, Slot, Step};
 use crate::digest::Digest;
 use crate::event::Listener;
 use crate::host::Host;
 use crate::host::clock;
-use crate::host::dir::DiskError;
+use crate::host::dir::{DiskError, Look};
 use crate::host::lock::{Lock, LockError};
 use crate::host::state::{State, StateError};
 use crate::host::walk::{Last, WalkError};
@@ -269,6 +269,10 @@ fn images(
         Err(error) if error.is_absent() && host.is_link(&slot.path) => {
             let place = host.place(&slot.path, Last::Keep, &trust)?;
             Err(WalkError::LeadsNowhere { to: place.dir.link_text(&place.name)?, path: slot.path.clone() })
+        }
+        // Its directory is made with it, and goes with it.
+        Err(error) if error.is_absent() && slot.role == Role::Fitting => {
+            Ok((slot.path.clone(), Look { image: Image::Absent, content: None }))
         }
         other => other,
     };

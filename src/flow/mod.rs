@@ -4,6 +4,7 @@ pub mod acme;
 pub mod adopt;
 mod asked;
 pub mod backups;
+pub mod beside;
 pub mod ca;
 mod change;
 pub mod check;
@@ -11,6 +12,7 @@ pub mod clients;
 pub mod csr;
 pub mod demo;
 pub mod export;
+pub mod fitting;
 pub mod history;
 mod hooks;
 pub mod init;
@@ -50,7 +52,7 @@ use crate::host::Host;
 use crate::host::passphrase::Explicit;
 use crate::host::state::State;
 use crate::outcome::{Exit, Outcome, explain};
-use crate::trust::Store;
+use beside::Beside;
 use preview::Plan;
 
 /// What every verb works with.
@@ -98,6 +100,8 @@ pub struct Options {
     pub secrets: Secrets,
     /// Whose trust is asked for, instead of what is usual.
     pub trust: Vec<String>,
+    /// Where the files of the system are that reseal places something into, if not at `/`.
+    pub root: Option<PathBuf>,
 }
 
 /// Where a passphrase may come from.
@@ -319,24 +323,24 @@ impl<'a> Session<'a> {
         names.iter().map(|name| self.target(name).cloned()).collect()
     }
 
-    /// What generations may be kept of, with the number of them that `prune` leaves: the targets and stores of trusted certificates of
-    /// these names; all of them when none is named.
+    /// What generations may be kept of, with the number of them that `prune` leaves: the targets of these names, and what else
+    /// has generations ([`Beside`]); all of them when none is named.
     ///
     /// # Errors
     /// A name that nothing has.
     pub fn kept(&self, names: &[String]) -> Result<Vec<(String, u32)>, Refusal> {
         let of_target = |target: &TargetConfig| (target.name.clone(), target.policy.keep);
-        let of_store = |store: &Store| (store.target(), Policy::default().keep);
+        let of_beside = |one: &Beside| (one.target(), Policy::default().keep);
         if names.is_empty() {
             let mut all: Vec<_> = self.config.targets.iter().map(of_target).collect();
             if let Some(state) = State::open(self.host)? {
                 let known = vault::targets(&state)?;
-                all.extend(known.iter().filter_map(|name| Store::of_file_name(name)).map(|store| of_store(&store)));
+                all.extend(known.iter().filter_map(|name| Beside::of_file_name(name)).map(|one| of_beside(&one)));
             }
             return Ok(all);
         }
-        let one = |name: &String| match Store::of_target(name) {
-            Some(store) => Ok(of_store(&store)),
+        let one = |name: &String| match Beside::of_target(name) {
+            Some(one) => Ok(of_beside(&one)),
             None => self.target(name).map(of_target),
         };
         names.iter().map(one).collect()

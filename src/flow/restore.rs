@@ -4,10 +4,11 @@
 
 use time::OffsetDateTime;
 
+use super::beside::Beside;
 use super::change::{self, Intent};
 use super::install::{holds, pairs_for};
 use super::survey::{self, PairState, Survey};
-use super::{Refusal, Report, Session, trust};
+use super::{Refusal, Report, Session};
 use crate::assess::date;
 use crate::cert::Bundle;
 use crate::cert::installed::Leaf;
@@ -21,14 +22,13 @@ use crate::sensitive::Sensitive;
 use crate::source::import::{self, Part};
 use crate::target::layout::{self, Piece};
 use crate::target::{Pair, Site};
-use crate::trust::Store;
 
 const VERB: &str = "restore";
 
 /// Puts generation `wanted` back, or the newest good one that is not in place.
 pub fn run(session: &mut Session<'_>, name: &str, wanted: Option<u32>) -> Report {
-    if let Some(store) = Store::of_target(name) {
-        return trust::restore(session, &store, wanted);
+    if let Some(one) = Beside::of_target(name) {
+        return one.restore(session, wanted);
     }
     if let Err(outcome) = session.begin(VERB, name) {
         return Report::new(name, outcome);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::survey;
-use super::{Refusal, Session, csr, hooks, obtain};
+use super::{Refusal, Session, csr, fitting, hooks, obtain};
 use crate::assess::Finding;
 use crate::cert::installed::Leaf;
 use crate::engine::vault::Vault;
@@ -33,6 +33,9 @@ pub struct Status {
     pub waiting: Vec<csr::Brief>,
     /// An interrupted transaction waits for `recover`.
     pub interrupted: bool,
+    /// What somebody should see to, with what to type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<String>,
     /// Why the target could not be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -62,6 +65,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             last: receipts.find(|receipt| receipt.target == config.name).cloned(),
             waiting: Vec::new(),
             interrupted: pending.iter().any(|name| **name == *file_name(&config.name)),
+            attention: Vec::new(),
             problem: None,
         };
         if let Some(vault) = state.as_ref().map(|state| Vault::open(state, &config.name)).transpose()?.flatten() {
@@ -91,6 +95,32 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             Err(refusal) => status.problem = Some(refusal.why),
         }
         all.push(status);
+    }
+    if names.is_empty() {
+        all.extend(placed(session, state.as_ref(), ledger.as_ref())?);
+    }
+    Ok(all)
+}
+
+/// How what reseal has placed into the system for itself stands.
+fn placed(session: &Session<'_>, state: Option<&State>, ledger: Option<&Ledger>) -> Result<Vec<Status>, Refusal> {
+    let mut all = Vec::new();
+    for view in fitting::status::of_placed(session)? {
+        let vault = state.map(|state| Vault::open(state, &view.name)).transpose()?.flatten();
+        let mut receipts = ledger.iter().flat_map(|ledger| ledger.receipts.iter().rev());
+        all.push(Status {
+            kind: if view.name.starts_with("hook:") { "hook" } else { "schedule" },
+            switch: "file by file",
+            leaf: None,
+            findings: Vec::new(),
+            generations: vault.map(|vault| vault.numbers()).transpose()?.map_or(0, |numbers| numbers.len()),
+            last: receipts.find(|receipt| receipt.target == view.name).cloned(),
+            waiting: Vec::new(),
+            interrupted: false,
+            attention: view.attention,
+            problem: None,
+            target: view.name,
+        });
     }
     Ok(all)
 }

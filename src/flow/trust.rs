@@ -9,17 +9,12 @@ mod list;
 mod remove;
 mod restore;
 
-use std::path::Path;
-
-use crate::change::{Apply, Hooks, Probe, Role, Slot, Step};
-use crate::digest::Digest;
-use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
-use crate::flow::preview::{Plan, PlannedAnchor, PlannedFile};
+use crate::flow::beside::{self, Basis, Made, Nothing, RESTORE};
+use crate::flow::preview::PlannedAnchor;
 use crate::flow::{Refusal, Report, Session};
 use crate::host::state::State;
-use crate::outcome::Outcome;
 use crate::trust::{Entry, Record, RecordError, Store, StoreError, nss};
-use ground::{Basis, Ground};
+use ground::Ground;
 
 pub use self::install::{Install, Source, install};
 pub use self::list::{AnchorView, Listed, list};
@@ -59,141 +54,25 @@ impl Intended {
     }
 }
 
-/// What a change is made of.
-struct Made {
-    slots: Vec<Slot>,
-    steps: Vec<Step>,
-    basis: Basis,
-    apply: Apply,
-    probes: Vec<Probe>,
-    trust: Vec<PlannedAnchor>,
-    why: String,
-    repeats: Option<u32>,
-    notes: Vec<String>,
-}
-
-/// What a verb makes of a store that was looked at; `None`: there is nothing to do, for the reason that comes with it. Asked first
-/// without the lock, and again under it, since a lot can happen in between. Under the lock it gets reseal's own directory.
+/// What a verb makes of a store that was looked at.
 type Build<'b> = dyn Fn(&Session<'_>, &Ground, Option<&State>) -> Result<Result<Made, Nothing>, Refusal> + 'b;
 
-/// Why there is nothing to do.
-struct Nothing {
-    why: String,
-    notes: Vec<String>,
-}
-
-/// Takes the lock, recovers, looks again, and makes the change; or shows the plan and stops. Where nothing is to be done, nothing is
-/// locked or written, and no command is run.
+/// Looks at a store, and makes the change that `build` makes of it.
 fn carry_out(session: &mut Session<'_>, store: &Store, verb: &'static str, build: &Build<'_>) -> Report {
-    let target = store.target();
-    if let Err(outcome) = session.begin(verb, &target) {
-        return Report::new(&target, outcome);
-    }
-    match attempt(session, store, verb, build) {
-        Ok(report) => report,
-        Err(refusal) => Report::new(&target, refusal.outcome()),
-    }
-}
-
-fn attempt(session: &mut Session<'_>, store: &Store, verb: &'static str, build: &Build<'_>) -> Result<Report, Refusal> {
-    let target = store.target();
-    let mend = verb == restore::VERB;
-    let ground = Ground::look(session, store, mend)?;
-    let made = match build(session, &ground, None)? {
-        Ok(made) => made,
-        Err(nothing) => return Ok(done_already(&target, nothing)),
-    };
-    if session.options.dry_run {
-        let upcoming = upcoming(session, &target, &made.slots)?;
-        let plan = plan(&made, &ground, upcoming);
-        return Ok(report(&target, made, plan, Outcome::Planned));
-    }
-    if let Err(outcome) = session.engine_for(verb, &target) {
-        return Ok(Report::new(&target, outcome));
-    }
-    let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
-    Record::make_room(engine.state())?;
-    let ground = Ground::look(session, store, mend)?;
-    let mut made = match build(session, &ground, Some(engine.state()))? {
-        Ok(made) => made,
-        Err(nothing) => return Ok(done_already(&target, nothing)),
-    };
-    let upcoming = engine.upcoming(&target, &made.slots, None)?;
-    let plan = plan(&made, &ground, upcoming);
-    let change = change(&target, verb, &mut made);
-    let outcome = engine.run(&change, session.listener);
-    Ok(report(&target, made, plan, outcome))
-}
-
-fn done_already(target: &str, Nothing { why, notes }: Nothing) -> Report {
-    Report { notes, ..Report::new(target, Outcome::Nothing { why }) }
-}
-
-fn report(target: &str, made: Made, plan: Plan, outcome: Outcome) -> Report {
-    Report { plan: Some(plan), notes: made.notes, ..Report::new(target, outcome) }
-}
-
-fn change(target: &str, verb: &'static str, made: &mut Made) -> Change {
-    let apply = std::mem::take(&mut made.apply);
-    let nothing_beside = apply.reload.is_some();
-    Change {
-        target: target.to_owned(),
-        verb,
-        why: made.why.clone(),
-        repeats: made.repeats,
-        slots: made.slots.clone(),
-        steps: std::mem::take(&mut made.steps),
-        retire: Vec::new(),
-        apply,
-        // Hooks are given a pair, and there is none.
-        hooks: Hooks::default(),
-        probes: made.probes.iter().map(|probe| (probe.clone(), None)).collect(),
-        leaf: None,
-        limits: Limits { verify: 3_000, settle: 0, probe: 10_000 },
-        demands: Demands {
-            config_test: ConfigTest::MustPass,
-            // The system's command may take every file of its directory for a certificate.
-            nothing_beside,
-            made_from: std::mem::take(&mut made.basis),
-            ..Demands::default()
-        },
-    }
-}
-
-/// The numbers a change would take, without the lock.
-fn upcoming(session: &Session<'_>, target: &str, slots: &[Slot]) -> Result<Upcoming, Refusal> {
-    Ok(match State::open(session.host)? {
-        Some(state) => engine::upcoming(session.host, &state, target, slots, None)?,
-        None => Upcoming { backup: 1, backup_is_new: true, generation: 2 },
+    beside::carry_out(session, &store.target(), verb, &|session, state| {
+        if let Some(state) = state {
+            Record::make_room(state)?;
+        }
+        let ground = Ground::look(session, store, verb == RESTORE)?;
+        let made = build(session, &ground, state)?;
+        // The system's command may take every file of its directory for a certificate.
+        Ok(made.map(|made| Made {
+            nothing_beside: made.apply.reload.is_some(),
+            unmade: ground.is_nss(),
+            verify: 3_000,
+            ..made
+        }))
     })
-}
-
-fn plan(made: &Made, ground: &Ground, upcoming: Upcoming) -> Plan {
-    let mut files: Vec<PlannedFile> =
-        made.steps.iter().map(|step| PlannedFile::of(step, seen(made, step.path()))).collect();
-    // What certutil makes of a database is known when it has run.
-    if ground.is_nss() && !files.iter().any(|file| file.role == Some(Role::Store)) {
-        let stores = made.slots.iter().filter(|slot| slot.role == Role::Store);
-        files.splice(0..0, stores.map(PlannedFile::to_be_made));
-    }
-    Plan {
-        why: made.why.clone(),
-        backup: upcoming.backup,
-        generation: upcoming.generation,
-        atomic: false,
-        trust: made.trust.clone(),
-        files,
-        before: None,
-        after: None,
-        hooks: Vec::new(),
-        commands: made.apply.reload.iter().map(ToString::to_string).collect(),
-        probes: made.probes.iter().map(ToString::to_string).collect(),
-    }
-}
-
-/// The digest of what is replaced.
-fn seen(made: &Made, path: &Path) -> Option<Digest> {
-    made.basis.iter().find(|(known, _)| known == path).and_then(|(_, digest)| *digest)
 }
 
 /// What a plan tells of an entry.

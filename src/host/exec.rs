@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::change::Command;
 
-pub use program::{ProgramError, check_program};
+pub use program::{ProgramError, check_kept, check_program};
 
 mod program;
 

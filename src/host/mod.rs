@@ -21,6 +21,7 @@ pub mod roots;
 pub mod scratch;
 pub mod signal;
 pub mod state;
+pub mod syslog;
 pub mod terminal;
 mod timed;
 pub mod tls;

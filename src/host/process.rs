@@ -112,6 +112,12 @@ pub fn user_id(name: &str) -> Option<u32> {
     })
 }
 
+/// Where this program is, links resolved; none where the system does not tell.
+#[must_use]
+pub fn program() -> Option<std::path::PathBuf> {
+    std::env::current_exe().ok()
+}
+
 /// Keeps memory that may hold a key out of core dumps and away from debuggers of the same user. Unlike a resource limit
 /// it does not pass to the programs that are started.
 pub fn keep_memory_private() {

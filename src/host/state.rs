@@ -11,6 +11,8 @@
 //! STATE/trust/STORE.json           what was added to a store of trusted certificates
 //! STATE/nss-copy/                  a database of NSS while certutil works on it; removed at once, or by the next change
 //! STATE/lineage/TARGET/            certificate and key for the hooks that run now; removed when they have ended, or by the next run
+//! STATE/upgrade/                   marks that hooks of package managers have set
+//! STATE/last-run                   how the last scheduled run ended
 //! STATE/acme/                      accounts, orders under way, what CAs said about renewal
 //! ```
 
@@ -94,7 +96,9 @@ impl State {
     fn checked(root: Dir) -> Result<Self, StateError> {
         let stat = rustix::fs::fstat(root.fd()).map_err(|errno| DiskError::new("look at", root.path(), errno))?;
         let mode = stat.st_mode & 0o7777;
-        if mode & 0o077 != 0 || stat.st_uid != rustix::process::geteuid().as_raw() {
+        // What is root's may be looked at by whoever is let in: a service that only looks, and is no user of the machine.
+        let ours = stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == 0;
+        if mode & 0o077 != 0 || !ours {
             return Err(StateError::Open { path: root.path().to_owned(), mode, uid: stat.st_uid });
         }
         Ok(Self { root })
@@ -171,6 +175,22 @@ pub fn file_name(name: &str) -> OsString {
         }
     }
     text.into()
+}
+
+/// The name that [`file_name`] has encoded.
+#[must_use]
+pub fn name_of(encoded: &str) -> Option<String> {
+    let mut out = Vec::new();
+    let mut bytes = encoded.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digits = [bytes.next()?, bytes.next()?];
+            out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok()
 }
 
 #[cfg(test)]

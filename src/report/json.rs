@@ -13,6 +13,8 @@ use crate::flow::check::Checked;
 use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
 use crate::flow::export::Exported;
+use crate::flow::fitting::show::Text;
+use crate::flow::fitting::status::FittingView;
 use crate::flow::history;
 use crate::flow::init::Written;
 use crate::flow::secret::{self, SecretView};
@@ -90,6 +92,8 @@ enum Results<'a> {
     Secrets(&'a [SecretView]),
     Kept(&'a [secret::Change]),
     Anchors(&'a [AnchorView]),
+    Fittings(&'a [FittingView]),
+    Texts(&'a [Text]),
     Saved([&'a Saved; 1]),
     Story(&'a [Scene]),
 }
@@ -114,6 +118,8 @@ impl<'a> Envelope<'a> {
             Body::Secrets(views) => (Results::Secrets(views), None),
             Body::Kept(changes) => (Results::Kept(changes), None),
             Body::Anchors { anchors, .. } => (Results::Anchors(anchors), None),
+            Body::Fittings(views) => (Results::Fittings(views), None),
+            Body::Texts(texts) => (Results::Texts(texts), None),
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };

@@ -28,6 +28,8 @@ use crate::flow::check::Checked;
 use crate::flow::csr::Requested;
 use crate::flow::demo::Scene;
 use crate::flow::export::Exported;
+use crate::flow::fitting::show::Text;
+use crate::flow::fitting::status::FittingView;
 use crate::flow::history;
 use crate::flow::init::Written;
 use crate::flow::secret::{self, SecretView};
@@ -109,6 +111,10 @@ pub enum Body {
         /// Why others are not; told as the failure of the answer.
         unread: Option<Failure>,
     },
+    /// What reseal has placed into the system for itself.
+    Fittings(Vec<FittingView>),
+    /// Texts that can be placed.
+    Texts(Vec<Text>),
     /// A report that was written to a file.
     Saved(Saved),
     /// The scenes of the demo; text for people has told them already.

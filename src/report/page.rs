@@ -83,6 +83,12 @@ impl Page {
         self.put(Paint::Plain, text)
     }
 
+    /// Adds a tab.
+    pub fn tab(&mut self) -> &mut Self {
+        self.text.push('\t');
+        self
+    }
+
     /// Adds prose, broken between words where the terminal ends; later lines begin below `indent`.
     pub fn prose(&mut self, paint: Paint, text: &str, indent: usize) -> &mut Self {
         let Some(width) = self.width else { return self.put(paint, text) };

@@ -4,6 +4,7 @@ mod account;
 mod authority;
 mod change;
 mod check;
+mod fitting;
 mod request;
 pub mod scan;
 mod scene;
@@ -55,6 +56,8 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         // Of what cannot be read nobody says that nothing was added.
         Body::Anchors { anchors, .. } if anchors.is_empty() && answer.failure.is_some() => {}
         Body::Anchors { anchors, .. } => trust::listed(anchors, view, &mut out),
+        Body::Fittings(views) => fitting::listed(views, view, &mut out),
+        Body::Texts(texts) => fitting::texts(texts, &mut out),
         Body::Saved(saved) => self::saved(saved, view, &mut out),
         Body::Story(scenes) => scene::closing(scenes, &mut out),
     }

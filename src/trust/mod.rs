@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::cert::Certificate;
+use crate::host::state::name_of;
 
 pub use record::{Entry, Record, RecordError};
 
@@ -52,7 +53,7 @@ impl Store {
     /// The store of a name as the records on disk have it.
     #[must_use]
     pub fn of_file_name(name: &str) -> Option<Self> {
-        Self::of_target(&record::decoded(name)?)
+        Self::of_target(&name_of(name)?)
     }
 
     /// The same with a path that does not depend on where reseal was started.

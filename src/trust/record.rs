@@ -200,25 +200,11 @@ impl Entry {
     }
 }
 
-/// The name that [`file_name`] has encoded.
-pub(super) fn decoded(name: &str) -> Option<String> {
-    let mut out = Vec::new();
-    let mut bytes = name.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let digits = [bytes.next()?, bytes.next()?];
-            out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            out.push(byte);
-        }
-    }
-    String::from_utf8(out).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cert::fixture::{NOW, Wish, self_signed};
+    use crate::host::state::name_of;
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_damage_is_seen() {
@@ -255,10 +241,10 @@ mod tests {
     fn the_name_of_a_record_tells_its_store() {
         for word in ["os", "java:/opt/a b/ä%2F.jks", "nss:/x"] {
             let target = word.parse::<Store>().unwrap().target();
-            assert_eq!(decoded(file_name(&target).to_str().unwrap()).as_deref(), Some(target.as_str()));
+            assert_eq!(name_of(file_name(&target).to_str().unwrap()).as_deref(), Some(target.as_str()));
         }
-        assert_eq!(decoded("%"), None);
-        assert_eq!(decoded("%zz"), None);
+        assert_eq!(name_of("%"), None);
+        assert_eq!(name_of("%zz"), None);
         let long = Store::Java(format!("/{}", "a".repeat(300)).into());
         assert!(matches!(Record::path(&Host::new("/s"), &long), Err(RecordError::TooLong(_))));
     }

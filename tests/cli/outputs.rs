@@ -56,6 +56,8 @@ fn the_pages_list_what_there_is() {
         "trust install",
         "trust list",
         "trust remove",
+        "schedule install",
+        "hook status",
         "acme account create",
         "acme account show",
         "acme account roll-key",

@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::{Intended, Made, Nothing, names, planned};
+use super::{Basis, Intended, Made, Nothing, names, planned};
 use crate::cert::Certificate;
 use crate::cert::codec::truststore::EditError;
-use crate::change::{Apply, Image, Role, Slot, Step};
+use crate::change::{Apply, Role, Slot, Step};
 use crate::digest::Digest;
 use crate::flow::{Refusal, Session};
 use crate::host::Host;
@@ -61,9 +61,6 @@ impl Known {
 pub(super) fn named(session: &Session<'_>) -> bool {
     session.options.secrets.file.is_some() || session.options.secrets.descriptor.is_some()
 }
-
-/// What the new bytes of places are made out of.
-pub(super) type Basis = Vec<(PathBuf, Option<Digest>)>;
 
 /// Reads what was added to a store.
 ///
@@ -309,7 +306,7 @@ impl Ground {
         let trust = gone.iter().map(|entry| planned(entry, "remove"));
         let trust = trust.chain(add.iter().map(|entry| planned(entry, "add"))).collect();
         let slots = self.slots(&all);
-        Ok(Ok(Made { slots, steps, basis, apply: self.apply(), probes, trust, why, repeats: None, notes }))
+        Ok(Ok(Made { slots, steps, basis, apply: self.apply(), probes, trust, why, notes, ..Made::default() }))
     }
 
     /// The steps for the store's own files, and what these were made out of.
@@ -377,13 +374,4 @@ impl Ground {
 
 fn certificate(entry: &Entry) -> Result<Certificate, Refusal> {
     entry.certificate().ok_or_else(|| Refusal::new(format!("the record of {} is damaged", entry.name)))
-}
-
-/// What stands at a slot now.
-pub(super) fn image(host: &Host, path: &Path) -> Result<(PathBuf, Image), Refusal> {
-    match host.look(path, &host.trusting(None)) {
-        Ok((real, look)) => Ok((real, look.image)),
-        Err(error) if error.is_absent() => Ok((path.to_owned(), Image::Absent)),
-        Err(error) => Err(error.into()),
-    }
 }

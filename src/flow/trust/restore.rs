@@ -2,63 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ground::{Ground, image};
+use super::ground::Ground;
 use super::install::changed;
-use super::{Made, Nothing, carry_out, planned};
-use crate::change::{Image, Role, Step};
+use super::{Made, Nothing, RESTORE, carry_out, planned};
+use crate::change::{Role, Step};
 use crate::digest::Digest;
-use crate::engine::Ledger;
-use crate::engine::vault::{Manifest, Origin, Vault};
+use crate::engine::vault::Manifest;
+use crate::flow::beside::{choose, digest, image};
 use crate::flow::{Refusal, Report, Session};
 use crate::host::state::State;
-use crate::outcome::End;
 use crate::sensitive::Sensitive;
 use crate::trust::{Entry, Record, Standing, Store};
-
-pub(super) const VERB: &str = "restore";
 
 /// Puts generation `wanted` of a store back, or the newest one that is not in place.
 pub fn restore(session: &mut Session<'_>, store: &Store, wanted: Option<u32>) -> Report {
     let build = |session: &Session<'_>, ground: &Ground, _: Option<&State>| {
-        let (manifest, contents) = choose(session, ground, wanted)?;
-        put_back(session, ground, &manifest, &contents)
+        let put_back =
+            |manifest: &Manifest, contents: &[Option<Sensitive>]| put_back(session, ground, manifest, contents);
+        let (manifest, contents) = choose(session, &ground.store.target(), wanted, &put_back)?;
+        put_back(&manifest, &contents)
     };
-    carry_out(session, store, VERB, &build)
-}
-
-type Kept = (Manifest, Vec<Option<Sensitive>>);
-
-fn choose(session: &Session<'_>, ground: &Ground, wanted: Option<u32>) -> Result<Kept, Refusal> {
-    let target = ground.store.target();
-    let none = || {
-        Refusal::new(format!("no generation of {target} is kept"))
-            .hint("the first one is kept when reseal first changes the store")
-    };
-    let state = State::open(session.host)?.ok_or_else(none)?;
-    let vault = Vault::open(&state, &target)?.ok_or_else(none)?;
-    if let Some(generation) = wanted {
-        let manifest = vault.manifest(generation)?;
-        let contents = vault.contents(&manifest)?;
-        return Ok((manifest, contents));
-    }
-    let failed: Vec<u32> = Ledger::read(&state)?
-        .receipts
-        .iter()
-        .filter(|receipt| receipt.target == target && matches!(receipt.end, End::RolledBack { .. }))
-        .map(|receipt| receipt.generation)
-        .collect();
-    for generation in vault.numbers()?.into_iter().rev() {
-        let Ok(manifest) = vault.manifest(generation) else { continue };
-        let was_in_use = manifest.origin == Origin::Found || !failed.contains(&generation);
-        if was_in_use
-            && let Ok(contents) = vault.contents(&manifest)
-            && put_back(session, ground, &manifest, &contents)?.is_ok()
-        {
-            return Ok((manifest, contents));
-        }
-    }
-    Err(Refusal::new(format!("no earlier generation of {target} is whole and not in place already"))
-        .hint(format!("`reseal backups {target}` lists them")))
+    carry_out(session, store, RESTORE, &build)
 }
 
 fn put_back(
@@ -151,6 +115,7 @@ fn put_back(
         why: format!("restore generation {}: asked for", manifest.generation),
         repeats: Some(manifest.generation),
         notes,
+        ..Made::default()
     }))
 }
 
@@ -190,12 +155,5 @@ fn record_of(ground: &Ground, manifest: &Manifest, contents: &[Option<Sensitive>
     match saved {
         Some((_, Some(bytes))) => Ok(Record::read(bytes.expose(), ground.record_path.clone(), &ground.store)?),
         Some((_, None)) | None => Ok(Record::default()),
-    }
-}
-
-fn digest(image: &Image) -> Option<Digest> {
-    match image {
-        Image::File { sha256, .. } => Some(*sha256),
-        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
     }
 }

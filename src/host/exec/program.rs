@@ -101,6 +101,15 @@ pub(super) fn check_program_as(command: &Command, root: bool) -> Result<(), Prog
     Ok(())
 }
 
+/// Whether a program is one that only root can change, though this process may be that very program: it is to be run by others later.
+///
+/// # Errors
+/// The first thing that speaks against it.
+pub fn check_kept(path: &Path) -> Result<(), ProgramError> {
+    let real = fs::canonicalize(path).map_err(|source| ProgramError::Look { path: path.to_owned(), source })?;
+    path.ancestors().chain(real.ancestors()).try_for_each(only_root_changes)
+}
+
 fn only_root_changes(path: &Path) -> Result<(), ProgramError> {
     let found = look(path)?;
     let (uid, gid, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{hint, leaf_line, names, notes};
 use crate::assess::{Code, date};
 use crate::cert::installed::Leaf;
-use crate::change::{Command, Moment};
+use crate::change::{Command, Moment, Role};
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
 use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
@@ -152,6 +152,8 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
         "install" => "installed",
         "trust install" => "trusted:",
         "trust remove" => "trusted no longer:",
+        "schedule install" | "hook install" => "installed",
+        "schedule remove" | "hook remove" => "removed",
         "renew" => "renewed",
         "restore" => "restored",
         "post-upgrade" => "repaired",
@@ -159,7 +161,13 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
         "adopt" => "gave back",
         other => other,
     };
-    format!("{verb} {name}")
+    format!("{verb} {name}").trim_end().to_owned()
+}
+
+/// Whether a plan is about files that reseal places for itself, in which there is no certificate.
+fn places_files(plan: &Plan) -> bool {
+    let role = |file: &PlannedFile| file.role == Some(Role::Fitting) || file.act == "remove" || file.act == "link";
+    plan.trust.is_empty() && plan.before.is_none() && plan.after.is_none() && plan.files.iter().any(role)
 }
 
 /// Why, where that is not the headline once more.
@@ -176,7 +184,7 @@ fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
         page.field(anchor.act).say(&anchor.subject).end();
         page.field("").say(&format!("until {}; sha256 {}", date(anchor.not_after), anchor.fingerprint)).end();
     }
-    if !plan.trust.is_empty() {
+    if !plan.trust.is_empty() || places_files(plan) {
         return;
     }
     let line = |leaf: &Option<Leaf>, none: &str| leaf.as_ref().map_or(none.to_owned(), leaf_line);
@@ -189,6 +197,10 @@ fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
 
 fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
     match proof {
+        Proof::Handshakes { .. } if plan.is_some_and(places_files) => {
+            let text = plan.map(|plan| plan.probes.join(", ")).unwrap_or_default();
+            page.note("proof", Paint::Good, &format!("succeeded: {text}"));
+        }
         Proof::Handshakes { count } => {
             let places = plan.map(|plan| plan.probes.join(", ")).unwrap_or_default();
             let text = format!("{count} answers of {places} showed it, its key proved");
@@ -199,7 +211,7 @@ fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
                 format!("{} was read, from which clients take what they trust, and is as it should be", path.display());
             page.note("proof", Paint::Good, &text);
         }
-        Proof::ReadBack { .. } if plan.is_some_and(|plan| !plan.trust.is_empty()) => {
+        Proof::ReadBack { .. } if plan.is_some_and(|plan| !plan.trust.is_empty() || places_files(plan)) => {
             page.note("proof", Paint::Plain, "the files were read back");
         }
         Proof::ReadBack { why } => {
@@ -215,7 +227,7 @@ fn way_back(report: &Report, receipt: &Receipt, plan: &Plan, view: &View) -> Opt
     }
     // To be typed: the name of a store may hold a path with a space.
     let target = Command::new([report.target.as_str()]);
-    if !plan.trust.is_empty() {
+    if !plan.trust.is_empty() || places_files(plan) {
         return Some(format!("{} restore {target} {}", view.program, plan.backup));
     }
     let before = plan.before.as_ref()?;
@@ -271,7 +283,7 @@ fn planned(report: &Report, recovery: bool, page: &mut Page) {
         page.field("prove").say(probe).end();
     }
     hooks(Moment::Post, page);
-    if plan.probes.is_empty() && !recovery && plan.trust.is_empty() {
+    if plan.probes.is_empty() && !recovery && plan.trust.is_empty() && !places_files(plan) {
         page.note("prove", Paint::Warn, "only by reading the files back: no place where it is served is configured");
     }
     notes(&report.notes, page);

@@ -167,6 +167,9 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
             );
             notes(&[text], page);
         }
+        for text in &one.attention {
+            page.put(Paint::Warn, "attention: ").say(&one.target).say(": ").advice(Paint::Plain, text, 2).end();
+        }
         if one.interrupted {
             let next = format!("{}: a transaction was interrupted: `{} recover`", one.target, view.program);
             notes(&[next], page);
@@ -187,6 +190,7 @@ fn status(one: &Status, view: &View) -> Row {
         (None, false, Some(finding)) => {
             (paint(finding.severity), format!("{}: {}", severity(finding.severity), finding.code.name()))
         }
+        (None, false, None) if !one.attention.is_empty() => (Paint::Warn, "attention".to_owned()),
         (None, false, None) => (Paint::Good, "good".to_owned()),
     };
     let leaf = one.leaf.as_ref();

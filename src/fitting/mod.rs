@@ -1,0 +1,321 @@
+//! Files that reseal places into the system for itself: what starts it by the clock, and what tells it of upgrades.
+//!
+//! As with targets, what is here describes: which files a fitting is made of on this machine, which links switch it on, which of it a
+//! running system starts. The engine acts; to it a fitting is a target with a name that no target of the configuration can have
+//! ([`Fitting::target`]), so that journal, backups, undo and recovery are those of every target.
+//!
+//! The texts are those of `packaging/`, which packages ship as they are.
+
+mod cron;
+mod hook;
+pub mod packages;
+pub mod site;
+pub mod systemd;
+mod windows;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::digest::Digest;
+use crate::host::state::name_of;
+
+pub use site::Site;
+
+/// Something that reseal places into the system for itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fitting {
+    /// Units of systemd.
+    Systemd,
+    /// A file for cron.
+    Cron,
+    /// The hook of apt and dpkg.
+    Apt,
+    /// The hooks of dnf 4 and dnf 5.
+    Dnf,
+    /// A script in a directory whose programs a vendor's installer runs.
+    Directory(PathBuf),
+}
+
+/// By which verb a fitting is placed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// `reseal schedule`.
+    Schedule,
+    /// `reseal hook`.
+    Hook,
+}
+
+impl Family {
+    /// The verb, and what the names of its fittings begin with.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Hook => "hook",
+        }
+    }
+
+    /// The fitting that a person calls so.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn named(self, word: &str) -> Result<Fitting, UnknownFitting> {
+        match (self, word.split_once(':')) {
+            (Self::Schedule, None) if word == "systemd" => Ok(Fitting::Systemd),
+            (Self::Schedule, None) if word == "cron" => Ok(Fitting::Cron),
+            (Self::Hook, None) if word == "apt" => Ok(Fitting::Apt),
+            (Self::Hook, None) if word == "dnf" => Ok(Fitting::Dnf),
+            (Self::Hook, Some(("directory", path))) if !path.is_empty() => Ok(Fitting::Directory(path.into())),
+            _ => Err(UnknownFitting { family: self, word: word.to_owned() }),
+        }
+    }
+}
+
+/// A word that names no fitting.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownFitting {
+    family: Family,
+    word: String,
+}
+
+impl fmt::Display for UnknownFitting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = match self.family {
+            Family::Schedule => "systemd or cron",
+            Family::Hook => "apt, dnf or directory:DIR",
+        };
+        write!(out, "{:?} is nothing that `reseal {}` places; write {known}", self.word, self.family.word())
+    }
+}
+
+impl std::error::Error for UnknownFitting {}
+
+impl Fitting {
+    /// By which verb it is placed.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Systemd | Self::Cron => Family::Schedule,
+            Self::Apt | Self::Dnf | Self::Directory(_) => Family::Hook,
+        }
+    }
+
+    /// What it is to the engine and the records.
+    #[must_use]
+    pub fn target(&self) -> String {
+        format!("{}:{self}", self.family().word())
+    }
+
+    /// The fitting of a name that [`Fitting::target`] has made.
+    #[must_use]
+    pub fn of_target(name: &str) -> Option<Self> {
+        name.parse().ok().filter(|fitting: &Self| match fitting {
+            Self::Systemd | Self::Cron | Self::Apt | Self::Dnf => true,
+            Self::Directory(path) => path.is_absolute(),
+        })
+    }
+
+    /// The fitting of a name as the records on disk have it.
+    #[must_use]
+    pub fn of_file_name(name: &str) -> Option<Self> {
+        Self::of_target(&name_of(name)?)
+    }
+
+    /// The files it is made of on this machine.
+    #[must_use]
+    pub fn files(&self, site: &Site) -> Vec<Placed> {
+        match self {
+            Self::Systemd => systemd::files(site),
+            Self::Cron => vec![cron::file(site)],
+            Self::Apt => vec![hook::apt(site)],
+            Self::Dnf => hook::dnf(site),
+            Self::Directory(dir) => vec![hook::script(dir, site)],
+        }
+    }
+
+    /// The links that switch it on.
+    #[must_use]
+    pub fn links(&self, site: &Site) -> Vec<Link> {
+        match self {
+            Self::Systemd => systemd::links(site),
+            Self::Cron | Self::Apt | Self::Dnf | Self::Directory(_) => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Fitting {
+    /// As it is typed.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Systemd => out.write_str("systemd"),
+            Self::Cron => out.write_str("cron"),
+            Self::Apt => out.write_str("apt"),
+            Self::Dnf => out.write_str("dnf"),
+            Self::Directory(path) => write!(out, "directory:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Fitting {
+    type Err = UnknownFitting;
+
+    /// From its name to the engine.
+    fn from_str(text: &str) -> Result<Self, UnknownFitting> {
+        match text.split_once(':') {
+            Some(("schedule", word)) => Family::Schedule.named(word),
+            Some((_, word)) if text.starts_with("hook:") => Family::Hook.named(word),
+            _ => Err(UnknownFitting { family: Family::Schedule, word: text.to_owned() }),
+        }
+    }
+}
+
+/// A file of a fitting, as it is to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Placed {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// Its text.
+    pub content: String,
+    /// Its permission bits; owner is root.
+    pub mode: u32,
+}
+
+impl Placed {
+    fn new(path: PathBuf, content: String) -> Self {
+        Self { path, content, mode: 0o644 }
+    }
+
+    /// How what stands at its path compares with it. `ours` are the digests of what reseal has ever put there, as far as it is kept.
+    #[must_use]
+    pub fn standing(&self, seen: Option<Digest>, ours: &[Digest]) -> Standing {
+        match seen {
+            None => Standing::Missing,
+            Some(seen) if seen == Digest::of(self.content.as_bytes()) => Standing::AsRendered,
+            Some(seen) if ours.contains(&seen) => Standing::Outdated,
+            Some(_) => Standing::Edited,
+        }
+    }
+}
+
+/// A link that switches something on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text.
+    pub to: PathBuf,
+}
+
+/// How a file of a fitting stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// As it is to be.
+    AsRendered,
+    /// Not there.
+    Missing,
+    /// As reseal has put it there, for another configuration or by another release.
+    Outdated,
+    /// Not what reseal has put there.
+    Edited,
+}
+
+impl Standing {
+    /// In a word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::AsRendered => "in-place",
+            Self::Missing => "missing",
+            Self::Outdated => "outdated",
+            Self::Edited => "edited",
+        }
+    }
+}
+
+/// What `reseal schedule show` and `reseal hook show` can tell besides fittings: texts for what this program cannot place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Template {
+    /// Tasks of the Task Scheduler of Windows.
+    Windows,
+    /// Scriptlets for the spec file of an RPM package: only a package can declare them.
+    Rpm,
+}
+
+impl Template {
+    /// The one that a person calls so.
+    #[must_use]
+    pub fn named(family: Family, word: &str) -> Option<Self> {
+        match (family, word) {
+            (_, "windows") => Some(Self::Windows),
+            (Family::Hook, "rpm") => Some(Self::Rpm),
+            (Family::Schedule | Family::Hook, _) => None,
+        }
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn text(self, family: Family) -> &'static str {
+        match (self, family) {
+            (Self::Windows, Family::Schedule) => windows::RENEW,
+            (Self::Windows, Family::Hook) => windows::POST_UPGRADE,
+            (Self::Rpm, _) => hook::RPM,
+        }
+    }
+
+    /// Why reseal does not place it, and what to do.
+    #[must_use]
+    pub fn refusal(self, family: Family) -> (String, String) {
+        let show = format!("`reseal {} show", family.word());
+        match self {
+            Self::Windows => (
+                "tasks of Windows are not placed by this program".to_owned(),
+                format!("{show} windows` prints the task, which `schtasks /create /xml FILE /tn reseal` takes"),
+            ),
+            Self::Rpm => (
+                "only a package can have scriptlets of rpm".to_owned(),
+                format!(
+                    "reseal's own .rpm has them ({show} rpm` prints them); `reseal hook install dnf` needs no package"
+                ),
+            ),
+        }
+    }
+}
+
+/// The path below the root of the system that a site is about.
+fn below(site: &Site, path: &str) -> PathBuf {
+    site.root.join(Path::new(path).strip_prefix("/").unwrap_or(Path::new(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::state::file_name;
+
+    #[test]
+    fn fittings_have_one_name_and_no_target_has_it() {
+        for name in ["schedule:systemd", "schedule:cron", "hook:apt", "hook:dnf", "hook:directory:/opt/a b/x.d"] {
+            let fitting = Fitting::of_target(name).unwrap();
+            assert_eq!(fitting.target(), name);
+            assert_eq!(Fitting::of_file_name(file_name(name).to_str().unwrap()), Some(fitting));
+            let text = format!("[[target]]\nname='{name}'\nkind='files'\nnames=['a.example']\ncombined='/c'\n");
+            assert!(crate::config::Config::parse(&text, Path::new("/x")).is_err());
+        }
+        for name in
+            ["web", "schedule:apt", "hook:cron", "hook:systemd", "hook:directory:", "hook:directory:x", "trust:os"]
+        {
+            assert_eq!(Fitting::of_target(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_stands_there_is_told_apart() {
+        let file = Placed::new("/x".into(), "new\n".to_owned());
+        let (old, other) = (Digest::of(b"old\n"), Digest::of(b"mine\n"));
+        let standing = |seen| file.standing(seen, &[old]);
+        assert_eq!(standing(None), Standing::Missing);
+        assert_eq!(standing(Some(Digest::of(b"new\n"))), Standing::AsRendered);
+        assert_eq!(standing(Some(old)), Standing::Outdated);
+        assert_eq!(standing(Some(other)), Standing::Edited);
+    }
+}

@@ -1,0 +1,150 @@
+//! Whether an upgrade of packages reaches a target.
+//!
+//! apt tells the hook the archives that it is about to unpack. A package matters where it owns the directory of a target's files or one
+//! above it that is no common ground, or a program or unit by which the target's service runs. What a package owns is in dpkg's
+//! database, one list of paths for each.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::change::Command;
+use crate::host::Host;
+
+/// Where dpkg keeps what packages own.
+pub const INFO: &str = "/var/lib/dpkg/info";
+
+/// The most that is read of a list of paths: no package owns more.
+const MOST: u64 = 32 * 1024 * 1024;
+
+/// Directories that many packages share: that one of them is upgraded says nothing about what else is in there.
+const SHARED: &[&str] = &[
+    "/etc/opt",
+    "/usr/bin",
+    "/usr/games",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/sbin",
+    "/usr/share",
+    "/usr/src",
+    "/var/cache",
+    "/var/lib",
+    "/var/local",
+    "/var/log",
+    "/var/opt",
+    "/var/spool",
+];
+
+/// What a target's service is made of, as far as packages can own it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Reach {
+    paths: BTreeSet<PathBuf>,
+    units: BTreeSet<String>,
+}
+
+impl Reach {
+    /// With a file of the target: whoever owns its directory, or one above, can be expected to write in it.
+    pub fn file(&mut self, path: &Path) {
+        self.paths.insert(path.to_owned());
+        let own = path
+            .ancestors()
+            .skip(1)
+            .filter(|dir| dir.components().count() > 2 && !SHARED.iter().any(|shared| *dir == Path::new(shared)));
+        self.paths.extend(own.map(Path::to_owned));
+    }
+
+    /// With a command of its service.
+    pub fn command(&mut self, command: &Command) {
+        let Some((program, words)) = command.argv.split_first() else { return };
+        if !["systemctl", "service"].iter().any(|name| Path::new(program).file_name() == Some(name.as_ref())) {
+            self.program(Path::new(program));
+            return;
+        }
+        // What is no unit's name is in no list.
+        self.units.extend(words.iter().map(|word| {
+            let word = word.strip_suffix(".service").unwrap_or(word);
+            format!("{word}.service")
+        }));
+    }
+
+    /// With a program of its service.
+    pub fn program(&mut self, path: &Path) {
+        self.paths.insert(path.to_owned());
+    }
+
+    fn has(&self, line: &str) -> bool {
+        let path = Path::new(line);
+        let unit = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| self.units.contains(name));
+        self.paths.contains(path) || (unit && line.contains("/systemd/system/"))
+    }
+}
+
+/// Which of these are reached by one of the packages whose archives apt names, one a line; `info` is dpkg's database.
+#[must_use]
+pub fn reached(host: &Host, info: &Path, archives: &str, reaches: &[Reach]) -> Vec<bool> {
+    let mut found = vec![false; reaches.len()];
+    for archive in archives.lines() {
+        let Some((name, architecture)) = package(archive) else { continue };
+        let lists = [format!("{name}.list"), format!("{name}:{architecture}.list")];
+        let Some(list) = lists.iter().find_map(|list| host.read(&info.join(list), MOST).ok()) else { continue };
+        for line in String::from_utf8_lossy(&list).lines() {
+            for (found, reach) in found.iter_mut().zip(reaches) {
+                *found = *found || reach.has(line);
+            }
+        }
+    }
+    found
+}
+
+/// Name and architecture of `/var/cache/apt/archives/NAME_VERSION_ARCHITECTURE.deb`.
+fn package(archive: &str) -> Option<(&str, &str)> {
+    let file = Path::new(archive).file_name()?.to_str()?.strip_suffix(".deb")?;
+    let mut parts = file.split('_');
+    let name = parts.next().filter(|name| !name.is_empty())?;
+    Some((name, parts.next_back()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_matter_by_what_they_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = |name: &str, lines: &str| std::fs::write(dir.path().join(name), lines).unwrap();
+        list("nginx-light.list", "/.\n/usr\n/usr/sbin\n/usr/sbin/nginx\n");
+        list("libssl3:amd64.list", "/.\n/usr/lib\n/usr/lib/x/libssl.so.3\n");
+        list("vendor.list", "/.\n/opt\n/opt/vendor\n/opt/vendor/bin/x\n");
+        list("haproxy.list", "/.\n/lib/systemd/system/haproxy.service\n");
+        list("docs.list", "/usr/share/doc/haproxy.service\n/var/lib\n/etc\n");
+        let mut web = Reach::default();
+        web.program(Path::new("/usr/sbin/nginx"));
+        web.file(Path::new("/var/lib/x/a.pem"));
+        let mut product = Reach::default();
+        product.file(Path::new("/opt/vendor/etc/tls/server.pem"));
+        let mut balancer = Reach::default();
+        balancer.command(&Command::new(["/usr/bin/systemctl", "reload", "haproxy"]));
+        balancer.file(Path::new("/etc/haproxy.pem"));
+        let reaches = [web, product, balancer];
+        let host = Host::new("/nonexistent");
+        for (archives, expected) in [
+            ("/a/nginx-light_1.22-1_amd64.deb", [true, false, false]),
+            ("/a/libssl3_3.0_amd64.deb\n/a/unknown_1_all.deb", [false; 3]),
+            ("/a/vendor_2_all.deb", [false, true, false]),
+            ("/a/docs_2_all.deb\n/a/haproxy_2%3a1_amd64.deb", [false, false, true]),
+            ("/a/docs_2_all.deb", [false; 3]),
+            ("", [false; 3]),
+            ("../../../etc/passwd\nx\n_.deb\n/a/..%2f_1_all.deb", [false; 3]),
+        ] {
+            assert_eq!(reached(&host, dir.path(), archives, &reaches), expected, "{archives}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_archive_tells_its_package() {
+        assert_eq!(package("/var/cache/apt/archives/libc6_2.36-9_amd64.deb"), Some(("libc6", "amd64")));
+        for bad in ["", "x", "/a/b.rpm", "/a/_1_all.deb", "/a/x.deb"] {
+            assert_eq!(package(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Units of systemd, and the drop-ins that name the places of this machine's targets.
+//!
+//! Where a package has shipped the units, drop-ins alone are placed; where none has, or where the program or its files are elsewhere than
+//! the package says, whole units in `/etc/systemd/system`, which have precedence (systemd.unit(5)).
+
+use std::path::{Path, PathBuf};
+
+use super::site::{CONFIG, STATE, Site};
+use super::{Link, Placed, below};
+
+/// Where units of the administrator are.
+const DIR: &str = "/etc/systemd/system";
+
+/// The name of every drop-in; the administrator's own have other names.
+const DROP_IN: &str = "50-reseal-paths.conf";
+
+/// Every unit, as packages ship it.
+const UNITS: &[(&str, &str)] = &[
+    ("reseal-renew.service", include_str!("../../packaging/systemd/reseal-renew.service")),
+    ("reseal-renew.timer", include_str!("../../packaging/systemd/reseal-renew.timer")),
+    ("reseal-check.service", include_str!("../../packaging/systemd/reseal-check.service")),
+    ("reseal-check.timer", include_str!("../../packaging/systemd/reseal-check.timer")),
+    ("reseal-post-upgrade.service", include_str!("../../packaging/systemd/reseal-post-upgrade.service")),
+    ("reseal-watch.path", include_str!("../../packaging/systemd/reseal-watch.path")),
+    ("reseal-recover.service", include_str!("../../packaging/systemd/reseal-recover.service")),
+];
+
+/// The service that a hook starts.
+pub const POST_UPGRADE: &str = "reseal-post-upgrade.service";
+
+/// The units that wait for something: a running systemd starts them. The others are started by these, or at boot.
+pub const WAITING: &[&str] = &["reseal-renew.timer", "reseal-check.timer", "reseal-watch.path"];
+
+/// The names of all units.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    UNITS.iter().map(|(name, _)| *name)
+}
+
+/// The units that are switched on, each with the unit by which it is wanted.
+pub fn wanted() -> impl Iterator<Item = (&'static str, &'static str)> {
+    UNITS.iter().filter_map(|(name, text)| {
+        let by = text.lines().find_map(|line| line.strip_prefix("WantedBy="))?;
+        Some((*name, by))
+    })
+}
+
+pub(super) fn files(site: &Site) -> Vec<Placed> {
+    let mut files = Vec::new();
+    if whole(site) {
+        files.extend(UNITS.iter().map(|(name, text)| Placed::new(below(site, DIR).join(name), unit(site, text))));
+    }
+    let drop_ins = [
+        ("reseal-renew.service", writing(site)),
+        ("reseal-post-upgrade.service", writing(site)),
+        ("reseal-check.service", looking(site)),
+        ("reseal-watch.path", watching(site)),
+    ];
+    for (name, text) in drop_ins {
+        if let Some(text) = text {
+            let path = below(site, DIR).join(format!("{name}.d")).join(DROP_IN);
+            files.push(Placed::new(path, format!("{HEAD}{text}")));
+        }
+    }
+    files
+}
+
+const HEAD: &str = "\
+# Written by `reseal schedule install` out of the configuration, and written anew by it when the configuration has changed. What is your own
+# goes into a file of another name (`systemctl edit`).
+";
+
+pub(super) fn links(site: &Site) -> Vec<Link> {
+    let from = if whole(site) { Path::new(DIR) } else { site.shipped.as_deref().unwrap_or(Path::new(DIR)) };
+    wanted()
+        .map(|(name, by)| Link { path: below(site, DIR).join(format!("{by}.wants")).join(name), to: from.join(name) })
+        .collect()
+}
+
+/// Whether whole units are placed.
+fn whole(site: &Site) -> bool {
+    site.shipped.is_none() || !site.usual()
+}
+
+/// A unit with this machine's paths in it.
+fn unit(site: &Site, text: &str) -> String {
+    // The one that runs as no user of the machine has to be told always: the usual places are root's.
+    let always = format!("--config {CONFIG} --state-dir {STATE} ");
+    let words = site.words();
+    let text = if words.is_empty() { text.to_owned() } else { text.replace(&always, &complete(site)) };
+    let mut out = String::new();
+    for line in text.lines() {
+        let line = match line.split_once('=') {
+            Some(("ExecStart", command)) if command.contains("--config") => {
+                let program = site.program.display().to_string();
+                line.replace(super::site::PROGRAM, &program)
+            }
+            Some(("ExecStart", _)) => site.fit(line),
+            Some(("StateDirectory" | "StateDirectoryMode", _)) if site.state != Path::new(STATE) => continue,
+            Some((_, value)) if !line.starts_with('#') && (value.contains(STATE) || value == CONFIG) => line
+                .replace(CONFIG, &site.config.display().to_string())
+                .replace(STATE, &site.state.display().to_string()),
+            _ => line.to_owned(),
+        };
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+/// Both paths, also where they are the usual ones.
+fn complete(site: &Site) -> String {
+    format!("--config {} --state-dir {} ", site.config.display(), site.state.display())
+}
+
+/// What a renewal may write to.
+fn writing(site: &Site) -> Option<String> {
+    let mut lines = String::from("[Service]\n");
+    for dir in site.written.iter().filter(|dir| !is_a_home(dir)) {
+        lines.push_str(&format!("ReadWritePaths={}\n", quoted("-", dir)));
+    }
+    lines.push_str(&homes("BindPaths", site.written.iter().map(PathBuf::as_path)));
+    (!site.written.is_empty()).then_some(lines)
+}
+
+/// What a look at things needs: the homes it may have to look into, and where metrics are written to.
+fn looking(site: &Site) -> Option<String> {
+    let mut lines = String::from("[Service]\n");
+    if let Some(dir) = &site.collector {
+        let command = format!(
+            "{} check {}--non-interactive --format prometheus --output {}",
+            site.program.display(),
+            complete(site),
+            dir.join("reseal.prom").display()
+        );
+        lines.push_str(&format!("ExecStart=\nExecStart={command}\nReadWritePaths={}\n", quoted("-", dir)));
+        lines.push_str("# The metrics tell what was found: that is no failure of the unit.\nSuccessExitStatus=3\n");
+    }
+    let homes = homes("BindReadOnlyPaths", site.watched.iter().filter_map(|file| file.parent()));
+    lines.push_str(&homes);
+    (site.collector.is_some() || !homes.is_empty()).then_some(lines)
+}
+
+/// Of the homes, which are hidden, what is needed.
+fn homes<'a>(how: &str, dirs: impl Iterator<Item = &'a Path>) -> String {
+    let mut dirs: Vec<&Path> = dirs.filter(|dir| is_a_home(dir)).collect();
+    dirs.dedup();
+    let lines: String = dirs.iter().map(|dir| format!("{how}={}\n", quoted("-", dir))).collect();
+    if lines.is_empty() { lines } else { format!("ProtectHome=tmpfs\n{lines}") }
+}
+
+/// What others may write to.
+fn watching(site: &Site) -> Option<String> {
+    let lines: String = site
+        .watched
+        .iter()
+        .map(|file| format!("PathChanged={}\n", file.display().to_string().replace('%', "%%")))
+        .collect();
+    (!lines.is_empty()).then(|| format!("[Path]\n{lines}"))
+}
+
+/// Whether `ProtectHome=yes` would hide it.
+#[must_use]
+pub fn is_a_home(path: &Path) -> bool {
+    ["/home", "/root", "/run/user"].iter().any(|home| path.starts_with(home))
+}
+
+/// A path in a list of a unit (systemd.syntax(7)).
+fn quoted(before: &str, path: &Path) -> String {
+    let text = path.display().to_string().replace('%', "%%");
+    if super::site::is_plain(path) {
+        return format!("{before}{text}");
+    }
+    format!("\"{before}{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Whether a path can stand in a unit at all: a line has no room for characters that end it, and a colon divides what is bound.
+#[must_use]
+pub fn can_name(path: &Path) -> bool {
+    let divides = |c: char| c.is_control() || (c == ':' && is_a_home(path));
+    path.to_str().is_some_and(|text| text.starts_with('/') && !text.chars().any(divides))
+}
+
+/// The directory of a drop-in, which is made with it and goes with it.
+#[must_use]
+pub fn own_dir(file: &Path) -> Option<PathBuf> {
+    let dir = file.parent()?;
+    let own = file.file_name()? == DROP_IN && dir.extension()? == "d";
+    own.then(|| dir.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text<'f>(files: &'f [Placed], name: &str) -> &'f str {
+        &files.iter().find(|file| file.path.ends_with(name)).unwrap_or_else(|| panic!("{name}")).content
+    }
+
+    #[test]
+    fn where_nothing_is_unusual_units_are_those_of_packages() {
+        let files = files(&Site::plain());
+        assert_eq!(files.len(), UNITS.len());
+        for (file, (name, shipped)) in files.iter().zip(UNITS) {
+            assert_eq!(file.path, Path::new("/etc/systemd/system").join(name));
+            assert_eq!(file.content, *shipped, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_package_leaves_drop_ins_alone() {
+        let site = Site {
+            shipped: Some("/usr/lib/systemd/system".into()),
+            written: vec!["/etc/a".into(), "/srv/b c".into()],
+            watched: vec!["/etc/a/x.pem".into(), "/srv/b c/100%.pem".into()],
+            ..Site::plain()
+        };
+        let files = files(&site);
+        let names: Vec<&str> = files.iter().filter_map(|file| file.path.parent()?.file_name()?.to_str()).collect();
+        assert_eq!(names, ["reseal-renew.service.d", "reseal-post-upgrade.service.d", "reseal-watch.path.d"]);
+        assert!(files.iter().all(|file| own_dir(&file.path).is_some() && file.content.starts_with(HEAD)));
+        let renew = text(&files, "reseal-renew.service.d/50-reseal-paths.conf");
+        assert!(renew.ends_with("[Service]\nReadWritePaths=-/etc/a\nReadWritePaths=\"-/srv/b c\"\n"), "{renew}");
+        let watch = text(&files, "reseal-watch.path.d/50-reseal-paths.conf");
+        assert!(watch.ends_with("[Path]\nPathChanged=/etc/a/x.pem\nPathChanged=/srv/b c/100%%.pem\n"), "{watch}");
+        assert!(links(&site).iter().all(|link| link.to.starts_with("/usr/lib/systemd/system")));
+    }
+
+    #[test]
+    fn another_place_of_program_configuration_and_records_is_in_every_command() {
+        let site = Site {
+            shipped: Some("/usr/lib/systemd/system".into()),
+            program: "/opt/reseal/reseal".into(),
+            config: "/etc/other.toml".into(),
+            state: "/srv/reseal".into(),
+            collector: Some("/var/lib/prometheus/node-exporter".into()),
+            ..Site::plain()
+        };
+        let files = files(&site);
+        let mut commands = 0;
+        for file in &files {
+            let code = file.content.lines().filter(|line| !line.starts_with('#'));
+            for line in code {
+                for old in [super::super::site::PROGRAM, CONFIG, STATE] {
+                    assert!(!line.contains(old), "{}: {line}", file.path.display());
+                }
+                if line.contains("/opt/reseal/reseal ") {
+                    commands += 1;
+                    assert!(line.contains(" --config /etc/other.toml --state-dir /srv/reseal "), "{line}");
+                }
+            }
+        }
+        assert_eq!(commands, 6);
+        assert!(!text(&files, "reseal-renew.service").contains("StateDirectory"));
+        assert!(text(&files, "reseal-watch.path").contains("\nPathChanged=/srv/reseal/upgrade\n"));
+    }
+
+    #[test]
+    fn a_target_in_a_home_is_not_hidden() {
+        let (written, watched) = (vec!["/home/a/tls".into()], vec!["/home/a/tls/x.pem".into()]);
+        let files = files(&Site { written, watched, ..Site::plain() });
+        for (name, how) in [
+            ("reseal-renew.service.d", "BindPaths"),
+            ("reseal-post-upgrade.service.d", "BindPaths"),
+            ("reseal-check.service.d", "BindReadOnlyPaths"),
+        ] {
+            let text = text(&files, &format!("{name}/50-reseal-paths.conf"));
+            assert!(text.ends_with(&format!("\nProtectHome=tmpfs\n{how}=-/home/a/tls\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_waits_is_switched_on() {
+        let wanted: Vec<_> = wanted().collect();
+        assert!(WAITING.iter().all(|name| wanted.iter().any(|(unit, _)| unit == name)), "{wanted:?}");
+        assert!(wanted.contains(&("reseal-recover.service", "basic.target")), "{wanted:?}");
+        assert_eq!(links(&Site::plain()).len(), 4);
+        assert!(names().any(|name| name == POST_UPGRADE));
+    }
+}

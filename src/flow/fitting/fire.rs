@@ -1,0 +1,239 @@
+//! What the hooks of package managers call, and what catches up on it.
+//!
+//! ```text
+//! STATE/upgrade/begun    an upgrade that reaches a target has begun; what was there before it is kept
+//! STATE/upgrade/ended    it has ended, and nobody has looked at it yet
+//! STATE/upgrade/taken    somebody is looking
+//! ```
+//!
+//! A mark is an empty file: to set one that is set already is no error, so that two hooks at once do no harm. It is quick, asks nothing, and
+//! fails no upgrade: what it could not do is told, and the next scheduled run does it.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::running;
+use crate::change::{Command, Image};
+use crate::config::{NginxConfig, TargetConfig, TargetKind};
+use crate::fitting::packages::{INFO, Reach, reached};
+use crate::fitting::systemd::POST_UPGRADE;
+use crate::flow::post_upgrade::{self, Limits};
+use crate::flow::{Refusal, Report, Session, snapshot};
+use crate::host::attributes::own;
+use crate::host::dir::Dir;
+use crate::host::state::State;
+use crate::host::{process, syslog};
+use crate::outcome::{Exit, Outcome};
+use crate::sensitive::Sensitive;
+
+const AREA: &str = "upgrade";
+const BEGUN: &str = "begun";
+const ENDED: &str = "ended";
+const TAKEN: &str = "taken";
+
+/// How long a hook waits for another reseal at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What writes the files of packages, while it does.
+const MANAGERS: &[&str] = &["dpkg", "rpm", "dnf", "dnf5", "yum", "zypper"];
+
+/// How long is waited for them at most.
+const AT_WORK: Duration = Duration::from_mins(10);
+
+/// What the name of a report is that is about no target.
+const NAME: &str = "hook";
+
+/// Before an upgrade of these archives, or of who knows what: keeps what is there of the targets that it reaches.
+pub fn before(session: &mut Session<'_>, archives: Option<&str>) -> Vec<Report> {
+    let names = meant(session, archives);
+    if names.is_empty() || session.options.dry_run {
+        return Vec::new();
+    }
+    // First: what is after the upgrade has to know of it, whatever becomes of the rest.
+    let marked = State::open_or_make(session.host).map_err(Refusal::from).and_then(|state| set(&state, BEGUN));
+    session.options.wait = session.options.wait.min(PATIENCE);
+    session.options.secrets.may_prompt = false;
+    let mut reports = snapshot::run(session, &names).unwrap_or_else(|refusal| vec![told(refusal)]);
+    reports.extend(marked.err().map(told));
+    noted(&reports);
+    reports
+}
+
+/// After an upgrade: sets a mark, and has the service started that looks at what has become of the targets. With `begun`, only after one that
+/// has begun to reach a target.
+pub fn after(session: &Session<'_>, begun: bool) -> Vec<Report> {
+    if session.options.dry_run {
+        return Vec::new();
+    }
+    let mut reports = Vec::new();
+    match ended(session, begun) {
+        Ok(true) => {}
+        Ok(false) => return reports,
+        Err(refusal) => reports.push(told(refusal)),
+    }
+    if running::is_running(session) {
+        let command =
+            Command { timeout: 15, ..Command::new([running::SYSTEMCTL, "--no-block", "start", POST_UPGRADE]) };
+        let ran = session.host.run(&command);
+        if !ran.ok() {
+            let refusal = Refusal::new(format!("`{command}` {ran}"));
+            reports.push(told(refusal.hint("`reseal post-upgrade` does it now; else the next scheduled run does")));
+        }
+    }
+    noted(&reports);
+    reports
+}
+
+/// Sets the mark; whether there is anything to do.
+fn ended(session: &Session<'_>, begun: bool) -> Result<bool, Refusal> {
+    if begun {
+        let Some(area) = area(session)? else { return Ok(false) };
+        return renamed(&area, BEGUN, ENDED);
+    }
+    if session.config.targets.is_empty() && State::open(session.host)?.is_none() {
+        return Ok(false);
+    }
+    set(&State::open_or_make(session.host)?, ENDED)?;
+    Ok(true)
+}
+
+/// The targets that an upgrade of these archives reaches.
+fn meant(session: &Session<'_>, archives: Option<&str>) -> Vec<String> {
+    let targets = &session.config.targets;
+    let reached = match archives {
+        None => vec![true; targets.len()],
+        Some(archives) => {
+            let reaches: Vec<Reach> = targets.iter().map(reach).collect();
+            reached(session.host, Path::new(INFO), archives, &reaches)
+        }
+    };
+    let meant = targets.iter().zip(reached).filter(|(_, reached)| *reached);
+    meant.map(|(target, _)| target.name.clone()).collect()
+}
+
+/// What a target's service is made of, as its configuration tells it: nothing is looked at, for a hook has no time.
+fn reach(target: &TargetConfig) -> Reach {
+    let mut reach = Reach::default();
+    match &target.kind {
+        TargetKind::Files(files) => files.slots().iter().for_each(|slot| reach.file(&slot.path)),
+        TargetKind::Nginx(nginx) => {
+            reach.program(&nginx.binary);
+            let usual = (nginx.binary == Path::new(NginxConfig::BINARY)).then(|| Path::new("/etc/nginx/nginx.conf"));
+            nginx.conf.as_deref().or(usual).into_iter().for_each(|conf| reach.file(conf));
+            nginx.certificate.iter().for_each(|path| reach.file(path));
+        }
+    }
+    let apply = &target.apply;
+    let commands = [&apply.check, &apply.reload, &apply.restart, &target.probe];
+    commands.into_iter().flatten().for_each(|command| reach.command(command));
+    reach
+}
+
+/// Whether a hook has told of an upgrade that nobody has looked at yet.
+///
+/// # Errors
+/// reseal's own directory cannot be used.
+pub fn pending(session: &Session<'_>) -> Result<bool, Refusal> {
+    let Some(area) = area(session)? else { return Ok(false) };
+    Ok(has(&area, ENDED)? || has(&area, TAKEN)? || (has(&area, BEGUN)? && !at_work()))
+}
+
+/// `post-upgrade`, and the marks of hooks with it: what was told of is looked at, and stays told of where something is in the way.
+///
+/// # Errors
+/// A name that no target has, or reseal's own directory cannot be used.
+pub fn post_upgrade(session: &mut Session<'_>, names: &[String], limits: Limits) -> Result<Vec<Report>, Refusal> {
+    let all = names.is_empty() && !session.options.dry_run;
+    let area = if all { area(session)? } else { None };
+    if let Some(area) = &area {
+        // An upgrade that ends while this one is looked at sets the mark anew.
+        renamed(area, ENDED, TAKEN)?;
+        if !at_work() {
+            renamed(area, BEGUN, TAKEN)?;
+        }
+    }
+    let reports = post_upgrade::run(session, names, limits)?;
+    let in_the_way = |report: &Report| match report.outcome.exit() {
+        Exit::Refused | Exit::RolledBack | Exit::Stuck | Exit::Busy | Exit::Bug | Exit::Usage => true,
+        Exit::Good | Exit::Findings | Exit::Waiting => false,
+    };
+    if let Some(area) = area.filter(|_| session.host.interrupted().is_none() && !reports.iter().any(in_the_way))
+        && has(&area, TAKEN)?
+    {
+        area.unlink(OsStr::new(TAKEN))?;
+        area.sync()?;
+    }
+    Ok(reports)
+}
+
+/// Waits until no package manager is at work: nothing is replaced within its run.
+pub fn wait_for_packages(session: &Session<'_>) {
+    let began = Instant::now();
+    while at_work() && began.elapsed() < AT_WORK && session.host.interrupted().is_none() {
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+fn at_work() -> bool {
+    let names: Vec<String> = MANAGERS.iter().map(|name| (*name).to_owned()).collect();
+    !process::running(&names).is_empty()
+}
+
+fn area(session: &Session<'_>) -> Result<Option<Dir>, Refusal> {
+    match State::open(session.host)? {
+        Some(state) => Ok(state.existing_area(AREA)?),
+        None => Ok(None),
+    }
+}
+
+fn has(area: &Dir, name: &str) -> Result<bool, Refusal> {
+    Ok(area.look(OsStr::new(name))?.image != Image::Absent)
+}
+
+fn set(state: &State, name: &str) -> Result<(), Refusal> {
+    let area = state.area(AREA)?;
+    if has(&area, name)? {
+        return Ok(());
+    }
+    match area.stage(OsStr::new(name), &Sensitive::from(Vec::new()), &own(0o600)) {
+        // Another hook was quicker.
+        Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => Ok(other.and_then(|()| area.sync())?),
+    }
+}
+
+/// Gives a mark another name; whether it was there.
+fn renamed(area: &Dir, from: &str, to: &str) -> Result<bool, Refusal> {
+    match area.rename_over(OsStr::new(from), OsStr::new(to)) {
+        Err(error) if error.is_absent() => Ok(false),
+        other => {
+            other.and_then(|()| area.sync())?;
+            Ok(true)
+        }
+    }
+}
+
+fn told(refusal: Refusal) -> Report {
+    Report::new(NAME, refusal.outcome())
+}
+
+/// In the journal as well: what a package manager shows is seldom read.
+fn noted(reports: &[Report]) {
+    for report in reports {
+        let why = match &report.outcome {
+            Outcome::Refused { why, .. } | Outcome::Stuck { why, .. } | Outcome::RolledBack { why, .. } => why.clone(),
+            Outcome::Busy { holder } => format!("another reseal is at work: {holder}"),
+            Outcome::Nothing { .. }
+            | Outcome::Planned
+            | Outcome::Committed { .. }
+            | Outcome::Recovered { .. }
+            | Outcome::Pruned { .. }
+            | Outcome::Remembered { .. }
+            | Outcome::Reported { .. }
+            | Outcome::Waiting { .. } => continue,
+        };
+        syslog::warn(&format!("{}: {why}", report.target));
+    }
+}

@@ -1,0 +1,250 @@
+//! `reseal schedule`: units that systemd takes, files of the administrator that stay, and every way back.
+
+use crate::machine::{Machine, has};
+
+const UNITS: &str = "/etc/systemd/system";
+
+/// Every file and link of systemd's administrator.
+const FILES: &str = "find /etc/systemd -not -type d | sort";
+
+fn machine() -> Option<Machine> {
+    (has("systemctl") && has("systemd-analyze") && has("openssl")).then(Machine::new).flatten()
+}
+
+#[test]
+fn units_are_placed_switched_on_and_taken_out() {
+    let Some(machine) = machine() else { return };
+    machine.target("/srv-of-a-test/tls");
+    let before = machine.shell(FILES);
+    machine.reseal("schedule install --dry-run").ends(0).says("this is a dry run");
+    assert_eq!(machine.shell(FILES), before);
+    machine
+        .reseal("schedule install")
+        .ends(0)
+        .says("schedule:systemd: installed")
+        .says("go back    reseal restore schedule:systemd 1")
+        .says("systemd does not run here");
+    for unit in ["reseal-renew.timer", "reseal-check.timer", "reseal-watch.path", "reseal-recover.service"] {
+        machine.run(&["systemctl", "is-enabled", unit]).ends(0).says("enabled");
+    }
+    let drop_in = machine.read(&format!("{UNITS}/reseal-renew.service.d/50-reseal-paths.conf"));
+    assert!(drop_in.contains("\nReadWritePaths=-/srv-of-a-test/tls\n"), "{drop_in}");
+    let watch = machine.read(&format!("{UNITS}/reseal-watch.path.d/50-reseal-paths.conf"));
+    assert!(
+        watch.contains("PathChanged=/srv-of-a-test/tls/web.key\nPathChanged=/srv-of-a-test/tls/web.pem\n"),
+        "{watch}"
+    );
+
+    let placed = machine.tree();
+    machine.reseal("schedule install").ends(0).says("all is in place already");
+    assert_eq!(machine.tree(), placed, "nothing to do, nothing written");
+    machine.reseal("schedule status").ends(0).says("schedule:systemd: installed");
+    machine.reseal("backups schedule:systemd").ends(0).says("schedule:systemd");
+
+    machine.reseal("schedule remove").ends(0).says("schedule:systemd: removed");
+    assert_eq!(machine.shell(FILES), before);
+    machine.reseal("schedule status").ends(3).says("nothing starts reseal by itself here: `reseal schedule install`");
+    machine.reseal("schedule remove").ends(0).says("nothing of it is there");
+    machine.reseal("restore schedule:systemd").ends(0);
+    machine.run(&["systemctl", "is-enabled", "reseal-renew.timer"]).ends(0);
+    machine.reseal("restore schedule:systemd 1").ends(0);
+    assert!(!machine.has(&format!("{UNITS}/reseal-renew.timer")));
+    machine.run(&["systemctl", "is-enabled", "reseal-renew.timer"]).ends(1);
+}
+
+#[test]
+fn systemd_takes_the_units_and_they_are_well_shut() {
+    let Some(machine) = machine() else { return };
+    machine.shell("mkdir -p /var/lib/prometheus/node-exporter");
+    machine.target("/root/tls of a test");
+    machine.reseal("schedule install").ends(0);
+    let names = "reseal-renew.service reseal-renew.timer reseal-check.service reseal-check.timer reseal-post-upgrade.service reseal-watch.path reseal-recover.service";
+    let told =
+        machine.run(&["sh", "-c", &format!("cd {UNITS} && systemd-analyze verify --man=no {names} 2>&1")]).ends(0).out;
+    let ours: Vec<&str> = told.lines().filter(|line| line.contains("reseal")).collect();
+    assert!(ours.is_empty(), "{told}");
+    for calendar in ["daily", "*-*-* 07:00:00"] {
+        machine.run(&["systemd-analyze", "calendar", calendar]).ends(0);
+    }
+    for (unit, most) in
+        [("reseal-renew", 3.0), ("reseal-post-upgrade", 3.0), ("reseal-check", 1.5), ("reseal-recover", 3.0)]
+    {
+        let told = machine.shell(&format!("systemd-analyze security --no-pager --offline=true {UNITS}/{unit}.service"));
+        let line = told.lines().find(|line| line.contains("Overall exposure level")).unwrap();
+        let level: f64 = line.split(": ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!(level <= most, "{line}");
+    }
+    let check = machine.read(&format!("{UNITS}/reseal-check.service.d/50-reseal-paths.conf"));
+    assert!(check.contains("--output /var/lib/prometheus/node-exporter/reseal.prom\n"), "{check}");
+    assert!(check.contains("\nProtectHome=tmpfs\nBindReadOnlyPaths=\"-/root/tls of a test\"\n"), "{check}");
+}
+
+#[test]
+fn what_the_administrator_has_edited_stays() {
+    let Some(machine) = machine() else { return };
+    machine.reseal("schedule install").ends(0);
+    let timer = format!("{UNITS}/reseal-renew.timer");
+    let mine = "[Timer]\nOnCalendar=weekly\n[Install]\nWantedBy=timers.target\n";
+    machine.put(&timer, mine);
+    machine.reseal("schedule install").ends(0).says("is not what reseal has put there, and is left as it is");
+    assert_eq!(machine.read(&timer), mine);
+    machine.reseal("schedule status").ends(0).says("reseal-renew.timer edited");
+    machine.reseal("schedule remove").ends(0).says("schedule remove systemd --force");
+    assert_eq!(machine.read(&timer), mine, "not removed either");
+    machine.reseal("schedule install").ends(0);
+    assert_eq!(machine.read(&timer), mine);
+    machine.reseal("schedule install --force").ends(0).says("schedule:systemd: installed");
+    assert!(machine.read(&timer).contains("OnCalendar=daily"));
+    // What was there is kept, goes back by its number, and is not taken for reseal's own then.
+    machine.reseal("restore schedule:systemd").ends(0);
+    assert_eq!(machine.read(&timer), mine);
+    machine.reseal("schedule install").ends(0);
+    assert_eq!(machine.read(&timer), mine, "edited by the administrator, whoever has put it back");
+}
+
+#[test]
+fn another_configuration_is_told_and_mended() {
+    let Some(machine) = machine() else { return };
+    machine.target("/srv-of-a-test/one");
+    machine.reseal("schedule install").ends(0);
+    machine.reseal("status").says("schedule:systemd");
+    machine.target("/srv-of-a-test/two");
+    machine.reseal("schedule status").ends(3).says("reseal schedule install systemd");
+    machine.reseal("status").ends(3).says("attention: schedule:systemd: ");
+    machine.reseal("schedule install").ends(0).says("bring it up to date");
+    let drop_in = machine.read(&format!("{UNITS}/reseal-renew.service.d/50-reseal-paths.conf"));
+    assert!(drop_in.contains("/srv-of-a-test/two") && !drop_in.contains("/one"), "{drop_in}");
+    machine.put("/etc/reseal/reseal.toml", "");
+    machine.reseal("schedule status").ends(3).says("is not needed any more");
+    machine.reseal("schedule install").ends(0);
+    assert!(!machine.has(&format!("{UNITS}/reseal-renew.service.d")), "the directory goes with what was in it");
+    machine.reseal("schedule status").ends(0);
+}
+
+#[test]
+fn units_of_a_package_get_drop_ins_alone() {
+    let Some(machine) = machine() else { return };
+    machine.target("/srv-of-a-test/tls");
+    for unit in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/systemd")).unwrap() {
+        let unit = unit.unwrap().path();
+        let name = unit.file_name().unwrap().to_str().unwrap();
+        machine.put(&format!("/usr/lib/systemd/system/{name}"), &std::fs::read_to_string(&unit).unwrap());
+    }
+    machine.reseal("schedule install").ends(0);
+    assert!(!machine.has(&format!("{UNITS}/reseal-renew.service")));
+    assert!(machine.has(&format!("{UNITS}/reseal-renew.service.d/50-reseal-paths.conf")));
+    machine.run(&["systemctl", "is-enabled", "reseal-renew.timer"]).ends(0).says("enabled");
+    machine.reseal("schedule remove").ends(0);
+    assert!(machine.has("/usr/lib/systemd/system/reseal-renew.service"), "what a package has shipped stays");
+    machine.run(&["systemctl", "is-enabled", "reseal-renew.timer"]).ends(1);
+}
+
+#[test]
+fn what_is_in_the_way_is_told_and_nothing_is_placed() {
+    let Some(machine) = machine() else { return };
+    machine.shell(&format!("ln -s /dev/null {UNITS}/reseal-renew.timer"));
+    let before = machine.shell(&format!("ls -lR {UNITS}"));
+    machine.reseal("schedule install").ends(4).warns("is masked").warns("systemctl unmask reseal-renew.timer");
+    machine.reseal("schedule status").ends(3).says("is masked");
+    assert_eq!(machine.shell(&format!("ls -lR {UNITS}")), before);
+    machine.shell(&format!("rm {UNITS}/reseal-renew.timer"));
+    machine.reseal("schedule install sundial").ends(2).warns("write systemd or cron");
+    machine.reseal("schedule install windows").ends(4).warns("schedule show windows");
+    machine.reseal("hook install rpm").ends(4).warns("hook install dnf");
+    machine.reseal("hook install directory:/no/such").ends(4).warns("/no/such is not there");
+    // A program that others can change is none that root may start by itself.
+    machine.shell("mkdir -p /opt/loose; : >/opt/loose/reseal; mount --bind /usr/bin/reseal /opt/loose/reseal; chmod 777 /opt/loose");
+    machine
+        .run(&["/opt/loose/reseal", "--non-interactive", "schedule", "install"])
+        .ends(4)
+        .warns("root would run this program by itself")
+        .warns("/usr/local/bin");
+    assert!(!machine.has(&format!("{UNITS}/reseal-renew.service")));
+}
+
+/// A `systemctl` that fails where the real one does not.
+fn failing(machine: &Machine, word: &str) {
+    machine.put(
+        "/mnt/systemctl",
+        &format!("#!/bin/sh\necho \"$*\" >>/mnt/calls\ncase \" $* \" in *'{word}'*) echo refused >&2; exit 1;; esac\nexit 0\n"),
+    );
+    machine.shell(
+        "chmod 755 /mnt/systemctl; mkdir -p /run/systemd/system; mount --bind /mnt/systemctl /usr/bin/systemctl",
+    );
+}
+
+#[test]
+fn a_systemd_that_does_not_take_it_gets_the_old_files_back() {
+    for word in ["daemon-reload", "is-enabled"] {
+        let Some(machine) = machine() else { return };
+        failing(&machine, word);
+        let listed = format!("find {UNITS} -printf '%p %m %l\\n' | sort");
+        let before = machine.shell(&listed);
+        machine.reseal("schedule install").ends(5).warns("rolled back").warns("everything is as it was before");
+        assert_eq!(machine.shell(&listed), before, "{word}");
+        let calls = machine.read("/mnt/calls");
+        assert!(
+            calls.lines().filter(|line| *line == "daemon-reload").count() >= 2,
+            "it hears of the undo, too: {calls}"
+        );
+        assert!(!calls.contains(" start "), "{calls}");
+    }
+}
+
+#[test]
+fn what_cannot_be_started_is_told() {
+    let Some(machine) = machine() else { return };
+    failing(&machine, " start ");
+    machine
+        .reseal("schedule install")
+        .ends(4)
+        .says("schedule:systemd: installed")
+        .warns("the files are as they are to be");
+    assert!(machine.has(&format!("{UNITS}/reseal-renew.timer")));
+}
+
+#[test]
+fn cron_starts_it_where_there_is_no_systemd() {
+    let Some(machine) = machine() else { return };
+    machine.shell("mkdir -p /etc/cron.d");
+    machine.reseal("schedule install cron").ends(0).says("schedule:cron: installed");
+    let text = machine.read("/etc/cron.d/reseal");
+    assert!(text.contains(" root /usr/bin/reseal post-upgrade --pending"), "{text}");
+    assert_eq!(machine.shell("stat -c '%a %U' /etc/cron.d/reseal"), "644 root\n");
+    machine.reseal("schedule install cron").ends(0).says("all is in place already");
+    machine.reseal("schedule remove cron").ends(0);
+    assert!(!machine.has("/etc/cron.d/reseal"));
+}
+
+#[test]
+fn a_scheduled_run_is_remembered_and_one_by_hand_is_not() {
+    let Some(machine) = machine() else { return };
+    machine.reseal("schedule install").ends(0);
+    machine.reseal("renew").ends(0);
+    assert!(!machine.has("/var/lib/reseal/last-run"));
+    machine.reseal("renew --scheduled --quiet").ends(0);
+    machine.reseal("schedule status").ends(0).says("last run").says("ended with 0");
+    let old = "{\"format\":1,\"ended\":\"2025-01-02T00:00:00Z\",\"exit\":4,\"success\":\"2025-01-01T00:00:00Z\"}\n";
+    machine.put("/var/lib/reseal/last-run", old);
+    machine.reseal("schedule status").ends(3).says("days ago; the last one ended with 4");
+}
+
+#[test]
+fn texts_are_printed_as_they_would_be_placed() {
+    let Some(machine) = machine() else { return };
+    for (words, file) in [
+        ("schedule show windows", "windows/reseal-renew.xml"),
+        ("hook show windows", "windows/reseal-post-upgrade.xml"),
+        ("hook show rpm", "rpm/triggers.spec"),
+        ("hook show apt", "apt/90reseal"),
+        ("hook show directory:/x", "hooks/reseal"),
+    ] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(file);
+        assert_eq!(machine.reseal(words).ends(0).out, std::fs::read_to_string(path).unwrap(), "{words}");
+    }
+    machine
+        .reseal("schedule show systemd")
+        .ends(0)
+        .says("# /etc/systemd/system/reseal-renew.timer\n")
+        .says("OnCalendar=daily");
+}
