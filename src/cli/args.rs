@@ -15,6 +15,7 @@ pub use self::csr::Csr;
 pub use self::export::{Export, FormWord};
 pub use self::fitting::{Asked, HookVerb, Moment, ScheduleVerb};
 pub use self::global::{Colour, Format, Global};
+pub use self::history::HistoryVerb;
 pub use self::install::Install;
 pub use self::key_type::KeyType;
 pub use self::scan::Scan;
@@ -28,6 +29,7 @@ mod csr;
 mod export;
 mod fitting;
 mod global;
+mod history;
 mod install;
 mod key_type;
 mod scan;
@@ -387,13 +389,6 @@ impl Verb {
             | Self::DemoServer { .. } => false,
         }
     }
-}
-
-/// What to do with the record of what was done.
-#[derive(Clone, Copy, PartialEq, Eq, Subcommand, Debug)]
-pub enum HistoryVerb {
-    /// Hold each line against its checksum and the line before it, and what stands against what is told
-    Verify,
 }
 
 fn exit_codes() -> String {

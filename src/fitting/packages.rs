@@ -4,7 +4,7 @@
 //! above it that is no common ground, or a program or unit by which the target's service runs. What a package owns is in dpkg's
 //! database, one list of paths for each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::change::Command;
@@ -71,25 +71,33 @@ impl Reach {
     pub fn program(&mut self, path: &Path) {
         self.paths.insert(path.to_owned());
     }
-
-    fn has(&self, line: &str) -> bool {
-        let path = Path::new(line);
-        let unit = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| self.units.contains(name));
-        self.paths.contains(path) || (unit && line.contains("/systemd/system/"))
-    }
 }
 
 /// Which of these are reached by one of the packages whose archives apt names, one a line; `info` is dpkg's database.
 #[must_use]
 pub fn reached(host: &Host, info: &Path, archives: &str, reaches: &[Reach]) -> Vec<bool> {
+    // By what they are made of: packages own thousands of paths, and each is looked up once for all targets.
+    let mut paths: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    let mut units: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    for (index, reach) in reaches.iter().enumerate() {
+        for path in &reach.paths {
+            paths.entry(path.as_os_str().as_encoded_bytes()).or_default().push(index);
+        }
+        for unit in &reach.units {
+            units.entry(unit.as_bytes()).or_default().push(index);
+        }
+    }
     let mut found = vec![false; reaches.len()];
     for archive in archives.lines() {
         let Some((name, architecture)) = package(archive) else { continue };
         let lists = [format!("{name}.list"), format!("{name}:{architecture}.list")];
         let Some(list) = lists.iter().find_map(|list| host.read(&info.join(list), MOST).ok()) else { continue };
-        for line in String::from_utf8_lossy(&list).lines() {
-            for (found, reach) in found.iter_mut().zip(reaches) {
-                *found = *found || reach.has(line);
+        for line in list.split(|byte| *byte == b'\n') {
+            let unit = line.ends_with(b".service").then(|| line.rsplitn(2, |byte| *byte == b'/'));
+            let unit = unit.and_then(|mut parts| Some((parts.next()?, parts.next()?)));
+            let unit = unit.filter(|(_, dir)| dir.ends_with(b"/systemd/system")).and_then(|(unit, _)| units.get(unit));
+            for index in paths.get(line).into_iter().chain(unit).flatten() {
+                found[*index] = true;
             }
         }
     }
