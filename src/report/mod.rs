@@ -170,7 +170,10 @@ impl Failure {
         refusals.into_iter().map(Self::from).reduce(|all, next| Self {
             message: format!("{}; {}", all.message, next.message),
             exit: all.exit.worst(next.exit),
-            hint: all.hint.or(next.hint),
+            hint: match (all.hint, next.hint) {
+                (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+                (one, other) => one.or(other),
+            },
             ..next
         })
     }
