@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sensitive", &[]),
     ("digest", &[]),
     ("endpoint", &[]),
+    ("escape", &[]),
     ("change", &["digest", "endpoint", "sensitive"]),
     ("event", &["change"]),
     ("outcome", &["change", "digest"]),
@@ -26,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &["cert", "change", "digest", "host", "outcome", "sensitive"]),
     ("target", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("trust", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
+    ("notify", &["assess", "cert", "change", "config", "digest", "escape", "host", "outcome", "sensitive"]),
     ("engine", &["cert", "change", "digest", "event", "host", "outcome", "sensitive"]),
     // What introduces them to each other.
     (
@@ -41,6 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "event",
             "host",
             "inventory",
+            "notify",
             "outcome",
             "plan",
             "sensitive",
@@ -50,7 +53,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Words in, words out.
-    ("report", &["assess", "cert", "change", "config", "digest", "endpoint", "event", "flow", "outcome"]),
+    (
+        "report",
+        &["assess", "cert", "change", "config", "digest", "endpoint", "escape", "event", "flow", "notify", "outcome"],
+    ),
     (
         "cli",
         &[
@@ -65,6 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "flow",
             "host",
             "inventory",
+            "notify",
             "outcome",
             "report",
             "sensitive",
@@ -75,8 +82,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that open nothing: they take facts and the time, and answer.
-const PURE: &[&str] =
-    &["sensitive", "digest", "endpoint", "change", "event", "outcome", "cert", "assess", "plan", "config", "inventory"];
+const PURE: &[&str] = &[
+    "sensitive",
+    "digest",
+    "endpoint",
+    "escape",
+    "change",
+    "event",
+    "outcome",
+    "cert",
+    "assess",
+    "plan",
+    "config",
+    "inventory",
+];
 
 /// Words that no pure module may hold.
 const IMPURE: &[&str] =

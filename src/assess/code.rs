@@ -1,9 +1,9 @@
 //! The catalogue of findings: stable names, severities, remedies.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How much a finding matters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Clients are refused, or soon will be.
@@ -104,6 +104,8 @@ codes! {
     Interrupted = "interrupted", Critical, Tell, "`reseal recover`";
     /// The CA or the account of the target's source is not there.
     SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init`, `reseal acme account create`";
+    /// A channel does not deliver.
+    NotifyFailing = "notify-failing", Warning, Tell, "`reseal notify test` says what happens; until it delivers, nobody is told by it";
 
     // Who signed it.
     /// Signed by its own key.

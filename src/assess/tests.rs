@@ -61,7 +61,7 @@ fn each_finding_fires() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // What only a run over several knows, or a file of a CA: `flow` has its tests. The probe's own reasons have their table below.
-    let others = [Code::Interrupted, Code::SourceMissing, Code::SharedKey, Code::StoreExpired];
+    let others = [Code::Interrupted, Code::SourceMissing, Code::NotifyFailing, Code::SharedKey, Code::StoreExpired];
     let reasons: BTreeSet<Code> = REASONS.iter().map(|reason| reason.code()).collect();
     let missing: Vec<&str> = Code::ALL
         .iter()

@@ -16,6 +16,7 @@ pub use self::export::{Export, FormWord};
 pub use self::global::{Colour, Format, Global};
 pub use self::install::Install;
 pub use self::key_type::KeyType;
+pub use self::notify::NotifyVerb;
 pub use self::scan::Scan;
 pub use self::secret::{Place, SecretVerb};
 pub use self::trust::TrustVerb;
@@ -28,6 +29,7 @@ mod export;
 mod global;
 mod install;
 mod key_type;
+mod notify;
 mod scan;
 mod secret;
 mod trust;
@@ -80,6 +82,9 @@ Examples:
         /// servers `system`, for targets what the configuration says]
         #[arg(long, value_name = "WHO")]
         trust: Vec<String>,
+        /// Tell the channels of the configuration what was found, and what is gone
+        #[arg(long)]
+        notify: bool,
     },
     /// Write one HTML page on what `check` finds, to be read without a network and to be handed on
     #[command(after_help = "\
@@ -271,6 +276,12 @@ Examples:
         #[command(subcommand)]
         act: TrustVerb,
     },
+    /// Test the channels that tell people, and tell how it stands with them
+    Notify {
+        /// What to do.
+        #[command(subcommand)]
+        act: NotifyVerb,
+    },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,
     /// The server of `demo`, and its reload command.
@@ -314,6 +325,7 @@ impl Verb {
             Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
             Self::Secret { act } => act.word(),
             Self::Trust { act } => act.word(),
+            Self::Notify { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -337,6 +349,7 @@ impl Verb {
             Self::Ca { act } => act.changes(),
             Self::Secret { act } => act.changes(),
             Self::Trust { act } => act.changes(),
+            Self::Notify { act } => act.changes(),
             Self::Acme {
                 act:
                     AcmeVerb::Account {
@@ -403,6 +416,7 @@ mod tests {
             ("--format json check", "check"),
             ("check --format nagios -w 20d -c 10% a.example:443", "check"),
             ("check --format prometheus -o reseal.prom", "check"),
+            ("check --notify web", "check"),
             ("report --html x.html", "report"),
             ("report --html x.html a.example:443 web", "report"),
             ("report --html x.html --from scan.jsonl", "report"),
@@ -464,6 +478,9 @@ mod tests {
             ("trust install --ca office --dry-run", "trust install"),
             ("trust list --store nss:/x", "trust list"),
             ("trust remove a --store java:/x", "trust remove"),
+            ("notify test", "notify test"),
+            ("notify test ops --dry-run", "notify test"),
+            ("notify status --format json", "notify status"),
             ("restore trust:os 2", "restore"),
             ("backups trust:java:/x", "backups"),
             ("demo", "demo"),
@@ -528,6 +545,8 @@ mod tests {
             "trust install a.pem --ca office",
             "trust install a.pem --store windows",
             "trust remove",
+            "notify",
+            "notify test a b",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
@@ -537,7 +556,7 @@ mod tests {
     fn examples_of_verbs_with_verbs_fit_a_terminal() {
         let mut cli = Cli::command();
         cli.build();
-        let both = ["ca", "trust"].map(|verb| cli.find_subcommand(verb).unwrap().get_subcommands());
+        let both = ["ca", "trust", "notify"].map(|verb| cli.find_subcommand(verb).unwrap().get_subcommands());
         for verb in both.into_iter().flatten().filter(|verb| verb.get_name() != "help") {
             let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.starts_with("Examples:\n"), "{}", verb.get_name());

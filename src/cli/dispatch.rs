@@ -7,8 +7,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::keeping::{account, passphrase, trusted};
-use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, Verb};
+use self::keeping::{account, channels, passphrase, trusted};
+use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, NotifyVerb, Verb};
 use super::request::Request;
 use super::telling::unwritten;
 use crate::assess::Finding;
@@ -16,8 +16,8 @@ use crate::cert::{Generate, SubjectPart};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, history, init, install, post_upgrade,
-    recorded, recover, renew, restore, secret, snapshot, status,
+    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, history, init, install, notify,
+    post_upgrade, recorded, recover, renew, restore, secret, snapshot, status,
 };
 use crate::host::publish::{Kind, publish, same_file};
 use crate::host::trusted_file;
@@ -72,6 +72,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
             BackupsVerb::Prune(prune) => kept(&prune.names),
         },
         Verb::Prune(prune) => kept(&prune.names),
+        Verb::Notify { act: NotifyVerb::Test { name: Some(name) } } => notify::known(session, name),
         Verb::Secret { act } => act.labels().iter().try_for_each(|label| secret::known(session, label)),
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
@@ -83,6 +84,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::Ca { .. }
         | Verb::Acme { .. }
         | Verb::Trust { .. }
+        | Verb::Notify { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => Ok(()),
     }
@@ -136,8 +138,11 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             Ok((exit, Body::History { receipts, damaged_lines }))
         }
         Verb::Status { names } => {
-            let statuses = status::run(session, names)?;
-            Ok((statuses.iter().fold(Exit::Good, |worst, one| worst.worst(standing(one))), Body::Statuses(statuses)))
+            let list = status::run(session, names)?;
+            let channels = notify::failing(session);
+            let told = if channels.is_empty() { Exit::Good } else { Exit::Findings };
+            let exit = list.iter().fold(told, |worst, one| worst.worst(standing(one)));
+            Ok((exit, Body::Statuses { list, channels }))
         }
         Verb::Init { output } => {
             let path = match output {
@@ -158,6 +163,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),
         Verb::Secret { act } => passphrase(session, act),
         Verb::Trust { act } => trusted(session, act),
+        Verb::Notify { act } => channels(session, act),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }

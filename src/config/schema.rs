@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{self, Problems};
 use super::table::Table;
 use super::target::{self, Given, Taken};
-use super::{AfterUpgrade, CaConfig, Config, ConfigError, Policy, RenewBefore, SystemStore, findings, words};
+use super::{AfterUpgrade, CaConfig, Config, ConfigError, Policy, RenewBefore, SystemStore, findings, notify, words};
 
 /// Reads a whole file.
 pub(super) fn read(text: &str, origin: &Path) -> Result<Config, ConfigError> {
@@ -41,6 +41,7 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
     let authorities = root.table("ca", "[ca]", problems).map(|table| authorities(&table, problems)).unwrap_or_default();
     let system_store =
         root.table("system_store", "[system_store]", problems).and_then(|table| system_store(table, problems));
+    let notify = notify::notify(&mut root, problems);
     let mut targets = Vec::new();
     let mut places = Vec::new();
     for (index, item) in root.array("target", problems).into_iter().flatten().enumerate() {
@@ -58,7 +59,7 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
     }
     root.finish(problems);
     refuse_shared(&places, problems);
-    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, trust, rules, system_store, targets }
+    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, trust, rules, system_store, notify, targets }
 }
 
 fn system_store(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<SystemStore> {

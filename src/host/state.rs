@@ -10,6 +10,7 @@
 //! STATE/requests/TARGET/N/         a request to a CA elsewhere, and the key that waits for its answer
 //! STATE/trust/STORE.json           what was added to a store of trusted certificates
 //! STATE/nss-copy/                  a database of NSS while certutil works on it; removed at once, or by the next change
+//! STATE/notify/                    what was told to whom, and what is open
 //! STATE/acme/                      accounts, orders under way, what CAs said about renewal
 //! ```
 

@@ -59,6 +59,7 @@ impl Ground {
             system_store: None,
             trust: BTreeMap::new(),
             rules: std::sync::Arc::default(),
+            notify: crate::config::Notify::default(),
             targets: Vec::new(),
         };
         let ground = Self { dir, host, config, heard: Heard::default(), options: Options::default() };
