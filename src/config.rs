@@ -14,6 +14,7 @@ use crate::cert::{Generate, Name, SubjectPart};
 use crate::change::{Apply, Command, Probe, Role, Slot};
 use crate::endpoint::Start;
 
+pub use notify::{Channel, ChannelKind, Link, MailTls, Notify, On, Ping, SecretName, Shape, Smtp, Url, Webhook};
 pub use places::{NoHome, Places};
 pub use policy::{AfterUpgrade, Policy, RenewBefore};
 pub use problem::{ConfigError, Problem};
@@ -21,6 +22,7 @@ pub use starter::{Discovered, render_starter};
 
 mod acme;
 mod findings;
+mod notify;
 mod places;
 mod policy;
 mod problem;
@@ -52,6 +54,8 @@ pub struct Config {
     pub system_store: Option<SystemStore>,
     /// `[hooks]`.
     pub hooks: HooksConfig,
+    /// `[[notify]]`, `[ping]`, `[metrics]`: who is told of what a run came to.
+    pub notify: Notify,
     /// The targets, in the order of the file; no two have the same name.
     pub targets: Vec<TargetConfig>,
 }

@@ -25,7 +25,7 @@
 //! ```
 //!
 //! Who may import whom is held by a test (`tests/architecture.rs`): `main` -> [`cli`] -> [`report`] -> [`flow`] -> [`source`] |
-//! [`target`] | [`engine`] -> [`host`] -> the pure modules, which open nothing; [`target`] -> [`config`].
+//! [`target`] | [`notify`] | [`engine`] -> [`host`] -> the pure modules, which open nothing; [`target`] -> [`config`].
 
 // Not in Cargo.toml, where they would hold for tests as well.
 #![cfg_attr(
@@ -50,11 +50,13 @@ pub mod config;
 pub mod digest;
 pub mod endpoint;
 pub mod engine;
+pub mod escape;
 pub mod event;
 pub mod fitting;
 pub mod flow;
 pub mod host;
 pub mod inventory;
+pub mod notify;
 pub mod outcome;
 pub mod plan;
 pub mod report;

@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sensitive", &[]),
     ("digest", &[]),
     ("endpoint", &[]),
+    ("escape", &[]),
     ("change", &["digest", "endpoint", "sensitive"]),
     ("event", &["change"]),
     ("outcome", &["change", "digest"]),
@@ -27,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("target", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("trust", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("fitting", &["change", "digest", "host"]),
+    ("notify", &["assess", "cert", "change", "config", "digest", "escape", "host", "outcome", "sensitive"]),
     ("engine", &["cert", "change", "digest", "event", "host", "outcome", "sensitive"]),
     // What introduces them to each other.
     (
@@ -43,6 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "fitting",
             "host",
             "inventory",
+            "notify",
             "outcome",
             "plan",
             "sensitive",
@@ -52,7 +55,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Words in, words out.
-    ("report", &["assess", "cert", "change", "config", "digest", "endpoint", "event", "flow", "outcome"]),
+    (
+        "report",
+        &["assess", "cert", "change", "config", "digest", "endpoint", "escape", "event", "flow", "notify", "outcome"],
+    ),
     (
         "cli",
         &[
@@ -68,6 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "flow",
             "host",
             "inventory",
+            "notify",
             "outcome",
             "report",
             "sensitive",
@@ -78,8 +85,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that open nothing: they take facts and the time, and answer.
-const PURE: &[&str] =
-    &["sensitive", "digest", "endpoint", "change", "event", "outcome", "cert", "assess", "plan", "config", "inventory"];
+const PURE: &[&str] = &[
+    "sensitive",
+    "digest",
+    "endpoint",
+    "escape",
+    "change",
+    "event",
+    "outcome",
+    "cert",
+    "assess",
+    "plan",
+    "config",
+    "inventory",
+];
 
 /// Words that no pure module may hold.
 const IMPURE: &[&str] =

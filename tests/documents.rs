@@ -71,7 +71,7 @@ fn keys() -> BTreeSet<String> {
 /// Those in the parts of the files that begin and end with these words; of a file without them, all or none.
 fn keys_between(begin: &str, end: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for file in ["schema", "target", "table", "findings"] {
+    for file in ["schema", "target", "table", "findings", "notify/read"] {
         let text = read(&format!("src/config/{file}.rs"));
         let Some(from) = text.find(begin) else { continue };
         let to = text[from..].find(end).map_or(text.len(), |at| from + at);

@@ -1,9 +1,9 @@
 //! The catalogue of findings: stable names, severities, remedies.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How much a finding matters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Clients are refused, or soon will be.
@@ -108,6 +108,8 @@ codes! {
     HookNotRun = "hook-not-run", Warning, Tell, "`chmod +x` it if it is to run, else move it away";
     /// A hook must not be run, so no change is made.
     HookRefused = "hook-refused", Critical, Tell, "give it and every directory above it to root and take write permission from the others: until then every change is refused";
+    /// A channel does not deliver.
+    NotifyFailing = "notify-failing", Warning, Tell, "`reseal notify test` says what happens; until it delivers, nobody is told by it";
 
     // Who signed it.
     /// Signed by its own key.

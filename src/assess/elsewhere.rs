@@ -29,8 +29,15 @@ mod tests {
 
     #[test]
     fn no_remedy_names_a_verb_for_what_is_no_target() {
-        // These are found at targets alone.
-        let targets = [Code::NoKey, Code::DanglingLink, Code::Regression, Code::Interrupted, Code::SourceMissing];
+        // These are found at targets alone, or at no certificate at all.
+        let targets = [
+            Code::NoKey,
+            Code::DanglingLink,
+            Code::Regression,
+            Code::Interrupted,
+            Code::SourceMissing,
+            Code::NotifyFailing,
+        ];
         for code in Code::ALL.iter().filter(|code| !targets.contains(code)) {
             let told = remedy_elsewhere(*code).unwrap_or(code.remedy());
             assert!(!told.contains("`reseal"), "{}: {told}", code.name());

@@ -114,7 +114,8 @@ impl Rules {
 }
 
 /// Whether the whole text matches; `*` stands for any characters, also none.
-fn matches(pattern: &str, text: &str) -> bool {
+#[must_use]
+pub fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(text) = text.strip_prefix(head) else { return false };
     let Some((middle, tail)) = rest.rsplit_once('*') else { return text.ends_with(rest) };

@@ -66,6 +66,7 @@ fn each_finding_fires() {
         Code::SourceMissing,
         Code::HookNotRun,
         Code::HookRefused,
+        Code::NotifyFailing,
         Code::SharedKey,
         Code::StoreExpired,
     ];

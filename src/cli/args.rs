@@ -18,6 +18,7 @@ pub use self::global::{Colour, Format, Global};
 pub use self::history::HistoryVerb;
 pub use self::install::Install;
 pub use self::key_type::KeyType;
+pub use self::notify::NotifyVerb;
 pub use self::scan::Scan;
 pub use self::secret::{Place, SecretVerb};
 pub use self::trust::TrustVerb;
@@ -32,6 +33,7 @@ mod global;
 mod history;
 mod install;
 mod key_type;
+mod notify;
 mod scan;
 mod secret;
 mod trust;
@@ -85,6 +87,9 @@ Examples:
         /// servers `system`, for targets what the configuration says]
         #[arg(long, value_name = "WHO")]
         trust: Vec<String>,
+        /// Tell the channels of the configuration what was found, and what is gone
+        #[arg(long)]
+        notify: bool,
     },
     /// Write one HTML page on what `check` finds, to be read without a network and to be handed on
     #[command(after_help = "\
@@ -297,6 +302,12 @@ Examples:
         #[command(subcommand)]
         act: HookVerb,
     },
+    /// Test the channels that tell people, and tell how it stands with them
+    Notify {
+        /// What to do.
+        #[command(subcommand)]
+        act: NotifyVerb,
+    },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,
     /// The server of `demo`, and its reload command.
@@ -342,6 +353,7 @@ impl Verb {
             Self::Trust { act } => act.word(),
             Self::Schedule { act } => act.word(),
             Self::Hook { act } => act.word(),
+            Self::Notify { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
         }
@@ -367,6 +379,7 @@ impl Verb {
             Self::Trust { act } => act.changes(),
             Self::Schedule { act } => act.asked().1.changes(),
             Self::Hook { act } => act.asked().1.changes(),
+            Self::Notify { act } => act.changes(),
             Self::Acme {
                 act:
                     AcmeVerb::Account {
@@ -426,6 +439,7 @@ mod tests {
             ("--format json check", "check"),
             ("check --format nagios -w 20d -c 10% a.example:443", "check"),
             ("check --format prometheus -o reseal.prom", "check"),
+            ("check --notify web", "check"),
             ("report --html x.html", "report"),
             ("report --html x.html a.example:443 web", "report"),
             ("report --html x.html --from scan.jsonl", "report"),
@@ -487,6 +501,9 @@ mod tests {
             ("trust install --ca office --dry-run", "trust install"),
             ("trust list --store nss:/x", "trust list"),
             ("trust remove a --store java:/x", "trust remove"),
+            ("notify test", "notify test"),
+            ("notify test ops --dry-run", "notify test"),
+            ("notify status --format json", "notify status"),
             ("restore trust:os 2", "restore"),
             ("backups trust:java:/x", "backups"),
             ("schedule install", "schedule install"),
@@ -570,6 +587,8 @@ mod tests {
             "hook fire",
             "hook fire during",
             "post-upgrade --pending web",
+            "notify",
+            "notify test a b",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
@@ -579,7 +598,8 @@ mod tests {
     fn examples_of_verbs_with_verbs_fit_a_terminal() {
         let mut cli = Cli::command();
         cli.build();
-        let both = ["ca", "trust", "schedule", "hook"].map(|verb| cli.find_subcommand(verb).unwrap().get_subcommands());
+        let both = ["ca", "trust", "schedule", "hook", "notify"]
+            .map(|verb| cli.find_subcommand(verb).unwrap().get_subcommands());
         for verb in both.into_iter().flatten().filter(|verb| verb.get_name() != "help") {
             let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.starts_with("Examples:\n"), "{}", verb.get_name());

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::keeping::{account, passphrase, trusted};
+use self::keeping::{account, channels, passphrase, trusted};
 use self::placing::placed as fitted;
 use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, Verb};
 use super::request::Request;
@@ -18,7 +18,7 @@ use crate::cert::{Generate, SubjectPart};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, fitting, history, init, install,
+    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, fitting, history, init, install, notify,
     post_upgrade, recorded, recover, renew, restore, secret, snapshot, status,
 };
 use crate::host::publish::{Kind, publish, same_file};
@@ -78,6 +78,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
             BackupsVerb::Prune(prune) => kept(&prune.names),
         },
         Verb::Prune(prune) => kept(&prune.names),
+        Verb::Notify { act: NotifyVerb::Test { name: Some(name) } } => notify::known(session, name),
         Verb::Secret { act } => act.labels().iter().try_for_each(|label| secret::known(session, label)),
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
@@ -91,6 +92,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::Trust { .. }
         | Verb::Schedule { .. }
         | Verb::Hook { .. }
+        | Verb::Notify { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => Ok(()),
     }
@@ -150,8 +152,11 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             Ok((exit, Body::History { receipts, damaged_lines }))
         }
         Verb::Status { names } => {
-            let statuses = status::run(session, names)?;
-            Ok((statuses.iter().fold(Exit::Good, |worst, one| worst.worst(standing(one))), Body::Statuses(statuses)))
+            let list = status::run(session, names)?;
+            let channels = notify::failing(session);
+            let told = if channels.is_empty() { Exit::Good } else { Exit::Findings };
+            let exit = list.iter().fold(told, |worst, one| worst.worst(standing(one)));
+            Ok((exit, Body::Statuses { list, channels }))
         }
         Verb::Init { output } => {
             let path = match output {
@@ -178,6 +183,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Trust { act } => trusted(session, act),
         Verb::Schedule { act } => fitted(session, act.asked()),
         Verb::Hook { act } => fitted(session, act.asked()),
+        Verb::Notify { act } => channels(session, act),
         Verb::Scan(_) | Verb::Demo | Verb::DemoServer { .. } => Ok((Exit::Good, Body::None)),
     }
 }

@@ -6,6 +6,7 @@ mod output;
 mod progress;
 mod request;
 mod scan;
+mod sequel;
 mod story;
 mod telling;
 mod version;
@@ -26,6 +27,7 @@ use crate::flow::{Options, demo};
 use crate::host::clock::Clock;
 use crate::host::{demo_server, process, signal};
 use crate::outcome::Exit;
+use crate::report::escape::escape;
 use crate::report::nagios::{self, Limits};
 use crate::report::{Answer, Body, Failure, json};
 
@@ -72,18 +74,22 @@ fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
         return (tell(&answer, &style, false), ended_by);
     }
     let mut progress = Progress::new(cli.global.quiet, cli.global.verbose, style.view.width);
-    let (mut answer, ended_by) = match request::resolve(cli) {
+    let (mut answer, warnings, ended_by) = match request::resolve(cli) {
         Ok(request) => {
-            let answer = dispatch::answer(&request, &mut progress);
-            (answer, request.host.interrupted())
+            let (answer, warnings) = sequel::answer(&request, &mut progress);
+            (answer, warnings, request.host.interrupted())
         }
-        Err(failure) => (Answer::failed(Some(command), failure), None),
+        Err(failure) => (Answer::failed(Some(command), failure), Vec::new(), None),
     };
     progress.clear();
     if *ending == Ending::Good {
         answer.exit = Exit::Good;
     }
     let code = tell(&answer, &style, changes && !dry_run);
+    // Also where nothing else is to be said: who hears nothing takes it for good news.
+    for warning in warnings {
+        output::trouble(&format!("warning: {}\n", escape(&warning)), style.colour);
+    }
     (if *ending == Ending::Good { Exit::Good.code() } else { code }, ended_by)
 }
 
@@ -139,7 +145,8 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::Secret { .. }
         | Verb::Trust { .. }
         | Verb::Schedule { .. }
-        | Verb::Hook { .. } => None,
+        | Verb::Hook { .. }
+        | Verb::Notify { .. } => None,
     }
 }
 

@@ -118,6 +118,7 @@ pub fn program(global: &Global) -> String {
 fn need(verb: &Verb, global: &Global) -> Need {
     match verb {
         Verb::Report { from: Some(_), .. } => Need::None,
+        Verb::Check { notify: true, .. } | Verb::Notify { .. } => Need::Must,
         Verb::Check { subjects, .. } | Verb::Report { subjects, .. } if subjects.is_empty() => Need::Must,
         // No target's name has one of these characters.
         Verb::Check { subjects, trust, .. } | Verb::Report { subjects, trust, .. }

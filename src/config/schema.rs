@@ -12,7 +12,7 @@ use super::problem::{self, Problems};
 use super::table::Table;
 use super::target::{self, Given, Taken};
 use super::{
-    AfterUpgrade, CaConfig, Config, ConfigError, HooksConfig, Policy, RenewBefore, SystemStore, findings, words,
+    AfterUpgrade, CaConfig, Config, ConfigError, HooksConfig, Policy, RenewBefore, SystemStore, findings, notify, words,
 };
 
 /// Reads a whole file.
@@ -44,6 +44,7 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
     let system_store =
         root.table("system_store", "[system_store]", problems).and_then(|table| system_store(table, problems));
     let hooks = root.table("hooks", "[hooks]", problems).map(|table| hooks(table, problems)).unwrap_or_default();
+    let notify = notify::notify(&mut root, problems);
     let mut targets = Vec::new();
     let mut places = Vec::new();
     for (index, item) in root.array("target", problems).into_iter().flatten().enumerate() {
@@ -61,7 +62,7 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
     }
     root.finish(problems);
     refuse_shared(&places, problems);
-    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, trust, rules, system_store, hooks, targets }
+    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, trust, rules, system_store, hooks, notify, targets }
 }
 
 fn hooks(mut table: Table<'_>, problems: &mut Problems<'_>) -> HooksConfig {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::RenewBefore;
 
@@ -67,6 +68,21 @@ pub(super) fn share(text: &str) -> Option<RenewBefore> {
     (left > 0 && left < of && of <= 1000).then_some(RenewBefore::Fraction { left, of })
 }
 
+/// A span of time: a number and `m`, `h`, `d` or `w`; more than nothing, at most a year.
+pub(super) fn span(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let minutes = match unit {
+        "m" => 1,
+        "h" => 60,
+        "d" => 24 * 60,
+        "w" => 7 * 24 * 60,
+        _ => return None,
+    };
+    let number: u64 = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()?;
+    let minutes = number.checked_mul(minutes)?;
+    (1..=366 * 24 * 60).contains(&minutes).then(|| Duration::from_secs(minutes * 60))
+}
+
 /// The known word that a mistyped one was probably meant to be.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
@@ -98,6 +114,16 @@ mod tests {
         assert_eq!(share(" 2 / 5 "), Some(RenewBefore::Fraction { left: 2, of: 5 }));
         for bad in ["", "1", "/", "0/3", "3/3", "4/3", "1/0", "-1/3", "+1/3", "1/1001", "1/3/5", "a/b"] {
             assert_eq!(share(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn spans_of_time() {
+        for (text, seconds) in [("1m", 60), ("12h", 43_200), ("1d", 86_400), ("2w", 1_209_600), ("366d", 31_622_400)] {
+            assert_eq!(span(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "d", "0d", "1", "1s", "-1d", "+1d", "1.5d", "367d", "99999999999999999999d", "1ä", "1 d"] {
+            assert_eq!(span(bad), None, "{bad}");
         }
     }
 

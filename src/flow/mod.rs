@@ -20,6 +20,7 @@ pub mod install;
 pub mod judge;
 mod keepers;
 mod leaves;
+pub mod notify;
 pub mod obtain;
 mod output;
 pub mod post_upgrade;

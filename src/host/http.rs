@@ -1,4 +1,4 @@
-//! The one HTTP client, for ACME: HTTPS alone, one request a connection, and a limit on everything.
+//! The one HTTP client: HTTPS, or plain HTTP where its user permits it; one request a connection, and a limit on everything.
 //!
 //! A server that is asked may be in wrong hands or broken. So each request has one time limit from the look-up of the name to the last
 //! byte, all requests together have another, an answer has a most length, a redirect is not followed, and a wait that the server
@@ -7,8 +7,7 @@
 mod exchange;
 
 use std::future::Future;
-use std::io;
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,13 +15,16 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::tls::{self, ProbeError};
-use crate::cert::Certificate;
+use super::dial::{DialError, Reach, dial};
+use super::roots::distrusted;
+use super::tls::ProbeError;
 use crate::endpoint::{Endpoint, Sni, Start};
 use crate::host::timed::Timed;
+
+pub use super::roots::Roots;
 
 /// The longest wait of a server that is passed on: a longer one counts as this.
 pub const MOST_WAIT: Duration = Duration::from_hours(24);
@@ -48,18 +50,22 @@ impl Patience {
     }
 }
 
-/// Whom the client trusts to be the server.
-pub enum Roots {
-    /// Whoever the operating system trusts.
-    System,
-    /// These alone.
-    These(Vec<Certificate>),
+/// Whether a request may go unencrypted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Plain {
+    /// It may not.
+    Never,
+    /// Within this machine.
+    Here,
+    /// Anywhere, for somebody has said so.
+    Anywhere,
 }
 
 /// A client.
 #[derive(Clone)]
 pub struct Web {
     config: Arc<ClientConfig>,
+    plain: Plain,
     patience: Patience,
     until: Instant,
     noted: Arc<Mutex<Noted>>,
@@ -97,6 +103,12 @@ pub enum WebError {
         url: String,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// It is not this machine, and would be asked unencrypted.
+    #[error("cannot ask {server}: http is not encrypted, and it is another machine")]
+    Far {
+        /// Host and port.
+        server: String,
     },
     /// There is no root to trust.
     #[error("cannot ask any server: {0}")]
@@ -145,6 +157,7 @@ impl WebError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Url { .. } => "ACME is spoken over HTTPS alone: give the directory's https address",
+            Self::Far { .. } => "use https",
             Self::Roots(_) => "install ca-certificates, or give `root` with the file of the server's root",
             Self::Lookup { .. } => "see that the name is right and that this machine's resolver answers",
             Self::Io { source, .. } if distrusted(source) => {
@@ -157,43 +170,23 @@ impl WebError {
     }
 }
 
-/// Whether the server's certificate was refused.
-fn distrusted(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
-}
-
 impl Web {
     /// A client whose time begins now.
     ///
     /// # Errors
     /// There is no root that could be trusted.
     pub fn new(roots: &Roots, patience: Patience) -> Result<Self, WebError> {
-        let mut store = RootCertStore::empty();
-        match roots {
-            Roots::System => {
-                let found = rustls_native_certs::load_native_certs();
-                let _ = store.add_parsable_certificates(found.certs);
-                if store.is_empty() {
-                    return Err(WebError::Roots("this machine has no roots that it trusts".to_owned()));
-                }
-            }
-            Roots::These(roots) => {
-                for root in roots {
-                    store
-                        .add(CertificateDer::from(root.der().to_vec()))
-                        .map_err(|error| WebError::Roots(format!("{} is no root: {error}", root.title())))?;
-                }
-            }
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| WebError::Roots(error.to_string()))?
-            .with_root_certificates(store)
-            .with_no_client_auth();
+        let mut config = roots.client().map_err(WebError::Roots)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), patience, until: Instant::now() + patience.total, noted: Arc::default() })
+        let until = Instant::now() + patience.total;
+        Ok(Self { config: Arc::new(config), plain: Plain::Never, patience, until, noted: Arc::default() })
+    }
+
+    /// The same client, which may ask unencrypted.
+    #[must_use]
+    pub fn permitting(mut self, plain: Plain) -> Self {
+        self.plain = plain;
+        self
     }
 
     /// How much of the total time is left.
@@ -213,27 +206,10 @@ impl Web {
     /// # Errors
     /// There was none that could be used; see [`WebError`].
     pub fn ask(&self, method: &Method, url: &str, headers: &HeaderMap, body: &[u8]) -> Result<Reply, WebError> {
-        let place = Place::of(url)?;
+        let place = Place::of(url, self.plain)?;
         let server = place.endpoint.address();
         let limit = self.patience.request.min(self.left());
         let end = Instant::now() + limit;
-        let late = || WebError::Late { server: server.clone(), limit: self.patience.request.min(self.patience.total) };
-        let left = || Some(end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
-        let addresses = tls::addresses(&place.endpoint, left().ok_or_else(late)?)
-            .map_err(|source| WebError::Lookup { server: server.clone(), source })?;
-        let mut refused = None;
-        let mut socket = None;
-        let most = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-        for (address, others) in addresses.iter().zip((1..=most).rev()) {
-            // One that swallows everything leaves its share of the time to those after it.
-            match TcpStream::connect_timeout(address, left().ok_or_else(late)? / others) {
-                Ok(open) => {
-                    socket = Some(open);
-                    break;
-                }
-                Err(error) => refused = Some(error),
-            }
-        }
         let failed = |what: &'static str| {
             let server = server.clone();
             move |source: io::Error| {
@@ -241,13 +217,24 @@ impl Web {
                 if late { WebError::Late { server, limit } } else { WebError::Io { what, server, source } }
             }
         };
-        let Some(socket) = socket else {
-            return Err(failed("reach")(refused.unwrap_or_else(|| io::ErrorKind::NotFound.into())));
+        let reach = if place.encrypted || self.plain == Plain::Anywhere { Reach::Anywhere } else { Reach::Here };
+        let socket = dial(&place.endpoint, end, reach).map_err(|error| match error {
+            DialError::Late => {
+                let limit = self.patience.request.min(self.patience.total);
+                WebError::Late { server: server.clone(), limit }
+            }
+            DialError::Lookup(source) => WebError::Lookup { server: server.clone(), source },
+            DialError::Io(error) => failed("reach")(error),
+            DialError::Far => WebError::Far { server: server.clone() },
+        })?;
+        let socket = Timed { socket, end };
+        let mut stream: Box<dyn Stream> = if place.encrypted {
+            let connection = ClientConnection::new(Arc::clone(&self.config), place.name.clone())
+                .map_err(|error| failed("begin TLS with")(io::Error::other(error)))?;
+            Box::new(StreamOwned::new(connection, socket))
+        } else {
+            Box::new(socket)
         };
-        let _ = socket.set_nodelay(true);
-        let connection = ClientConnection::new(Arc::clone(&self.config), place.name.clone())
-            .map_err(|error| failed("begin TLS with")(io::Error::other(error)))?;
-        let mut stream = StreamOwned::new(connection, Timed { socket, end });
         exchange::send(&mut stream, method, &place.authority, &place.path, headers, body).map_err(failed("ask"))?;
         let told = exchange::receive(&mut stream, *method == Method::HEAD, self.patience.body);
         let mut reply = told.map_err(|error| match error {
@@ -319,8 +306,14 @@ impl Web {
     }
 }
 
+/// A conversation, encrypted or not.
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
 /// A URL, taken apart.
 struct Place {
+    encrypted: bool,
     endpoint: Endpoint,
     name: ServerName<'static>,
     authority: String,
@@ -328,14 +321,15 @@ struct Place {
 }
 
 impl Place {
-    fn of(url: &str) -> Result<Self, WebError> {
+    fn of(url: &str, plain: Plain) -> Result<Self, WebError> {
         let bad = |why| WebError::Url { url: url.to_owned(), why };
         let uri: Uri = url.parse().map_err(|_| bad("it cannot be read"))?;
-        match uri.scheme_str() {
-            Some("https") => {}
-            Some("http") => return Err(bad("http is not encrypted")),
+        let encrypted = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") if plain == Plain::Never => return Err(bad("http is not encrypted")),
+            Some("http") => false,
             Some(_) | None => return Err(bad("it does not begin with https://")),
-        }
+        };
         let authority = uri.authority().ok_or_else(|| bad("it has no host"))?;
         if authority.as_str().contains('@') {
             return Err(bad("it has a user's name in it"));
@@ -344,11 +338,12 @@ impl Place {
         let name = ServerName::try_from(host.clone()).map_err(|_| bad("its host is neither a name nor an address"))?;
         let port = match authority.as_str().rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
             Some(_) => authority.port_u16().ok_or_else(|| bad("its port is none"))?,
-            None => 443,
+            None if encrypted => 443,
+            None => 80,
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let endpoint = Endpoint { host, port, start: Start::Tls, sni: Sni::Host };
-        Ok(Self { endpoint, name, authority: authority.to_string(), path })
+        Ok(Self { encrypted, endpoint, name, authority: authority.to_string(), path })
     }
 }
 
@@ -357,7 +352,7 @@ impl Place {
 /// # Errors
 /// It is no address for HTTPS.
 pub fn check_url(url: &str) -> Result<(), WebError> {
-    Place::of(url).map(drop)
+    Place::of(url, Plain::Never).map(drop)
 }
 
 /// The user agent that every request names (RFC 8555 section 6.1).

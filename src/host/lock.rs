@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags, openat};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::dir::DiskError;
+use super::dir::{Dir, DiskError};
 use super::state::State;
 
 const NAME: &str = "lock";
@@ -42,7 +42,14 @@ impl Lock {
     /// # Errors
     /// It is still held at the end of the wait, or a call failed.
     pub fn take(state: &State, verb: &str, now: OffsetDateTime, wait: Duration) -> Result<Self, LockError> {
-        let dir = state.root();
+        Self::take_in(state.root(), verb, now, wait)
+    }
+
+    /// Takes the lock of a directory of ours, for what is done in it without the machine's.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn take_in(dir: &Dir, verb: &str, now: OffsetDateTime, wait: Duration) -> Result<Self, LockError> {
         let path = dir.path().join(NAME);
         let failed = |what| {
             let path = path.clone();

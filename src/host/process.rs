@@ -118,6 +118,14 @@ pub fn program() -> Option<std::path::PathBuf> {
     std::env::current_exe().ok()
 }
 
+/// What this machine is called; none where it does not say.
+#[must_use]
+pub fn host_name() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname")).ok()?;
+    let name = name.trim();
+    (!name.is_empty() && name.len() <= 255).then(|| name.to_owned())
+}
+
 /// Keeps memory that may hold a key out of core dumps and away from debuggers of the same user. Unlike a resource limit
 /// it does not pass to the programs that are started.
 pub fn keep_memory_private() {

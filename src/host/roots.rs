@@ -1,5 +1,11 @@
 //! The roots that this machine's programs trust.
 
+use std::io;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+
 use crate::cert::{Anchors, Certificate};
 
 /// The roots of the operating system, and why some of them could not be read. `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured, as
@@ -22,4 +28,51 @@ pub fn system() -> (Anchors, Vec<String>) {
         problems.push(format!("{unusable} roots cannot serve as such"));
     }
     (anchors, problems)
+}
+
+/// Whom a client trusts to be the server that it means.
+pub enum Roots {
+    /// Whoever the operating system trusts.
+    System,
+    /// These alone.
+    These(Vec<Certificate>),
+}
+
+impl Roots {
+    /// A client that refuses every certificate that does not lead to one of them, or is for another name.
+    ///
+    /// # Errors
+    /// There is none that could be trusted.
+    pub(super) fn client(&self) -> Result<ClientConfig, String> {
+        let mut store = RootCertStore::empty();
+        match self {
+            Self::System => {
+                let found = rustls_native_certs::load_native_certs();
+                let _ = store.add_parsable_certificates(found.certs);
+                if store.is_empty() {
+                    return Err("this machine has no roots that it trusts".to_owned());
+                }
+            }
+            Self::These(roots) => {
+                for root in roots {
+                    store
+                        .add(CertificateDer::from(root.der().to_vec()))
+                        .map_err(|error| format!("{} is no root: {error}", root.title()))?;
+                }
+            }
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        Ok(config)
+    }
+}
+
+/// Whether an error is that the server's certificate was refused.
+pub(super) fn distrusted(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }

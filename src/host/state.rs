@@ -13,6 +13,7 @@
 //! STATE/lineage/TARGET/            certificate and key for the hooks that run now; removed when they have ended, or by the next run
 //! STATE/upgrade/                   marks that hooks of package managers have set
 //! STATE/last-run                   how the last scheduled run ended
+//! STATE/notify/                    what was told to whom, and what is open
 //! STATE/acme/                      accounts, orders under way, what CAs said about renewal
 //! ```
 

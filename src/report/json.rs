@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::escape::acts;
 use super::{Answer, Body, Failure, Saved};
+use crate::assess::Finding;
 use crate::flow::Report;
 use crate::flow::acme::AccountView;
 use crate::flow::backups::Generation;
@@ -17,6 +18,7 @@ use crate::flow::fitting::show::Text;
 use crate::flow::fitting::status::FittingView;
 use crate::flow::history;
 use crate::flow::init::Written;
+use crate::flow::notify::{Overview, Tested};
 use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
 use crate::flow::trust::AnchorView;
@@ -53,6 +55,8 @@ struct Envelope<'a> {
     results: Results<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged_lines: Option<&'a [usize]>,
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    channels: &'a [Finding],
 }
 
 #[derive(Serialize)]
@@ -82,6 +86,8 @@ enum Results<'a> {
     History(&'a [Receipt]),
     Ledger([&'a history::Verified; 1]),
     Statuses(&'a [Status]),
+    Tested(&'a [Tested]),
+    Channels([&'a Overview; 1]),
     Written([&'a Written; 1]),
     Authorities(&'a [AuthorityView]),
     Issued([&'a ca::Written; 1]),
@@ -107,7 +113,9 @@ impl<'a> Envelope<'a> {
             Body::Generations { list, .. } => (Results::Generations(list), None),
             Body::History { receipts, damaged_lines } => (Results::History(receipts), Some(damaged_lines.as_slice())),
             Body::Ledger(verified) => (Results::Ledger([verified]), None),
-            Body::Statuses(statuses) => (Results::Statuses(statuses), None),
+            Body::Statuses { list, .. } => (Results::Statuses(list), None),
+            Body::Tested(tested) => (Results::Tested(tested), None),
+            Body::Channels(overview) => (Results::Channels([overview]), None),
             Body::Written(written) => (Results::Written([written]), None),
             Body::Authorities(views) => (Results::Authorities(views), None),
             Body::Issued(issued) => (Results::Issued([issued]), None),
@@ -123,9 +131,10 @@ impl<'a> Envelope<'a> {
             Body::Saved(saved) => (Results::Saved([saved]), None),
             Body::Story(scenes) => (Results::Story(scenes), None),
         };
+        let channels: &[Finding] = if let Body::Statuses { channels, .. } = &answer.body { channels } else { &[] };
         let error = answer.failure.as_ref().map(Error::of);
         let exit = answer.exit.code();
-        Self { version: VERSION, command: answer.command, exit, error, results, damaged_lines }
+        Self { version: VERSION, command: answer.command, exit, error, results, damaged_lines, channels }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Renderers: what a verb answered in, text out. Pure.
 
 pub mod csv;
-pub mod escape;
 pub mod html;
 pub mod json;
 pub mod jsonl;
@@ -20,7 +19,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::assess::Finding;
 use crate::config::Problem;
+pub use crate::escape;
 use crate::flow::acme::AccountView;
 use crate::flow::backups::Generation;
 use crate::flow::ca::{self, AuthorityView};
@@ -32,6 +33,7 @@ use crate::flow::fitting::show::Text;
 use crate::flow::fitting::status::FittingView;
 use crate::flow::history;
 use crate::flow::init::Written;
+use crate::flow::notify::{Overview, Tested};
 use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
 use crate::flow::trust::AnchorView;
@@ -85,7 +87,16 @@ pub enum Body {
     /// Whether the record of what was done is whole.
     Ledger(history::Verified),
     /// How the targets stand.
-    Statuses(Vec<Status>),
+    Statuses {
+        /// Each.
+        list: Vec<Status>,
+        /// The channels that do not deliver.
+        channels: Vec<Finding>,
+    },
+    /// What became of tests of channels.
+    Tested(Vec<Tested>),
+    /// How it stands with channels.
+    Channels(Box<Overview>),
     /// What `init` wrote.
     Written(Written),
     /// Certificate authorities.
@@ -122,6 +133,12 @@ pub enum Body {
 }
 
 impl Body {
+    /// How a changing verb ended for each target; none of any other verb.
+    #[must_use]
+    pub fn changes(&self) -> Option<&[Report]> {
+        if let Self::Changes(reports) = self { Some(reports) } else { None }
+    }
+
     /// What `check` found; none of any other verb.
     #[must_use]
     pub fn checks(&self) -> Option<&[Checked]> {

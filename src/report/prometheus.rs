@@ -3,6 +3,8 @@
 //! Names and labels that the x509-certificate-exporter made known, so that dashboards and alerts for it work; `reseal_*` for what it
 //! does not know. Times are constant and the query subtracts; no label holds a message, a date or a digest.
 
+mod run;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
@@ -12,6 +14,8 @@ use crate::assess::Finding;
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::{Checked, Seen};
+
+pub use self::run::{Names, run};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -120,11 +124,15 @@ fn single(text: &mut String, name: &str, help: &str, value: i64) {
 /// One name with all its samples, which the format wants together; nothing where there is none. A collector refuses a whole file for
 /// one sample that comes twice, so that a subject that was named twice is told once.
 fn family(text: &mut String, name: &str, help: &str, samples: impl Iterator<Item = (Labels, i64)>) {
+    typed(text, "gauge", name, help, samples);
+}
+
+fn typed(text: &mut String, kind: &str, name: &str, help: &str, samples: impl Iterator<Item = (Labels, i64)>) {
     let mut told = BTreeSet::new();
     for (labels, value) in samples {
         let labels = written(&labels);
         if told.is_empty() {
-            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
         }
         if told.insert(labels.clone()) {
             text.push_str(&format!("{name}{labels} {value}\n"));
@@ -191,7 +199,11 @@ mod tests {
             }
             if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = rest.split_once(' ').unwrap();
-                assert!(kind == "gauge" && typed.insert(name.to_owned()), "{name} has a type twice");
+                assert!(
+                    (kind == "gauge" || (kind == "counter" && name.ends_with("_total")))
+                        && typed.insert(name.to_owned()),
+                    "{name} has a type twice"
+                );
                 assert!(!samples.iter().any(|(known, ..)| known == name), "the type comes after samples");
                 continue;
             }

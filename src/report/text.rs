@@ -5,6 +5,7 @@ mod authority;
 mod change;
 mod check;
 mod fitting;
+mod notify;
 mod request;
 pub mod scan;
 mod scene;
@@ -43,7 +44,14 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         Body::Generations { list, verified } => table::generations(list, *verified, view, &mut out),
         Body::History { receipts, damaged_lines } => table::history(receipts, damaged_lines, &mut out, &mut err),
         Body::Ledger(verified) => table::ledger(verified, &mut out, &mut err),
-        Body::Statuses(statuses) => table::statuses(statuses, view, &mut out),
+        Body::Statuses { list, channels } => {
+            table::statuses(list, view, &mut out);
+            for one in channels {
+                finding(one, &mut out);
+            }
+        }
+        Body::Tested(tested) => notify::tested(tested, view, &mut out),
+        Body::Channels(overview) => notify::overview(overview, view, &mut out),
         Body::Written(written) => wrote(written, view, &mut out),
         Body::Authorities(views) => authority::shown(views, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, view, &mut out),

@@ -62,6 +62,8 @@ fn the_pages_list_what_there_is() {
         "acme account show",
         "acme account roll-key",
         "acme account deactivate",
+        "notify test",
+        "notify status",
         "demo",
     ] {
         assert!(shapes.contains(&format!("\"command\": \"{verb}\"")), "{verb} has no example in docs/json.md");

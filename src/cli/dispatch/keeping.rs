@@ -1,11 +1,11 @@
-//! `acme account`, `secret` and `trust`: what is kept beside the targets.
+//! `acme account`, `secret`, `trust` and `notify`: what is kept beside the targets.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Told, changes};
-use crate::cli::args::{AccountVerb, Place, SecretVerb, TrustVerb};
-use crate::flow::{Session, acme, ca, secret, trust};
+use crate::cli::args::{AccountVerb, NotifyVerb, Place, SecretVerb, TrustVerb};
+use crate::flow::{Session, acme, ca, notify, secret, trust};
 use crate::host::passphrase::Explicit;
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
@@ -95,6 +95,21 @@ pub(super) fn trusted(session: &mut Session<'_>, act: &TrustVerb) -> Told {
         TrustVerb::Remove { which, store } => {
             let wanted = trust::Remove { which: which.clone(), stores: placed(store)? };
             Ok(changes(trust::remove(session, &wanted)?))
+        }
+    }
+}
+
+pub(super) fn channels(session: &Session<'_>, act: &NotifyVerb) -> Told {
+    match act {
+        NotifyVerb::Test { name } => {
+            let tested = notify::test(session, name.as_deref()).map_err(Failure::misnamed)?;
+            let exit = if tested.iter().all(notify::Tested::good) { Exit::Good } else { Exit::Refused };
+            Ok((exit, Body::Tested(tested)))
+        }
+        NotifyVerb::Status => {
+            let overview = notify::status(session)?;
+            let failing = overview.channels.iter().any(|channel| channel.failing.is_some());
+            Ok((if failing { Exit::Findings } else { Exit::Good }, Body::Channels(Box::new(overview))))
         }
     }
 }

@@ -60,6 +60,7 @@ impl Ground {
             hooks: crate::config::HooksConfig::default(),
             trust: BTreeMap::new(),
             rules: std::sync::Arc::default(),
+            notify: crate::config::Notify::default(),
             targets: Vec::new(),
         };
         let ground = Self { dir, host, config, heard: Heard::default(), options: Options::default() };

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use crate::cert::codec::BlockError;
-use crate::config::{SourceConfig, TargetConfig};
+use crate::config::{SecretName, SourceConfig, TargetConfig};
 use crate::flow::{Refusal, Session, ca, obtain};
 use crate::host::passphrase::{Explicit, PassphraseQuery};
 use crate::host::state::State;
+use crate::notify::secret as notify;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 use crate::source::import::{self, ImportError, Part};
@@ -22,6 +23,8 @@ pub(super) struct Need {
     pub file: Option<PathBuf>,
     /// What is locked by it; none: nothing here.
     pub lock: Option<Lock>,
+    /// Whether something here cannot work without, though nothing is locked: nothing can show that it is right.
+    pub wanted: bool,
 }
 
 /// Something that is locked.
@@ -73,11 +76,14 @@ impl Need {
 pub fn known(session: &Session<'_>, label: &str) -> Result<(), Refusal> {
     match kind(label) {
         Some(Kind::Authority(_)) => Ok(()),
+        Some(Kind::Channel) if of_channels(session).iter().any(|need| need.label == label) => Ok(()),
+        Some(Kind::Channel) => Err(Refusal::new(format!("no channel of the configuration wants a secret {label}"))
+            .hint("`reseal secret status` lists those that are needed here")),
         Some(Kind::Source(target)) if source(session, target).is_some() => Ok(()),
         Some(Kind::Source(target)) => Err(Refusal::new(format!("there is no target {target} with a source of `kind = \"import\"`"))
             .hint("`reseal secret status` lists the passphrases that are needed here")),
         None => Err(Refusal::new(format!("{label:?} is no passphrase that reseal keeps"))
-            .hint("they are called ca-NAME, of a CA, and source-TARGET, of the files that a target imports; `reseal secret status` lists those that are needed here")),
+            .hint("they are called ca-NAME, of a CA, source-TARGET, of the files that a target imports, and notify-NAME-url, -key, -token, -password and ping-url, of channels; `reseal secret status` lists those that are needed here")),
     }
 }
 
@@ -102,7 +108,26 @@ pub(super) fn all(session: &Session<'_>) -> Result<Vec<Looked>, Refusal> {
             other => found.push(other.map_err(|refusal| (obtain::label(&target.name), refusal))),
         }
     }
+    found.extend(of_channels(session).into_iter().map(Ok));
     Ok(found)
+}
+
+/// The secrets of channels and of the ping.
+fn of_channels(session: &Session<'_>) -> Vec<Need> {
+    let notify = &session.config.notify;
+    let need = |name: &SecretName, of: String| Need {
+        label: name.label.clone(),
+        of,
+        file: name.file.clone(),
+        lock: None,
+        wanted: true,
+    };
+    let channels = notify.channels.iter().flat_map(|channel| {
+        let of = format!("what the channel {} is told with", channel.name);
+        notify::of_channel(channel).into_iter().map(move |name| need(name, of.clone()))
+    });
+    let ping = notify.ping.iter().filter_map(notify::of_ping).map(|name| need(name, "the ping".to_owned()));
+    channels.chain(ping).collect()
 }
 
 /// The passphrase of this label.
@@ -117,6 +142,10 @@ pub(super) fn one(session: &Session<'_>, label: &str) -> Result<Need, Refusal> {
             None => Err(Refusal::new(format!("there is no target {target}"))),
         },
         Some(Kind::Authority(name)) => of_authority(session, name),
+        Some(Kind::Channel) => of_channels(session)
+            .into_iter()
+            .find(|need| need.label == label)
+            .ok_or_else(|| Refusal::new(format!("no channel wants a secret {label}"))),
         None => Err(Refusal::new(format!("{label:?} is no passphrase that reseal keeps"))),
     }
 }
@@ -124,11 +153,14 @@ pub(super) fn one(session: &Session<'_>, label: &str) -> Result<Need, Refusal> {
 enum Kind<'a> {
     Authority(&'a str),
     Source(&'a str),
+    Channel,
 }
 
 fn kind(label: &str) -> Option<Kind<'_>> {
     let authority = label.strip_prefix("ca-").filter(|name| !name.is_empty()).map(Kind::Authority);
-    authority.or_else(|| label.strip_prefix("source-").map(Kind::Source))
+    let source = label.strip_prefix("source-").map(Kind::Source);
+    let channel = (label.starts_with("notify-") || label == "ping-url").then_some(Kind::Channel);
+    authority.or(source).or(channel)
 }
 
 fn source<'a>(session: &'a Session<'_>, name: &str) -> Option<&'a TargetConfig> {
@@ -152,7 +184,7 @@ fn of_authority(session: &Session<'_>, name: &str) -> Result<Need, Refusal> {
         },
         None => format!("the CA {name}, which is not here"),
     };
-    Ok(Need { label: ca::label(name), of, file, lock: found.map(|it| Lock::Authority(Box::new(it))) })
+    Ok(Need { label: ca::label(name), of, file, lock: found.map(|it| Lock::Authority(Box::new(it))), wanted: false })
 }
 
 fn of_source(session: &Session<'_>, target: &TargetConfig) -> Result<Need, Refusal> {
@@ -178,6 +210,7 @@ fn of_source(session: &Session<'_>, target: &TargetConfig) -> Result<Need, Refus
         of: format!("{}, from which target {} is taken", files.join(", "), target.name),
         file: passphrase_file.clone(),
         lock: locked.then(|| Lock::Files { parts, alias: alias.clone() }),
+        wanted: false,
     })
 }
 

@@ -115,14 +115,14 @@ fn seen(session: &Session<'_>, need: &Need) -> Result<SecretView, Refusal> {
             Ok(opens) => (Some(origin.word()), Some(opens), None),
             Err(refusal) => (Some(origin.word()), None, Some(lock::why(&refusal))),
         },
-        (Ok((_, origin)), None) => (Some(origin.word()), None, None),
+        (Ok((_, origin)), None) => (Some(origin.word()), need.wanted.then_some(true), None),
         (Err(_), _) => (None, None, None),
     };
     let sources = passphrase::look(session.host, &query).map_err(|error| lock::none(&error))?;
     Ok(SecretView {
         label: need.label.clone(),
         of: Some(need.of.clone()),
-        needed: need.lock.is_some(),
+        needed: need.lock.is_some() || need.wanted,
         source,
         opens,
         problem,

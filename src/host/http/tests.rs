@@ -23,7 +23,7 @@ fn only_https_is_asked() {
     {
         check_url(good).unwrap();
     }
-    let place = Place::of("https://[::1]/dir").unwrap();
+    let place = Place::of("https://[::1]/dir", Plain::Never).unwrap();
     assert_eq!((place.endpoint.host.as_str(), place.endpoint.port, place.path.as_str()), ("::1", 443, "/dir"));
 }
 

@@ -1,0 +1,162 @@
+//! Each way of telling, with what it says on the wire.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+
+use crate::ground::{Ground, Receiver, TOKEN};
+
+#[test]
+fn a_webhook_is_signed_and_says_who_asks() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    let key = ground.write("key", "the key\n", 0o600);
+    let token = ground.write("token", TOKEN, 0o600);
+    ground.configure(&receiver.channel("ops", &format!("key_file = {key:?}\ntoken_file = {token:?}")));
+    ground.run("notify test ops").ends(0).says(&["ops: delivered", "HTTP 200 OK: ok"]);
+    let came = receiver.came();
+    let (stamp, signature) = (came[0].header("reseal-timestamp").unwrap(), came[0].header("reseal-signature").unwrap());
+    let age = time::OffsetDateTime::now_utc().unix_timestamp() - stamp.parse::<i64>().unwrap();
+    assert!((0..60).contains(&age), "{age}");
+    let hex = signature.strip_prefix("v1=").unwrap();
+    let tag: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let signed = [format!("v1:{stamp}:").as_bytes(), &came[0].body].concat();
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, b"the key"), &signed, &tag).unwrap();
+    assert_eq!(came[0].header("authorization"), Some(format!("Bearer {TOKEN}")));
+    let body = came[0].json();
+    assert_eq!((body["test"].as_bool(), body["id"].as_str()), (Some(true), came[0].header("reseal-id").as_deref()));
+}
+
+#[test]
+fn each_shape_is_what_its_receiver_reads() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    let url = ground.write("url", format!("http://127.0.0.1:{}/services/x", receiver.port), 0o600);
+    let channels: String = ["slack", "teams", "ntfy", "alertmanager"]
+        .iter()
+        .map(|shape| {
+            format!("[[notify]]\nname = \"{shape}\"\nkind = \"webhook\"\nshape = \"{shape}\"\nurl_file = {url:?}\n")
+        })
+        .collect();
+    ground.configure(&channels);
+    ground.run("check --notify").ends(3);
+    let came = receiver.came();
+    assert_eq!(came.len(), 4);
+    let of = |mark: &str| came.iter().find(|one| String::from_utf8_lossy(&one.body).contains(mark)).unwrap();
+    assert!(of("\"mrkdwn\":false").json()["text"].as_str().unwrap().contains("web: self-signed"));
+    assert_eq!(of("AdaptiveCard").json()["attachments"][0]["content"]["type"], "AdaptiveCard");
+    let alerts = of("alertname").json();
+    assert_eq!(alerts[0]["labels"]["alertname"], "ResealFinding");
+    assert!(alerts[0]["endsAt"].as_str() > alerts[0]["startsAt"].as_str());
+    let plain = came.iter().find(|one| one.header("priority").is_some()).unwrap();
+    assert_eq!(plain.header("priority").as_deref(), Some("4"));
+    assert!(plain.header("title").unwrap().contains("critical"));
+}
+
+#[test]
+fn https_is_verified_by_the_root_that_is_named() {
+    let ground = Ground::new();
+    let (good, other) = (Receiver::secure("localhost"), Receiver::secure("elsewhere.example"));
+    let root = ground.write("root.pem", good.root.as_ref().unwrap(), 0o644);
+    let wrong = ground.write("wrong.pem", other.root.as_ref().unwrap(), 0o644);
+    let channel = |name: &str, port: u16, more: String| {
+        format!(
+            "[[notify]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"https://localhost:{port}/x\"\nlimit = 3\n{more}\n"
+        )
+    };
+    ground.configure(
+        &[
+            channel("good", good.port, format!("root = {root:?}")),
+            channel("untrusted", good.port, format!("root = {wrong:?}")),
+            channel("misnamed", other.port, format!("root = {wrong:?}")),
+        ]
+        .concat(),
+    );
+    ground.run("notify test good").ends(0).says(&["HTTP 200"]);
+    for name in ["untrusted", "misnamed"] {
+        ground.run(&format!("notify test {name}")).ends(4).says(&["NOT delivered", "certificate", "root"]);
+    }
+    assert_eq!((good.came().len(), other.came().len()), (1, 0), "nothing was said to whom nobody trusts");
+}
+
+#[test]
+fn plain_http_stays_on_this_machine() {
+    let ground = Ground::new();
+    let channel = |more: &str| {
+        format!("[[notify]]\nname = \"far\"\nkind = \"webhook\"\nurl = \"http://192.0.2.1/x\"\nlimit = 1\n{more}\n")
+    };
+    ground.configure(&channel(""));
+    ground.run("notify test").ends(4).says(&["http is not encrypted, and it is another machine", "plain = true"]);
+    ground.configure(&channel("plain = true"));
+    let ran = ground.run("notify test").ends(4);
+    assert!(!ran.out.contains("not encrypted"), "{ran:?}");
+}
+
+#[test]
+fn a_command_reads_json_in_a_clean_environment() {
+    let ground = Ground::new();
+    let out = ground.path("out");
+    let script = format!("/usr/bin/env > {0}.env; /bin/cat > {0}; echo taken", out.display());
+    ground.configure(&format!(
+        "[[notify]]\nname = \"tell\"\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\n"
+    ));
+    ground.run("notify test").ends(0).says(&["tell: delivered", "exited with 0: taken"]);
+    let body: serde_json::Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    assert_eq!(body["test"], true);
+    let env = std::fs::read_to_string(format!("{}.env", out.display())).unwrap();
+    let names: Vec<&str> = env.lines().filter_map(|line| line.split('=').next()).collect();
+    assert!(names.iter().all(|name| ["PATH", "LANG", "PWD", "_", "SHLVL", "OLDPWD"].contains(name)), "{env}");
+}
+
+#[test]
+fn a_record_of_the_journal_has_its_fields_and_no_others() {
+    let ground = Ground::new();
+    let (journal, log) = (ground.path("journal"), ground.path("log"));
+    let (far, line) = (UnixDatagram::bind(&journal).unwrap(), UnixDatagram::bind(&log).unwrap());
+    for one in [&far, &line] {
+        one.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    }
+    ground.configure(&format!(
+        "[[notify]]\nname = \"journal\"\nkind = \"journald\"\nsocket = {journal:?}\n\
+         [[notify]]\nname = \"log\"\nkind = \"syslog\"\nsocket = {log:?}\n"
+    ));
+    ground.run("check --notify").ends(3);
+    let mut bytes = [0; 65536];
+    let count = far.recv(&mut bytes).unwrap();
+    let record = String::from_utf8_lossy(&bytes[..count]).into_owned();
+    for name in ["PRIORITY\n", "RESEAL_TARGET\n", "RESEAL_CODE\n", "RESEAL_STATE\n", "RESEAL_LEAF\n", "MESSAGE\n"] {
+        assert!(record.contains(name), "{name} {record}");
+    }
+    let count = line.recv(&mut bytes).unwrap();
+    let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+    assert!(text.starts_with("<26>") && text.contains("finding critical: web: self-signed:"), "{text}");
+    assert!(!text.contains('\n'));
+}
+
+/// Where there is a journal, what is sent is what it shows.
+#[test]
+fn the_real_journal_shows_the_fields() {
+    use std::process::Command;
+    let socket = std::path::Path::new("/run/systemd/journal/socket");
+    if !socket.exists() {
+        println!("skipped: no journal runs here");
+        return;
+    }
+    let ground = Ground::new();
+    ground.configure("[[notify]]\nname = \"journal\"\nkind = \"journald\"\n");
+    ground.run("notify test").ends(0);
+    std::thread::sleep(Duration::from_millis(500));
+    let shown = Command::new("journalctl").args(["-t", "reseal", "RESEAL_TEST=1", "-n", "1", "-o", "json"]).output();
+    let shown: serde_json::Value = serde_json::from_slice(&shown.unwrap().stdout).unwrap();
+    assert_eq!(shown["RESEAL_CODE"], "test", "{shown}");
+}
+
+#[test]
+fn a_channel_of_one_target_hears_of_that_alone() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", "targets = [\"mail*\"]"));
+    ground.run("check --notify").ends(3);
+    assert!(receiver.came().is_empty());
+    ground.configure(&receiver.channel("ops", "targets = [\"we*\"]\nseverity = \"critical\""));
+    ground.run("check --notify").ends(3);
+    assert_eq!(receiver.came().len(), 1);
+}

@@ -1,0 +1,214 @@
+//! What follows a run: once, again, when it is gone; by whom, and what it costs when there is nothing to tell.
+
+use std::fs;
+use std::thread;
+
+use crate::ground::{Does, Ground, Receiver};
+
+fn pairs(found: &[(&str, &str)]) -> Vec<(String, String)> {
+    found.iter().map(|(state, code)| ((*state).to_owned(), (*code).to_owned())).collect()
+}
+
+#[test]
+fn a_failing_renewal_is_told_once_and_its_mending_too() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", "on = [\"finding\", \"failure\", \"stuck\", \"success\"]"));
+    // Nothing can be imported: refused, and what is in place is self-signed.
+    ground.run("renew --quiet").ends(4);
+    let came = receiver.came();
+    assert_eq!(came.len(), 1, "{came:?}");
+    assert_eq!(came[0].told(), pairs(&[("new", "self-signed"), ("new", "refused")]));
+    let body = came[0].json();
+    assert_eq!(
+        (body["verb"].as_str(), body["test"].as_bool(), body["counts"]["new"].as_u64()),
+        (Some("renew"), Some(false), Some(2))
+    );
+    assert_eq!(body["items"][0]["target"], "web");
+    assert!(body["items"][0]["leaf"].as_str().unwrap().len() == 64, "{body}");
+    assert_eq!(came[0].header("content-type").as_deref(), Some("application/json"));
+
+    let state = ground.state();
+    ground.run("renew --quiet").ends(4);
+    ground.run("check --notify").ends(3);
+    assert!(receiver.came().is_empty(), "what has not changed is not told again");
+    let written: Vec<_> = ground.state().into_iter().filter(|one| !state.contains(one)).map(|one| one.0).collect();
+    // The second failure is counted; the check, which has nothing new, writes nothing.
+    assert!(
+        written.iter().all(|path| path.starts_with(ground.path("state/notify")) || path.ends_with("lock")),
+        "{written:?}"
+    );
+    let state = ground.state();
+    ground.run("check --notify").ends(3);
+    assert_eq!(ground.state(), state, "nothing new, nothing written");
+
+    ground.bring("web");
+    ground.run("renew --quiet").ends(0);
+    let came = receiver.came();
+    assert_eq!(came.len(), 1, "{came:?}");
+    let told = came[0].told();
+    for one in pairs(&[("happened", "committed"), ("resolved", "self-signed"), ("resolved", "refused")]) {
+        assert!(told.contains(&one), "{told:?}");
+    }
+    ground.run("renew").ends(0);
+    let state = ground.state();
+    ground.run("renew").ends(0);
+    assert!(receiver.came().is_empty());
+    assert_eq!(ground.state(), state, "nothing to do and nothing to tell: nothing is written");
+    ground.run("notify status").ends(0).says(&["ops", "delivers", "nothing is open"]);
+}
+
+#[test]
+fn check_tells_only_where_it_is_asked_to() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", ""));
+    ground.run("check").ends(3);
+    ground.run("status").ends(3);
+    assert!(receiver.came().is_empty() && !ground.path("state").exists());
+    ground.run("check --notify").ends(3);
+    assert_eq!(receiver.came()[0].told(), pairs(&[("new", "self-signed")]));
+    // A file is a subject like any other; what the target has stays open.
+    ground.run("check --notify ./web.pem").ends(3);
+    assert_eq!(receiver.came()[0].told(), pairs(&[("new", "self-signed")]));
+    ground.bring("web");
+    ground.run("post-upgrade").ends(0);
+    assert_eq!(receiver.came()[0].told(), pairs(&[("resolved", "self-signed")]));
+}
+
+#[test]
+fn a_dry_run_shows_it_and_sends_nothing() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", ""));
+    ground.run("check --notify --dry-run").ends(3).says(&[
+        &format!("would tell ops (webhook http://127.0.0.1:{}/…)", receiver.port),
+        "critical: web: self-signed",
+    ]);
+    ground.run("notify test --dry-run").ends(0).says(&["would be sent; nothing was", "\"test\":true"]);
+    assert!(receiver.came().is_empty() && !ground.path("state").exists());
+}
+
+#[test]
+fn without_channels_nothing_is_different() {
+    let ground = Ground::new();
+    ground.configure("");
+    ground.bring("web");
+    ground.run("renew").ends(0);
+    assert!(!ground.path("state/notify").exists());
+    let state = ground.state();
+    ground.run("renew").ends(0);
+    ground.run("check --notify").says(&["web"]);
+    assert_eq!(ground.state(), state);
+    ground.run("notify test").ends(0).says(&["no channel is configured"]);
+    ground.run("notify status").ends(0).says(&["no channel is configured"]);
+    ground.run("notify test ops").ends(2).says(&["there is no channel `ops`", "docs/notifications.md"]);
+}
+
+#[test]
+fn two_runs_at_once_tell_it_once() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", ""));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| ground.run("check --notify").ends(3));
+        }
+    });
+    assert_eq!(receiver.came().len(), 1);
+}
+
+#[test]
+fn what_is_remembered_may_be_torn_edited_or_newer() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", ""));
+    ground.run("check --notify").ends(3);
+    assert_eq!(receiver.came().len(), 1);
+    let path = ground.path("state/notify/record");
+    let whole = fs::read(&path).unwrap();
+    for damaged in [&whole[..whole.len() / 2], b"", &[whole.as_slice(), b"x"].concat()] {
+        fs::write(&path, damaged).unwrap();
+        ground.run("check --notify").ends(3).says(&["warning: the record", "is damaged", "begun anew"]);
+        assert_eq!(receiver.came().len(), 1, "once more, rather than never");
+        ground.run("check --notify").ends(3);
+        assert!(receiver.came().is_empty());
+    }
+    let json = r#"{"format":9,"new":true}"#;
+    let newer = format!("{} {json}\n", reseal::digest::Digest::of(json.as_bytes()));
+    fs::write(&path, &newer).unwrap();
+    ground.run("check --notify").ends(3).says(&["written by a newer reseal"]);
+    assert_eq!(receiver.came().len(), 1);
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer, "it is left alone");
+    ground.run("notify status").ends(4).says(&["written by a newer reseal"]);
+    ground.run("status").ends(3).says(&["notify-failing"]);
+}
+
+#[test]
+fn who_watches_from_elsewhere_hears_of_each_run() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    let url = ground.write("ping", format!("http://127.0.0.1:{}/abc\n", receiver.port), 0o600);
+    let prom = ground.path("reseal.prom");
+    let text = format!("[ping]\nurl_file = {url:?}\nlimit = 2\n[metrics]\ntextfile = {prom:?}\n");
+    ground.configure(&text);
+    ground.run("renew --quiet").ends(4);
+    let came = receiver.came();
+    let paths: Vec<&str> = came.iter().map(|one| one.path()).collect();
+    assert_eq!(paths, ["/abc/start", "/abc/fail"]);
+    assert_eq!(came[1].body, b"exit 4\n");
+    let told = fs::read_to_string(&prom).unwrap();
+    for line in [
+        "reseal_outcomes_total{target=\"web\",outcome=\"refused\"} 1",
+        "reseal_notify_failing{channel=\"ping\"} 0",
+        "# TYPE reseal_outcomes_total counter",
+        "reseal_findings{target=\"web\",code=\"self-signed\",severity=\"critical\"} 1",
+    ] {
+        assert!(told.contains(line), "{line} is not in\n{told}");
+    }
+    assert!(!told.contains("reseal_last_success"), "there was none");
+    assert!(told.contains("\nreseal_last_run_timestamp_seconds "));
+
+    ground.bring("web");
+    ground.run("renew --quiet").ends(0);
+    let came = receiver.came();
+    assert_eq!(came.iter().map(|one| one.path()).collect::<Vec<_>>(), ["/abc/start", "/abc"]);
+    let told = fs::read_to_string(&prom).unwrap();
+    for line in [
+        "\nreseal_last_success_timestamp_seconds ",
+        "{target=\"web\",outcome=\"committed\"} 1",
+        "\nx509_cert_not_after{",
+    ] {
+        assert!(told.contains(line), "{line} is not in\n{told}");
+    }
+    // One target alone says nothing of the timer.
+    ground.run("renew web").ends(0);
+    ground.run("check --notify").says(&["web"]);
+    assert!(receiver.came().is_empty());
+
+    receiver.does(&[Does::status("404 Not Found")]);
+    ground.run("renew --quiet").ends(0).says(&["warning: the ping did not arrive: it answers HTTP 404"]);
+    let told = fs::read_to_string(&prom).unwrap();
+    assert!(told.contains("reseal_notify_failing{channel=\"ping\"} 1"), "{told}");
+    ground.run("status").says(&["notify-failing"]);
+    receiver.does(&[Does::status("200 OK")]);
+    fs::remove_file(&prom).unwrap();
+    fs::create_dir(&prom).unwrap();
+    ground.run("renew --quiet").ends(0).says(&["warning: the metrics could not be written"]);
+    ground.run("notify status").ends(3).says(&["metrics", "failing", "does not deliver"]);
+    fs::remove_dir(&prom).unwrap();
+    ground.run("renew --quiet").ends(0);
+    ground.run("notify status").ends(0);
+}
+
+/// Where Prometheus is installed, its own tool reads what is written for it.
+#[test]
+fn prometheus_takes_the_metrics_and_the_rules() {
+    let Some(tool) = ["/usr/bin/promtool"].into_iter().find(|path| std::path::Path::new(path).exists()) else {
+        println!("skipped: promtool is not installed (Debian: prometheus)");
+        return;
+    };
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/notify/alerts.yml");
+    assert!(std::process::Command::new(tool).args(["check", "rules", rules]).status().unwrap().success());
+    let ground = Ground::new();
+    let prom = ground.path("reseal.prom");
+    ground.configure(&format!("[metrics]\ntextfile = {prom:?}\n"));
+    ground.run("renew --quiet").ends(4);
+    let mut check = std::process::Command::new(tool);
+    let told = check.args(["check", "metrics"]).stdin(fs::File::open(&prom).unwrap()).output().unwrap();
+    assert!(told.status.success() || !String::from_utf8_lossy(&told.stderr).contains("error while"), "{told:?}");
+}
