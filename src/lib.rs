@@ -56,6 +56,7 @@ pub mod fitting;
 pub mod flow;
 pub mod host;
 pub mod inventory;
+pub mod moment;
 pub mod notify;
 pub mod outcome;
 pub mod plan;

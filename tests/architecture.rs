@@ -13,23 +13,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("endpoint", &[]),
     ("escape", &[]),
+    ("moment", &[]),
     ("change", &["digest", "endpoint", "sensitive"]),
     ("event", &["change"]),
-    ("outcome", &["change", "digest"]),
+    ("outcome", &["change", "digest", "moment"]),
     ("cert", &["change", "digest", "sensitive"]),
     ("assess", &["cert", "change", "digest"]),
     ("plan", &["assess"]),
-    ("config", &["assess", "cert", "change", "endpoint"]),
+    ("config", &["assess", "cert", "change", "endpoint", "moment"]),
     ("inventory", &["cert", "endpoint"]),
     // The only door to the machine.
-    ("host", &["cert", "change", "digest", "endpoint", "event", "outcome", "sensitive"]),
+    ("host", &["cert", "change", "digest", "endpoint", "event", "moment", "outcome", "sensitive"]),
     // Adapters and the engine: none of them knows another.
     ("source", &["cert", "change", "digest", "host", "outcome", "sensitive"]),
     ("target", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("trust", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("fitting", &["change", "digest", "host"]),
     ("notify", &["assess", "cert", "change", "config", "digest", "escape", "host", "outcome", "sensitive"]),
-    ("engine", &["cert", "change", "digest", "event", "host", "outcome", "sensitive"]),
+    ("engine", &["cert", "change", "digest", "event", "host", "moment", "outcome", "sensitive"]),
     // What introduces them to each other.
     (
         "flow",
@@ -45,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "fitting",
             "host",
             "inventory",
+            "moment",
             "notify",
             "outcome",
             "plan",
@@ -57,7 +59,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Words in, words out.
     (
         "report",
-        &["assess", "cert", "change", "config", "digest", "endpoint", "escape", "event", "flow", "notify", "outcome"],
+        &[
+            "assess", "cert", "change", "config", "digest", "endpoint", "escape", "event", "flow", "moment", "notify", "outcome",
+        ],
     ),
     (
         "cli",
@@ -75,6 +79,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host",
             "inventory",
             "notify",
+            "moment",
             "outcome",
             "report",
             "sensitive",
@@ -90,6 +95,7 @@ const PURE: &[&str] = &[
     "digest",
     "endpoint",
     "escape",
+    "moment",
     "change",
     "event",
     "outcome",

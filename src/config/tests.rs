@@ -43,6 +43,8 @@ days = 200
 key_type = "rsa3072"
 [target.policy]
 renew_before = "1/4"
+prepare_before = 90
+window = "Sat,Sun 02:00-04:00 Europe/Berlin"
 keep_key = true
 min_free_mb = 5
 must_not_run = ["console"]
@@ -107,6 +109,8 @@ fn every_key_has_its_meaning() {
         web.policy,
         Policy {
             renew_before: RenewBefore::Fraction { left: 1, of: 4 },
+            prepare_before: RenewBefore::Days(90),
+            window: vec!["Sat,Sun 02:00-04:00 Europe/Berlin".parse().unwrap()],
             verify_timeout: Duration::from_mins(1),
             settle: Duration::from_millis(500),
             probe_timeout: Duration::from_secs(3),

@@ -36,16 +36,24 @@ impl Staged {
     }
 }
 
-/// Looks, refuses what cannot work, keeps what is there, and writes the new beside the old. What was run for that is added to `checks`.
-pub(super) fn stage(
+/// What a change would do, after all has been looked at that needs no change to anything.
+pub(super) struct Prepared {
+    /// What each step does.
+    pub acts: Vec<Act>,
+    /// What stands in each slot.
+    pub looks: Vec<(PathBuf, Look)>,
+}
+
+/// Looks, and refuses what cannot work: rights, room, programs, the service's own test. Changes nothing. What was run for that is added
+/// to `checks`.
+pub(super) fn prepare(
     engine: &Engine<'_>,
     change: &Change,
     checks: &mut Checks,
     listener: &mut dyn Listener,
-) -> Result<Staged, Failure> {
+) -> Result<Prepared, Failure> {
     let host = engine.host;
     let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
-    refuse_while_running(change)?;
     refuse_programs(change)?;
     let looks = images(host, &change.slots, change.demands.trusted_owner)?;
     let mut acts: Vec<Act> = Vec::new();
@@ -60,6 +68,20 @@ pub(super) fn stage(
     Bench::made_from(&acts, &change.demands.made_from)?;
     enough_room(engine, change, &bench, &acts)?;
     pre_check(engine, change, checks, listener)?;
+    Ok(Prepared { acts, looks })
+}
+
+/// Looks, refuses what cannot work, keeps what is there, and writes the new beside the old. What was run for that is added to `checks`.
+pub(super) fn stage(
+    engine: &Engine<'_>,
+    change: &Change,
+    checks: &mut Checks,
+    listener: &mut dyn Listener,
+) -> Result<Staged, Failure> {
+    let host = engine.host;
+    let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
+    refuse_while_running(change)?;
+    let Prepared { acts, looks } = prepare(engine, change, checks, listener)?;
     let probes = look_around(engine, change);
 
     let vault = Vault::open_or_make(&engine.state, &change.target)?;
@@ -90,7 +112,8 @@ pub(super) fn stage(
     let mut transaction = Transaction::new(begin, std::mem::take(checks));
     // From here on a post hook is owed, whatever comes.
     let begun = hook::pre(host, &transaction.begin, &mut transaction.checks, listener);
-    let kept = begun.and_then(|()| keep_made(engine, change, &vault, &transaction.begin, &looks));
+    let made = (transaction.begin.generation, transaction.begin.acts.as_slice());
+    let kept = begun.and_then(|()| keep_made(engine, change, &vault, made, &looks));
     let written = kept.and_then(|()| {
         for (step, act) in change.steps.iter().zip(&transaction.begin.acts) {
             bench.stage(step, act)?;
@@ -319,17 +342,17 @@ fn keep_found(
 }
 
 /// Keeps what will be there: what is obtained is never lost, and can be put back after somebody else overwrites it.
-fn keep_made(
+pub(super) fn keep_made(
     engine: &Engine<'_>,
     change: &Change,
     vault: &Vault,
-    begin: &Begin,
+    (generation, acts): (u32, &[Act]),
     looks: &[(PathBuf, Look)],
 ) -> Result<(), Failure> {
     let mut slots = Vec::new();
     let mut contents = Vec::new();
     for (slot, (real, look)) in change.slots.iter().zip(looks) {
-        let made = change.steps.iter().zip(&begin.acts).find_map(|(step, act)| match (step, &act.after) {
+        let made = change.steps.iter().zip(acts).find_map(|(step, act)| match (step, &act.after) {
             (Step::PutFile { slot: for_slot, content, .. }, after @ Image::File { .. }) if *for_slot == slot.path => {
                 Some((after, content))
             }
@@ -353,7 +376,7 @@ fn keep_made(
             }
         }
     }
-    let manifest = manifest(engine, change, begin.generation, origin(change), slots, change.leaf.clone());
+    let manifest = manifest(engine, change, generation, origin(change), slots, change.leaf.clone());
     Ok(vault.save(&manifest, &contents)?)
 }
 

@@ -10,7 +10,7 @@ use super::stage::{Staged, stage};
 use super::step::{Bench, StepError, sync};
 use super::undo::{self, Stuck};
 use super::vault::Vault;
-use super::{Change, ConfigTest, Engine, actor, ledger, verify};
+use super::{Change, ConfigTest, Engine, actor, ledger, next, verify};
 use crate::change::{Apply, Command, Probe, Shown};
 use crate::event::{Event, Listener};
 use crate::host::exec::Ran;
@@ -316,7 +316,9 @@ pub(super) fn finish(engine: &Engine<'_>, begin: &Begin, receipt: &Receipt) -> R
     for path in &begin.retire {
         bench.retire(path)?;
     }
-    Vault::open_or_make(&engine.state, &begin.target)?.set_current(begin.generation)?;
+    let vault = Vault::open_or_make(&engine.state, &begin.target)?;
+    vault.set_current(begin.generation)?;
+    next::activated(&vault, begin.generation)?;
     Ok(ledger::add(&engine.state, receipt)?)
 }
 

@@ -166,8 +166,8 @@ impl VaultError {
 
 /// The generations of one target.
 pub struct Vault {
-    dir: Dir,
-    target: String,
+    pub(super) dir: Dir,
+    pub(super) target: String,
 }
 
 impl Vault {

@@ -33,6 +33,7 @@ pub mod trigger;
 pub mod trusted_file;
 pub mod walk;
 pub mod watch;
+pub mod zoneinfo;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -62,6 +63,8 @@ pub struct Host {
     signals: Option<Signals>,
     haste: Haste,
     told: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
+    /// Where the database of time zones may be.
+    zoneinfo: Vec<PathBuf>,
 }
 
 impl Host {
@@ -77,6 +80,7 @@ impl Host {
             signals: None,
             haste: Haste::default(),
             told: Mutex::default(),
+            zoneinfo: zoneinfo::places(),
         }
     }
 
@@ -84,6 +88,13 @@ impl Host {
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// With the database of time zones at another place.
+    #[must_use]
+    pub fn with_zoneinfo(mut self, place: impl Into<PathBuf>) -> Self {
+        self.zoneinfo = vec![place.into()];
         self
     }
 
