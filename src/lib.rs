@@ -54,6 +54,7 @@ pub mod event;
 pub mod flow;
 pub mod host;
 pub mod inventory;
+pub mod moment;
 pub mod outcome;
 pub mod plan;
 pub mod report;

@@ -199,6 +199,23 @@ pub enum Outcome {
         /// Whether anything was written: not so where nothing has changed since the last one.
         written: bool,
     },
+    /// Made ready, with no effect on the service yet.
+    Staged {
+        /// The generation that holds it.
+        generation: u32,
+        /// The moment before which it is not put in place; none: by the target's policy.
+        #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+        at: Option<OffsetDateTime>,
+        /// When and by what it is put in place, for people.
+        when: String,
+        /// Whether anything was written.
+        written: bool,
+    },
+    /// Nothing is staged any more.
+    Dropped {
+        /// The generation that held it, which is kept; none where the record of it could not be read.
+        generation: Option<u32>,
+    },
     /// Something would have to be done, and the owner wants to be told only.
     Reported {
         /// What, and why.
@@ -256,7 +273,12 @@ impl Outcome {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Nothing { .. } | Self::Planned | Self::Recovered { .. } | Self::Pruned { .. } => Exit::Good,
+            Self::Nothing { .. }
+            | Self::Planned
+            | Self::Recovered { .. }
+            | Self::Pruned { .. }
+            | Self::Staged { .. }
+            | Self::Dropped { .. } => Exit::Good,
             Self::Committed { not_served, .. } if not_served.is_empty() => Exit::Good,
             Self::Remembered { signed_off: true, .. } => Exit::Good,
             Self::Committed { .. } | Self::Remembered { .. } | Self::Reported { .. } => Exit::Findings,

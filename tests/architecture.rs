@@ -12,21 +12,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sensitive", &[]),
     ("digest", &[]),
     ("endpoint", &[]),
+    ("moment", &[]),
     ("change", &["digest", "endpoint", "sensitive"]),
     ("event", &["change"]),
-    ("outcome", &["change", "digest"]),
+    ("outcome", &["change", "digest", "moment"]),
     ("cert", &["change", "digest", "sensitive"]),
     ("assess", &["cert", "change", "digest"]),
     ("plan", &["assess"]),
-    ("config", &["assess", "cert", "change", "endpoint"]),
+    ("config", &["assess", "cert", "change", "endpoint", "moment"]),
     ("inventory", &["cert", "endpoint"]),
     // The only door to the machine.
-    ("host", &["cert", "change", "digest", "endpoint", "event", "outcome", "sensitive"]),
+    ("host", &["cert", "change", "digest", "endpoint", "event", "moment", "outcome", "sensitive"]),
     // Adapters and the engine: none of them knows another.
     ("source", &["cert", "change", "digest", "host", "outcome", "sensitive"]),
     ("target", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("trust", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
-    ("engine", &["cert", "change", "digest", "event", "host", "outcome", "sensitive"]),
+    ("engine", &["cert", "change", "digest", "event", "host", "moment", "outcome", "sensitive"]),
     // What introduces them to each other.
     (
         "flow",
@@ -41,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "event",
             "host",
             "inventory",
+            "moment",
             "outcome",
             "plan",
             "sensitive",
@@ -50,7 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Words in, words out.
-    ("report", &["assess", "cert", "change", "config", "digest", "endpoint", "event", "flow", "outcome"]),
+    ("report", &["assess", "cert", "change", "config", "digest", "endpoint", "event", "flow", "moment", "outcome"]),
     (
         "cli",
         &[
@@ -65,6 +67,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "flow",
             "host",
             "inventory",
+            "moment",
             "outcome",
             "report",
             "sensitive",
@@ -75,8 +78,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that open nothing: they take facts and the time, and answer.
-const PURE: &[&str] =
-    &["sensitive", "digest", "endpoint", "change", "event", "outcome", "cert", "assess", "plan", "config", "inventory"];
+const PURE: &[&str] = &[
+    "sensitive",
+    "digest",
+    "endpoint",
+    "moment",
+    "change",
+    "event",
+    "outcome",
+    "cert",
+    "assess",
+    "plan",
+    "config",
+    "inventory",
+];
 
 /// Words that no pure module may hold.
 const IMPURE: &[&str] =

@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use reseal::engine::When;
-use reseal::flow::{Options, Report, adopt, backups, post_upgrade, recover, renew, snapshot};
+use reseal::flow::{Options, Report, activate, adopt, backups, post_upgrade, recover, renew, snapshot, stage};
 use reseal::host::Host;
 use reseal::host::watch::{Act, Crossing, Watch};
 use reseal::outcome::{Exit, Outcome};
@@ -29,6 +29,9 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "restore", prepare: restorable, run: |world, host| world.restore(host, Some(1), true) },
     Scenario { name: "install with a failing reload", prepare: failing, run: install },
     Scenario { name: "snapshot", prepare: by_hand, run: snapshotting },
+    Scenario { name: "stage", prepare: to_stage, run: staging },
+    Scenario { name: "stage again", prepare: staged, run: staging },
+    Scenario { name: "activate, an install from what is staged", prepare: staged, run: activating },
 ];
 
 /// The old pair in place, the new one in hand.
@@ -94,6 +97,36 @@ fn snapshotting(world: &World, host: &Host) -> Report {
     let first = report(host);
     assert!(matches!(report(&world.host()).outcome, Outcome::Remembered { signed_off: true, .. }));
     first
+}
+
+/// Whatever happens while it is staged, what is in place is the old one.
+fn to_stage() -> (World, Pair, Pair) {
+    let (world, old, _) = installed();
+    let same = Pair { certificate: old.certificate.clone(), key: old.key.clone() };
+    (world, old, same)
+}
+
+fn staged() -> (World, Pair, Pair) {
+    let (world, old, new) = installed();
+    good(&staging(&world, &world.host()));
+    (world, old, new)
+}
+
+/// Broken anywhere, it can be staged again.
+fn staging(world: &World, host: &Host) -> Report {
+    let report = |host: &Host| {
+        let files = [world.path("new.pem"), world.path("new.key")];
+        let given = stage::Given::Whole(&files);
+        world.with(host, Options::default(), |session| stage::run(session, "web", &given, None))
+    };
+    let first = report(host);
+    assert!(matches!(report(&world.host()).outcome, Outcome::Staged { .. }), "{first:?}");
+    first
+}
+
+fn activating(world: &World, host: &Host) -> Report {
+    let reports = world.with(host, Options::default(), |session| activate::run(session, &[], None));
+    reports.unwrap_or_else(|refusal| panic!("{}", refusal.why)).remove(0)
 }
 
 fn failing() -> (World, Pair, Pair) {

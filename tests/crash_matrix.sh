@@ -71,6 +71,7 @@ ca = \"demo\"
 TOML
 "
 run="$reseal --config r.toml -q"
+stage() { echo "$run stage web --cert $fixed/$1.pem --key $fixed/$1.key"; }
 install() { echo "$run install web --cert $fixed/$1.pem --key $fixed/$1.key"; }
 
 # What reseal trusts: record, file and bundle agree, or the check fails.
@@ -126,6 +127,8 @@ case $extent in
     matrix restore "$first" "$run restore web 1 --force" --modes kill,EIO --stride 2
     matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes kill,ENOSPC*,EIO --stride 2
     matrix snapshot "$by_hand" "$run snapshot web" --modes kill,EIO --stride 2
+    matrix stage "$first" "$(stage new)" --modes kill,ENOSPC,EIO --stride 2
+    matrix activate "$first; $(stage new)" "$run activate web" --modes kill
     anchors 'trust install' true "$trust install $fixed/new.ca.pem" --modes kill
     anchors 'trust remove' "$trust install $fixed/new.ca.pem" "$trust remove ca-new" --modes kill
     ;;
@@ -139,6 +142,8 @@ case $extent in
     matrix restore "$first" "$run restore web 1 --force" --modes "$faults" --nested 3
     matrix recover "$first; touch die; $(install new) || true" "$run recover" --modes "$faults"
     matrix snapshot "$by_hand" "$run snapshot web" --modes "$faults"
+    matrix stage "$first" "$(stage new)" --modes "$faults"
+    matrix activate "$first; $(stage new)" "$run activate web" --modes "$faults" --nested 1
     anchors 'trust install' true "$trust install $fixed/new.ca.pem" --modes kill,ENOSPC,EIO,short
     anchors 'trust remove' "$trust install $fixed/new.ca.pem" "$trust remove ca-new" --modes kill,ENOSPC,EIO,short
     matrix prune "$first; $(install new); $(install third); $(install old); $(install new)" "$run prune web --keep 1" \

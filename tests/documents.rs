@@ -76,8 +76,18 @@ fn keys_between(begin: &str, end: &str) -> BTreeSet<String> {
         let Some(from) = text.find(begin) else { continue };
         let to = text[from..].find(end).map_or(text.len(), |at| from + at);
         for call in [
-            "path(", "path_at(", "text(", "texts(", "number(", "flag(", "command(", "table(", "array(", "value(",
+            "path(",
+            "path_at(",
+            "text(",
+            "texts(",
+            "number(",
+            "flag(",
+            "command(",
+            "table(",
+            "array(",
+            "value(",
             "require(",
+            "part_left(table, ",
         ] {
             let asked = text[from..to].split(call).skip(1).filter_map(|rest| rest.strip_prefix('"'));
             found.extend(asked.filter_map(|rest| rest.split('"').next()).map(str::to_owned));

@@ -18,6 +18,7 @@ pub use self::install::Install;
 pub use self::key_type::KeyType;
 pub use self::scan::Scan;
 pub use self::secret::{Place, SecretVerb};
+pub use self::stage::{Activate, Maintain, Stage, When};
 pub use self::trust::TrustVerb;
 
 mod acme;
@@ -30,6 +31,7 @@ mod install;
 mod key_type;
 mod scan;
 mod secret;
+mod stage;
 mod trust;
 
 /// The command line.
@@ -128,6 +130,12 @@ Examples:
   reseal install web --cert new.pem --keep-key                   the key in place stays
   reseal install web --signed answer.p7b                         the answer to `reseal csr web`")]
     Install(Install),
+    /// Obtain and check what comes next, and keep it; the service goes on as it is
+    Stage(Stage),
+    /// Put in place what was staged: the short part
+    Activate(Activate),
+    /// All that is due, for a timer: recover, activate, renew or make ready, and tell
+    Maintain(Maintain),
     /// Ask a CA elsewhere: a key that stays here, and the request to be signed
     #[command(after_help = "\
 Examples:
@@ -294,6 +302,9 @@ impl Verb {
             Self::Scan(_) => "scan",
             Self::Renew { .. } => "renew",
             Self::Install(_) => "install",
+            Self::Stage(_) => "stage",
+            Self::Activate(_) => "activate",
+            Self::Maintain(_) => "maintain",
             Self::Csr(_) => "csr",
             Self::Export(_) => "export",
             Self::Restore { .. } => "restore",
@@ -325,6 +336,9 @@ impl Verb {
         match self {
             Self::Renew { .. }
             | Self::Install(_)
+            | Self::Stage(_)
+            | Self::Activate(_)
+            | Self::Maintain(_)
             | Self::Csr(_)
             | Self::Export(_)
             | Self::Restore { .. }
@@ -414,6 +428,13 @@ mod tests {
             ("install --from a --from b web --keep-key", "install"),
             ("install --signed a.p7b --signed b.pem web", "install"),
             ("install web --cert a --key b --chain c --chain d", "install"),
+            ("stage web", "stage"),
+            ("stage web --at 2026-12-05T02:00:00Z --cert a --key b --chain c", "stage"),
+            ("stage --signed a.p7b web", "stage"),
+            ("stage web --drop", "stage"),
+            ("activate", "activate"),
+            ("activate web mail --at 2026-12-05T02:00 --tz UTC", "activate"),
+            ("maintain --dry-run", "maintain"),
             ("csr web", "csr"),
             ("export web 3 --form p12 --out x --alias y --legacy", "export"),
             ("export web --form pem --no-key -o x", "export"),
@@ -494,6 +515,12 @@ mod tests {
             "install web --from a --key b",
             "install web --from a b",
             "install web --signed a b",
+            "stage",
+            "stage web --tz UTC",
+            "stage web --key k",
+            "stage web --drop --at 2026-12-05T02:00:00Z",
+            "stage web --cert a --from b",
+            "activate --tz UTC",
             "restore",
             "restore web ../../x",
             "restore web -1",

@@ -1,6 +1,7 @@
 //! Each verb, handed to its flow.
 
 mod keeping;
+mod timely;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -61,6 +62,9 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::Snapshot { names }
         | Verb::PostUpgrade { names, .. } => all(names),
         Verb::Install(install) => one(&install.name),
+        Verb::Stage(stage) => one(&stage.name),
+        Verb::Activate(activate) => all(&activate.names),
+        Verb::Maintain(maintain) => all(&maintain.names),
         Verb::Csr(csr) => one(&csr.name),
         Verb::Export(export) => one(&export.name),
         Verb::Adopt { name, .. } => one(name),
@@ -102,6 +106,9 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             Ok(changes(vec![install::run(session, &words.name, &words.inputs())]))
         }
         Verb::Install(words) => Ok(changes(vec![install::answer(session, &words.name, &words.signed)])),
+        Verb::Stage(words) => timely::stage(session, words),
+        Verb::Activate(words) => timely::activate(session, words),
+        Verb::Maintain(words) => timely::maintain(session, words),
         Verb::Csr(csr) => request_of(session, csr),
         Verb::Export(words) => exported(session, words),
         Verb::Restore { name, generation } => Ok(changes(vec![restore::run(session, name, *generation)])),

@@ -115,6 +115,9 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::Scan(_)
         | Verb::Renew { .. }
         | Verb::Install(_)
+        | Verb::Stage(_)
+        | Verb::Activate(_)
+        | Verb::Maintain(_)
         | Verb::Csr(_)
         | Verb::Export(_)
         | Verb::Restore { .. }

@@ -135,6 +135,9 @@ fn need(verb: &Verb, global: &Global) -> Need {
         Verb::Recover { .. } => Need::IfGood,
         Verb::Renew { .. }
         | Verb::Install(_)
+        | Verb::Stage(_)
+        | Verb::Activate(_)
+        | Verb::Maintain(_)
         | Verb::Csr(_)
         | Verb::Export(_)
         | Verb::Restore { .. }
@@ -235,6 +238,14 @@ fn options(global: &Global, verb: &Verb) -> Options {
         options.keep_key = words.keep_key;
         options.downgrade = words.downgrade;
         options.alias.clone_from(&words.alias);
+    }
+    if let Verb::Stage(words) = verb {
+        options.keep_key = words.keep_key;
+        options.downgrade = words.downgrade;
+        options.alias.clone_from(&words.alias);
+    }
+    if let Verb::Maintain(words) = verb {
+        options.live = words.live;
     }
     if let Verb::Check { trust, .. } | Verb::Report { trust, .. } = verb {
         options.trust.clone_from(trust);

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use crate::moment::Window;
+
 /// When to act, and how carefully.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     /// When a certificate is due.
     pub renew_before: RenewBefore,
+    /// When the next certificate is made ready; never later than it is due.
+    pub prepare_before: RenewBefore,
+    /// When `maintain` may change what is served; none: at any time.
+    pub window: Vec<Window>,
     /// How long the new certificate may take until it is served.
     pub verify_timeout: Duration,
     /// How long every handshake must show the new certificate before the change counts as proved.
@@ -31,6 +37,8 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             renew_before: RenewBefore::Fraction { of: 3, left: 1 },
+            prepare_before: RenewBefore::Fraction { of: 3, left: 1 },
+            window: Vec::new(),
             verify_timeout: Duration::from_secs(30),
             settle: Duration::from_millis(250),
             probe_timeout: Duration::from_secs(5),
@@ -41,6 +49,14 @@ impl Default for Policy {
             trust: Vec::new(),
             after_upgrade: AfterUpgrade::Reinstate,
         }
+    }
+}
+
+impl Policy {
+    /// The time left at which the certificate that follows one with this lifetime is made ready.
+    #[must_use]
+    pub fn prepare(&self, lifetime: time::Duration) -> time::Duration {
+        self.prepare_before.left_of(lifetime).max(self.renew_before.left_of(lifetime))
     }
 }
 

@@ -12,6 +12,7 @@ use super::problem::{self, Problems};
 use super::table::Table;
 use super::target::{self, Given, Taken};
 use super::{AfterUpgrade, CaConfig, Config, ConfigError, Policy, RenewBefore, SystemStore, findings, words};
+use crate::moment::Window;
 
 /// Reads a whole file.
 pub(super) fn read(text: &str, origin: &Path) -> Result<Config, ConfigError> {
@@ -147,7 +148,9 @@ pub(super) fn policy(
     let keep = number("keep", 1..=10_000).unwrap_or(base.keep);
     let min_free = number("min_free_mb", 0..=1_048_576).map_or(base.min_free, |mb| u64::from(mb) << 20);
     Policy {
-        renew_before: renew_before(table, problems).unwrap_or(base.renew_before),
+        renew_before: part_left(table, "renew_before", problems).unwrap_or(base.renew_before),
+        prepare_before: part_left(table, "prepare_before", problems).unwrap_or(base.prepare_before),
+        window: windows(table, problems).unwrap_or_else(|| base.window.clone()),
         verify_timeout,
         settle,
         probe_timeout,
@@ -174,10 +177,11 @@ fn after_upgrade(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<A
     }
 }
 
-fn renew_before(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<RenewBefore> {
-    let value = table.value("renew_before")?;
+/// How much of a certificate's life is left: days, or a share.
+fn part_left(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> Option<RenewBefore> {
+    let value = table.value(key)?;
     match value.get_ref() {
-        DeValue::Integer(_) => table.number("renew_before", &(1..=3650), problems).map(RenewBefore::Days),
+        DeValue::Integer(_) => table.number(key, &(1..=3650), problems).map(RenewBefore::Days),
         DeValue::String(text) if words::share(text).is_some() => words::share(text),
         DeValue::String(_)
         | DeValue::Float(_)
@@ -187,12 +191,37 @@ fn renew_before(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Re
         | DeValue::Table(_) => {
             problems.add_with_hint(
                 &value.span(),
-                format!("{} is neither a number of days nor a share of the lifetime", table.named("renew_before")),
-                "renew_before = 30, or renew_before = \"1/3\"",
+                format!("{} is neither a number of days nor a share of the lifetime", table.named(key)),
+                format!("{key} = 30, or {key} = \"1/3\""),
             );
             None
         }
     }
+}
+
+/// One window, or a list of them.
+fn windows(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<Window>> {
+    let value = table.value("window")?;
+    let listed = match value.get_ref() {
+        DeValue::String(text) => vec![(text.as_ref(), value.span())],
+        DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => table.texts("window", problems)?,
+    };
+    let mut found = Vec::new();
+    for (text, at) in listed {
+        match text.parse() {
+            Ok(window) => found.push(window),
+            Err(error) => {
+                let message = format!("{} cannot be understood: {error}", table.named("window"));
+                problems.add_with_hint(&at, message, "window = \"Sat,Sun 02:00-04:00 Europe/Berlin\"");
+            }
+        }
+    }
+    Some(found)
 }
 
 fn must_not_run(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<String>> {

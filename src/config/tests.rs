@@ -43,6 +43,8 @@ days = 200
 key_type = "rsa3072"
 [target.policy]
 renew_before = "1/4"
+prepare_before = 90
+window = "Sat,Sun 02:00-04:00 Europe/Berlin"
 keep_key = true
 min_free_mb = 5
 must_not_run = ["console"]
@@ -107,6 +109,8 @@ fn every_key_has_its_meaning() {
         web.policy,
         Policy {
             renew_before: RenewBefore::Fraction { left: 1, of: 4 },
+            prepare_before: RenewBefore::Days(90),
+            window: vec!["Sat,Sun 02:00-04:00 Europe/Berlin".parse().unwrap()],
             verify_timeout: Duration::from_mins(1),
             settle: Duration::from_millis(500),
             probe_timeout: Duration::from_secs(3),
@@ -197,7 +201,7 @@ passwort = "x"
         problems(text),
         [
             "2:1: unknown key `verfy_timeout` in [defaults] (did you mean `verify_timeout`? known here: state_dir, live_dir, \
-             verify_timeout, settle, probe_timeout, keep, min_free_mb, renew_before, keep_key, must_not_run, trust, \
+             verify_timeout, settle, probe_timeout, keep, min_free_mb, renew_before, prepare_before, window, keep_key, must_not_run, trust, \
              after_upgrade)",
             "3:8: `keep` in [defaults] must be a whole number; this is a string",
             "4:10: `settle` in [defaults] is 70000, not 0 to 60000",

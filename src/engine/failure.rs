@@ -1,5 +1,6 @@
 //! Why a change was refused or has to be undone, whichever part of it failed.
 
+use super::next::NextError;
 use super::step::StepError;
 use super::vault::VaultError;
 use crate::host::dir::DiskError;
@@ -31,7 +32,7 @@ macro_rules! failure_from {
         }
     )*};
 }
-failure_from!(DiskError, WalkError, StepError, VaultError);
+failure_from!(DiskError, NextError, WalkError, StepError, VaultError);
 
 impl From<ProgramError> for Failure {
     fn from(error: ProgramError) -> Self {

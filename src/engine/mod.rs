@@ -10,6 +10,7 @@ mod failure;
 pub mod fuzzed;
 mod journal;
 mod ledger;
+mod next;
 mod recover;
 mod sealed;
 pub mod snapshot;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 pub use journal::Limits;
 pub use ledger::Ledger;
+pub use next::{Found, Next, NextError, STAGED, Staging};
 pub use recover::{Intended, Interrupted, Recovered, When, interrupted, pending};
 use snapshot::Snapshot;
 
@@ -38,6 +40,7 @@ use crate::host::dir::DiskError;
 use crate::host::lock::{Lock, LockError};
 use crate::host::state::{State, StateError};
 use crate::host::walk::{Last, WalkError};
+use crate::moment::Moment;
 use crate::outcome::{Outcome, Receipt, explain};
 use vault::{Origin, Vault};
 
@@ -210,6 +213,34 @@ impl<'a> Engine<'a> {
             let why = format!("no snapshot of {} is taken: {}", change.target, failure.why);
             Outcome::Refused { why, hint: failure.hint }
         })
+    }
+
+    /// Keeps what a change would put in place as what is to come next, with no effect on the service. What was staged before stays as an
+    /// ordinary generation.
+    ///
+    /// # Errors
+    /// As an outcome: the change could not be made as things are, or something cannot be kept.
+    pub fn stage(&self, change: &Change, staging: Staging, listener: &mut dyn Listener) -> Result<Next, Outcome> {
+        next::stage(self, change, staging, listener).map_err(|failure| {
+            let why = format!("nothing is staged for {}: {}", change.target, failure.why);
+            Outcome::Refused { why, hint: failure.hint }
+        })
+    }
+
+    /// Sets the moment before which what is staged is not put in place; none where nothing is staged.
+    ///
+    /// # Errors
+    /// The line that tells of it cannot be used, or a call failed.
+    pub fn put_off(&self, target: &str, at: Option<Moment>) -> Result<Option<Next>, NextError> {
+        next::put_off(self, target, at)
+    }
+
+    /// Puts away what is staged; its generation stays as an ordinary one. Tells whether anything was.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn drop_next(&self, target: &str) -> Result<bool, DiskError> {
+        next::drop(self, target)
     }
 
     /// Makes a change, or ends with everything as it was.

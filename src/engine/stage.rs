@@ -33,11 +33,18 @@ impl Staged {
     }
 }
 
-/// Looks, refuses what cannot work, keeps what is there, and writes the new beside the old.
-pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<Staged, Failure> {
+/// What a change would do, after all has been looked at that needs no change to anything.
+pub(super) struct Prepared {
+    /// What each step does.
+    pub acts: Vec<Act>,
+    /// What stands in each slot.
+    pub looks: Vec<(PathBuf, Look)>,
+}
+
+/// Looks, and refuses what cannot work: rights, room, programs, the service's own test. Changes nothing.
+pub(super) fn prepare(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<Prepared, Failure> {
     let host = engine.host;
     let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
-    refuse_while_running(change)?;
     refuse_programs(change)?;
     let looks = images(host, &change.slots, change.demands.trusted_owner)?;
     let mut acts: Vec<Act> = Vec::new();
@@ -52,6 +59,15 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
     Bench::made_from(&acts, &change.demands.made_from)?;
     enough_room(engine, change, &bench, &acts)?;
     pre_check(engine, change, listener)?;
+    Ok(Prepared { acts, looks })
+}
+
+/// Looks, refuses what cannot work, keeps what is there, and writes the new beside the old.
+pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Result<Staged, Failure> {
+    let host = engine.host;
+    let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
+    refuse_while_running(change)?;
+    let Prepared { acts, looks } = prepare(engine, change, listener)?;
     let probes = look_around(engine, change);
 
     let vault = Vault::open_or_make(&engine.state, &change.target)?;
@@ -78,7 +94,8 @@ pub(super) fn stage(engine: &Engine<'_>, change: &Change, listener: &mut dyn Lis
     };
     let journal = Journal::begin(&engine.state, &begin)?;
     let transaction = Transaction::new(begin);
-    let written = keep_made(engine, change, &vault, &transaction.begin, &looks).and_then(|()| {
+    let made = (transaction.begin.generation, transaction.begin.acts.as_slice());
+    let written = keep_made(engine, change, &vault, made, &looks).and_then(|()| {
         for (step, act) in change.steps.iter().zip(&transaction.begin.acts) {
             bench.stage(step, act)?;
         }
@@ -294,17 +311,17 @@ fn keep_found(
 }
 
 /// Keeps what will be there: what is obtained is never lost, and can be put back after somebody else overwrites it.
-fn keep_made(
+pub(super) fn keep_made(
     engine: &Engine<'_>,
     change: &Change,
     vault: &Vault,
-    begin: &Begin,
+    (generation, acts): (u32, &[Act]),
     looks: &[(PathBuf, Look)],
 ) -> Result<(), Failure> {
     let mut slots = Vec::new();
     let mut contents = Vec::new();
     for (slot, (real, look)) in change.slots.iter().zip(looks) {
-        let made = change.steps.iter().zip(&begin.acts).find_map(|(step, act)| match (step, &act.after) {
+        let made = change.steps.iter().zip(acts).find_map(|(step, act)| match (step, &act.after) {
             (Step::PutFile { slot: for_slot, content, .. }, after @ Image::File { .. }) if *for_slot == slot.path => {
                 Some((after, content))
             }
@@ -328,7 +345,7 @@ fn keep_made(
             }
         }
     }
-    let manifest = manifest(engine, change, begin.generation, origin(change), slots, change.leaf.clone());
+    let manifest = manifest(engine, change, generation, origin(change), slots, change.leaf.clone());
     Ok(vault.save(&manifest, &contents)?)
 }
 

@@ -9,7 +9,7 @@ use super::stage::{Staged, stage};
 use super::step::{Bench, StepError, sync};
 use super::undo::{self, Stuck};
 use super::vault::Vault;
-use super::{Change, ConfigTest, Engine, ledger, verify};
+use super::{Change, ConfigTest, Engine, ledger, next, verify};
 use crate::change::{Probe, Shown};
 use crate::event::{Event, Listener};
 use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt, explain};
@@ -242,7 +242,9 @@ pub(super) fn finish(engine: &Engine<'_>, begin: &Begin, receipt: &Receipt) -> R
     for path in &begin.retire {
         bench.retire(path)?;
     }
-    Vault::open_or_make(&engine.state, &begin.target)?.set_current(begin.generation)?;
+    let vault = Vault::open_or_make(&engine.state, &begin.target)?;
+    vault.set_current(begin.generation)?;
+    next::activated(&vault, begin.generation)?;
     Ok(ledger::add(&engine.state, receipt)?)
 }
 

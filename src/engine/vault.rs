@@ -152,8 +152,8 @@ impl VaultError {
 
 /// The generations of one target.
 pub struct Vault {
-    dir: Dir,
-    target: String,
+    pub(super) dir: Dir,
+    pub(super) target: String,
 }
 
 impl Vault {

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::{Refusal, Report, Session};
 use crate::cert::installed::Leaf;
 use crate::engine::vault::{Origin, Vault, VaultError};
-use crate::engine::{Engine, Ledger};
+use crate::engine::{Engine, Ledger, Next, NextError};
 use crate::host::state::State;
 use crate::outcome::{End, Outcome, explain};
 
@@ -20,7 +20,7 @@ pub struct Generation {
     /// When it was written, UTC.
     #[serde(with = "time::serde::rfc3339::option")]
     pub taken: Option<OffsetDateTime>,
-    /// `current`, `committed`, `found`, `rolled-back`, `accepted`, `unfinished`, `damaged`.
+    /// `current`, `next`, `committed`, `found`, `staged`, `rolled-back`, `accepted`, `unfinished`, `damaged`.
     pub state: &'static str,
     /// Why it was made.
     pub why: String,
@@ -44,20 +44,38 @@ pub fn list(session: &Session<'_>, names: &[String], verify: bool) -> Result<Vec
     let mut all = Vec::new();
     for (target, _) in &targets {
         if let Some(vault) = Vault::open(&state, target)? {
-            let current = vault.current()?;
+            let marks = Marks { current: vault.current()?, next: next(&vault)? };
             for generation in vault.numbers()? {
-                all.push(one(&vault, target, generation, current, &ledger, verify)?);
+                all.push(one(&vault, target, generation, marks, &ledger, verify)?);
             }
         }
     }
     Ok(all)
 }
 
+/// What is said of single generations of a target.
+#[derive(Clone, Copy)]
+struct Marks {
+    /// The one that was committed last.
+    current: Option<u32>,
+    /// The one that is staged.
+    next: Option<u32>,
+}
+
+/// The generation that is staged. That the record of it cannot be believed is for `status` to tell.
+fn next(vault: &Vault) -> Result<Option<u32>, Refusal> {
+    match Next::read(vault) {
+        Ok(next) => Ok(next.map(|next| next.generation)),
+        Err(NextError::Line { .. }) => Ok(None),
+        Err(error @ NextError::Disk(_)) => Err(error.into()),
+    }
+}
+
 fn one(
     vault: &Vault,
     target: &str,
     generation: u32,
-    current: Option<u32>,
+    marks: Marks,
     ledger: &Ledger,
     verify: bool,
 ) -> Result<Generation, Refusal> {
@@ -83,11 +101,13 @@ fn one(
     let receipt = ledger.receipts.iter().rev().find(|r| r.target == target && r.generation == generation);
     let state = match (&damage, &manifest.origin, receipt.map(|receipt| &receipt.end)) {
         (Some(_), _, _) => "damaged",
-        (None, _, _) if current == Some(generation) => "current",
+        (None, _, _) if marks.current == Some(generation) => "current",
+        (None, _, _) if marks.next == Some(generation) => "next",
         (None, Origin::Found, _) => "found",
         (None, Origin::Made { .. }, Some(End::Committed { .. })) => "committed",
         (None, Origin::Made { .. }, Some(End::RolledBack { .. })) => "rolled-back",
         (None, Origin::Made { .. }, Some(End::Accepted)) => "accepted",
+        (None, Origin::Made { .. }, None) if manifest.was_staged() => "staged",
         (None, Origin::Made { .. }, None) => "unfinished",
     };
     let why = match &manifest.origin {
@@ -124,7 +144,7 @@ fn vault(engine: &Engine<'_>, target: &str) -> Result<Vault, Refusal> {
 }
 
 /// Removes old generations of the targets of these names, or of all: never one that is pinned, never the current one, never the
-/// newest that is good, never the highest number (numbers are not used again).
+/// one that is staged, never the newest that is good, never the highest number (numbers are not used again).
 ///
 /// # Errors
 /// A name that no target has.
@@ -181,12 +201,23 @@ fn removable(vault: &Vault, keep: u32, now: OffsetDateTime) -> Result<Vec<u32>, 
         let leaf = vault.manifest(**generation).ok().and_then(|manifest| manifest.leaf);
         leaf.is_some_and(|leaf| leaf.paired && now <= leaf.not_after && now >= leaf.not_before)
     };
-    let last_good = numbers.iter().rev().filter(|n| current != Some(**n)).find(good).copied();
+    let served = |n: &&u32| current != Some(**n) && !vault.manifest(**n).is_ok_and(|manifest| manifest.was_staged());
+    let last_good = numbers.iter().rev().filter(served).find(good).copied();
+    // Where nobody can tell which one is staged, none of them goes.
+    let (next, untold) = match Next::read(vault) {
+        Ok(next) => (next.map(|next| next.generation), false),
+        Err(NextError::Line { .. }) => (None, true),
+        Err(error @ NextError::Disk(_)) => return Err(error.into()),
+    };
+    let staged = |generation: u32| {
+        next == Some(generation) || (untold && vault.manifest(generation).is_ok_and(|manifest| manifest.was_staged()))
+    };
     let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
     let old = numbers.len().saturating_sub(keep);
     let mut removable = Vec::new();
     for generation in &numbers[..old] {
-        let kept = Some(*generation) == current || Some(*generation) == last_good || vault.pinned(*generation)?;
+        let marked = Some(*generation) == current || Some(*generation) == last_good || staged(*generation);
+        let kept = marked || vault.pinned(*generation)?;
         if !kept {
             removable.push(*generation);
         }

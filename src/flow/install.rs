@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::change::{self, Intent};
 use super::obtain::Way;
 use super::survey::{self, Survey};
-use super::{Options, Refusal, Report, Session, csr, obtain};
+use super::{Options, Refusal, Report, Session, csr, obtain, occasion};
 use crate::assess::date;
 use crate::cert::{Bundle, Certificate, KeyKind, SelfSigned};
 use crate::config::TargetConfig;
@@ -29,7 +29,7 @@ pub fn answer(session: &mut Session<'_>, name: &str, files: &[PathBuf]) -> Repor
 }
 
 /// What is installed.
-enum Inputs<'a> {
+pub(super) enum Inputs<'a> {
     /// Certificate, key and chain, in any packing.
     Whole(&'a [PathBuf]),
     /// Certificates for a key that waits here.
@@ -44,6 +44,9 @@ fn bring(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Report {
         Ok(Prepared { config, bundle, notes }) => {
             let mut report = install(session, &config, &bundle);
             report.notes.splice(0..0, notes);
+            if matches!(report.outcome, Outcome::Committed { .. }) {
+                report.notes.extend(occasion::outside(session.host, &config));
+            }
             if let Err(refusal) = csr::installed(session, name, &report.outcome, &bundle) {
                 report.notes.push(format!("the request for its key is answered and still listed: {}", refusal.why));
             }
@@ -53,13 +56,27 @@ fn bring(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Report {
     }
 }
 
-struct Prepared {
-    config: TargetConfig,
-    bundle: Bundle,
-    notes: Vec<String>,
+/// A pair that may be installed.
+pub(super) struct Prepared {
+    /// The target.
+    pub config: TargetConfig,
+    /// The pair.
+    pub bundle: Bundle,
+    /// What is worth a line of how it was read.
+    pub notes: Vec<String>,
 }
 
 fn prepare(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Prepared, Refusal> {
+    prepare_for(session, name, inputs, session.host.now())
+}
+
+/// Reads what is brought, and refuses what would make things worse if it were in place at `then`.
+pub(super) fn prepare_for(
+    session: &mut Session<'_>,
+    name: &str,
+    inputs: &Inputs<'_>,
+    then: OffsetDateTime,
+) -> Result<Prepared, Refusal> {
     let config = session.target(name)?.clone();
     let survey = survey::survey(session.host, &config, &session.live_dir)?;
     let imported = match inputs {
@@ -74,7 +91,7 @@ fn prepare(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Result
         }
     };
     let notes = imported.notes.iter().map(ToString::to_string).collect();
-    acceptable(&imported.bundle, &config, session.host.now(), session.options.force)?;
+    acceptable(&imported.bundle, &config, then, session.options.force)?;
     no_worse(&imported.bundle, &config, &survey, session)?;
     Ok(Prepared { config, bundle: imported.bundle, notes })
 }
@@ -115,7 +132,7 @@ pub(super) fn pairs_for(survey: &Survey, bundle: &Bundle) -> Vec<usize> {
     pairs.filter(|(_, pair)| pair.pair.family.is_none() || pair.pair.family == family).map(|(index, _)| index).collect()
 }
 
-fn no_pair(survey: &Survey, bundle: &Bundle) -> Refusal {
+pub(super) fn no_pair(survey: &Survey, bundle: &Bundle) -> Refusal {
     let kinds: Vec<String> = survey
         .pairs
         .iter()
@@ -161,7 +178,13 @@ pub(super) fn acceptable(
 }
 
 fn objections(bundle: &Bundle, config: &TargetConfig, now: OffsetDateTime) -> Vec<String> {
-    let leaf = bundle.leaf();
+    let mut found = untimely(bundle.leaf(), now);
+    found.extend(faults(bundle, config));
+    found
+}
+
+/// Why it is not good at this moment.
+pub(super) fn untimely(leaf: &Certificate, now: OffsetDateTime) -> Vec<String> {
     let mut found = Vec::new();
     if now > leaf.not_after() {
         found.push(format!("it ended {}", date(leaf.not_after())));
@@ -172,6 +195,13 @@ fn objections(bundle: &Bundle, config: &TargetConfig, now: OffsetDateTime) -> Ve
             date(leaf.not_before())
         ));
     }
+    found
+}
+
+/// Why it is not good for the target, whenever that is.
+pub(super) fn faults(bundle: &Bundle, config: &TargetConfig) -> Vec<String> {
+    let leaf = bundle.leaf();
+    let mut found = Vec::new();
     let missing: Vec<String> = config.names.iter().filter(|name| !leaf.covers(name)).map(ToString::to_string).collect();
     if !missing.is_empty() {
         found.push(format!("it is not for {}", missing.join(", ")));

@@ -1,6 +1,7 @@
 //! One file a verb. Each introduces adapters to the engine and reads like the drawing in the crate's documentation.
 
 pub mod acme;
+pub mod activate;
 pub mod adopt;
 mod asked;
 pub mod backups;
@@ -17,7 +18,9 @@ pub mod install;
 pub mod judge;
 mod keepers;
 mod leaves;
+pub mod maintain;
 pub mod obtain;
+mod occasion;
 mod output;
 pub mod post_upgrade;
 pub mod preview;
@@ -30,6 +33,7 @@ pub mod secret;
 mod sent;
 mod shared;
 pub mod snapshot;
+pub mod stage;
 pub mod status;
 mod survey;
 pub mod trust;
@@ -202,6 +206,7 @@ refusal_from!(
     crate::host::walk::WalkError,
     crate::host::dir::DiskError,
     crate::host::state::StateError,
+    crate::engine::NextError,
     crate::engine::vault::VaultError,
     crate::source::import::ImportError,
     crate::source::request::RequestError,

@@ -13,7 +13,7 @@ use crate::engine;
 use crate::host::state::State;
 use crate::outcome::Outcome;
 
-const VERB: &str = "post-upgrade";
+pub(super) const VERB: &str = "post-upgrade";
 
 /// How often a listener that is not up yet is asked again.
 const AGAIN: Duration = Duration::from_millis(500);

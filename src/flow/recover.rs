@@ -91,6 +91,8 @@ fn report(recovered: Recovered) -> Report {
         | Outcome::Planned
         | Outcome::Recovered { .. }
         | Outcome::Pruned { .. }
+        | Outcome::Staged { .. }
+        | Outcome::Dropped { .. }
         | Outcome::Remembered { .. }
         | Outcome::Reported { .. }
         | Outcome::Refused { .. }

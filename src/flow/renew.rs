@@ -13,7 +13,7 @@ use super::install::{acceptable, holds, nothing, pairs_for};
 use super::post_upgrade::compare;
 use super::preview::Plan;
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, acme, asked, csr, obtain, restore};
+use super::{Refusal, Report, Session, acme, activate, asked, csr, obtain, occasion, post_upgrade, restore};
 use crate::assess::{Code, Finding};
 use crate::cert::codec;
 use crate::cert::installed::Leaf;
@@ -35,10 +35,6 @@ const NEWER: &str = "the source holds a newer certificate";
 /// # Errors
 /// A name that no target has.
 pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refusal> {
-    run_as(session, names, VERB)
-}
-
-pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static str) -> Result<Vec<Report>, Refusal> {
     let targets = session.targets(names)?;
     let state = State::open(session.host)?;
     let pending = match &state {
@@ -58,13 +54,22 @@ pub(super) fn run_as(session: &mut Session<'_>, names: &[String], verb: &'static
         }
         reports.push(if proved {
             Report::new(&config.name, nothing("the files are what was proved last, and good for now"))
-        } else if let Err(outcome) = session.begin(verb, &config.name) {
+        } else if let Err(outcome) = session.begin(VERB, &config.name) {
             Report::new(&config.name, outcome)
         } else {
-            one(session, config, verb, AfterUpgrade::Reinstate)
+            by_hand(session, config)
         });
     }
     Ok(reports)
+}
+
+/// Whoever asks for it does not wait for a maintenance window, and is told of it.
+fn by_hand(session: &mut Session<'_>, config: &TargetConfig) -> Report {
+    let mut report = one(session, config, VERB, AfterUpgrade::Reinstate);
+    if matches!(report.outcome, Outcome::Committed { .. }) {
+        report.notes.extend(occasion::outside(session.host, config));
+    }
+    report
 }
 
 /// Whether a leaf that was committed would still pass every check: its own key, its dates with the margin, its names, and that
@@ -120,9 +125,9 @@ pub(super) fn one(
 }
 
 /// What is to be done, what was found, and what is worth a line.
-type Decided = (Decision, Vec<Finding>, Vec<String>);
+pub(super) type Decided = (Decision, Vec<Finding>, Vec<String>);
 
-fn decide(
+pub(super) fn decide(
     session: &mut Session<'_>,
     config: &TargetConfig,
     verb: &'static str,
@@ -139,7 +144,11 @@ fn decide(
     let in_place = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
     let newer = match (in_place, &config.source) {
         // Where it is replaced anyway, nobody need be asked.
-        (Some(_), SourceConfig::Acme(_)) if verb != VERB || findings.iter().any(Finding::calls_for_replacement) => None,
+        (Some(_), SourceConfig::Acme(_))
+            if verb == post_upgrade::VERB || findings.iter().any(Finding::calls_for_replacement) =>
+        {
+            None
+        }
         (Some(chain), SourceConfig::Acme(source)) => {
             acme::due(session, config, source, chain.leaf(), &mut notes).then_some("the CA would have it renewed now")
         }
@@ -168,7 +177,7 @@ fn decide(
         (Some(_), Some(committed)) => {
             let mut worse = wanted::worse(session, config, committed, &findings, &clients);
             // Between upgrades somebody may have put it there for a reason.
-            if verb != VERB {
+            if verb == post_upgrade::VERB {
                 worse.extend(compare::worse(session, config, &survey)?);
             }
             worse
@@ -238,24 +247,11 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
-    if session.options.dry_run
-        && let SourceConfig::LocalCa { ca, days, key } = &config.source
-    {
-        return expected(session, config, why, &format!("{days} days, {key}, from the local CA {ca}"))
-            .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
+    if let Some(report) = activate::instead(session, config, why, verb) {
+        return report;
     }
-    if session.options.dry_run
-        && let SourceConfig::Acme(source) = &config.source
-    {
-        let what = format!("{}, by the ACME account {}", source.key, source.account);
-        return expected(session, config, why, &what)
-            .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
-    }
-    if session.options.dry_run
-        && let SourceConfig::Command { key, command, .. } = &config.source
-    {
-        return expected(session, config, why, &format!("{key}, brought by {command}"))
-            .unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome()));
+    if let Some(planned) = expected(session, config, why) {
+        return planned;
     }
     let bundles = match obtain_all(session, config, why) {
         Ok(bundles) => bundles,
@@ -272,7 +268,13 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
     };
     let look = change::look(config);
     let mut report = change::carry_out(session, config, verb, &look, &build);
-    for bundle in &bundles {
+    received(session, config, &bundles, &mut report);
+    report
+}
+
+/// What was obtained and is kept or in place is not asked for again.
+pub(super) fn received(session: &mut Session<'_>, config: &TargetConfig, bundles: &[Bundle], report: &mut Report) {
+    for bundle in bundles {
         match &config.source {
             SourceConfig::Acme(_) => acme::installed(session, config, &report.outcome, bundle.leaf().fingerprint()),
             SourceConfig::Command { .. } => {
@@ -286,12 +288,23 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
             | SourceConfig::Import { .. } => {}
         }
     }
-    report
 }
 
 /// The plan of a change whose certificate is only made when it is wanted in earnest: a dry run asks for no passphrase, and leaves no
-/// trace in the CA's record.
-fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &str) -> Result<Report, Refusal> {
+/// trace in the CA's record. None where this is no dry run, or where the certificate is there to be read.
+pub(super) fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Option<Report> {
+    let what = match &config.source {
+        _ if !session.options.dry_run => return None,
+        SourceConfig::LocalCa { ca, days, key } => format!("{days} days, {key}, from the local CA {ca}"),
+        SourceConfig::Acme(source) => format!("{}, by the ACME account {}", source.key, source.account),
+        SourceConfig::Command { key, command, .. } => format!("{key}, brought by {command}"),
+        SourceConfig::None | SourceConfig::Csr { .. } | SourceConfig::Import { .. } => return None,
+    };
+    let planned = to_be_issued(session, config, why, &what);
+    Some(planned.unwrap_or_else(|refusal| Report::new(&config.name, refusal.outcome())))
+}
+
+fn to_be_issued(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &str) -> Result<Report, Refusal> {
     if let SourceConfig::LocalCa { ca, days, .. } = &config.source {
         super::ca::admit(session, ca, &config.names, *days)?;
     }
@@ -308,7 +321,7 @@ fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &
 }
 
 /// A bundle for each kind of key that is wanted; or how the run ends without.
-fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Result<Vec<Bundle>, Outcome> {
+pub(super) fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Result<Vec<Bundle>, Outcome> {
     let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
     let keep_key = session.options.keep_key || config.policy.keep_key;
     let mut bundles: Vec<Bundle> = Vec::new();

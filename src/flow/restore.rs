@@ -75,7 +75,8 @@ fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vaul
     for generation in vault.numbers()?.into_iter().rev() {
         let Ok(manifest) = vault.manifest(generation) else { continue };
         let survey = from_manifest(session, config, &manifest)?;
-        let in_use = manifest.origin == Origin::Found || !failed.contains(&generation);
+        let failed = failed.contains(&generation) || manifest.was_staged();
+        let in_use = manifest.origin == Origin::Found || !failed;
         let images: Vec<&Image> = survey.pairs[0].looks.iter().map(|look| &look.image).collect();
         let there_now = survey::same_as(&manifest, &survey.pairs[0].pair.slots, &images);
         let good = objection(manifest.leaf.as_ref(), session.host.now()).is_none();
@@ -134,7 +135,12 @@ fn elsewhere(session: &Session<'_>, config: &TargetConfig, generation: u32) -> R
     if same_places(&seen, &manifest) {
         return Ok(None);
     }
-    let held = || manifest.slots.iter().zip(&contents).filter_map(|(saved, bytes)| Some((saved, bytes.as_ref()?)));
+    bundles_of(&manifest, &contents).map(Some)
+}
+
+/// The pairs of a generation, one for each key.
+pub(super) fn bundles_of(manifest: &Manifest, contents: &[Option<Sensitive>]) -> Result<Vec<Bundle>, Refusal> {
+    let held = || manifest.slots.iter().zip(contents).filter_map(|(saved, bytes)| Some((saved, bytes.as_ref()?)));
     let part = |saved: &Saved, bytes: &Sensitive| Part {
         label: saved.path.display().to_string(),
         bytes: Sensitive::from(bytes.expose().to_vec()),
@@ -149,7 +155,7 @@ fn elsewhere(session: &Session<'_>, config: &TargetConfig, generation: u32) -> R
             bundles.push(bundle);
         }
     }
-    Ok(Some(bundles))
+    Ok(bundles)
 }
 
 /// Makes the change that puts a generation back where it was.
@@ -180,7 +186,7 @@ pub(super) fn put_back(
     report
 }
 
-fn load(
+pub(super) fn load(
     session: &Session<'_>,
     config: &TargetConfig,
     generation: u32,

@@ -1,15 +1,42 @@
 //! `status`: how every target stands, at a glance.
 
 use serde::Serialize;
+use time::{OffsetDateTime, UtcOffset};
 
+use super::occasion::{self, Look};
 use super::survey;
-use super::{Refusal, Session, csr, obtain};
+use super::{Refusal, Session, activate, csr, obtain};
 use crate::assess::Finding;
 use crate::cert::installed::Leaf;
+use crate::config::TargetConfig;
 use crate::engine::vault::Vault;
-use crate::engine::{self, Ledger};
+use crate::engine::{self, Ledger, Next};
 use crate::host::state::{State, file_name};
 use crate::outcome::Receipt;
+
+/// What is staged for a target.
+#[derive(Debug, Serialize)]
+pub struct Staged {
+    /// The generation that holds it.
+    pub generation: u32,
+    /// Its leaf.
+    pub leaf: Option<Leaf>,
+    /// When it was staged, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub staged: OffsetDateTime,
+    /// Who staged it: user id and, under sudo, the name of the caller.
+    pub actor: String,
+    /// Whether a person asked for it, and not the owner's policy.
+    pub by_hand: bool,
+    /// The moment before which it is not put in place, UTC; none: by the target's policy.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub at: Option<OffsetDateTime>,
+    /// When and by what it is put in place, for people.
+    pub when: String,
+    /// Why it would not be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
 
 /// How one target stands.
 #[derive(Debug, Serialize)]
@@ -24,6 +51,9 @@ pub struct Status {
     pub leaf: Option<Leaf>,
     /// What is wrong, without asking any server.
     pub findings: Vec<Finding>,
+    /// What is staged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Staged>,
     /// Generations that are kept.
     pub generations: usize,
     /// The last thing that was done.
@@ -58,6 +88,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             switch: "file by file",
             leaf: None,
             findings: Vec::new(),
+            next: None,
             generations: 0,
             last: receipts.find(|receipt| receipt.target == config.name).cloned(),
             waiting: Vec::new(),
@@ -66,12 +97,16 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
         };
         if let Some(vault) = state.as_ref().map(|state| Vault::open(state, &config.name)).transpose()?.flatten() {
             status.generations = vault.numbers()?.len();
+            match Next::read(&vault) {
+                Ok(next) => status.next = next.map(|next| staged(session, config, &vault, next)),
+                Err(error) => status.problem = Some(error.to_string()),
+            }
         }
         if let Some(state) = &state {
             match csr::waiting(state, &config.name) {
                 Ok((waiting, damaged)) => {
                     status.waiting = waiting;
-                    status.problem = damaged.map(|refusal| refusal.why);
+                    status.problem = damaged.map(|refusal| refusal.why).or(status.problem);
                 }
                 Err(refusal) => status.problem = Some(refusal.why),
             }
@@ -92,4 +127,22 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
         all.push(status);
     }
     Ok(all)
+}
+
+/// What is staged, as it stands today.
+fn staged(session: &Session<'_>, config: &TargetConfig, vault: &Vault, next: Next) -> Staged {
+    let leaf = vault.manifest(next.generation).ok().and_then(|manifest| manifest.leaf);
+    let problem = activate::usable(session, config, true).err().map(|refusal| refusal.why);
+    let look = survey::survey(session.host, config, &session.live_dir).map(|seen| Look::of_survey(&seen));
+    let when = occasion::told(session.host, config, &next, &look.unwrap_or_default(), session.host.now());
+    Staged {
+        generation: next.generation,
+        leaf,
+        staged: next.staged,
+        actor: next.actor,
+        by_hand: next.by_hand,
+        at: next.at.map(|moment| moment.at.to_offset(UtcOffset::UTC)),
+        when,
+        problem,
+    }
 }

@@ -26,6 +26,7 @@ pub mod tree;
 pub mod trusted_file;
 pub mod walk;
 pub mod watch;
+pub mod zoneinfo;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -53,6 +54,8 @@ pub struct Host {
     watch: Watch,
     signals: Option<Signals>,
     told: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
+    /// Where the database of time zones may be.
+    zoneinfo: Vec<PathBuf>,
 }
 
 impl Host {
@@ -67,6 +70,7 @@ impl Host {
             watch: Watch::default(),
             signals: None,
             told: Mutex::default(),
+            zoneinfo: zoneinfo::places(),
         }
     }
 
@@ -74,6 +78,13 @@ impl Host {
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// With the database of time zones at another place.
+    #[must_use]
+    pub fn with_zoneinfo(mut self, place: impl Into<PathBuf>) -> Self {
+        self.zoneinfo = vec![place.into()];
         self
     }
 

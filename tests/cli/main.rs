@@ -12,6 +12,7 @@ mod probes;
 mod prompt;
 #[path = "../support/ran.rs"]
 mod ran;
+mod stage;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod upgrade;

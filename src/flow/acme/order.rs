@@ -101,7 +101,7 @@ pub(in crate::flow) fn obtain(
 
 /// Forgets what was obtained, once it is in place.
 pub(in crate::flow) fn installed(session: &mut Session<'_>, config: &TargetConfig, outcome: &Outcome, leaf: Digest) {
-    if !matches!(outcome, Outcome::Committed { .. } | Outcome::Nothing { .. }) {
+    if !matches!(outcome, Outcome::Committed { .. } | Outcome::Staged { .. } | Outcome::Nothing { .. }) {
         return;
     }
     let forgotten = match State::open(session.host) {

@@ -77,7 +77,9 @@ pub(in crate::flow) fn installed(
     outcome: &Outcome,
     bundle: &Bundle,
 ) -> Result<(), Refusal> {
-    if session.options.dry_run || !matches!(outcome, Outcome::Committed { .. } | Outcome::Nothing { .. }) {
+    if session.options.dry_run
+        || !matches!(outcome, Outcome::Committed { .. } | Outcome::Staged { .. } | Outcome::Nothing { .. })
+    {
         return Ok(());
     }
     let Some(requests) = of(session, target)? else { return Ok(()) };

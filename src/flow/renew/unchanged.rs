@@ -6,7 +6,7 @@ use crate::change::{Role, Slot};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::engine::vault::{self, Vault};
-use crate::flow::{acme, survey};
+use crate::flow::{acme, maintain, survey};
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
 use crate::host::state::State;
@@ -21,6 +21,8 @@ const THREADS: usize = 4;
 pub(in crate::flow) enum Same {
     /// The bytes of the files.
     Bytes,
+    /// The same; and nothing is to be made ready or put in place that was.
+    Ahead,
     /// Their owner, mode and labels too; and there is no listener that would have to be asked.
     Everything,
 }
@@ -51,6 +53,9 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig, what: Same) -> O
     let leaf = manifest.leaf.as_ref()?;
     let mut unread = Vec::new();
     if !good(leaf, config, host.now()) || newer(host, config, leaf.not_after, &mut unread) || !unread.is_empty() {
+        return Some(false);
+    }
+    if what == Same::Ahead && !maintain::settled(host, config, &vault, leaf) {
         return Some(false);
     }
     if matches!(&config.source, SourceConfig::LocalCa { ca, .. } if crate::flow::ca::changing(state, ca)) {

@@ -24,13 +24,26 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
     for report in reports {
         upgrade(report, view, out);
         match &report.outcome {
-            Outcome::Nothing { .. } | Outcome::Recovered { .. } | Outcome::Pruned { .. } if view.quiet => {}
+            Outcome::Nothing { .. }
+            | Outcome::Recovered { .. }
+            | Outcome::Pruned { .. }
+            | Outcome::Staged { .. }
+            | Outcome::Dropped { .. }
+                if view.quiet => {}
             Outcome::Committed { not_served, .. } if view.quiet && not_served.is_empty() => {}
             Outcome::Nothing { why } => plain(report, Paint::Plain, why, out),
             Outcome::Recovered { what } => plain(report, Paint::Good, &format!("recovered: {what}"), out),
             Outcome::Remembered { signed_off: true, .. } if view.quiet => {}
             Outcome::Remembered { number, generation, signed_off, written } => {
                 remembered(report, (*number, *generation), *signed_off, *written, out);
+            }
+            Outcome::Staged { generation, when, written, .. } => {
+                staged(report, *generation, when, *written, view, out);
+            }
+            Outcome::Dropped { generation } => {
+                let kept =
+                    generation.map(|number| format!("; generation {number} is kept as any other")).unwrap_or_default();
+                plain(report, Paint::Plain, &format!("nothing is staged any more{kept}"), out);
             }
             Outcome::Reported { why } => plain(report, Paint::Warn, why, out),
             Outcome::Pruned { removed } => plain(report, Paint::Plain, &removed_line(removed), out),
@@ -83,6 +96,29 @@ fn remembered(report: &Report, (number, generation): (u32, u32), signed_off: boo
     }
     page.field("kept").say(&format!("generation {generation}")).end();
     notes(&report.notes, page);
+}
+
+fn staged(report: &Report, generation: u32, when: &str, written: bool, view: &View, page: &mut Page) {
+    let name = report.plan.as_ref().and_then(|plan| plan.after.as_ref()).map(names);
+    let what = match (written, name) {
+        (true, Some(name)) => format!("staged {name}"),
+        (true, None) => "put off".to_owned(),
+        (false, _) => "staged already".to_owned(),
+    };
+    head(report, page)
+        .put(Paint::Good, &what)
+        .say(&format!(" as generation {generation}; nothing is changed yet"))
+        .end();
+    if let Some(plan) = &report.plan {
+        before_and_after(plan, NONE, page);
+    }
+    page.note("when", Paint::Strong, when);
+    for finding in &report.findings {
+        super::finding(finding, page);
+    }
+    notes(&report.notes, page);
+    let target = Command::new([report.target.as_str()]);
+    page.field("now").say(&format!("{} activate {target}", view.program)).end();
 }
 
 fn head<'p>(report: &Report, page: &'p mut Page) -> &'p mut Page {
@@ -142,6 +178,8 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
         "trust remove" => "trusted no longer:",
         "renew" => "renewed",
         "restore" => "restored",
+        "activate" => "activated",
+        "maintain" => "renewed",
         "post-upgrade" => "repaired",
         "adopt" if plan.is_some_and(|plan| plan.files.iter().any(|file| file.act == "link")) => "adopted",
         "adopt" => "gave back",

@@ -124,6 +124,17 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         if let Some(problem) = &one.problem {
             page.put(Paint::Bad, "problem: ").say(&format!("{}: {problem}", one.target)).end();
         }
+        if let Some(next) = &one.next {
+            let held = next.leaf.as_ref().map_or_else(|| "unreadable".to_owned(), super::leaf_line);
+            let text = format!(
+                "{}: generation {} is staged ({held}) and is put in place {}: `{} activate {}`",
+                one.target, next.generation, next.when, view.program, one.target
+            );
+            notes(&[text], page);
+            if let Some(problem) = &next.problem {
+                page.put(Paint::Warn, "staged: ").say(&format!("{}: {problem}", one.target)).end();
+            }
+        }
         for waiting in &one.waiting {
             let text = format!(
                 "{}: request {} ({}) waits since {}: `{} install {} --signed FILE`; it lies in {}",

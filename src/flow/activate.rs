@@ -1,0 +1,227 @@
+//! `activate [NAME]...`: puts in place what was staged. It is the ordinary transaction; everything is looked at again first, for time has
+//! passed.
+
+use time::OffsetDateTime;
+
+use super::change::{self, Intent};
+use super::install::{faults, holds, no_pair, nothing, pairs_for, untimely};
+use super::stage::{self, objections, outlook, staged};
+use super::survey::{self, Survey};
+use super::{Refusal, Report, Session, occasion, renew, restore};
+use crate::cert::Bundle;
+use crate::config::{SourceConfig, TargetConfig};
+use crate::engine::{ConfigTest, Next};
+use crate::moment::Moment;
+use crate::outcome::Outcome;
+
+const VERB: &str = "activate";
+
+/// Puts in place what is staged for the targets of these names, or for all for which something is; or, with a moment, sets that moment.
+/// One target's failure does not stop the others.
+///
+/// # Errors
+/// A name that no target has.
+pub fn run(session: &mut Session<'_>, names: &[String], at: Option<&Moment>) -> Result<Vec<Report>, Refusal> {
+    let mut reports = Vec::new();
+    for config in session.targets(names)? {
+        if session.host.interrupted().is_some() {
+            break;
+        }
+        let report = match (staged(session, &config.name), at) {
+            (Ok(None), _) if names.is_empty() => Report::new(&config.name, nothing("nothing is staged")),
+            (Ok(None), _) => Report::new(&config.name, nothing_staged(&config).outcome()),
+            (Ok(Some(_)), Some(at)) => match put_off(session, &config, Some(at.clone())) {
+                Ok(report) => report,
+                Err(refusal) => Report::new(&config.name, refusal.outcome()),
+            },
+            (Ok(Some(_)), None) => {
+                let mut report = one(session, &config, VERB, "asked for");
+                report.notes.extend(occasion::outside(session.host, &config));
+                report
+            }
+            (Err(refusal), _) => Report::new(&config.name, refusal.outcome()),
+        };
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+fn nothing_staged(config: &TargetConfig) -> Refusal {
+    Refusal::new(format!("nothing is staged for {}", config.name))
+        .hint(format!("`reseal stage {}` obtains and checks what comes next", config.name))
+}
+
+/// Puts in place what is staged for one target.
+pub(super) fn one(session: &mut Session<'_>, config: &TargetConfig, verb: &'static str, why: &str) -> Report {
+    let activated = activated(session, config, verb, why, true);
+    activated.unwrap_or_else(|outcome| Report::new(&config.name, outcome))
+}
+
+/// Instead of another order, where something is staged that is still good. `None` where nothing is.
+pub(super) fn instead(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    why: &str,
+    verb: &'static str,
+) -> Option<Report> {
+    // Files that somebody keeps fresh may hold a later one, which costs nothing.
+    if matches!(config.source, SourceConfig::Import { .. }) {
+        return None;
+    }
+    // What stands there has to go, whoever has put it there since.
+    usable(session, config, false).ok()?;
+    let report = activated(session, config, verb, why, false);
+    Some(report.unwrap_or_else(|outcome| Report::new(&config.name, outcome)))
+}
+
+/// Sets the moment before which what is staged is not put in place; none: by the target's policy.
+pub(super) fn put_off(session: &mut Session<'_>, config: &TargetConfig, at: Option<Moment>) -> Result<Report, Refusal> {
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let before = staged(session, &config.name)?.ok_or_else(|| nothing_staged(config))?;
+    let later = Next { at: at.clone(), ..before.clone() };
+    let written = later != before && !session.options.dry_run;
+    if written {
+        if let Err(outcome) = session.engine_for(VERB, &config.name) {
+            return Ok(Report::new(&config.name, outcome));
+        }
+        let put_off = session.engine.as_ref().map(|engine| engine.put_off(&config.name, at)).transpose()?;
+        if put_off.flatten().is_none() {
+            return Err(nothing_staged(config));
+        }
+    }
+    let outcome = stage::told(session, config, &later, &survey, written);
+    Ok(Report::new(&config.name, outcome))
+}
+
+/// What is staged, read and held against everything that may have changed meanwhile.
+pub(super) struct Usable {
+    /// What is remembered of it.
+    pub next: Next,
+    bundles: Vec<Bundle>,
+}
+
+/// Reads what is staged, and refuses it where it would not be good now. With `guarded` also where something else stands in the places
+/// than when it was staged.
+pub(super) fn usable(session: &Session<'_>, config: &TargetConfig, guarded: bool) -> Result<Usable, Refusal> {
+    let next = staged(session, &config.name)?.ok_or_else(|| nothing_staged(config))?;
+    let (manifest, contents) = restore::load(session, config, next.generation)?;
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let mut bundles = restore::bundles_of(&manifest, &contents)?;
+    // A generation holds every pair of the target: one that was not to be changed is not judged.
+    bundles.retain(|bundle| {
+        let at = pairs_for(&survey, bundle);
+        at.is_empty() || at.iter().any(|index| !holds(&survey, *index, bundle))
+    });
+    let usable = Usable { next, bundles };
+    if !session.options.force {
+        usable.still_good(session, config, session.host.now())?;
+        if guarded {
+            usable.undisturbed(config, &survey)?;
+        }
+    }
+    Ok(usable)
+}
+
+impl Usable {
+    fn refuse(&self, config: &TargetConfig, why: &str) -> Refusal {
+        Refusal::new(format!(
+            "generation {}, which is staged for {}, is not activated: {why}",
+            self.next.generation, config.name
+        ))
+        .hint(format!(
+            "`reseal stage {0} --drop` and `reseal stage {0}` get another; `--force` takes this one all the same",
+            config.name
+        ))
+    }
+
+    /// Whether dates, names, clients and product still have nothing against it; what was insisted on counts as nothing.
+    fn still_good(&self, session: &Session<'_>, config: &TargetConfig, now: OffsetDateTime) -> Result<(), Refusal> {
+        for bundle in &self.bundles {
+            let mut found = untimely(bundle.leaf(), now);
+            let mut others = faults(bundle, config);
+            others.extend(objections(&outlook(session, config, bundle, now)?));
+            found.extend(others.into_iter().filter(|one| !self.next.insisted.contains(one)));
+            if !found.is_empty() {
+                return Err(self.refuse(config, &found.join("; ")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the places of the target are those of then, with the same in them.
+    fn undisturbed(&self, config: &TargetConfig, survey: &Survey) -> Result<(), Refusal> {
+        let now = stage::found(survey);
+        if self.next.was_found(&now) {
+            return Ok(());
+        }
+        let moved = now.iter().find(|one| !self.next.found.iter().any(|old| old.path == one.path));
+        let why = match moved {
+            Some(one) => format!("the service reads {} now, and did not then", one.path.display()),
+            None => {
+                let changed = self.next.found.iter().find(|old| !now.contains(old));
+                let path = changed.map(|old| old.path.display().to_string()).unwrap_or_default();
+                format!("{path} is not what it was when it was staged, on {}", crate::assess::date(self.next.staged))
+            }
+        };
+        Err(self.refuse(config, &why))
+    }
+}
+
+fn activated(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    verb: &'static str,
+    why: &str,
+    guarded: bool,
+) -> Result<Report, Outcome> {
+    session.begin(verb, &config.name)?;
+    if !session.options.dry_run {
+        session.engine_for(verb, &config.name)?;
+    }
+    let usable = usable(session, config, guarded).map_err(Refusal::outcome)?;
+    let generation = usable.next.generation;
+    let intent = Intent {
+        verb,
+        why: format!("activate generation {generation}: {why}"),
+        repeats: Some(generation),
+        config_test: ConfigTest::MustPass,
+    };
+    let force = session.options.force;
+    let build = |survey: &Survey, upcoming| {
+        if guarded && !force {
+            usable.undisturbed(config, survey)?;
+        }
+        if let Some(stray) = usable.bundles.iter().find(|bundle| pairs_for(survey, bundle).is_empty()) {
+            return Err(no_pair(survey, stray));
+        }
+        let fit = |bundle| pairs_for(survey, bundle).into_iter().map(move |index| (index, bundle));
+        let mut placed: Vec<(usize, &Bundle)> = usable.bundles.iter().flat_map(fit).collect();
+        placed.retain(|(index, bundle)| !holds(survey, *index, bundle));
+        Ok((!placed.is_empty()).then(|| change::of_bundles(config, survey, &placed, &intent, upcoming)))
+    };
+    let look = change::look(config);
+    let mut report = change::carry_out(session, config, verb, &look, &build);
+    match &report.outcome {
+        // It is in place already: somebody else has put it there.
+        Outcome::Nothing { .. } => {
+            let dropped = session.engine.as_ref().map(|engine| engine.drop_next(&config.name)).transpose();
+            dropped.map_err(|error| Refusal::from(error).outcome())?;
+        }
+        Outcome::Refused { .. } | Outcome::RolledBack { .. } => {
+            report.notes.push(format!("generation {generation} stays staged: nothing has to be ordered again"));
+        }
+        Outcome::Planned
+        | Outcome::Committed { .. }
+        | Outcome::Recovered { .. }
+        | Outcome::Remembered { .. }
+        | Outcome::Staged { .. }
+        | Outcome::Dropped { .. }
+        | Outcome::Reported { .. }
+        | Outcome::Pruned { .. }
+        | Outcome::Stuck { .. }
+        | Outcome::Waiting { .. }
+        | Outcome::Busy { .. } => {}
+    }
+    renew::received(session, config, &usable.bundles, &mut report);
+    Ok(report)
+}

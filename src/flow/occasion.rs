@@ -1,0 +1,221 @@
+//! Whether now is the time: what is staged waits for its moment, what is due waits for a maintenance window, and neither waits until the
+//! certificate in place has ended.
+
+use time::{Duration, OffsetDateTime};
+
+use super::Refusal;
+use super::survey::Survey;
+use crate::assess::date;
+use crate::cert::Chain;
+use crate::cert::installed::Leaf;
+use crate::config::TargetConfig;
+use crate::engine::Next;
+use crate::host::Host;
+use crate::moment::{Hours, Moment, Opening};
+use crate::outcome::explain;
+
+/// How long after its moment something is late: a machine that was asleep then, and has windows, waits for the next one.
+const LATE: Duration = Duration::hours(1);
+
+/// What is in place, as far as the time matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Look {
+    /// The end of the first of its certificates that ends, UTC; none where there is none.
+    pub ends: Option<OffsetDateTime>,
+    /// How long that one lives in all.
+    pub lives: Duration,
+    /// Whether something else than its time calls for another: clients refuse it as it is.
+    pub broken: bool,
+    /// Whether another is wanted now.
+    pub due: bool,
+}
+
+/// What the time says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Occasion {
+    /// Now.
+    Now {
+        /// Why it does not wait for a window, where it should have.
+        early: Option<String>,
+    },
+    /// Not before this moment; none: nobody has said.
+    Later {
+        /// The moment.
+        at: Option<OffsetDateTime>,
+        /// For people.
+        when: String,
+    },
+}
+
+impl Look {
+    /// Of the files of a target; whether it is due is for others to say.
+    pub(super) fn of_survey(survey: &Survey) -> Self {
+        let chains = survey.pairs.iter().filter_map(|pair| pair.installed.chain.as_ref());
+        let first = chains.map(Chain::leaf).min_by_key(|leaf| leaf.not_after());
+        first.map_or_else(Self::default, |leaf| Self {
+            ends: Some(leaf.not_after()),
+            lives: leaf.not_after() - leaf.not_before(),
+            ..Self::default()
+        })
+    }
+
+    /// Of what was committed last.
+    pub(super) fn of_leaf(leaf: &Leaf) -> Self {
+        Self { ends: Some(leaf.not_after), lives: leaf.not_after - leaf.not_before, ..Self::default() }
+    }
+
+    /// The last moment at which it may be replaced in time: a day before its end, or a tenth of its life where that is less.
+    fn last_call(&self) -> Option<OffsetDateTime> {
+        self.ends.map(|ends| ends - Duration::DAY.min(self.lives / 10))
+    }
+
+    /// Whether it ends before this moment, or so soon that nobody should wait for it.
+    fn ends_before(&self, moment: OffsetDateTime) -> bool {
+        self.last_call().is_none_or(|last| last <= moment)
+    }
+}
+
+/// The windows of a target.
+///
+/// # Errors
+/// The system does not know one of the zones.
+pub(super) fn hours(host: &Host, config: &TargetConfig) -> Result<Hours, Refusal> {
+    Hours::of(&config.policy.window, |name| host.zone(name)).map_err(|error| {
+        let why = format!("the maintenance windows of {} cannot be told: {}", config.name, explain(&error));
+        Refusal::new(why).hint(error.hint())
+    })
+}
+
+/// Whether what is served may be changed now, where nothing is staged.
+///
+/// # Errors
+/// As [`hours`]; not where nobody could wait.
+pub(super) fn to_change(
+    host: &Host,
+    config: &TargetConfig,
+    look: &Look,
+    now: OffsetDateTime,
+) -> Result<Occasion, Refusal> {
+    if config.policy.window.is_empty() {
+        return Ok(Occasion::Now { early: None });
+    }
+    if look.broken {
+        return Ok(early("what is in place is refused by clients"));
+    }
+    if look.ends_before(now) {
+        return Ok(early("the certificate in place ends within a day, or has ended"));
+    }
+    Ok(within(&hours(host, config)?, look, now))
+}
+
+/// Whether what is staged is to be put in place now.
+///
+/// # Errors
+/// As [`hours`].
+pub(super) fn to_activate(
+    host: &Host,
+    config: &TargetConfig,
+    next: &Next,
+    look: &Look,
+    now: OffsetDateTime,
+) -> Result<Occasion, Refusal> {
+    let windows = !config.policy.window.is_empty();
+    if let Some(moment) = &next.at {
+        if now < moment.at {
+            // Who named a moment knew what was in place, and that it was bad.
+            let over = look.last_call().is_some_and(|last| last <= now && next.staged < last);
+            return Ok(match over {
+                true => early("the certificate in place ends within a day, or has ended"),
+                false => Occasion::Later { at: Some(moment.at), when: format!("at {moment}") },
+            });
+        }
+        if !windows || now - moment.at < LATE {
+            return Ok(Occasion::Now { early: None });
+        }
+        // It was slept through: as good as due.
+        return to_change(host, config, &Look { broken: false, ..*look }, now);
+    }
+    // A person wants it in place in the next window; the policy, when the one there is due.
+    let margin = config.policy.renew_before.left_of(look.lives);
+    let due = look.due || next.due || look.broken || look.ends.is_none_or(|ends| ends - now <= margin);
+    if windows && (next.by_hand || due) {
+        let known = next.by_hand && look.broken;
+        return to_change(host, config, &Look { broken: look.broken && !known, ..*look }, now);
+    }
+    if due {
+        return Ok(Occasion::Now { early: None });
+    }
+    if windows
+        && let hours = hours(host, config)?
+        && let Some(open) = hours.open_at(now)
+        && hours.after(open.to).is_none_or(|next| look.ends_before(next.from))
+    {
+        // The last window before the end of what is there.
+        return Ok(Occasion::Now { early: None });
+    }
+    let at = look.ends.map(|ends| ends - margin);
+    let when = at.map_or_else(
+        || "with `reseal activate`".to_owned(),
+        |at| format!("when the one in place is due ({}), or with `reseal activate`", date(at)),
+    );
+    Ok(Occasion::Later { at, when })
+}
+
+fn early(why: &str) -> Occasion {
+    Occasion::Now { early: Some(why.to_owned()) }
+}
+
+/// Now where a window is open, or where none opens before the end.
+fn within(hours: &Hours, look: &Look, now: OffsetDateTime) -> Occasion {
+    if hours.open_at(now).is_some() {
+        return Occasion::Now { early: None };
+    }
+    match hours.after(now) {
+        None => early("none of its maintenance windows opens in the next two weeks"),
+        Some(opening) if look.ends_before(opening.from) => {
+            let ends = look.ends.map_or_else(|| "is not there".to_owned(), |ends| format!("ends {}", date(ends)));
+            let opens = shown(hours, &opening);
+            early(&format!("the certificate in place {ends}, and the next maintenance window opens {opens} only"))
+        }
+        Some(opening) => Occasion::Later {
+            at: Some(opening.from),
+            when: format!("in the maintenance window that opens {}", shown(hours, &opening)),
+        },
+    }
+}
+
+fn shown(hours: &Hours, opening: &Opening) -> String {
+    let zone = hours.zone_of(opening).map(|zone| zone.name().to_owned());
+    Moment { at: opening.from, zone }.to_string()
+}
+
+/// When and by what something that is staged is put in place, for people.
+pub(super) fn told(host: &Host, config: &TargetConfig, next: &Next, look: &Look, now: OffsetDateTime) -> String {
+    match to_activate(host, config, next, look, now) {
+        Ok(Occasion::Now { .. }) => "with the next run of `reseal maintain`, or with `reseal activate`".to_owned(),
+        Ok(Occasion::Later { when, .. }) => when,
+        Err(refusal) => format!("with `reseal activate`; {}", refusal.why),
+    }
+}
+
+/// That a person's own verb is not held back by a window, where it would have been.
+pub(super) fn outside(host: &Host, config: &TargetConfig) -> Option<String> {
+    if config.policy.window.is_empty() {
+        return None;
+    }
+    let now = host.now();
+    match hours(host, config) {
+        Ok(hours) if hours.open_at(now).is_some() => None,
+        Ok(hours) => Some(match hours.after(now) {
+            Some(opening) => format!(
+                "this is outside of the maintenance windows, the next of which opens {}: what is asked for by hand does not wait",
+                shown(&hours, &opening)
+            ),
+            None => "this is outside of the maintenance windows: what is asked for by hand does not wait".to_owned(),
+        }),
+        Err(refusal) => Some(refusal.why),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! Made ready first and put in place later: by hand, at a moment, in a window; and what the timer's verb makes of it.
+
+use std::fs;
+
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+use crate::bench::{Bench, Leaf};
+
+/// A pair that is staged by hand, and the certificate that it holds.
+fn staged(bench: &Bench, more: &[&str]) -> String {
+    let (certificate, key) = bench.bring("next", &Leaf { common_name: "next", ..Leaf::default() });
+    bench.run(&[&["stage", "web", "--cert", &certificate, "--key", &key], more].concat()).ends(0).says("staged");
+    fs::read_to_string(certificate).unwrap()
+}
+
+fn status(bench: &Bench) -> Value {
+    bench.json(&["status"])["results"][0].clone()
+}
+
+/// Everything but reseal's own directory.
+fn outside(bench: &Bench) -> Vec<(std::path::PathBuf, u32, Vec<u8>)> {
+    let state = bench.path("state");
+    let mut tree = bench.tree();
+    tree.retain(|(path, ..)| {
+        !path.starts_with(&state) && !path.file_name().unwrap().to_str().unwrap().starts_with("next.")
+    });
+    tree
+}
+
+fn at(from_now: Duration) -> String {
+    let moment = (OffsetDateTime::now_utc() + from_now).replace_nanosecond(0).unwrap();
+    moment.format(&time::format_description::well_known::Rfc3339).unwrap()
+}
+
+#[test]
+fn what_is_staged_changes_nothing_until_it_is_activated() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let (before, served) = (outside(&bench), bench.served());
+    let next = staged(&bench, &[]);
+    assert!(outside(&bench) == before, "the service's files are as they were");
+    let shown = status(&bench);
+    assert_eq!(shown["next"]["generation"], 3);
+    assert_eq!(shown["next"]["by_hand"], true);
+    assert!(shown["next"]["leaf"]["subject"].as_str().unwrap().contains("next"), "{shown}");
+    assert_eq!(shown["next"]["problem"], Value::Null);
+    bench.run(&["backups"]).ends(0).says("  next  ");
+    bench.run(&["prune", "--keep", "1"]).ends(0);
+    bench.run(&["backups", "verify"]).ends(0).says("  next  ");
+    bench.run(&["status"]).ends(0).says(" activate web`");
+
+    let dry = bench.tree();
+    bench.run(&["activate", "--dry-run"]).ends(0).says("would be changed");
+    assert!(bench.tree() == dry);
+    bench.run(&["activate"]).ends(0).says("activated www.example.org").says("activate generation 3");
+    assert_eq!(bench.served(), next);
+    assert_eq!(status(&bench)["next"], Value::Null);
+    bench.run(&["activate"]).ends(0).says("nothing is staged");
+    bench.run(&["activate", "web"]).ends(4).warns(" stage web`");
+    bench.run(&["restore", "web"]).ends(0);
+    assert_eq!(bench.served(), served, "the way back is that of an install, and leads past what was only staged");
+}
+
+#[test]
+fn a_rolled_back_activation_costs_no_second_order() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let served = bench.served();
+    let next = staged(&bench, &[]);
+    bench.configure("reload = [\"/bin/false\"]\n");
+    bench.run(&["activate", "web"]).ends(5).warns("generation 3 stays staged");
+    assert_eq!(bench.served(), served);
+    assert_eq!(status(&bench)["next"]["generation"], 3);
+    bench.configure("");
+    bench.run(&["activate", "web"]).ends(0);
+    assert_eq!(bench.served(), next);
+}
+
+#[test]
+fn staging_refuses_what_a_change_would_refuse() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let served = bench.served();
+    let refused = |name: &str, leaf: &Leaf<'_>, why: &str| {
+        let (certificate, key) = bench.bring(&format!("next.{name}"), leaf);
+        bench.run(&["stage", "web", "--cert", &certificate, "--key", &key]).ends(4).warns(why);
+    };
+    refused("other", &Leaf { name: "other.example.org", ..Leaf::default() }, "it is not for www.example.org");
+    refused("ended", &Leaf { days: -1, ..Leaf::default() }, "it ended");
+    refused("own", &Leaf { self_signed: true, ..Leaf::default() }, "it is self-signed");
+    let (certificate, key) = bench.bring("next", &Leaf::default());
+    bench.configure("check = [\"/bin/false\"]\n");
+    bench.run(&["stage", "web", "--cert", &certificate, "--key", &key]).ends(4).warns("own test");
+    bench.configure("");
+    assert_eq!(bench.served(), served);
+    assert_eq!(status(&bench)["next"], Value::Null);
+    bench.run(&["stage", "web"]).ends(4).warns("has no source");
+}
+
+#[test]
+fn what_has_changed_meanwhile_is_told_and_refused() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let next = staged(&bench, &[]);
+    // Somebody else has put another one there.
+    let (certificate, key) = Leaf { common_name: "by hand", ..Leaf::default() }.make();
+    bench.write("web.pem", &certificate, 0o644);
+    bench.write("web.key", &key, 0o600);
+    bench.run(&["activate", "web"]).ends(4).warns("web.pem is not what it was").warns("--force");
+    assert_eq!(bench.served(), certificate);
+    assert!(status(&bench)["next"]["problem"].as_str().unwrap().contains("web.pem"));
+    bench.run(&["maintain"]).ends(3).says("web.pem is not what it was");
+    bench.run(&["activate", "web", "--force"]).ends(0);
+    assert_eq!(bench.served(), next);
+
+    // Another name is wanted by now.
+    staged(&bench, &[]);
+    let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    bench.write("reseal.toml", &text.replace("names = [", "names = [\"new.example.org\", "), 0o644);
+    bench.run(&["activate", "web"]).ends(4).warns("it is not for new.example.org");
+}
+
+#[test]
+fn it_can_be_replaced_put_off_and_put_away() {
+    let bench = Bench::new();
+    bench.installed("good");
+    staged(&bench, &["--at", &at(Duration::days(2))]);
+    let later = at(Duration::days(3));
+    bench.run(&["activate", "web", "--at", &later]).ends(0).says("put off");
+    assert_eq!(status(&bench)["next"]["at"].as_str(), Some(later.as_str()));
+    staged(&bench, &[]);
+    assert_eq!(status(&bench)["next"]["generation"], 4);
+    bench.run(&["backups"]).ends(0).says("  staged  ");
+    let put_away = bench.json(&["stage", "web", "--drop"]);
+    assert_eq!(put_away["results"][0]["outcome"], "dropped");
+    assert_eq!(put_away["results"][0]["generation"], 4);
+    assert_eq!(status(&bench)["next"], Value::Null);
+    bench.run(&["stage", "web", "--drop"]).ends(0).says("nothing is staged");
+}
+
+#[test]
+fn moments_are_told_back_and_past_ones_refused() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let (certificate, key) = bench.bring("next", &Leaf::default());
+    let stage = |more: &[&str]| bench.run(&[&["stage", "web", "--cert", &certificate, "--key", &key], more].concat());
+    stage(&["--at", "2020-01-01T00:00:00Z"]).ends(2).warns("is past");
+    stage(&["--at", "tomorrow"]).ends(2).warns("no date with a time of day");
+    stage(&["--at", "2099-01-01T00:00:00Z", "--tz", "UTC"]).ends(2).warns("no time zone");
+    stage(&["--at", "2099-01-01 00:00 Nowhere/Land"]).ends(2).warns("time zone");
+    assert_eq!(status(&bench)["next"], Value::Null);
+    let far = OffsetDateTime::now_utc() + Duration::days(40);
+    let text = format!("{} 02:00", far.date());
+    stage(&["--at", &text, "--tz", "UTC"]).ends(0).says(&format!("{text} UTC (+00:00)"));
+}
+
+/// What the line says is changed as if time had passed: the file is sealed, so a moment that comes soon is waited for.
+#[test]
+fn the_timer_puts_it_in_place_when_its_moment_has_come() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let served = bench.served();
+    let next = staged(&bench, &["--at", &at(Duration::seconds(15))]);
+    let before = bench.tree();
+    bench.run(&["maintain"]).ends(0);
+    if bench.tree() == before {
+        assert_eq!(bench.served(), served, "not yet");
+    }
+    std::thread::sleep(std::time::Duration::from_secs(16));
+    bench.run(&["maintain"]).ends(0);
+    assert_eq!(bench.served(), next);
+    let after = bench.tree();
+    bench.run(&["maintain"]).ends(0).says("nothing is due");
+    assert!(bench.tree() == after, "a run with nothing to do writes nothing");
+    assert!(bench.path("state/maintain").exists());
+}
+
+#[test]
+fn an_upgrade_that_a_hook_has_flagged_is_mended() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let good = bench.served();
+    let (certificate, key) = Leaf { self_signed: true, ..Leaf::default() }.make();
+    bench.write("web.pem", &certificate, 0o644);
+    bench.write("web.key", &key, 0o600);
+    bench.write("state/upgraded", "", 0o600);
+    bench.run(&["maintain"]).ends(0).says("the upgrade has changed it");
+    assert_eq!(bench.served(), good);
+    assert!(!bench.path("state/upgraded").exists() && !bench.path("state/upgrading").exists());
+}
+
+/// Files that somebody keeps fresh, with a later certificate, and a window that is not open now.
+#[test]
+fn a_window_holds_the_timer_back_and_nobody_else() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let served = bench.served();
+    let (certificate, key) = bench.bring("next", &Leaf { days: 120, common_name: "fresh", ..Leaf::default() });
+    let source = format!("[target.source]\nkind = \"import\"\nfrom = [{certificate:?}, {key:?}]\n[target.policy]\n");
+    // Both begin on a day that is neither today nor a neighbour of it.
+    let day = |days| {
+        let weekday = (OffsetDateTime::now_utc() + Duration::days(days)).weekday().to_string();
+        weekday[..3].to_owned()
+    };
+    let closed = format!("window = \"{} 02:00-04:00 UTC\"\n", day(3));
+    bench.configure(&format!("{source}{closed}"));
+    bench.run(&["maintain"]).ends(0).says("staged").says("maintenance window that opens");
+    assert_eq!(bench.served(), served);
+    let before = bench.tree();
+    bench.run(&["maintain"]).ends(0).says("generation 3 is staged");
+    assert!(bench.tree() == before, "it waits, and writes nothing");
+
+    bench.configure(&format!("{source}window = \"daily 00:00-24:00 UTC\"\n"));
+    bench.run(&["maintain"]).ends(0).says("activate generation 3");
+    assert_ne!(bench.served(), served);
+
+    // By hand nobody waits, and it is told.
+    bench.configure(&closed.replace("window", "[target.policy]\nwindow"));
+    let (certificate, key) = bench.bring("next", &Leaf { days: 120, ..Leaf::default() });
+    bench
+        .run(&["install", "web", "--cert", &certificate, "--key", &key])
+        .ends(0)
+        .says("outside of the maintenance windows");
+
+    // What clients refuse does not wait.
+    let (certificate, key) = Leaf { self_signed: true, ..Leaf::default() }.make();
+    bench.write("web.pem", &certificate, 0o644);
+    bench.write("web.key", &key, 0o600);
+    bench.run(&["maintain"]).ends(0).says("restore generation");
+
+    // No such zone: what could wait is refused.
+    let (certificate, key) = bench.bring("later", &Leaf { days: 160, ..Leaf::default() });
+    bench.configure(&format!(
+        "[target.source]\nkind = \"import\"\nfrom = [{certificate:?}, {key:?}]\n[target.policy]\nwindow = \"02:00-04:00 Nowhere/Land\"\n"
+    ));
+    bench.run(&["maintain"]).ends(4).warns("maintenance windows of web cannot be told");
+}
+
+#[test]
+fn a_line_that_cannot_be_believed_is_told_and_can_be_put_away() {
+    let bench = Bench::new();
+    bench.installed("good");
+    staged(&bench, &[]);
+    let line = bench.path("state/vault/web/next");
+    let text = fs::read_to_string(&line).unwrap();
+    fs::write(&line, text.replace("\"by_hand\":true", "\"by_hand\":false")).unwrap();
+    bench.run(&["activate", "web"]).ends(4).warns("is not what was written").warns("stage web --drop");
+    bench.run(&["status"]).ends(4).says("is not what was written");
+    bench.run(&["prune", "--keep", "1"]).ends(0);
+    bench.run(&["backups"]).ends(0).says("  staged  ");
+    bench.run(&["stage", "web", "--drop"]).ends(0);
+    staged(&bench, &[]);
+}
