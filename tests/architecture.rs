@@ -60,7 +60,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "assess", "cert", "change", "config", "digest", "endpoint", "escape", "event", "flow", "moment", "notify", "outcome",
+            "assess", "cert", "change", "config", "digest", "endpoint", "escape", "event", "flow", "moment", "notify",
+            "outcome",
         ],
     ),
     (

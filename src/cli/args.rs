@@ -131,9 +131,6 @@ Examples:
         /// Keep the private key
         #[arg(long)]
         keep_key: bool,
-        /// Started by the clock: remember how it ended, for `reseal schedule status`
-        #[arg(long, hide = true)]
-        scheduled: bool,
     },
     /// Put a certificate that is at hand in place
     #[command(after_help = "\

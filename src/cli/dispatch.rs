@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use self::keeping::{account, channels, passphrase, trusted};
 use self::placing::placed as fitted;
-use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, Verb};
+use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, NotifyVerb, Verb};
 use super::request::Request;
 use super::telling::unwritten;
 use crate::assess::Finding;
@@ -111,13 +111,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             Ok((check::exit(&checked), Body::Checks(checked)))
         }
         Verb::Report { html, subjects, from, .. } => page(session, html, subjects, from.as_deref()),
-        Verb::Renew { names, scheduled, .. } => {
-            let ended = renew::run(session, names);
-            let exit = ended.as_ref().map_or_else(|refusal| refusal.exit, |reports| flow::exit(reports));
-            let record = *scheduled && !session.options.dry_run;
-            let untold = if record { fitting::last::remember(session, exit) } else { None };
-            Ok(changes(ended?.into_iter().chain(untold).collect()))
-        }
+        Verb::Renew { names, .. } => Ok(changes(renew::run(session, names)?)),
         Verb::Install(words) if words.signed.is_empty() => {
             Ok(changes(vec![install::run(session, &words.name, &words.inputs())]))
         }

@@ -15,13 +15,16 @@ use crate::report::prometheus::{self, Names};
 /// Which verbs are told of: whether a timer runs it, and whether it was about all targets; none: nobody is told.
 fn told_of(verb: &Verb) -> Option<(bool, bool)> {
     match verb {
-        Verb::Renew { names, .. } => Some((true, names.is_empty())),
+        Verb::Maintain(words) => Some((true, words.names.is_empty())),
+        Verb::Renew { names, .. } => Some((false, names.is_empty())),
         Verb::PostUpgrade { names, .. } => Some((false, names.is_empty())),
         Verb::Check { notify: true, subjects, .. } => Some((false, subjects.is_empty())),
         Verb::Check { .. }
         | Verb::Report { .. }
         | Verb::Scan(_)
         | Verb::Install(_)
+        | Verb::Stage(_)
+        | Verb::Activate(_)
         | Verb::Csr(_)
         | Verb::Export(_)
         | Verb::Restore { .. }
@@ -37,6 +40,8 @@ fn told_of(verb: &Verb) -> Option<(bool, bool)> {
         | Verb::Acme { .. }
         | Verb::Secret { .. }
         | Verb::Trust { .. }
+        | Verb::Schedule { .. }
+        | Verb::Hook { .. }
         | Verb::Notify { .. }
         | Verb::Demo
         | Verb::DemoServer { .. } => None,

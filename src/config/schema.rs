@@ -63,7 +63,18 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
     }
     root.finish(problems);
     refuse_shared(&places, problems);
-    Config { origin: origin.to_owned(), state_dir, live_dir, authorities, trust, rules, system_store, hooks, notify, targets }
+    Config {
+        origin: origin.to_owned(),
+        state_dir,
+        live_dir,
+        authorities,
+        trust,
+        rules,
+        system_store,
+        hooks,
+        notify,
+        targets,
+    }
 }
 
 fn hooks(mut table: Table<'_>, problems: &mut Problems<'_>) -> HooksConfig {

@@ -201,7 +201,7 @@ passwort = "x"
         problems(text),
         [
             "2:1: unknown key `verfy_timeout` in [defaults] (did you mean `verify_timeout`? known here: state_dir, live_dir, \
-             verify_timeout, settle, probe_timeout, keep, min_free_mb, renew_before, keep_key, must_not_run, trust, \
+             verify_timeout, settle, probe_timeout, keep, min_free_mb, renew_before, prepare_before, window, keep_key, must_not_run, trust, \
              after_upgrade)",
             "3:8: `keep` in [defaults] must be a whole number; this is a string",
             "4:10: `settle` in [defaults] is 70000, not 0 to 60000",

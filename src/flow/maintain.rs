@@ -1,52 +1,51 @@
 //! `maintain`: all that is due, for a timer: what was interrupted is ended, what an upgrade did is mended, what is staged and due is put
 //! in place, what ends is replaced, or made ready where the time to replace it has not come.
 
-mod last;
-
 use super::occasion::{self, Look, Occasion};
 use super::renew::unchanged::{self, Same};
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, activate, post_upgrade, recover, renew, stage};
+use super::{Refusal, Report, Session, activate, fitting, post_upgrade, recover, renew, stage};
 use crate::assess::{Code, Finding};
 use crate::cert::Chain;
 use crate::cert::installed::Leaf;
 use crate::config::{AfterUpgrade, SourceConfig, TargetConfig};
 use crate::engine::vault::Vault;
 use crate::engine::{Next, Staging, When};
-use crate::event::Event;
 use crate::host::Host;
 use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::plan::Decision;
 
-pub use self::last::Last;
-
 const VERB: &str = "maintain";
 
-/// Does what is due for the targets of these names, or for all. One target's failure does not stop the others.
+/// Does what is due for the targets of these names, or for all. One target's failure does not stop the others. How a run over all has ended
+/// is remembered.
 ///
 /// # Errors
 /// A name that no target has, or reseal's own directory cannot be used.
 pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refusal> {
     session.options.secrets.may_prompt = false;
+    let ended = due(session, names);
+    if !names.is_empty() || session.options.dry_run {
+        return ended;
+    }
+    let exit = ended.as_ref().map_or_else(|refusal| refusal.exit, |reports| super::exit(reports));
+    let untold = fitting::last::remember(session, exit, session.engine.is_some());
+    Ok(ended?.into_iter().chain(untold).collect())
+}
+
+fn due(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refusal> {
     let targets = session.targets(names)?;
     let mut reports = recover::run(session, None, When::Running);
     // What is stuck is told where its target is, or by whoever ends the run.
     reports.retain(|report| !matches!(report.outcome, Outcome::Stuck { .. }));
     reports.extend(each(session, &targets)?);
-    if session.engine.is_some() && !session.options.dry_run {
-        let state = State::open(session.host)?;
-        let remembered = state.map(|state| last::remember(&state, session.host.now(), super::exit(&reports)));
-        if let Some(Err(error)) = remembered {
-            session.listener.hear(&Event::Note { text: format!("the time of this run is not remembered: {error}") });
-        }
-    }
     Ok(reports)
 }
 
 fn each(session: &mut Session<'_>, targets: &[TargetConfig]) -> Result<Vec<Report>, Refusal> {
     let state = State::open(session.host)?;
-    let mut upgraded = after_upgrade(session, state.as_ref(), targets)?;
+    let mut upgraded = after_upgrade(session)?;
     let settled = match &state {
         Some(state) if !session.options.live && upgraded.is_empty() && recover::pending(session.host)?.is_empty() => {
             unchanged::all(session.host, state, targets, Same::Ahead)
@@ -79,35 +78,19 @@ fn each(session: &mut Session<'_>, targets: &[TargetConfig]) -> Result<Vec<Repor
     Ok(reports)
 }
 
-/// What `post-upgrade` makes of an upgrade that a hook has only flagged; empty where none is. The flag goes when nothing is left to be
-/// tried again.
-fn after_upgrade(
-    session: &mut Session<'_>,
-    state: Option<&State>,
-    targets: &[TargetConfig],
-) -> Result<Vec<Report>, Refusal> {
-    let Some(state) = state.filter(|state| last::flagged(state).unwrap_or(true)) else { return Ok(Vec::new()) };
+/// What `post-upgrade` makes of an upgrade that a hook has told of; empty where none has. The mark is for all targets, whatever names
+/// were given.
+fn after_upgrade(session: &mut Session<'_>) -> Result<Vec<Report>, Refusal> {
+    if !fitting::fire::pending(session)? {
+        return Ok(Vec::new());
+    }
     if !session.options.dry_run {
-        if let Err(outcome) = session.engine(VERB).map(|_| ()) {
-            return Ok(targets.iter().map(|config| Report::new(&config.name, outcome.clone())).collect());
-        }
-        last::take_flag(state)?;
+        fitting::fire::wait_for_packages(session);
     }
     let live = session.options.live;
-    // Of all targets, whatever names were given: the flag is for all.
-    let reports = post_upgrade::run(session, &[], post_upgrade::Limits::default())?;
+    let reports = fitting::fire::post_upgrade(session, &[], post_upgrade::Limits::default());
     session.options.live = live;
-    let failed = |report: &Report| {
-        matches!(
-            report.outcome,
-            Outcome::Refused { .. } | Outcome::RolledBack { .. } | Outcome::Stuck { .. } | Outcome::Busy { .. }
-        )
-    };
-    let all = reports.len() >= session.config.targets.len() && session.host.interrupted().is_none();
-    if !session.options.dry_run && all && !reports.iter().any(failed) {
-        last::lower_flag(state)?;
-    }
-    Ok(reports)
+    reports
 }
 
 /// Whether nothing is to be made ready for a target whose files are what was committed last, and nothing is to be put in place.
@@ -200,7 +183,7 @@ fn act(
     if let Some(next) = next {
         return match occasion::to_activate(host, config, &next, look, host.now()).map_err(Refusal::outcome)? {
             Occasion::Now { early } => {
-                notes.extend(early.map(told_early));
+                notes.extend(early.as_deref().map(told_early));
                 Ok(activate::one(session, config, VERB, &why(decision)))
             }
             Occasion::Later { when, .. } => {
@@ -223,7 +206,7 @@ fn act(
         Decision::Replace { .. } | Decision::Apply { .. } => {
             match occasion::to_change(host, config, look, host.now()).map_err(Refusal::outcome)? {
                 Occasion::Now { early } => {
-                    notes.extend(early.map(told_early));
+                    notes.extend(early.as_deref().map(told_early));
                     renewed(session)
                 }
                 Occasion::Later { when, .. } => match decision {
@@ -246,7 +229,7 @@ fn act(
     }
 }
 
-fn told_early(why: String) -> String {
+fn told_early(why: &str) -> String {
     format!("not in a maintenance window: {why}")
 }
 

@@ -148,6 +148,7 @@ fn placed(session: &Session<'_>, state: Option<&State>, ledger: Option<&Ledger>)
             switch: "file by file",
             leaf: None,
             findings: Vec::new(),
+            next: None,
             generations: vault.map(|vault| vault.numbers()).transpose()?.map_or(0, |numbers| numbers.len()),
             last: receipts.find(|receipt| receipt.target == view.name).cloned(),
             waiting: Vec::new(),

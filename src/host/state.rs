@@ -6,8 +6,6 @@
 //! STATE/vault/TARGET/N/            generation N
 //! STATE/vault/TARGET/current       link to the generation that was committed last
 //! STATE/vault/TARGET/next          which generation is staged, and when it is put in place
-//! STATE/maintain                   the last run of `maintain` that had something to do
-//! STATE/upgraded                   a hook leaves `post-upgrade` to the next run of `maintain`
 //! STATE/ledger                     receipts
 //! STATE/ca/NAME/                   a local certificate authority
 //! STATE/requests/TARGET/N/         a request to a CA elsewhere, and the key that waits for its answer

@@ -54,7 +54,7 @@ impl Zone {
         Self { name: "UTC".to_owned(), rules: TimeZone::UTC }
     }
 
-    /// Reads the file of a zone (TZif, RFC 9636).
+    /// Reads the file of a zone (`TZif`, RFC 9636).
     ///
     /// # Errors
     /// It is none.

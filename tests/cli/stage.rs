@@ -1,6 +1,7 @@
 //! Made ready first and put in place later: by hand, at a moment, in a window; and what the timer's verb makes of it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
@@ -173,7 +174,7 @@ fn the_timer_puts_it_in_place_when_its_moment_has_come() {
     let after = bench.tree();
     bench.run(&["maintain"]).ends(0).says("nothing is due");
     assert!(bench.tree() == after, "a run with nothing to do writes nothing");
-    assert!(bench.path("state/maintain").exists());
+    assert!(bench.path("state/last-run").exists());
 }
 
 #[test]
@@ -184,10 +185,12 @@ fn an_upgrade_that_a_hook_has_flagged_is_mended() {
     let (certificate, key) = Leaf { self_signed: true, ..Leaf::default() }.make();
     bench.write("web.pem", &certificate, 0o644);
     bench.write("web.key", &key, 0o600);
-    bench.write("state/upgraded", "", 0o600);
+    fs::create_dir_all(bench.path("state/upgrade")).unwrap();
+    fs::set_permissions(bench.path("state/upgrade"), fs::Permissions::from_mode(0o700)).unwrap();
+    bench.write("state/upgrade/ended", "", 0o600);
     bench.run(&["maintain"]).ends(0).says("the upgrade has changed it");
     assert_eq!(bench.served(), good);
-    assert!(!bench.path("state/upgraded").exists() && !bench.path("state/upgrading").exists());
+    assert_eq!(fs::read_dir(bench.path("state/upgrade")).unwrap().count(), 0, "nothing is left to be looked at");
 }
 
 /// Files that somebody keeps fresh, with a later certificate, and a window that is not open now.

@@ -222,7 +222,7 @@ fn a_scheduled_run_is_remembered_and_one_by_hand_is_not() {
     machine.reseal("schedule install").ends(0);
     machine.reseal("renew").ends(0);
     assert!(!machine.has("/var/lib/reseal/last-run"));
-    machine.reseal("renew --scheduled --quiet").ends(0);
+    machine.reseal("maintain --quiet").ends(0);
     machine.reseal("schedule status").ends(0).says("last run").says("ended with 0");
     let old = "{\"format\":1,\"ended\":\"2025-01-02T00:00:00Z\",\"exit\":4,\"success\":\"2025-01-01T00:00:00Z\"}\n";
     machine.put("/var/lib/reseal/last-run", old);

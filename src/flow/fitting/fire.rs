@@ -230,6 +230,8 @@ fn noted(reports: &[Report]) {
             | Outcome::Committed { .. }
             | Outcome::Recovered { .. }
             | Outcome::Pruned { .. }
+            | Outcome::Staged { .. }
+            | Outcome::Dropped { .. }
             | Outcome::Remembered { .. }
             | Outcome::Reported { .. }
             | Outcome::Waiting { .. } => continue,

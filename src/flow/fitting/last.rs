@@ -16,6 +16,9 @@ const FORMAT: u32 = 1;
 
 const NAME: &str = "last-run";
 
+/// How long what was written down stays true enough of a timer that runs daily.
+const FRESH: time::Duration = time::Duration::hours(12);
+
 /// How the last scheduled run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LastRun {
@@ -46,19 +49,25 @@ impl LastRun {
     }
 }
 
-/// Writes down how a run has ended. Where that cannot be, it is told: the run has ended all the same.
+/// Writes down how a run has ended; not so where it did nothing and ended as the one before, less than [`FRESH`] ago: a run with nothing
+/// to do writes nothing. Where it cannot be written, that is told: the run has ended all the same.
 #[must_use]
-pub fn remember(session: &Session<'_>, exit: Exit) -> Option<Report> {
-    let refusal = write(session, exit).err()?;
+pub fn remember(session: &Session<'_>, exit: Exit, acted: bool) -> Option<Report> {
+    let refusal = write(session, exit, acted).err()?;
     let why = format!("how this run has ended could not be written down: {}", refusal.why);
     Some(Report::new("schedule", Refusal { why, ..refusal }.outcome()))
 }
 
-fn write(session: &Session<'_>, exit: Exit) -> Result<(), Refusal> {
+fn write(session: &Session<'_>, exit: Exit, acted: bool) -> Result<(), Refusal> {
     let now = session.host.now();
     // What was found and what waits is told elsewhere: the run has done its work.
     let good = matches!(exit, Exit::Good | Exit::Findings | Exit::Waiting);
-    let before = LastRun::read(session)?.and_then(|last| last.success);
+    let before = LastRun::read(session)?;
+    let fresh = |last: &LastRun| last.exit == exit.code() && last.ended <= now && now - last.ended < FRESH;
+    if !acted && before.as_ref().is_some_and(fresh) {
+        return Ok(());
+    }
+    let before = before.and_then(|last| last.success);
     let last =
         LastRun { format: FORMAT, ended: now, exit: exit.code(), success: if good { Some(now) } else { before } };
     // A structure of times and numbers always has a form in JSON.

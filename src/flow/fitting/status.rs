@@ -169,7 +169,7 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
                 let since =
                     last.success.map_or("never".to_owned(), |at| format!("{} days ago", (now - at).whole_days()));
                 view.attention.push(format!(
-                    "the last scheduled run that did its work was {since}; the last one ended with {}: `reseal renew` shows why",
+                    "the last scheduled run that did its work was {since}; the last one ended with {}: `reseal maintain` shows why",
                     last.exit
                 ));
             }

@@ -79,6 +79,8 @@ fn of_report(report: &Report, found: &mut Found, now: OffsetDateTime) {
         | Outcome::Planned
         | Outcome::Remembered { .. }
         | Outcome::Pruned { .. }
+        | Outcome::Staged { .. }
+        | Outcome::Dropped { .. }
         | Outcome::Busy { .. } => {}
     }
     // Of a target that another run is at work on nothing is known, and nothing of a plan.
@@ -136,6 +138,8 @@ pub(super) fn count(record: &mut Record, ended: &Ended<'_>) {
             | Outcome::Remembered { .. }
             | Outcome::Reported { .. }
             | Outcome::Pruned { .. }
+            | Outcome::Staged { .. }
+            | Outcome::Dropped { .. }
             | Outcome::Waiting { .. }
             | Outcome::Busy { .. } => continue,
         };
