@@ -10,6 +10,7 @@ mod failure;
 pub mod fuzzed;
 mod hook;
 mod journal;
+mod keep;
 mod ledger;
 mod lineage;
 mod next;

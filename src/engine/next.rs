@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::failure::Failure;
-use super::stage::{Prepared, keep_made, prepare};
+use super::keep::keep_made;
+use super::stage::{Prepared, prepare};
 use super::vault::{Manifest, Origin, Vault};
 use super::{Change, Engine, actor, sealed};
 use crate::change::Image;

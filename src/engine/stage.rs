@@ -3,16 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use super::failure::Failure;
 use super::hook::{self, Ended};
 use super::journal::{self, Act, Begin, Journal, Transaction, Watched};
+use super::keep::{keep_found, keep_made, leaf_of};
 use super::snapshot::{self, Snapshot, Snapshots};
 use super::step::{Bench, sync};
-use super::vault::{self, Manifest, Origin, Saved, SavedFile, Vault};
-use super::{Change, ConfigTest, Engine, Seen, actor, images, kept, origin};
-use crate::cert::installed;
+use super::vault::{self, Vault};
+use super::{Change, ConfigTest, Engine, Seen, actor, images};
 use crate::change::{Image, Probe, Shown, Slot, Step};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
@@ -21,7 +20,6 @@ use crate::host::trigger::trigger;
 use crate::host::walk::WalkError;
 use crate::host::{exec, process};
 use crate::outcome::{Checked, Checks};
-use crate::sensitive::Sensitive;
 
 /// Everything is written, synced, read back and kept; no place has been touched.
 pub(super) struct Staged {
@@ -319,101 +317,4 @@ fn look_around(engine: &Engine<'_>, change: &Change) -> Vec<Watched> {
     });
     let probes = change.probes.iter().zip(shown);
     probes.map(|((probe, wanted), before)| Watched { probe: probe.clone(), before, wanted: *wanted }).collect()
-}
-
-/// Makes sure that what is there now is kept, and says under which number.
-fn keep_found(
-    engine: &Engine<'_>,
-    change: &Change,
-    vault: &Vault,
-    looks: &[(PathBuf, Look)],
-    listener: &mut dyn Listener,
-) -> Result<u32, Failure> {
-    if let Some(generation) = kept(vault, &change.slots, looks)? {
-        return Ok(generation);
-    }
-    let generation = vault.next()?;
-    let slots = change.slots.iter().zip(looks).map(|(slot, (_, look))| saved(slot, &look.image)).collect();
-    let contents: Vec<Option<&Sensitive>> = looks.iter().map(|(_, look)| look.content.as_ref()).collect();
-    let manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));
-    vault.save(&manifest, &contents)?;
-    listener.hear(&Event::BackedUp { target: change.target.clone(), generation });
-    Ok(generation)
-}
-
-/// Keeps what will be there: what is obtained is never lost, and can be put back after somebody else overwrites it.
-pub(super) fn keep_made(
-    engine: &Engine<'_>,
-    change: &Change,
-    vault: &Vault,
-    (generation, acts): (u32, &[Act]),
-    looks: &[(PathBuf, Look)],
-) -> Result<(), Failure> {
-    let mut slots = Vec::new();
-    let mut contents = Vec::new();
-    for (slot, (real, look)) in change.slots.iter().zip(looks) {
-        let made = change.steps.iter().zip(acts).find_map(|(step, act)| match (step, &act.after) {
-            (Step::PutFile { slot: for_slot, content, .. }, after @ Image::File { .. }) if *for_slot == slot.path => {
-                Some((after, content))
-            }
-            (Step::RemoveFile { path }, after) if path == real => {
-                Some((after, EMPTY.get_or_init(|| Sensitive::from(Vec::new()))))
-            }
-            _ => None,
-        });
-        match made {
-            Some((Image::Absent, _)) => {
-                slots.push(saved(slot, &Image::Absent));
-                contents.push(None);
-            }
-            Some((image, content)) => {
-                slots.push(saved(slot, image));
-                contents.push(Some(content));
-            }
-            None => {
-                slots.push(saved(slot, &look.image));
-                contents.push(look.content.as_ref());
-            }
-        }
-    }
-    let manifest = manifest(engine, change, generation, origin(change), slots, change.leaf.clone());
-    Ok(vault.save(&manifest, &contents)?)
-}
-
-static EMPTY: OnceLock<Sensitive> = OnceLock::new();
-
-fn manifest(
-    engine: &Engine<'_>,
-    change: &Change,
-    generation: u32,
-    origin: Origin,
-    slots: Vec<Saved>,
-    leaf: Option<installed::Leaf>,
-) -> Manifest {
-    Manifest {
-        format: vault::FORMAT,
-        target: change.target.clone(),
-        generation,
-        taken: engine.host.now(),
-        origin,
-        slots,
-        leaf,
-        apply: change.apply.clone(),
-        probes: change.probes.iter().map(|(probe, _)| probe.clone()).collect(),
-    }
-}
-
-fn saved(slot: &Slot, image: &Image) -> Saved {
-    let file = match image {
-        Image::File { sha256, attributes } => Some(SavedFile { sha256: *sha256, attributes: attributes.clone() }),
-        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-    };
-    Saved { path: slot.path.clone(), role: slot.role, file }
-}
-
-fn leaf_of(slots: &[Slot], looks: &[(PathBuf, Look)]) -> Option<installed::Leaf> {
-    let parts = slots.iter().zip(looks);
-    let parts: Vec<_> =
-        parts.filter_map(|(slot, (_, look))| Some((slot.role, look.content.as_ref()?.expose()))).collect();
-    installed::read(&parts).leaf()
 }

@@ -35,7 +35,7 @@ mod tests {
     fn machines_are_spread_over_the_night_and_each_keeps_its_minute() {
         let line = |seed| {
             let text = file(&Site { seed, ..Site::plain() }).content;
-            let found = text.lines().find(|line| line.contains(" renew ")).unwrap();
+            let found = text.lines().find(|line| line.contains(" maintain ")).unwrap();
             found.split_once(" * * * root ").unwrap().0.to_owned()
         };
         assert_eq!(line(0), "0 0");

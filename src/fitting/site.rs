@@ -118,6 +118,7 @@ pub fn is_plain(path: &Path) -> bool {
 #[cfg(test)]
 impl Site {
     /// A machine of which nothing is unusual.
+    #[must_use]
     pub fn plain() -> Self {
         Self {
             root: "/".into(),

@@ -249,7 +249,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(commands, 6);
+        assert_eq!(commands, 5);
         assert!(!text(&files, "reseal-renew.service").contains("StateDirectory"));
         assert!(text(&files, "reseal-watch.path").contains("\nPathChanged=/srv/reseal/upgrade\n"));
     }

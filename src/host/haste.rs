@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn what_is_left_cuts_every_limit_but_those_of_patience() {
-        let (haste, long) = (Haste::default(), Duration::from_secs(60));
+        let (haste, long) = (Haste::default(), Duration::from_mins(1));
         assert_eq!((haste.left(), haste.within(long)), (None, long));
         haste.until(Instant::now() + Duration::from_secs(5));
         assert!(haste.within(long) <= Duration::from_secs(5));

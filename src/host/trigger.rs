@@ -92,9 +92,12 @@ fn judge(above: &[String], unit: Option<&str>, started_by: Option<&str>, termina
 mod tests {
     use super::*;
 
+    /// The processes above, the unit, what started it, whether there is a terminal, and what is told.
+    type Case = (&'static [&'static str], Option<&'static str>, Option<&'static str>, bool, &'static str);
+
     #[test]
     fn each_way_to_be_started_is_told_apart() {
-        let cases: [(&[&str], Option<&str>, Option<&str>, bool, &str); 9] = [
+        let cases: [Case; 9] = [
             (&["bash", "sudo", "bash", "sshd"], Some("session-3.scope"), None, true, "person"),
             (&["bash", "sshd"], Some("session-3.scope"), None, false, "person"),
             (&["sh", "dpkg", "apt-get", "bash"], Some("session-3.scope"), None, true, "package manager dpkg"),

@@ -209,7 +209,7 @@ fn cron_starts_it_where_there_is_no_systemd() {
     machine.shell("mkdir -p /etc/cron.d");
     machine.reseal("schedule install cron").ends(0).says("schedule:cron: installed");
     let text = machine.read("/etc/cron.d/reseal");
-    assert!(text.contains(" root /usr/bin/reseal post-upgrade --pending"), "{text}");
+    assert!(text.contains(" root /usr/bin/reseal maintain "), "{text}");
     assert_eq!(machine.shell("stat -c '%a %U' /etc/cron.d/reseal"), "644 root\n");
     machine.reseal("schedule install cron").ends(0).says("all is in place already");
     machine.reseal("schedule remove cron").ends(0);

@@ -37,7 +37,7 @@ fn the_timer_fires_and_renews_with_a_credential_and_catches_up_after_a_sleep() {
     machine.must("systemctl stop reseal-renew.timer");
     assert!(machine.comes_to(60, "systemctl is-active reseal-renew.service; [ $? -eq 3 ]"));
     assert_eq!(machine.must("systemctl show -P Result reseal-renew.service"), "success");
-    machine.must("reseal status web | grep 'renew, proved'");
+    machine.must("reseal status web | grep 'maintain, proved'");
     // With nothing to do, nothing is written.
     let state = "find /var/lib/reseal /etc/ssl -newer /root/mark ! -name lock";
     machine.must("touch /root/mark; sleep 1.1; systemctl start reseal-renew.service");

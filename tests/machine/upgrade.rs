@@ -249,3 +249,60 @@ fn the_time_without_the_wanted_certificate_is_short_and_a_kill_in_between_is_mad
     machine.must(web::PAIR);
     assert_eq!(machine.must("ls -A /var/lib/reseal/journal; find /etc/ssl -name '.reseal*'"), "");
 }
+
+/// Nothing but what the package brings: apt's hook keeps what is there and sets a mark, and the service does the rest after apt.
+#[test]
+fn the_hooks_of_the_package_have_it_put_back() {
+    let Some(machine) = Machine::with_reseal() else { return };
+    web::trusted(&machine, "");
+    // A file of its own beside the certificate: so apt's hook knows that the package matters.
+    machine.write("/root/appliance/etc/ssl/appliance.conf", "of the vendor\n");
+    let settled =
+        "systemctl is-active reseal-post-upgrade.service; [ $? -eq 3 ] && [ ! -e /var/lib/reseal/upgrade/ended ]";
+    vendors(&machine, 1, "true");
+    upgrade(&machine, 1).ends(0);
+    assert!(machine.comes_to(60, settled), "{}", machine.must("journalctl -u reseal-post-upgrade"));
+
+    vendors(&machine, 2, &format!("{}; {} > /root/harmed", CASES[0].postinst, web::ISSUER));
+    upgrade(&machine, 2).ends(0);
+    assert!(machine.must("cat /root/harmed").contains("fresh"), "the vendor's was served in between");
+    assert!(
+        machine.comes_to(60, &format!("{} | grep -q office", web::ISSUER)),
+        "{}",
+        machine.must("journalctl -u reseal-post-upgrade")
+    );
+    assert!(machine.comes_to(60, settled));
+    machine.must(web::PAIR);
+    machine.must("reseal history web | tail -n 1 | grep post-upgrade && reseal history verify");
+    assert_eq!(machine.must("systemctl --failed --no-legend"), "");
+}
+
+/// No package manager is at work: a vendor's tool makes its certificate anew, and the watch notices.
+#[test]
+fn a_file_that_is_made_anew_is_noticed() {
+    let Some(machine) = Machine::with_reseal() else { return };
+    web::trusted(&machine, "");
+    machine.must("reseal schedule install");
+    machine.must("systemctl is-enabled reseal-watch.path && systemctl is-active reseal-watch.path reseal-renew.timer");
+    machine.must("reseal schedule status");
+    machine.must(&format!("{}; systemctl reload nginx", web::VENDOR));
+    assert!(
+        machine.comes_to(60, &format!("{} | grep -q office", web::ISSUER)),
+        "{}",
+        machine.must("journalctl -u reseal-post-upgrade -u reseal-watch.path")
+    );
+    // What it writes itself starts it once more, with nothing to do, and then no more.
+    let begun = "journalctl -u reseal-post-upgrade.service | grep -c 'Starting '";
+    assert!(machine.comes_to(60, "systemctl is-active reseal-post-upgrade.service; [ $? -eq 3 ]"));
+    thread::sleep(Duration::from_secs(8));
+    assert!(machine.comes_to(60, "systemctl is-active reseal-post-upgrade.service; [ $? -eq 3 ]"));
+    let runs = machine.must(begun);
+    thread::sleep(Duration::from_secs(8));
+    assert_eq!(machine.must(begun), runs);
+    machine.must("reseal history verify");
+
+    // A timer that is enabled and dead is told.
+    machine.must("systemctl stop reseal-renew.timer");
+    machine.run("reseal schedule status").ends(3).says("reseal-renew.timer");
+    machine.run("reseal status").says("reseal-renew.timer");
+}

@@ -120,7 +120,7 @@ fn a_record_of_the_journal_has_its_fields_and_no_others() {
          [[notify]]\nname = \"log\"\nkind = \"syslog\"\nsocket = {log:?}\n"
     ));
     ground.run("check --notify").ends(3);
-    let mut bytes = [0; 65536];
+    let mut bytes = vec![0; 65536];
     let count = far.recv(&mut bytes).unwrap();
     let record = String::from_utf8_lossy(&bytes[..count]).into_owned();
     for name in ["PRIORITY\n", "RESEAL_TARGET\n", "RESEAL_CODE\n", "RESEAL_STATE\n", "RESEAL_LEAF\n", "MESSAGE\n"] {

@@ -26,7 +26,7 @@ fn every_bad_answer_is_told_as_what_it_is() {
         (Does::Floods, "its body has more than 64 KiB", 1),
         (Does::Drops, "ended before its head", 1),
     ] {
-        receiver.does(&[does.clone()]);
+        receiver.does(std::slice::from_ref(&does));
         let ran = ground.run("notify test ops").ends(4).says(&["NOT delivered", words]);
         assert!(ran.took < Duration::from_secs(8), "{does:?}: {:?}", ran.took);
         assert_eq!(receiver.came().len(), times, "{does:?}");

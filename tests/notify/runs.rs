@@ -146,7 +146,7 @@ fn who_watches_from_elsewhere_hears_of_each_run() {
     let prom = ground.path("reseal.prom");
     let text = format!("[ping]\nurl_file = {url:?}\nlimit = 2\n[metrics]\ntextfile = {prom:?}\n");
     ground.configure(&text);
-    ground.run("renew --quiet").ends(4);
+    ground.run("maintain --quiet").ends(4);
     let came = receiver.came();
     let paths: Vec<&str> = came.iter().map(|one| one.path()).collect();
     assert_eq!(paths, ["/abc/start", "/abc/fail"]);
@@ -164,7 +164,7 @@ fn who_watches_from_elsewhere_hears_of_each_run() {
     assert!(told.contains("\nreseal_last_run_timestamp_seconds "));
 
     ground.bring("web");
-    ground.run("renew --quiet").ends(0);
+    ground.run("maintain --quiet").ends(0);
     let came = receiver.came();
     assert_eq!(came.iter().map(|one| one.path()).collect::<Vec<_>>(), ["/abc/start", "/abc"]);
     let told = fs::read_to_string(&prom).unwrap();
@@ -176,22 +176,22 @@ fn who_watches_from_elsewhere_hears_of_each_run() {
         assert!(told.contains(line), "{line} is not in\n{told}");
     }
     // One target alone says nothing of the timer.
-    ground.run("renew web").ends(0);
+    ground.run("maintain web").ends(0);
     ground.run("check --notify").says(&["web"]);
     assert!(receiver.came().is_empty());
 
     receiver.does(&[Does::status("404 Not Found")]);
-    ground.run("renew --quiet").ends(0).says(&["warning: the ping did not arrive: it answers HTTP 404"]);
+    ground.run("maintain --quiet").ends(0).says(&["warning: the ping did not arrive: it answers HTTP 404"]);
     let told = fs::read_to_string(&prom).unwrap();
     assert!(told.contains("reseal_notify_failing{channel=\"ping\"} 1"), "{told}");
     ground.run("status").says(&["notify-failing"]);
     receiver.does(&[Does::status("200 OK")]);
     fs::remove_file(&prom).unwrap();
     fs::create_dir(&prom).unwrap();
-    ground.run("renew --quiet").ends(0).says(&["warning: the metrics could not be written"]);
+    ground.run("maintain --quiet").ends(0).says(&["warning: the metrics could not be written"]);
     ground.run("notify status").ends(3).says(&["metrics", "failing", "does not deliver"]);
     fs::remove_dir(&prom).unwrap();
-    ground.run("renew --quiet").ends(0);
+    ground.run("maintain --quiet").ends(0);
     ground.run("notify status").ends(0);
 }
 

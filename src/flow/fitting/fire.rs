@@ -63,6 +63,7 @@ pub fn before(session: &mut Session<'_>, archives: Option<&str>) -> Vec<Report> 
 
 /// After an upgrade: sets a mark, and has the service started that looks at what has become of the targets. With `begun`, only after one that
 /// has begun to reach a target.
+#[must_use]
 pub fn after(session: &Session<'_>, begun: bool) -> Vec<Report> {
     if session.options.dry_run {
         return Vec::new();

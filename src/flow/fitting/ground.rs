@@ -171,14 +171,14 @@ impl Ground {
             Fitting::Cron => needs(
                 "cron",
                 &inside("/etc/cron.d"),
-                "install cron, or start `reseal renew` daily by what this system has instead",
+                "install cron, or start `reseal maintain` daily by what this system has instead",
             )?,
             Fitting::Apt => needs("apt", &inside("/etc/apt"), "`reseal hook install dnf` is for systems with rpm")?,
             Fitting::Dnf => {
-                needs("dnf", &inside("/etc/dnf"), "`reseal hook install apt` is for Debian and what is made of it")?
+                needs("dnf", &inside("/etc/dnf"), "`reseal hook install apt` is for Debian and what is made of it")?;
             }
             Fitting::Directory(dir) => {
-                needs("such directory", dir, "name the directory whose programs the installer runs")?
+                needs("such directory", dir, "name the directory whose programs the installer runs")?;
             }
         }
         if session.options.root.is_some() {

@@ -142,7 +142,7 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
                 .attention
                 .push(format!("{path} was written for another configuration, or by another release: {install}")),
             Standing::Edited => {
-                view.notes.push(format!("{path} is not what reseal has put there, and is left as it is"))
+                view.notes.push(format!("{path} is not what reseal has put there, and is left as it is"));
             }
         }
     }

@@ -1,0 +1,112 @@
+//! What a change keeps in the vault: what is there before it, and what will be there after it.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use super::failure::Failure;
+use super::journal::Act;
+use super::vault::{self, Manifest, Origin, Saved, SavedFile, Vault};
+use super::{Change, Engine, kept, origin};
+use crate::cert::installed;
+use crate::change::{Image, Slot, Step};
+use crate::event::{Event, Listener};
+use crate::host::dir::Look;
+use crate::sensitive::Sensitive;
+
+/// Makes sure that what is there now is kept, and says under which number.
+pub(super) fn keep_found(
+    engine: &Engine<'_>,
+    change: &Change,
+    vault: &Vault,
+    looks: &[(PathBuf, Look)],
+    listener: &mut dyn Listener,
+) -> Result<u32, Failure> {
+    if let Some(generation) = kept(vault, &change.slots, looks)? {
+        return Ok(generation);
+    }
+    let generation = vault.next()?;
+    let slots = change.slots.iter().zip(looks).map(|(slot, (_, look))| saved(slot, &look.image)).collect();
+    let contents: Vec<Option<&Sensitive>> = looks.iter().map(|(_, look)| look.content.as_ref()).collect();
+    let manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));
+    vault.save(&manifest, &contents)?;
+    listener.hear(&Event::BackedUp { target: change.target.clone(), generation });
+    Ok(generation)
+}
+
+/// Keeps what will be there: what is obtained is never lost, and can be put back after somebody else overwrites it.
+pub(super) fn keep_made(
+    engine: &Engine<'_>,
+    change: &Change,
+    vault: &Vault,
+    (generation, acts): (u32, &[Act]),
+    looks: &[(PathBuf, Look)],
+) -> Result<(), Failure> {
+    let mut slots = Vec::new();
+    let mut contents = Vec::new();
+    for (slot, (real, look)) in change.slots.iter().zip(looks) {
+        let made = change.steps.iter().zip(acts).find_map(|(step, act)| match (step, &act.after) {
+            (Step::PutFile { slot: for_slot, content, .. }, after @ Image::File { .. }) if *for_slot == slot.path => {
+                Some((after, content))
+            }
+            (Step::RemoveFile { path }, after) if path == real => {
+                Some((after, EMPTY.get_or_init(|| Sensitive::from(Vec::new()))))
+            }
+            _ => None,
+        });
+        match made {
+            Some((Image::Absent, _)) => {
+                slots.push(saved(slot, &Image::Absent));
+                contents.push(None);
+            }
+            Some((image, content)) => {
+                slots.push(saved(slot, image));
+                contents.push(Some(content));
+            }
+            None => {
+                slots.push(saved(slot, &look.image));
+                contents.push(look.content.as_ref());
+            }
+        }
+    }
+    let manifest = manifest(engine, change, generation, origin(change), slots, change.leaf.clone());
+    Ok(vault.save(&manifest, &contents)?)
+}
+
+static EMPTY: OnceLock<Sensitive> = OnceLock::new();
+
+fn manifest(
+    engine: &Engine<'_>,
+    change: &Change,
+    generation: u32,
+    origin: Origin,
+    slots: Vec<Saved>,
+    leaf: Option<installed::Leaf>,
+) -> Manifest {
+    Manifest {
+        format: vault::FORMAT,
+        target: change.target.clone(),
+        generation,
+        taken: engine.host.now(),
+        origin,
+        slots,
+        leaf,
+        apply: change.apply.clone(),
+        probes: change.probes.iter().map(|(probe, _)| probe.clone()).collect(),
+    }
+}
+
+fn saved(slot: &Slot, image: &Image) -> Saved {
+    let file = match image {
+        Image::File { sha256, attributes } => Some(SavedFile { sha256: *sha256, attributes: attributes.clone() }),
+        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+    };
+    Saved { path: slot.path.clone(), role: slot.role, file }
+}
+
+/// The leaf that stands in the slots.
+pub(super) fn leaf_of(slots: &[Slot], looks: &[(PathBuf, Look)]) -> Option<installed::Leaf> {
+    let parts = slots.iter().zip(looks);
+    let parts: Vec<_> =
+        parts.filter_map(|(slot, (_, look))| Some((slot.role, look.content.as_ref()?.expose()))).collect();
+    installed::read(&parts).leaf()
+}
