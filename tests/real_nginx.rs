@@ -18,7 +18,7 @@ use reseal::change::KeyFamily;
 use reseal::config::Config;
 use reseal::digest::Digest;
 use reseal::event::Listener;
-use reseal::flow::{Options, Report, Session, adopt, install, post_upgrade, restore, snapshot};
+use reseal::flow::{Options, Report, Session, activate, adopt, install, post_upgrade, restore, snapshot, stage};
 use reseal::host::{Host, tls};
 use reseal::outcome::{Exit, Outcome, Proof};
 use support::{Pair, pair, self_signed};
@@ -388,6 +388,38 @@ fn a_reload_that_exits_0_and_changes_nothing_is_seen() {
     );
     assert_eq!(nginx.shown(), Some(shown));
     assert_eq!(fs::read_to_string(nginx.dir.path().join("tls/web.pem")).unwrap(), before);
+}
+
+/// Staging disturbs nobody; what is staged is proved when it is put in place, and stays staged where the server does not take it up.
+#[test]
+fn what_is_staged_is_served_only_when_it_is_put_in_place() {
+    let Some(mut nginx) = Nginx::start_with("reload = [\"/bin/true\"]\n", &self_signed(100)) else { return };
+    nginx.config.targets[0].policy.verify_timeout = Duration::from_secs(1);
+    let vendor = nginx.shown().unwrap();
+    let next = pair(90);
+    let inputs = nginx.bring(&next);
+    let mut silence = reseal::event::Silence;
+    let staged = nginx.with(Options::default(), &mut silence, |session| {
+        stage::run(session, "web", &stage::Given::Whole(&inputs), None)
+    });
+    assert!(matches!(staged.outcome, Outcome::Staged { .. }), "{staged:?}");
+    // The service is reloaded by somebody else meanwhile, and shows what it has shown.
+    nginx.reload();
+    assert_eq!(nginx.shown(), Some(vendor));
+
+    let activate = |nginx: &Nginx| {
+        let mut silence = reseal::event::Silence;
+        let names = ["web".to_owned()];
+        nginx.with(Options::default(), &mut silence, |session| activate::run(session, &names, None).unwrap().remove(0))
+    };
+    let report = activate(&nginx);
+    assert!(matches!(report.outcome, Outcome::RolledBack { .. }), "{report:?}");
+    assert_eq!(nginx.shown(), Some(vendor));
+    nginx.config.targets[0].apply.reload = None;
+    nginx.config.targets[0].policy.verify_timeout = Duration::from_secs(10);
+    let report = activate(&nginx);
+    assert!(matches!(report.outcome, Outcome::Committed { .. }), "{report:?}");
+    assert_eq!(nginx.shown(), Some(fingerprint(&next)));
 }
 
 /// The pair that was installed last says nothing of the other.

@@ -284,7 +284,7 @@ impl<'a> Mail<'a> {
         let dir = TempDir::new().unwrap();
         let root = dir.path().display();
         let text = format!(
-            "[defaults]\nstate_dir = \"{root}/state\"\nlive_dir = \"{root}/live\"\nverify_timeout = 5\n\
+            "[defaults]\nstate_dir = \"{root}/state\"\nlive_dir = \"{root}/live\"\nverify_timeout = 5\nprobe_timeout = 20\n\
              [[target]]\nname = \"mail\"\nkind = \"files\"\nnames = [\"localhost\"]\n\
              certificate = \"{}\"\nkey = \"{}\"\nlisten = {doors:?}\nreload = {:?}\n",
             peer.folder().join("chain.pem").display(),

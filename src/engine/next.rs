@@ -246,3 +246,24 @@ pub(super) fn drop(engine: &Engine<'_>, target: &str) -> Result<bool, DiskError>
     vault.dir.sync()?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    /// What the first program that staged anything has written, byte for byte.
+    #[test]
+    fn the_first_format_is_read_and_written() {
+        let bytes = include_bytes!("../../fixtures/next/format-1");
+        let next: Next = sealed::open(bytes).unwrap();
+        assert_eq!((next.format, next.generation, next.by_hand, next.due), (FORMAT, 1, true, false));
+        let at = next.at.clone().unwrap();
+        assert_eq!((at.at, at.zone.as_deref()), (datetime!(2027-12-05 01:00 UTC), Some("Europe/Berlin")));
+        let paths: Vec<&str> = next.found.iter().filter_map(|one| one.path.to_str()).collect();
+        assert_eq!(paths, ["/opt/app/web.pem", "/opt/app/web.key"]);
+        assert!(next.found.iter().all(|one| one.sha256.is_some()));
+        assert_eq!(sealed::line(&next).unwrap(), bytes);
+    }
+}

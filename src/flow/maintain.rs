@@ -121,31 +121,69 @@ fn can_prepare(config: &TargetConfig) -> bool {
 
 /// What is done about one target.
 fn one(session: &mut Session<'_>, config: &TargetConfig) -> Report {
-    let decided = renew::decide(session, config, VERB, AfterUpgrade::Reinstate);
-    let judged = decided.and_then(|(decision, findings, notes)| {
-        let survey = survey::survey(session.host, config, &session.live_dir)?;
-        let look = Look {
-            broken: findings.iter().any(|one| one.calls_for_replacement() && !runs_out(one)),
-            due: matches!(decision, Decision::Replace { .. }),
-            ..Look::of_survey(&survey)
+    let ended = judge(session, config).and_then(|judged| {
+        // Another run may be doing the same: whoever has the lock looks again.
+        let judged = if judged.changes() && session.engine.is_none() && !session.options.dry_run {
+            session.engine_for(VERB, &config.name)?;
+            judge(session, config)?
+        } else {
+            judged
         };
-        Ok((decision, findings, notes, survey, look))
-    });
-    let (decision, findings, mut notes, survey, look) = match judged {
-        Ok(judged) => judged,
-        Err(refusal) => return Report::new(&config.name, refusal.outcome()),
-    };
-    let act = act(session, config, &decision, &survey, &look, &mut notes);
-    let mut report = act.unwrap_or_else(|outcome| Report::new(&config.name, outcome));
-    if report.findings.is_empty() {
-        report.findings = findings;
-    }
-    for note in notes {
-        if !report.notes.contains(&note) {
-            report.notes.push(note);
+        let mut report = act(session, config, judged.step, judged.put_away)?;
+        if report.findings.is_empty() {
+            report.findings = judged.findings;
         }
+        let new: Vec<String> = judged.notes.into_iter().filter(|note| !report.notes.contains(note)).collect();
+        report.notes.extend(new);
+        Ok(report)
+    });
+    ended.unwrap_or_else(|outcome| Report::new(&config.name, outcome))
+}
+
+/// What a look at a target says.
+struct Judged {
+    step: Step,
+    /// Whether what is staged goes first, for it is not good any more.
+    put_away: bool,
+    findings: Vec<Finding>,
+    notes: Vec<String>,
+}
+
+/// What is to be done about a target.
+enum Step {
+    /// Nothing, for this reason.
+    Leave { why: String },
+    /// Nothing but to tell this.
+    Report { why: String },
+    /// What `renew` would do.
+    Renew,
+    /// Put in place what is staged.
+    Activate { why: String },
+    /// Make the next one ready.
+    Stage { why: String, due: bool },
+}
+
+impl Judged {
+    /// Whether anything is written; of `renew`, that is for it to say.
+    fn changes(&self) -> bool {
+        self.put_away || matches!(self.step, Step::Activate { .. } | Step::Stage { .. })
     }
-    report
+}
+
+/// Looks at a target, and changes nothing.
+fn judge(session: &mut Session<'_>, config: &TargetConfig) -> Result<Judged, Outcome> {
+    let (decision, findings, mut notes) =
+        renew::decide(session, config, VERB, AfterUpgrade::Reinstate).map_err(Refusal::outcome)?;
+    let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
+    let look = Look {
+        broken: findings.iter().any(|one| one.calls_for_replacement() && !runs_out(one)),
+        due: matches!(decision, Decision::Replace { .. }),
+        ..Look::of_survey(&survey)
+    };
+    let mut put_away = false;
+    let step =
+        choose(session, config, &decision, (&survey, &look), &mut notes, &mut put_away).map_err(Refusal::outcome)?;
+    Ok(Judged { step, put_away, findings, notes })
 }
 
 /// That it runs out is no surprise, and can wait for its time.
@@ -153,94 +191,83 @@ fn runs_out(finding: &Finding) -> bool {
     matches!(finding.code, Code::Expiring | Code::EndsSoon)
 }
 
-fn act(
-    session: &mut Session<'_>,
+fn choose(
+    session: &Session<'_>,
     config: &TargetConfig,
     decision: &Decision,
-    survey: &Survey,
-    look: &Look,
+    (survey, look): (&Survey, &Look),
     notes: &mut Vec<String>,
-) -> Result<Report, Outcome> {
-    let host = session.host;
-    let renewed = |session: &mut Session<'_>| Ok(renew::one(session, config, VERB, AfterUpgrade::Reinstate));
-    match decision {
+    put_away: &mut bool,
+) -> Result<Step, Refusal> {
+    let (host, now) = (session.host, session.host.now());
+    let due = match decision {
         // What was proved and is overwritten is put back at once.
-        Decision::Reinstate { .. } | Decision::Unable { .. } => return renewed(session),
-        Decision::Leave { .. } | Decision::Replace { .. } | Decision::Apply { .. } => {}
-    }
-    let next = match waiting(session, config, notes)? {
-        Waiting::Nothing => None,
-        Waiting::Good(next) => Some(next),
-        Waiting::Stale(refusal) if matches!(decision, Decision::Leave { .. }) => {
-            notes.extend(refusal.hint);
-            return Ok(Report::new(&config.name, Outcome::Reported { why: refusal.why }));
-        }
-        Waiting::Stale(refusal) => {
-            notes.push(refusal.why);
-            None
-        }
+        Decision::Reinstate { .. } | Decision::Unable { .. } => return Ok(Step::Renew),
+        Decision::Leave { .. } => None,
+        Decision::Replace { why } | Decision::Apply { why } => Some(why),
     };
-    if let Some(next) = next {
-        return match occasion::to_activate(host, config, &next, look, host.now()).map_err(Refusal::outcome)? {
-            Occasion::Now { early } => {
-                notes.extend(early.as_deref().map(told_early));
-                Ok(activate::one(session, config, VERB, &why(decision)))
-            }
-            Occasion::Later { when, .. } => {
-                let why = format!("generation {} is staged and is put in place {when}", next.generation);
-                Ok(Report::new(&config.name, Outcome::Nothing { why }))
-            }
-        };
-    }
-    match decision {
-        Decision::Leave { .. } => {
-            let ends = survey.pairs.iter().filter_map(|pair| pair.installed.chain.as_ref()).map(Chain::leaf);
-            let early = |leaf: &crate::cert::Certificate| {
-                leaf.not_after() - host.now() < config.policy.prepare(leaf.not_after() - leaf.not_before())
-            };
-            if can_prepare(config) && ends.into_iter().any(early) {
-                return Ok(stage::from_source(session, config, "made ready before it is due", Staging::default()));
-            }
-            renewed(session)
-        }
-        Decision::Replace { .. } | Decision::Apply { .. } => {
-            match occasion::to_change(host, config, look, host.now()).map_err(Refusal::outcome)? {
+    match waiting(session, config) {
+        Waiting::Nothing => {}
+        Waiting::Good(next) => {
+            return Ok(match occasion::to_activate(host, config, &next, look, now)? {
                 Occasion::Now { early } => {
                     notes.extend(early.as_deref().map(told_early));
-                    renewed(session)
+                    Step::Activate { why: due.map_or("its time has come", String::as_str).to_owned() }
                 }
-                Occasion::Later { when, .. } => match decision {
-                    // A request that a person carries changes nothing that is served.
-                    Decision::Replace { .. } if matches!(config.source, SourceConfig::Csr { .. }) => renewed(session),
-                    Decision::Replace { why } => {
-                        Ok(stage::from_source(session, config, why, Staging { due: true, ..Staging::default() }))
-                    }
-                    Decision::Leave { why }
-                    | Decision::Reinstate { why, .. }
-                    | Decision::Apply { why }
-                    | Decision::Unable { why } => {
-                        let why = format!("{why}: the service takes it up {when}");
-                        Ok(Report::new(&config.name, Outcome::Reported { why }))
-                    }
-                },
-            }
+                Occasion::Later { when, .. } => {
+                    Step::Leave { why: format!("generation {} is staged and is put in place {when}", next.generation) }
+                }
+            });
         }
-        Decision::Reinstate { .. } | Decision::Unable { .. } => renewed(session),
+        Waiting::Stale { refusal, by_policy: true } if !session.options.dry_run => {
+            notes.push(format!("{}; it was put away", refusal.why));
+            *put_away = true;
+        }
+        Waiting::Stale { refusal, .. } if due.is_none() => {
+            notes.extend(refusal.hint);
+            return Ok(Step::Report { why: refusal.why });
+        }
+        Waiting::Stale { refusal, .. } => notes.push(refusal.why),
     }
+    let Some(why) = due else {
+        let mut leaves = survey.pairs.iter().filter_map(|pair| pair.installed.chain.as_ref()).map(Chain::leaf);
+        let early =
+            leaves.any(|leaf| leaf.not_after() - now < config.policy.prepare(leaf.not_after() - leaf.not_before()));
+        let ahead = can_prepare(config) && early;
+        let stage = || Step::Stage { why: "made ready before it is due".to_owned(), due: false };
+        return Ok(if ahead { stage() } else { Step::Renew });
+    };
+    let when = match occasion::to_change(host, config, look, now)? {
+        Occasion::Now { early } => {
+            notes.extend(early.as_deref().map(told_early));
+            return Ok(Step::Renew);
+        }
+        Occasion::Later { when, .. } => when,
+    };
+    if matches!(decision, Decision::Apply { .. }) {
+        return Ok(Step::Report { why: format!("{why}: the service takes it up {when}") });
+    }
+    // A request that a person carries changes nothing that is served.
+    let carried = matches!(config.source, SourceConfig::Csr { .. });
+    Ok(if carried { Step::Renew } else { Step::Stage { why: why.clone(), due: true } })
+}
+
+fn act(session: &mut Session<'_>, config: &TargetConfig, step: Step, put_away: bool) -> Result<Report, Outcome> {
+    if put_away {
+        let engine = session.engine_for(VERB, &config.name)?;
+        engine.drop_next(&config.name).map_err(|error| Refusal::from(error).outcome())?;
+    }
+    Ok(match step {
+        Step::Leave { why } => Report::new(&config.name, Outcome::Nothing { why }),
+        Step::Report { why } => Report::new(&config.name, Outcome::Reported { why }),
+        Step::Renew => renew::one(session, config, VERB, AfterUpgrade::Reinstate),
+        Step::Activate { why } => activate::one(session, config, VERB, &why),
+        Step::Stage { why, due } => stage::from_source(session, config, &why, Staging { due, ..Staging::default() }),
+    })
 }
 
 fn told_early(why: &str) -> String {
     format!("not in a maintenance window: {why}")
-}
-
-fn why(decision: &Decision) -> String {
-    match decision {
-        Decision::Leave { .. } => "its time has come".to_owned(),
-        Decision::Reinstate { why, .. }
-        | Decision::Replace { why }
-        | Decision::Apply { why }
-        | Decision::Unable { why } => why.clone(),
-    }
 }
 
 /// What is staged for a target.
@@ -249,26 +276,19 @@ enum Waiting {
     Nothing,
     /// Something that is still good.
     Good(Next),
-    /// Something that a person has staged and that is not good any more.
-    Stale(Refusal),
+    /// Something that is not good any more, and whether no person has asked for it; or what cannot be read.
+    Stale { refusal: Refusal, by_policy: bool },
 }
 
-/// What is staged, as it stands today. What the policy has staged and is not good any more is put away.
-fn waiting(session: &mut Session<'_>, config: &TargetConfig, notes: &mut Vec<String>) -> Result<Waiting, Outcome> {
+/// What is staged, as it stands today.
+fn waiting(session: &Session<'_>, config: &TargetConfig) -> Waiting {
     let next = match stage::staged(session, &config.name) {
-        Ok(None) => return Ok(Waiting::Nothing),
+        Ok(None) => return Waiting::Nothing,
         Ok(Some(next)) => next,
-        Err(refusal) => return Ok(Waiting::Stale(refusal)),
+        Err(refusal) => return Waiting::Stale { refusal, by_policy: false },
     };
-    let refusal = match activate::usable(session, config, true) {
-        Ok(usable) => return Ok(Waiting::Good(usable.next)),
-        Err(refusal) => refusal,
-    };
-    if next.by_hand || session.options.dry_run {
-        return Ok(Waiting::Stale(refusal));
+    match activate::usable(session, config, true) {
+        Ok(usable) => Waiting::Good(usable.next),
+        Err(refusal) => Waiting::Stale { refusal, by_policy: !next.by_hand },
     }
-    notes.push(format!("{}; it was put away", refusal.why));
-    let engine = session.engine_for(VERB, &config.name)?;
-    engine.drop_next(&config.name).map_err(|error| Refusal::from(error).outcome())?;
-    Ok(Waiting::Nothing)
 }

@@ -23,7 +23,7 @@ fn script(bench: &Bench, text: &str) {
     sourced(bench, &path, "");
 }
 
-fn example(bench: &Bench) -> bool {
+pub fn example(bench: &Bench) -> bool {
     let python = Command::new("python3").arg("--version").stdout(Stdio::null()).status();
     if python.is_err() {
         println!("skipped: no python3");
@@ -40,7 +40,7 @@ fn example(bench: &Bench) -> bool {
     true
 }
 
-fn waiting(bench: &Bench) -> usize {
+pub fn waiting(bench: &Bench) -> usize {
     fs::read_dir(bench.path("state/requests/web")).map_or(0, Iterator::count)
 }
 

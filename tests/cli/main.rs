@@ -1,5 +1,6 @@
 //! The real program, run as an administrator runs it.
 
+mod ahead;
 mod bench;
 mod command;
 mod csr;

@@ -198,6 +198,28 @@ fn a_failed_installation_costs_no_second_order() {
     assert_eq!((bench.leaf(), pebble.orders()), (first, 1));
 }
 
+/// Made ready by one order, and put in place by none.
+#[test]
+fn what_is_staged_is_ordered_once() {
+    let Some(pebble) = start(Wish::default()) else { return };
+    let source = format!("listen = \"127.0.0.1:{}\"", pebble.http);
+    let bench = Bench::new(&["www.example.org"], &source);
+    bench.register(&pebble).good();
+    let vendor = bench.leaf();
+    bench.run(&["stage", "web"]).good().says(&["staged www.example.org"]);
+    assert_eq!((bench.leaf(), pebble.orders()), (vendor.clone(), 1));
+    bench.run(&["stage", "web"]).good();
+    let quiet = pebble.log().len();
+    // A service that cannot take it up costs no other order.
+    bench.configure(&["www.example.org"], &source, "reload = [\"/bin/false\"]");
+    assert_eq!(bench.run(&["activate", "web"]).code, 5);
+    assert_eq!(bench.leaf(), vendor);
+    bench.configure(&["www.example.org"], &source, "");
+    bench.run(&["activate", "web"]).good().says(&["activated www.example.org"]);
+    assert_eq!(bench.names(), ["www.example.org"]);
+    assert_eq!((pebble.orders(), pebble.log().len()), (1, quiet), "nobody was asked");
+}
+
 /// Killed in the middle of an order: the next run goes on with it.
 #[test]
 fn a_run_that_is_killed_leaves_an_order_to_go_on_with() {

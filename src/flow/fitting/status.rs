@@ -92,10 +92,15 @@ pub fn status(session: &Session<'_>, fittings: &[Fitting]) -> Result<Vec<Fitting
     for fitting in fittings {
         views.push(view(session, fitting)?);
     }
-    let schedules = fittings.iter().any(|fitting| fitting.family() == Family::Schedule);
-    if schedules && views.iter().all(|view| !view.installed) {
-        let text = "nothing starts reseal by itself here: `reseal schedule install`";
-        views.iter_mut().take(1).for_each(|view| view.attention.push(text.to_owned()));
+    let installed = views.iter().any(|view| view.installed);
+    if let (Some(fitting), Some(first), false) = (fittings.first(), views.first_mut(), installed) {
+        match fitting.family() {
+            Family::Schedule => {
+                first.attention.push("nothing starts reseal by itself here: `reseal schedule install`".to_owned());
+            }
+            // Who has a timer need not have these as well.
+            Family::Hook => first.notes.push("nobody tells reseal of upgrades here: `reseal hook install`".to_owned()),
+        }
     }
     Ok(views)
 }
