@@ -106,6 +106,8 @@ codes! {
     SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init`, `reseal acme account create`";
     /// Something lies among the hooks and is not run.
     HookNotRun = "hook-not-run", Warning, Tell, "`chmod +x` it if it is to run, else move it away";
+    /// A zone of its maintenance windows is not known here.
+    WindowUnknown = "window-unknown", Warning, Tell, "write a zone as `timedatectl list-timezones` lists it, or install the database of time zones (`tzdata`)";
     /// A hook must not be run, so no change is made.
     HookRefused = "hook-refused", Critical, Tell, "give it and every directory above it to root and take write permission from the others: until then every change is refused";
     /// A channel does not deliver.

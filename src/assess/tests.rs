@@ -65,6 +65,7 @@ fn each_finding_fires() {
         Code::Interrupted,
         Code::SourceMissing,
         Code::HookNotRun,
+        Code::WindowUnknown,
         Code::HookRefused,
         Code::NotifyFailing,
         Code::SharedKey,

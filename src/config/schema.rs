@@ -172,9 +172,26 @@ pub(super) fn policy(
     let probe_timeout = number("probe_timeout", 1..=300).map_or(base.probe_timeout, seconds);
     let keep = number("keep", 1..=10_000).unwrap_or(base.keep);
     let min_free = number("min_free_mb", 0..=1_048_576).map_or(base.min_free, |mb| u64::from(mb) << 20);
+    let renew_before = part_left(table, "renew_before", problems);
+    let prepare_before = part_left(table, "prepare_before", problems);
+    // Of one kind only: how a share compares with days depends on the certificate.
+    let too_late = match (prepare_before, renew_before) {
+        (Some(RenewBefore::Days(ready)), Some(RenewBefore::Days(due))) => ready < due,
+        (Some(RenewBefore::Fraction { left, of }), Some(RenewBefore::Fraction { left: due, of: all })) => {
+            u64::from(left) * u64::from(all) < u64::from(due) * u64::from(of)
+        }
+        _ => false,
+    };
+    if let Some(at) = table.value("prepare_before").filter(|_| too_late) {
+        problems.add_with_hint(
+            &at.span(),
+            "`prepare_before` is less than `renew_before`: the next certificate would be due before it is made ready",
+            "at least as much as `renew_before`, or leave it out",
+        );
+    }
     Policy {
-        renew_before: part_left(table, "renew_before", problems).unwrap_or(base.renew_before),
-        prepare_before: part_left(table, "prepare_before", problems).unwrap_or(base.prepare_before),
+        renew_before: renew_before.unwrap_or(base.renew_before),
+        prepare_before: prepare_before.unwrap_or(base.prepare_before),
         window: windows(table, problems).unwrap_or_else(|| base.window.clone()),
         verify_timeout,
         settle,

@@ -232,6 +232,8 @@ const WRONG: &[(&str, &str)] = &[
     ("[defaults]\nkeep = -1\n", "2:8: `keep` in [defaults] is -1, not 1 to 10000"),
     ("[defaults]\nkeep = 99999999999999999999\n", "2:8: `keep` in [defaults] is 99999999999999999999, not 1 to 10000"),
     ("[defaults]\nrenew_before = \"3/1\"\n", "2:16: `renew_before` in [defaults] is neither"),
+    ("[defaults]\nrenew_before = 30\nprepare_before = 20\n", "3:18: `prepare_before` is less than `renew_before`"),
+    ("[defaults]\nrenew_before = \"1/3\"\nprepare_before = \"1/4\"\n", "3:18: `prepare_before` is less"),
     ("[defaults]\nrenew_before = 0.3\n", "2:16: `renew_before` in [defaults] is neither"),
     ("[defaults]\nstate_dir = \"state\"\n", "2:13: `state_dir` in [defaults] must be an absolute path"),
     ("[defaults]\nstate_dir = \"/\"\n", "2:13: `state_dir` in [defaults] names no file: \"/\""),

@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::change::{self, Intent};
-use super::install::{faults, holds, no_pair, nothing, pairs_for, untimely};
+use super::install::{faults, holds, no_pair, pairs_for, untimely};
 use super::stage::{self, objections, outlook, staged};
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, occasion, renew, restore};
@@ -28,7 +28,7 @@ pub fn run(session: &mut Session<'_>, names: &[String], at: Option<&Moment>) -> 
             break;
         }
         let report = match (staged(session, &config.name), at) {
-            (Ok(None), _) if names.is_empty() => Report::new(&config.name, nothing("nothing is staged")),
+            (Ok(None), _) if names.is_empty() => continue,
             (Ok(None), _) => Report::new(&config.name, nothing_staged(&config).outcome()),
             (Ok(Some(_)), Some(at)) => match put_off(session, &config, Some(at.clone())) {
                 Ok(report) => report,
@@ -69,9 +69,13 @@ pub(super) fn instead(
         return None;
     }
     // What stands there has to go, whoever has put it there since.
-    usable(session, config, false).ok()?;
-    let report = activated(session, config, verb, why, false);
-    Some(report.unwrap_or_else(|outcome| Report::new(&config.name, outcome)))
+    let next = usable(session, config, false).ok()?.next;
+    let activated = activated(session, config, verb, why, false);
+    let mut report = activated.unwrap_or_else(|outcome| Report::new(&config.name, outcome));
+    if let Some(at) = next.at.filter(|at| session.host.now() < at.at) {
+        report.notes.push(format!("it was staged for {at}: `{verb}` does not wait for that"));
+    }
+    Some(report)
 }
 
 /// Sets the moment before which what is staged is not put in place; none: by the target's policy.

@@ -184,6 +184,7 @@ fn plan(made: &Made, upcoming: Upcoming) -> Plan {
         why: made.why.clone(),
         backup: upcoming.backup,
         generation: upcoming.generation,
+        staged: false,
         atomic: false,
         trust: made.trust.clone(),
         files,

@@ -11,7 +11,7 @@ use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
 use super::obtain;
 use super::survey;
-use super::{Refusal, Session, hooks};
+use super::{Refusal, Session, hooks, occasion};
 use crate::assess::{Code, Finding, ruled, shared_keys};
 use crate::cert::installed::{Leaf, Link};
 use crate::cert::{Certificate, Signatures, TrustVerdict};
@@ -206,13 +206,14 @@ impl Run<'_, '_> {
             checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
         }
         let first = seen.pairs.first();
+        let subject = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().subject()));
         // Where the records cannot be read, nothing is said of what is not in them.
         if looked {
-            let subject = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().subject()));
             let now = session.host.now();
             obtain::tell_missing(state.as_ref(), config, subject, now, &mut checked.findings);
         }
         hooks::tell(session, config, &seen, &mut checked.findings);
+        occasion::tell(session, config, subject, &mut checked.findings);
         checked.leaf = first.and_then(|pair| pair.installed.leaf());
         checked.chain = first.map(|pair| pair.installed.links()).unwrap_or_default();
         checked.served =

@@ -5,7 +5,7 @@ use super::occasion::{self, Look, Occasion};
 use super::renew::unchanged::{self, Same};
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, activate, fitting, post_upgrade, recover, renew, stage};
-use crate::assess::{Code, Finding};
+use crate::assess::Finding;
 use crate::cert::Chain;
 use crate::cert::installed::Leaf;
 use crate::config::{AfterUpgrade, SourceConfig, TargetConfig};
@@ -39,13 +39,14 @@ fn due(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refus
     let mut reports = recover::run(session, None, When::Running);
     // What is stuck is told where its target is, or by whoever ends the run.
     reports.retain(|report| !matches!(report.outcome, Outcome::Stuck { .. }));
-    reports.extend(each(session, &targets)?);
+    reports.extend(each(session, &targets, names.is_empty())?);
     Ok(reports)
 }
 
-fn each(session: &mut Session<'_>, targets: &[TargetConfig]) -> Result<Vec<Report>, Refusal> {
+/// `whole`: these are all there are.
+fn each(session: &mut Session<'_>, targets: &[TargetConfig], whole: bool) -> Result<Vec<Report>, Refusal> {
     let state = State::open(session.host)?;
-    let mut upgraded = after_upgrade(session)?;
+    let mut upgraded = if whole { after_upgrade(session)? } else { Vec::new() };
     let settled = match &state {
         Some(state) if !session.options.live && upgraded.is_empty() && recover::pending(session.host)?.is_empty() => {
             unchanged::all(session.host, state, targets, Same::Ahead)
@@ -78,8 +79,7 @@ fn each(session: &mut Session<'_>, targets: &[TargetConfig]) -> Result<Vec<Repor
     Ok(reports)
 }
 
-/// What `post-upgrade` makes of an upgrade that a hook has told of; empty where none has. The mark is for all targets, whatever names
-/// were given.
+/// What `post-upgrade` makes of an upgrade that a hook has told of; empty where none has.
 fn after_upgrade(session: &mut Session<'_>) -> Result<Vec<Report>, Refusal> {
     if !fitting::fire::pending(session)? {
         return Ok(Vec::new());
@@ -175,20 +175,12 @@ fn judge(session: &mut Session<'_>, config: &TargetConfig) -> Result<Judged, Out
     let (decision, findings, mut notes) =
         renew::decide(session, config, VERB, AfterUpgrade::Reinstate).map_err(Refusal::outcome)?;
     let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
-    let look = Look {
-        broken: findings.iter().any(|one| one.calls_for_replacement() && !runs_out(one)),
-        due: matches!(decision, Decision::Replace { .. }),
-        ..Look::of_survey(&survey)
-    };
+    let look =
+        Look::of_judged(&survey, &findings, matches!(decision, Decision::Replace { .. } | Decision::Unable { .. }));
     let mut put_away = false;
     let step =
         choose(session, config, &decision, (&survey, &look), &mut notes, &mut put_away).map_err(Refusal::outcome)?;
     Ok(Judged { step, put_away, findings, notes })
-}
-
-/// That it runs out is no surprise, and can wait for its time.
-fn runs_out(finding: &Finding) -> bool {
-    matches!(finding.code, Code::Expiring | Code::EndsSoon)
 }
 
 fn choose(
@@ -202,9 +194,9 @@ fn choose(
     let (host, now) = (session.host, session.host.now());
     let due = match decision {
         // What was proved and is overwritten is put back at once.
-        Decision::Reinstate { .. } | Decision::Unable { .. } => return Ok(Step::Renew),
+        Decision::Reinstate { .. } => return Ok(Step::Renew),
         Decision::Leave { .. } => None,
-        Decision::Replace { why } | Decision::Apply { why } => Some(why),
+        Decision::Replace { why } | Decision::Apply { why } | Decision::Unable { why } => Some(why),
     };
     match waiting(session, config) {
         Waiting::Nothing => {}
@@ -219,8 +211,9 @@ fn choose(
                 }
             });
         }
-        Waiting::Stale { refusal, by_policy: true } if !session.options.dry_run => {
-            notes.push(format!("{}; it was put away", refusal.why));
+        Waiting::Stale { refusal, by_policy: true } => {
+            let done = if session.options.dry_run { "would be" } else { "was" };
+            notes.push(format!("{}; it {done} put away", refusal.why));
             *put_away = true;
         }
         Waiting::Stale { refusal, .. } if due.is_none() => {
@@ -237,6 +230,9 @@ fn choose(
         let stage = || Step::Stage { why: "made ready before it is due".to_owned(), due: false };
         return Ok(if ahead { stage() } else { Step::Renew });
     };
+    if matches!(decision, Decision::Unable { .. }) {
+        return Ok(Step::Renew);
+    }
     let when = match occasion::to_change(host, config, look, now)? {
         Occasion::Now { early } => {
             notes.extend(early.as_deref().map(told_early));
@@ -253,7 +249,7 @@ fn choose(
 }
 
 fn act(session: &mut Session<'_>, config: &TargetConfig, step: Step, put_away: bool) -> Result<Report, Outcome> {
-    if put_away {
+    if put_away && !session.options.dry_run {
         let engine = session.engine_for(VERB, &config.name)?;
         engine.drop_next(&config.name).map_err(|error| Refusal::from(error).outcome())?;
     }

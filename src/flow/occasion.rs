@@ -3,9 +3,9 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::Refusal;
 use super::survey::Survey;
-use crate::assess::date;
+use super::{Refusal, Session};
+use crate::assess::{Code, Finding, date, ruled};
 use crate::cert::Chain;
 use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
@@ -59,6 +59,14 @@ impl Look {
         })
     }
 
+    /// Of a target that was judged; `due`: another is wanted.
+    pub(super) fn of_judged(survey: &Survey, findings: &[Finding], due: bool) -> Self {
+        // That it runs out is no surprise, and can wait for its time.
+        let runs_out = |one: &Finding| matches!(one.code, Code::Expiring | Code::EndsSoon);
+        let broken = findings.iter().any(|one| one.calls_for_replacement() && !runs_out(one));
+        Self { broken, due, ..Self::of_survey(survey) }
+    }
+
     /// Of what was committed last.
     pub(super) fn of_leaf(leaf: &Leaf) -> Self {
         Self { ends: Some(leaf.not_after), lives: leaf.not_after - leaf.not_before, ..Self::default() }
@@ -84,6 +92,14 @@ pub(super) fn hours(host: &Host, config: &TargetConfig) -> Result<Hours, Refusal
         let why = format!("the maintenance windows of {} cannot be told: {}", config.name, explain(&error));
         Refusal::new(why).hint(error.hint())
     })
+}
+
+/// Adds to what was found of a target that its windows cannot be told.
+pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option<&str>, found: &mut Vec<Finding>) {
+    let Err(refusal) = hours(session.host, config) else { return };
+    let told = vec![Finding::new(Code::WindowUnknown, refusal.why)];
+    found.extend(ruled(told, &config.rules, &config.name, subject, session.host.now()));
+    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
 }
 
 /// Whether what is served may be changed now, where nothing is staged.

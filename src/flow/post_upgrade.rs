@@ -7,11 +7,15 @@ pub(super) mod compare;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::occasion::{self, Look, Occasion};
 use super::renew::unchanged::{self, Same};
-use super::{Refusal, Report, Session, renew};
+use super::{Refusal, Report, Session, activate, renew, survey};
+use crate::assess::Finding;
+use crate::config::TargetConfig;
 use crate::engine;
 use crate::host::state::State;
 use crate::outcome::Outcome;
+use crate::plan::Decision;
 
 pub(super) const VERB: &str = "post-upgrade";
 
@@ -98,4 +102,33 @@ fn wait_until(session: &Session<'_>, most: Duration, mut done: impl FnMut() -> b
     while !done() && began.elapsed() < most && session.host.interrupted().is_none() {
         thread::sleep(AGAIN.min(most));
     }
+}
+
+/// Why the hook after an upgrade leaves a target to the timer, if it does: what is staged has its time, and no upgrade is a reason to
+/// break into a day of work for what can wait for a maintenance window.
+pub(super) fn later(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    decision: &Decision,
+    findings: &[Finding],
+    verb: &'static str,
+) -> Result<Option<String>, Refusal> {
+    let (Decision::Replace { why } | Decision::Unable { why }, VERB) = (decision, verb) else {
+        return Ok(None);
+    };
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
+    let look = Look::of_judged(&survey, findings, true);
+    let now = session.host.now();
+    let (occasion, what) = match activate::usable(session, config, false) {
+        Ok(usable) => {
+            let what = format!("generation {} is staged and is put in place", usable.next.generation);
+            (occasion::to_activate(session.host, config, &usable.next, &look, now)?, what)
+        }
+        Err(_) if matches!(decision, Decision::Unable { .. }) => return Ok(None),
+        Err(_) => (occasion::to_change(session.host, config, &look, now)?, "`reseal maintain` gets another".to_owned()),
+    };
+    Ok(match occasion {
+        Occasion::Now { .. } => None,
+        Occasion::Later { when, .. } => Some(format!("{why}; {what} {when}")),
+    })
 }

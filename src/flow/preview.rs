@@ -21,6 +21,9 @@ pub struct Plan {
     pub backup: u32,
     /// The number of the change itself.
     pub generation: u32,
+    /// Whether it is only made ready now: all that follows here is done when it is activated.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
     /// Whether one rename switches the whole pair.
     pub atomic: bool,
     /// The certificates that clients are to trust from now on, or no longer.
@@ -134,6 +137,7 @@ impl Plan {
             why: change.why.clone(),
             backup: upcoming.backup,
             generation: upcoming.generation,
+            staged: false,
             atomic: survey.adopted() || change.steps.len() <= 1,
             trust: Vec::new(),
             files: change.steps.iter().map(|step| planned(step, survey)).collect(),
@@ -147,6 +151,11 @@ impl Plan {
 }
 
 impl Plan {
+    /// The same of what is only made ready now, as this generation.
+    pub(super) fn staged_as(self, generation: u32) -> Self {
+        Self { generation, staged: true, ..self }
+    }
+
     /// The plan of a change whose certificate is still to be obtained: its bytes are not known yet.
     pub(super) fn to_be_obtained(survey: &Survey, why: &str, upcoming: Upcoming) -> Self {
         let write = |slot: &Slot| PlannedFile {
@@ -162,6 +171,7 @@ impl Plan {
             why: why.to_owned(),
             backup: upcoming.backup,
             generation: upcoming.generation,
+            staged: false,
             atomic: survey.adopted(),
             trust: Vec::new(),
             files: survey.slots().iter().map(write).collect(),

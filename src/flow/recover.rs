@@ -69,6 +69,7 @@ fn plan(interrupted: Interrupted) -> Report {
                 why: format!("`reseal {verb}` was interrupted"),
                 backup,
                 generation,
+                staged: false,
                 atomic: false,
                 trust: Vec::new(),
                 files: places.into_iter().map(|(path, live, old)| PlannedFile::put_back(path, &live, &old)).collect(),

@@ -112,9 +112,11 @@ pub(super) fn one(
     }
     match decided {
         Ok((decision, findings, notes)) => {
-            let mut report = match policy {
-                AfterUpgrade::Report => told(config, &decision),
-                AfterUpgrade::Reinstate | AfterUpgrade::Renew => act(session, config, &decision, verb),
+            let mut report = match (policy, post_upgrade::later(session, config, &decision, &findings, verb)) {
+                (AfterUpgrade::Report, _) => told(config, &decision),
+                (_, Err(refusal)) => Report::new(&config.name, refusal.outcome()),
+                (_, Ok(Some(why))) => Report::new(&config.name, nothing(&why)),
+                (_, Ok(None)) => act(session, config, &decision, verb),
             };
             report.findings.splice(0..0, findings);
             report.notes.splice(0..0, notes);
@@ -234,6 +236,9 @@ fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, ve
         Decision::Replace { why } => replace(session, config, why, verb),
         Decision::Apply { why } => apply(session, config, why, verb),
         Decision::Unable { why } => {
+            if let Some(report) = activate::instead(session, config, why, verb) {
+                return report;
+            }
             let hint =
                 "give it a `[target.source]` in the configuration, or install a certificate by hand: `reseal install`";
             let why = format!("{} needs another certificate ({why}), and no source is configured", config.name);

@@ -84,6 +84,11 @@ pub(super) fn staged(session: &Session<'_>, name: &str) -> Result<Option<Next>, 
     }
 }
 
+/// The generation that would hold what is staged now.
+fn upcoming(session: &Session<'_>, name: &str) -> Result<u32, Refusal> {
+    Ok(vault(session, name)?.map(|vault| vault.next()).transpose()?.unwrap_or(1))
+}
+
 fn vault(session: &Session<'_>, name: &str) -> Result<Option<Vault>, Refusal> {
     let Some(state) = State::open(session.host)? else { return Ok(None) };
     Ok(Vault::open(&state, name)?)
@@ -132,7 +137,12 @@ pub(super) fn from_source(session: &mut Session<'_>, config: &TargetConfig, why:
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
-    if let Some(planned) = renew::expected(session, config, why) {
+    if let Some(mut planned) = renew::expected(session, config, why) {
+        let generation = match upcoming(session, &config.name) {
+            Ok(generation) => generation,
+            Err(refusal) => return Report::new(&config.name, refusal.outcome()),
+        };
+        planned.plan = planned.plan.map(|plan| plan.staged_as(generation));
         return planned;
     }
     // Of two runs at the same time, the second finds what the first has staged.
@@ -203,15 +213,14 @@ fn kept(
     let mut report = Report::new(&config.name, Outcome::Planned);
     report.findings = findings;
     report.notes.extend(too_late(&survey, staging.at.as_ref()));
-    let mut plan = Plan::of(&survey, &change, upcoming);
+    let plan = Plan::of(&survey, &change, upcoming);
     if session.options.dry_run {
-        report.plan = Some(plan);
+        report.plan = Some(plan.staged_as(self::upcoming(session, &config.name).map_err(refused)?));
         return Ok(report);
     }
     let Some(engine) = session.engine.as_ref() else { return Ok(report) };
     let next = engine.stage(&change, Staging { insisted, ..staging }, session.listener)?;
-    plan.generation = next.generation;
-    report.plan = Some(plan);
+    report.plan = Some(plan.staged_as(next.generation));
     report.outcome = told(session, config, &next, &survey, true);
     Ok(report)
 }

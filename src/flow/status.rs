@@ -124,6 +124,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 let subject = chain.map(|chain| chain.leaf().subject());
                 obtain::tell_missing(state.as_ref(), config, subject, session.host.now(), &mut status.findings);
                 hooks::tell(session, config, &seen, &mut status.findings);
+                occasion::tell(session, config, subject, &mut status.findings);
                 status.leaf = seen.pairs.first().and_then(|pair| pair.installed.leaf());
                 status.switch = if seen.adopted() { "one rename" } else { "file by file" };
             }

@@ -128,7 +128,7 @@ fn it_can_be_replaced_put_off_and_put_away() {
     bench.installed("good");
     staged(&bench, &["--at", &at(Duration::days(2))]);
     let later = at(Duration::days(3));
-    bench.run(&["activate", "web", "--at", &later]).ends(0).says("put off");
+    bench.run(&["activate", "web", "--at", &later]).ends(0).says("generation 3 stays staged, with another moment");
     assert_eq!(status(&bench)["next"]["at"].as_str(), Some(later.as_str()));
     staged(&bench, &[]);
     assert_eq!(status(&bench)["next"]["generation"], 4);
@@ -238,6 +238,96 @@ fn a_window_holds_the_timer_back_and_nobody_else() {
         "[target.source]\nkind = \"import\"\nfrom = [{certificate:?}, {key:?}]\n[target.policy]\nwindow = \"02:00-04:00 Nowhere/Land\"\n"
     ));
     bench.run(&["maintain"]).ends(4).warns("maintenance windows of web cannot be told");
+}
+
+/// A hook that starts it after any upgrade is no reason to do early what somebody has set a time for.
+#[test]
+fn the_hook_after_an_upgrade_does_not_put_in_place_what_has_its_time() {
+    let bench = Bench::new();
+    let (before, when) = (bench.served(), at(Duration::days(9)));
+    let next = staged(&bench, &["--at", &when]);
+    bench.run(&["post-upgrade"]).ends(0).says("generation 1 is staged and is put in place at");
+    assert_eq!(bench.served(), before);
+    // Whoever asks for it does not wait, and is told.
+    bench.run(&["renew", "web"]).ends(0).says("it was staged for").says("`renew` does not wait for that");
+    assert_eq!(bench.served(), next);
+
+    // What is due and not bad waits for its window.
+    let (certificate, key) = bench.bring("fresh", &Leaf { days: 200, ..Leaf::default() });
+    let day = (OffsetDateTime::now_utc() + Duration::days(3)).weekday().to_string();
+    let source = format!("[target.source]\nkind = \"import\"\nfrom = [{certificate:?}, {key:?}]\n");
+    bench.configure(&format!(
+        "{source}[target.policy]\nrenew_before = 95\nwindow = \"{} 02:00-04:00 UTC\"\n",
+        &day[..3]
+    ));
+    bench.run(&["post-upgrade"]).ends(0).says("`reseal maintain` gets another in the maintenance window");
+    assert_eq!(bench.served(), next);
+}
+
+#[test]
+fn a_dry_run_of_staging_shows_what_staging_does() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let (certificate, key) = bench.bring("next", &Leaf { common_name: "next", ..Leaf::default() });
+    let words = ["stage", "web", "--cert", &certificate, "--key", &key];
+    let before = bench.tree();
+    let dry = [&words[..], &["--dry-run"]].concat();
+    bench
+        .run(&dry)
+        .ends(0)
+        .says("would be staged")
+        .says("what is to come as generation 3")
+        .says("when it is activated");
+    let foretold = bench.json(&dry)["results"][0]["plan"].clone();
+    assert!(bench.tree() == before);
+    let done = bench.json(&words)["results"][0]["plan"].clone();
+    assert_eq!((&foretold["staged"], &foretold["generation"]), (&Value::Bool(true), &Value::from(3)));
+    assert_eq!(foretold, done);
+}
+
+#[test]
+fn a_zone_that_is_not_known_is_told_long_before_it_matters() {
+    let bench = Bench::new();
+    bench.configure("[target.policy]\nwindow = \"daily 02:00-04:00 Europe/Brlin\"\n");
+    bench.installed("good");
+    bench.run(&["check", "web"]).ends(3).says("maintenance windows of web cannot be told").says("Europe/Brlin");
+    let codes = status(&bench)["findings"].to_string();
+    assert!(codes.contains("window-unknown"), "{codes}");
+}
+
+/// What the policy has staged and is not good any more is put away by the real run, and a dry run says so.
+#[test]
+fn what_a_dry_run_foretells_of_a_stale_one_is_what_is_done() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let (certificate, key) = bench.bring("next", &Leaf { days: 120, common_name: "fresh", ..Leaf::default() });
+    let day = (OffsetDateTime::now_utc() + Duration::days(3)).weekday().to_string();
+    let source = format!("[target.source]\nkind = \"import\"\nfrom = [{certificate:?}, {key:?}]\n");
+    bench.configure(&format!("{source}[target.policy]\nwindow = \"{} 02:00-04:00 UTC\"\n", &day[..3]));
+    bench.run(&["maintain"]).ends(0).says("staged");
+    // Somebody else has put another one there, which is good.
+    let (other, its_key) = Leaf { common_name: "by hand", days: 150, ..Leaf::default() }.make();
+    bench.write("web.pem", &other, 0o644);
+    bench.write("web.key", &its_key, 0o600);
+    let before = bench.tree();
+    bench.run(&["maintain", "--dry-run"]).says("it would be put away");
+    assert!(bench.tree() == before);
+    bench.run(&["maintain"]).says("it was put away");
+    assert_eq!(status(&bench)["next"], Value::Null);
+}
+
+/// An upgrade reaches all targets: a run over one leaves it to the next over all.
+#[test]
+fn a_run_over_one_target_leaves_the_mark_of_an_upgrade() {
+    let bench = Bench::new();
+    bench.installed("good");
+    fs::create_dir_all(bench.path("state/upgrade")).unwrap();
+    fs::set_permissions(bench.path("state/upgrade"), fs::Permissions::from_mode(0o700)).unwrap();
+    bench.write("state/upgrade/ended", "", 0o600);
+    bench.run(&["maintain", "web"]).ends(0);
+    assert!(bench.path("state/upgrade/ended").exists());
+    bench.run(&["maintain"]).ends(0);
+    assert!(!bench.path("state/upgrade/ended").exists());
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
     if reports.is_empty() && !view.quiet {
         out.say(match command {
             Some("recover") => "nothing was interrupted",
+            Some("activate") => "nothing is staged",
             Some(_) | None => "no target is configured",
         });
         out.end();
@@ -113,14 +114,11 @@ fn remembered(report: &Report, (number, generation): (u32, u32), signed_off: boo
 fn staged(report: &Report, generation: u32, when: &str, written: bool, view: &View, page: &mut Page) {
     let name = report.plan.as_ref().and_then(|plan| plan.after.as_ref()).map(names);
     let what = match (written, name) {
-        (true, Some(name)) => format!("staged {name}"),
-        (true, None) => "put off".to_owned(),
-        (false, _) => "staged already".to_owned(),
+        (true, Some(name)) => format!("staged {name} as generation {generation}"),
+        (true, None) => format!("generation {generation} stays staged, with another moment"),
+        (false, _) => format!("generation {generation} is staged already"),
     };
-    head(report, page)
-        .put(Paint::Good, &what)
-        .say(&format!(" as generation {generation}; nothing is changed yet"))
-        .end();
+    head(report, page).put(Paint::Good, &what).say("; nothing is changed yet").end();
     if let Some(plan) = &report.plan {
         before_and_after(plan, NONE, page);
     }
@@ -130,7 +128,7 @@ fn staged(report: &Report, generation: u32, when: &str, written: bool, view: &Vi
     }
     notes(&report.notes, page);
     let target = Command::new([report.target.as_str()]);
-    page.field("now").say(&format!("{} activate {target}", view.program)).end();
+    page.field("at once").say(&format!("{} activate {target}", view.program)).end();
 }
 
 fn head<'p>(report: &Report, page: &'p mut Page) -> &'p mut Page {
@@ -281,7 +279,11 @@ fn planned(report: &Report, recovery: bool, page: &mut Page) {
     let Some(plan) = &report.plan else {
         return plain(report, Paint::Plain, "would be done; nothing was changed", page);
     };
-    let what = if recovery { "would be put back" } else { "would be changed" };
+    let what = match (recovery, plan.staged) {
+        (true, _) => "would be put back",
+        (false, true) => "would be staged",
+        (false, false) => "would be changed",
+    };
     head(report, page).put(Paint::Strong, what).say("; this is a dry run, nothing was touched").end();
     why(plan, page);
     for finding in &report.findings {
@@ -295,9 +297,16 @@ fn planned(report: &Report, recovery: bool, page: &mut Page) {
         }
     } else {
         before_and_after(plan, "is issued when this is run", page);
-        let keep =
-            format!("what is there now as generation {}; the change is generation {}", plan.backup, plan.generation);
+        let keep = match plan.staged {
+            true => format!("what is to come as generation {}", plan.generation),
+            false => {
+                format!("what is there now as generation {}; the change is generation {}", plan.backup, plan.generation)
+            }
+        };
         page.note("keep", Paint::Plain, &keep);
+        if plan.staged {
+            page.note("later", Paint::Plain, "what follows is done when it is activated");
+        }
     }
     for file in &plan.files {
         planned_file(file, page);

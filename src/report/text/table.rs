@@ -156,13 +156,20 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         }
         if let Some(next) = &one.next {
             let held = next.leaf.as_ref().map_or_else(|| "unreadable".to_owned(), super::leaf_line);
-            let text = format!(
-                "{}: generation {} is staged ({held}) and is put in place {}: `{} activate {}`",
-                one.target, next.generation, next.when, view.program, one.target
-            );
-            notes(&[text], page);
-            if let Some(problem) = &next.problem {
-                page.put(Paint::Warn, "staged: ").say(&format!("{}: {problem}", one.target)).end();
+            let (target, number, program) = (&one.target, next.generation, &view.program);
+            match &next.problem {
+                Some(problem) => {
+                    let text = format!("{target}: {problem}; `{program} stage {target} --drop` puts it away");
+                    page.put(Paint::Warn, "attention: ").say(&text).end();
+                }
+                None => {
+                    let when = &next.when;
+                    let text = format!(
+                        "{target}: generation {number} is staged ({held}) and is put in place {when}; \
+                         `{program} activate {target}` does it at once"
+                    );
+                    notes(&[text], page);
+                }
             }
         }
         for waiting in &one.waiting {
