@@ -41,6 +41,7 @@ pub fn command() -> clap::Command {
 #[must_use]
 pub fn run() -> ExitCode {
     process::keep_memory_private();
+    process::keep_descriptors_private();
     panic::set_hook(Box::new(|info| {
         // Only the place: what was being worked on may be a key.
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);

@@ -1,6 +1,6 @@
 //! What a change keeps in the vault: what is there before it, and what will be there after it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::failure::Failure;
@@ -25,7 +25,7 @@ pub(super) fn keep_found(
         return Ok(generation);
     }
     let generation = vault.next()?;
-    let slots = change.slots.iter().zip(looks).map(|(slot, (_, look))| saved(slot, &look.image)).collect();
+    let slots = change.slots.iter().zip(looks).map(|(slot, (real, look))| saved(slot, real, &look.image)).collect();
     let contents: Vec<Option<&Sensitive>> = looks.iter().map(|(_, look)| look.content.as_ref()).collect();
     let manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));
     vault.save(&manifest, &contents)?;
@@ -46,24 +46,24 @@ pub(super) fn keep_made(
     for (slot, (real, look)) in change.slots.iter().zip(looks) {
         let made = change.steps.iter().zip(acts).find_map(|(step, act)| match (step, &act.after) {
             (Step::PutFile { slot: for_slot, content, .. }, after @ Image::File { .. }) if *for_slot == slot.path => {
-                Some((after, content))
+                Some((after, content, step.path()))
             }
             (Step::RemoveFile { path }, after) if path == real => {
-                Some((after, EMPTY.get_or_init(|| Sensitive::from(Vec::new()))))
+                Some((after, EMPTY.get_or_init(|| Sensitive::from(Vec::new())), path.as_path()))
             }
             _ => None,
         });
         match made {
-            Some((Image::Absent, _)) => {
-                slots.push(saved(slot, &Image::Absent));
+            Some((Image::Absent, _, place)) => {
+                slots.push(saved(slot, place, &Image::Absent));
                 contents.push(None);
             }
-            Some((image, content)) => {
-                slots.push(saved(slot, image));
+            Some((image, content, place)) => {
+                slots.push(saved(slot, place, image));
                 contents.push(Some(content));
             }
             None => {
-                slots.push(saved(slot, &look.image));
+                slots.push(saved(slot, real, &look.image));
                 contents.push(look.content.as_ref());
             }
         }
@@ -95,12 +95,12 @@ fn manifest(
     }
 }
 
-fn saved(slot: &Slot, image: &Image) -> Saved {
+fn saved(slot: &Slot, real: &Path, image: &Image) -> Saved {
     let file = match image {
         Image::File { sha256, attributes } => Some(SavedFile { sha256: *sha256, attributes: attributes.clone() }),
         Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
     };
-    Saved { path: slot.path.clone(), role: slot.role, file }
+    Saved { path: slot.path.clone(), role: slot.role, real: Some(real.to_owned()), file }
 }
 
 /// The leaf that stands in the slots.

@@ -75,7 +75,8 @@ impl Ledger {
 pub(super) fn newest(state: &State) -> Result<Option<OffsetDateTime>, DiskError> {
     let Some((bytes, _)) = absent_is_none(state.root().tail(OsStr::new(NAME), TAIL))? else { return Ok(None) };
     let entries = bytes.split(|byte| *byte == b'\n').filter_map(sealed::open::<Entry>);
-    Ok(entries.map(|entry| entry.receipt.at).max())
+    // The last, not the latest: one that was given by a clock which was ahead is made good by the next.
+    Ok(entries.map(|entry| entry.receipt.at).next_back())
 }
 
 /// Adds a receipt; the same one (target and generation) at the end already is not added again, so that recovery may repeat it.

@@ -51,6 +51,9 @@ pub struct Saved {
     pub path: PathBuf,
     /// What the file is for.
     pub role: Role,
+    /// Where it really was, every link resolved; `None` in what earlier programs have written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real: Option<PathBuf>,
     /// The file; `None` when nothing was there.
     pub file: Option<SavedFile>,
 }

@@ -13,6 +13,7 @@ use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
 use crate::host::state::State;
+use crate::host::walk::Last;
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
 use crate::target::layout::{self, Piece, Place};
@@ -197,6 +198,7 @@ fn attempt(
     if session.options.dry_run {
         let survey = look(session)?;
         session.alone_with(&config.name, &survey)?;
+        led_nowhere_else(session, config, &survey)?;
         let upcoming = upcoming(session, config, &survey)?;
         let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
         let found = hooks::of(session, config, Some(&survey))?;
@@ -210,6 +212,7 @@ fn attempt(
     }
     let survey = look(session)?;
     session.alone_with(&config.name, &survey)?;
+    led_nowhere_else(session, config, &survey)?;
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
     let upcoming = engine.upcoming(&config.name, &survey.slots(), survey.owner)?;
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
@@ -220,6 +223,36 @@ fn attempt(
     let mut report = Report { hooks_failed: ear.failed(), ..report(config, &survey, &change, upcoming, outcome) };
     report.findings = found.findings;
     Ok(report)
+}
+
+/// That no place of the target is a link by now which leads elsewhere than when reseal changed it last: what is at its end may be
+/// another service's, and nobody has asked for that to be replaced.
+fn led_nowhere_else(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Result<(), Refusal> {
+    if session.options.force {
+        return Ok(());
+    }
+    let Some((_, manifest)) = survey::committed(State::open(session.host)?.as_ref(), &config.name)? else {
+        return Ok(());
+    };
+    for (slot, place) in survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places)) {
+        let layout::Place::InPlace { path } = place else { continue };
+        let then = manifest.slots.iter().find(|saved| saved.path == slot.path).and_then(|saved| saved.real.as_ref());
+        let Some(then) = then.filter(|then| *then != path && session.host.is_link(&slot.path)) else { continue };
+        let own = session.host.place(&slot.path, Last::Keep, &session.host.trusting(survey.owner))?.path();
+        if own != *path {
+            let was = if own == *then { "was none".to_owned() } else { format!("led to {}", then.display()) };
+            let why = format!(
+                "{} is a link to {} by now, and {was} when reseal changed it last: what is there may belong to another service",
+                slot.path.display(),
+                path.display()
+            );
+            return Err(Refusal::new(why).hint(format!(
+                "if the service is to read that file, insist with `--force`; if not, `reseal restore {}` puts a file in its place",
+                config.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The numbers a change would take, without the lock.

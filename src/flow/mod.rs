@@ -55,7 +55,7 @@ use crate::engine::{Engine, EngineError, Recovered, When};
 use crate::event::Listener;
 use crate::host::Host;
 use crate::host::passphrase::Explicit;
-use crate::host::state::State;
+use crate::host::state::{self, State};
 use crate::outcome::{Exit, Outcome, explain};
 use beside::Beside;
 use preview::Plan;
@@ -261,7 +261,7 @@ impl<'a> Session<'a> {
         if self.engine.is_none() {
             let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
             self.recovered = engine.recover(None, When::Running, self.listener);
-            engine.trust_clock().map_err(EngineError::outcome)?;
+            engine.trust_clock(self.options.force).map_err(EngineError::outcome)?;
             trust::sweep(engine.state()).map_err(|error| Refusal::from(error).outcome())?;
             self.engine = Some(engine);
             // Under the lock everything is looked at anew.
@@ -297,7 +297,7 @@ impl<'a> Session<'a> {
     /// The same, and how it stands with a target whose interrupted transaction could not be ended: that one must not be touched.
     fn engine_for(&mut self, verb: &str, target: &str) -> Result<&Engine<'a>, Outcome> {
         self.engine(verb)?;
-        let encoded = crate::host::state::file_name(target);
+        let encoded = state::file_name(target);
         let stuck = self.recovered.iter().find(|recovered| {
             // Without a name: the journals could not even be listed, and any target may have one.
             let same = recovered.target.is_empty() || recovered.target == target || *recovered.target == *encoded;
@@ -330,26 +330,39 @@ impl<'a> Session<'a> {
     }
 
     /// What generations may be kept of, with the number of them that `prune` leaves: the targets of these names, and what else
-    /// has generations ([`Beside`]); all of them when none is named.
+    /// has generations: [`Beside`], and targets that are configured no more; all of them when none is named.
     ///
     /// # Errors
     /// A name that nothing has.
     pub fn kept(&self, names: &[String]) -> Result<Vec<(String, u32)>, Refusal> {
         let of_target = |target: &TargetConfig| (target.name.clone(), target.policy.keep);
         let of_beside = |one: &Beside| (one.target(), Policy::default().keep);
+        let of_left = |name: &String| (name.clone(), Policy::default().keep);
         if names.is_empty() {
             let mut all: Vec<_> = self.config.targets.iter().map(of_target).collect();
             if let Some(state) = State::open(self.host)? {
                 let known = vault::targets(&state)?;
                 all.extend(known.iter().filter_map(|name| Beside::of_file_name(name)).map(|one| of_beside(&one)));
+                all.extend(known.iter().filter(|name| self.is_left(name)).map(of_left));
             }
             return Ok(all);
         }
+        let left = |name: &String| -> Result<bool, Refusal> {
+            let Some(state) = State::open(self.host)? else { return Ok(false) };
+            Ok(self.is_left(name) && vault::targets(&state)?.contains(name))
+        };
         let one = |name: &String| match Beside::of_target(name) {
             Some(one) => Ok(of_beside(&one)),
+            None if left(name)? => Ok(of_left(name)),
             None => self.target(name).map(of_target),
         };
         names.iter().map(one).collect()
+    }
+
+    /// Whether generations under this name would be those of a target that is configured no more: they hold keys, so nobody is to lose
+    /// sight of them.
+    fn is_left(&self, name: &str) -> bool {
+        self.config.target(name).is_none() && Beside::of_file_name(name).is_none() && *state::file_name(name) == *name
     }
 
     fn target(&self, name: &str) -> Result<&TargetConfig, Refusal> {

@@ -54,6 +54,8 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
         }
         Some(_) | None => vec![false; targets.len()],
     };
+    // They start side by side, so this is for all of them: otherwise those that stay down would leave no time for the rest.
+    let up_by = Instant::now() + limits.up;
     let mut reports = Vec::new();
     for (config, untouched) in targets.into_iter().zip(untouched) {
         if untouched {
@@ -74,7 +76,7 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
             Report::new(&config.name, outcome)
         } else {
             // Found out before anything is mended. What cannot be compared is no reason to leave it so.
-            let noticed = compare::noticed(session, &config, limits.up.min(left));
+            let noticed = compare::noticed(session, &config, left.min(up_by.saturating_duration_since(Instant::now())));
             let mut report = renew::one(session, &config, VERB, config.policy.after_upgrade);
             match noticed {
                 Ok(noticed) => {
@@ -93,6 +95,7 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
             report
         });
     }
+    session.host.take_its_time();
     Ok(reports)
 }
 

@@ -17,6 +17,7 @@ use crate::config::TargetConfig;
 use crate::engine::vault::{Manifest, Origin, Saved, Vault, VaultError};
 use crate::engine::{Change, ConfigTest, Ledger, Upcoming};
 use crate::host::state::State;
+use crate::host::walk::Last;
 use crate::outcome::{End, Outcome};
 use crate::sensitive::Sensitive;
 use crate::source::import::{self, Part};
@@ -199,8 +200,33 @@ pub(super) fn load(
     Ok((manifest, contents))
 }
 
-/// The target as its adapter sees it; where the adapter cannot, or means other places by now, as the backup remembers it.
+/// The target as it stands, with the places that a generation was taken from: where a link has come in the place of a file since, it is the
+/// link that goes, and not what is at its end.
 fn look(session: &Session<'_>, config: &TargetConfig, manifest: &Manifest) -> Result<Survey, Refusal> {
+    let mut survey = seen(session, config, manifest)?;
+    let trust = session.host.trusting(survey.owner);
+    for pair in &mut survey.pairs {
+        for (slot, place) in pair.pair.slots.iter().zip(&mut pair.places) {
+            let saved = manifest.slots.iter().find(|saved| saved.path == slot.path);
+            let Some(then) = saved.and_then(|saved| saved.real.as_ref()) else { continue };
+            let layout::Place::InPlace { path } = &place else { continue };
+            if path == then || !session.host.is_link(&slot.path) {
+                continue;
+            }
+            let own = session.host.place(&slot.path, Last::Keep, &trust)?.path();
+            if own == *then {
+                let note =
+                    format!("{} has become a link to {}: a file takes its place again", own.display(), path.display());
+                survey.site.notes.push(note);
+                *place = layout::Place::InPlace { path: own };
+            }
+        }
+    }
+    Ok(survey)
+}
+
+/// The target as its adapter sees it; where the adapter cannot, or means other places by now, as the backup remembers it.
+fn seen(session: &Session<'_>, config: &TargetConfig, manifest: &Manifest) -> Result<Survey, Refusal> {
     let remembered = from_manifest(session, config, manifest)?;
     match survey::survey(session.host, config, &session.live_dir) {
         Ok(seen) if same_places(&seen, manifest) => Ok(seen),

@@ -16,6 +16,11 @@ impl Haste {
         *self.moment() = Some(end);
     }
 
+    /// There is no limit any more.
+    pub fn over(&self) {
+        *self.moment() = None;
+    }
+
     /// What is left; none where there is no limit.
     #[must_use]
     pub fn left(&self) -> Option<Duration> {
@@ -56,5 +61,7 @@ mod tests {
         assert!(haste.left().is_some(), "it holds again");
         haste.until(Instant::now());
         assert_eq!(haste.left(), Some(Duration::ZERO));
+        haste.over();
+        assert_eq!(haste.left(), None);
     }
 }

@@ -141,6 +141,11 @@ impl Host {
         self.haste.until(Instant::now() + time);
     }
 
+    /// What follows has the time it needs.
+    pub fn take_its_time(&self) {
+        self.haste.over();
+    }
+
     /// What is left of the time for the whole run; none where it has no limit.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {

@@ -1,6 +1,7 @@
 //! Which programs run: a console left open blocks a vendor's change (`must_not_run`).
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::exec;
@@ -13,7 +14,16 @@ pub fn running(names: &[String]) -> Vec<String> {
     if names.is_empty() {
         return Vec::new();
     }
-    let present = programs();
+    among(names, &programs(|_| true))
+}
+
+/// The same of those that root has started: for what only root can start, others may not stand in.
+#[must_use]
+pub fn running_as_root(names: &[String]) -> Vec<String> {
+    among(names, &programs(|process| process.metadata().is_ok_and(|found| found.uid() == 0)))
+}
+
+fn among(names: &[String], present: &[String]) -> Vec<String> {
     names.iter().filter(|name| present.iter().any(|program| matches(program, name))).cloned().collect()
 }
 
@@ -21,11 +31,11 @@ fn matches(program: &str, name: &str) -> bool {
     program == name || (program.len() == 15 && name.starts_with(program))
 }
 
-fn programs() -> Vec<String> {
+fn programs(counts: impl Fn(&fs::DirEntry) -> bool) -> Vec<String> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let mut found = Vec::new();
     for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
+        if !entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) || !counts(&entry) {
             continue;
         }
         if let Ok(name) = fs::read_to_string(entry.path().join("comm")) {
@@ -72,7 +82,6 @@ pub struct Confined {
 /// what the paths say.
 #[must_use]
 pub fn confined(uid: u32) -> Vec<Confined> {
-    use std::os::unix::fs::MetadataExt;
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let mut found = Vec::new();
     for entry in entries.flatten() {
@@ -132,6 +141,13 @@ pub fn keep_memory_private() {
     // Where the kernel knows no such thing there is nothing to be done about it.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
+/// Keeps the descriptors that this process was given, such as that of `--passphrase-fd`, from the programs that it starts: the standard ones
+/// are for each of them to say.
+pub fn keep_descriptors_private() {
+    #[cfg(unix)]
+    close_fds::set_fds_cloexec(3, &[]);
 }
 
 /// Who runs this, for receipts: the user id and, under sudo, the name of whoever called it; where somebody became root otherwise, the

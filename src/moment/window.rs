@@ -109,7 +109,9 @@ fn days_of(text: &str) -> Result<[bool; 7], WindowError> {
 
 fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
-    let two = |text: &str| (text.len() == 2).then(|| text.parse::<u16>().ok()).flatten();
+    let two = |text: &str| {
+        (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<u16>().ok()).flatten()
+    };
     let (hour, minute) = (two(hour)?, two(minute)?);
     let all = hour * 60 + minute;
     (minute < 60 && all <= DAY).then_some(all)
@@ -229,6 +231,7 @@ mod tests {
             assert_eq!(shown.parse::<Window>().as_ref(), Ok(&window));
         }
         let refused = |text: &str| text.parse::<Window>().unwrap_err();
+        refused("Sat +2:00-03:00 UTC");
         assert_eq!(refused("Sat 02:00-04:00"), WindowError::NoZone);
         assert_eq!(refused("02:00-04:00"), WindowError::NoZone);
         assert_eq!(refused("Sat 02:00-04:00 ../x"), WindowError::NoZone);

@@ -63,6 +63,24 @@ fn the_worked_example_renews() {
     bench.run(&["check", "web"]).says("good");
 }
 
+/// Not even a program that could open it by its number gets what the passphrase is read from.
+#[test]
+fn no_program_inherits_the_descriptors_of_whoever_called() {
+    let bench = Bench::new();
+    bench.write("pass", "the passphrase of the test\n", 0o600);
+    let seen = bench.path("seen").display().to_string();
+    script(&bench, &format!("ls -l /proc/$$/fd | sed 's/.* \\([0-9]*\\) -> .*/\\1/' >{seen}; exit 1"));
+    let words =
+        format!("exec 9<pass 11<pass; exec {} --passphrase-fd 9 --non-interactive renew", env!("CARGO_BIN_EXE_reseal"));
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &words]).current_dir(bench.path(".")).env_clear().env("PATH", "/usr/bin:/bin");
+    command.env("RESEAL_CONFIG", bench.path("reseal.toml"));
+    assert_ne!(command.output().unwrap().status.code(), Some(0));
+    let seen = fs::read_to_string(seen).unwrap();
+    let numbers: Vec<u32> = seen.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(numbers.contains(&0) && numbers.iter().all(|number| !matches!(number, 9 | 11)), "{seen}");
+}
+
 #[test]
 fn a_ca_that_takes_its_time_is_asked_again_with_the_same_request() {
     let bench = Bench::new();

@@ -149,6 +149,8 @@ fn moments_are_told_back_and_past_ones_refused() {
     stage(&["--at", "2020-01-01T00:00:00Z"]).ends(2).warns("is past");
     stage(&["--at", "tomorrow"]).ends(2).warns("no date with a time of day");
     stage(&["--at", "2099-01-01T00:00:00Z", "--tz", "UTC"]).ends(2).warns("no time zone");
+    stage(&["--at", "9999-12-31T23:59:59-23:59"]).ends(2).warns("beyond all calendars");
+    stage(&["--at", "9999-12-31 23:59 America/New_York"]).ends(2).warns("beyond all calendars");
     stage(&["--at", "2099-01-01 00:00 Nowhere/Land"]).ends(2).warns("time zone");
     assert_eq!(status(&bench)["next"], Value::Null);
     let far = OffsetDateTime::now_utc() + Duration::days(40);

@@ -491,3 +491,79 @@ fn a_pair_that_is_installed_meanwhile_stays() {
     upgrade.wait_with_output().unwrap();
     assert_eq!(bench.served(), new);
 }
+
+/// A package that makes a link of the place has not asked for what is at its end to be replaced: that is another service's.
+#[test]
+fn what_a_new_link_leads_to_is_not_touched() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let served = bench.served();
+    let (other, other_key) = Leaf { self_signed: true, common_name: "other", ..Leaf::default() }.make();
+    let relink = || {
+        for (name, text) in [("pem", &other), ("key", &other_key)] {
+            bench.write(&format!("other.{name}"), text, 0o640);
+            let place = bench.path(&format!("web.{name}"));
+            fs::remove_file(&place).unwrap();
+            std::os::unix::fs::symlink(bench.path(&format!("other.{name}")), place).unwrap();
+        }
+    };
+    let others = || {
+        let of = |name: &str| {
+            let path = bench.path(&format!("other.{name}"));
+            (fs::read_to_string(&path).unwrap(), fs::metadata(path).unwrap().permissions().mode() & 0o7777)
+        };
+        [of("pem"), of("key")]
+    };
+    let untouched = [(other.clone(), 0o640), (other_key.clone(), 0o640)];
+    relink();
+    bench.run(&["maintain"]).ends(0).says("has become a link to").says("restore generation 2");
+    assert_eq!((bench.served(), others()), (served.clone(), untouched.clone()));
+    assert!(!bench.path("web.pem").is_symlink() && !bench.path("web.key").is_symlink());
+
+    // Another certificate would go where the link leads, which nobody has asked for.
+    relink();
+    let (certificate, key) = bench.bring("next", &Leaf::default());
+    let install = ["install", "web", "--cert", &certificate, "--key", &key];
+    bench.run(&install).ends(4).warns("is a link to").warns("may belong to another service");
+    assert_eq!(others(), untouched);
+    bench.run(&["restore", "web", "2"]).ends(0);
+    assert_eq!((bench.served(), others()), (served, untouched));
+    relink();
+    bench.run(&[&install[..], &["--force"]].concat()).ends(0);
+    assert!(bench.path("web.pem").is_symlink());
+    assert_eq!(others()[0].0, fs::read_to_string(certificate).unwrap());
+}
+
+/// A clock that was ahead once is no reason to refuse everything for months.
+#[test]
+fn a_receipt_from_the_future_can_be_overruled_by_a_person() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let (certificate, key) = bench.bring("next", &Leaf { days: 300, ..Leaf::default() });
+    let words = ["install", "web", "--cert", &certificate, "--key", &key];
+    let mut ahead = std::process::Command::new("faketime");
+    ahead.args(["-f", "+150d", env!("CARGO_BIN_EXE_reseal"), "--non-interactive"]).args(words);
+    ahead.env_clear().env("PATH", "/usr/bin:/bin").env("RESEAL_CONFIG", bench.path("reseal.toml"));
+    let Ok(ran) = ahead.output() else {
+        println!("skipped: no faketime");
+        return;
+    };
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    bench.run(&["restore", "web", "1"]).ends(4);
+    bench.run(&["restore", "web", "2"]).warns("the clock shows").warns("`--force`");
+    bench.run(&["restore", "web", "2", "--force"]).ends(0);
+    bench.run(&["restore", "web", "3"]).ends(0);
+}
+
+/// What is kept of a target that is configured no more can be seen and removed.
+#[test]
+fn generations_of_a_target_that_is_gone_are_told_and_can_be_removed() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    bench.write("reseal.toml", &text.replace("name = \"web\"", "name = \"other\""), 0o644);
+    bench.run(&["backups"]).ends(0).says("web ").says("found");
+    bench.run(&["backups", "web"]).ends(0).says("found");
+    bench.run(&["prune", "web", "--keep", "1"]).ends(0).says("removed generation 1");
+    bench.run(&["backups", "nobody"]).ends(2);
+}

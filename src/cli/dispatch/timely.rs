@@ -1,5 +1,7 @@
 //! `stage`, `activate` and `maintain`: what waits for its time.
 
+use time::UtcOffset;
+
 use super::{Told, changes};
 use crate::cli::args::{Activate, Maintain, Stage, When};
 use crate::flow::{Session, activate, maintain, stage};
@@ -45,6 +47,7 @@ fn moment(host: &Host, words: &When) -> Result<(Option<Moment>, Option<String>),
         Failure::usage(format!("--at: {error}"), Some(error.hint().to_owned()))
     })?;
     let unknown = |error: NoZone| Failure::usage(format!("--at: {}", explain(&error)), Some(error.hint().to_owned()));
+    let beyond = || Failure::usage("--at is beyond all calendars", None);
     let (moment, note) = match (written, &words.tz) {
         (Written::Fixed(_), Some(_)) => {
             let hint = "leave `--tz` out, or write the time without the offset".to_owned();
@@ -53,6 +56,8 @@ fn moment(host: &Host, words: &When) -> Result<(Option<Moment>, Option<String>),
         (Written::Local { zone: Some(_), .. }, Some(_)) => {
             return Err(Failure::usage("--at names a time zone already", Some("leave `--tz` out".to_owned())));
         }
+        // Its offset may lead beyond the last day there is.
+        (Written::Fixed(at), None) if at.checked_to_offset(UtcOffset::UTC).is_none() => return Err(beyond()),
         (Written::Fixed(at), None) => (Moment { at, zone: None }, None),
         (Written::Local { clock, zone }, tz) => {
             let zone = match zone.as_ref().or(tz.as_ref()) {
@@ -60,9 +65,8 @@ fn moment(host: &Host, words: &When) -> Result<(Option<Moment>, Option<String>),
                 None => host.local_zone(),
             };
             let zone = zone.map_err(unknown)?;
-            let Some(resolved) = zone.resolve(clock) else {
-                return Err(Failure::usage("--at is beyond all calendars", None));
-            };
+            let resolved = zone.resolve(clock).filter(|one| one.at.checked_to_offset(UtcOffset::UTC).is_some());
+            let resolved = resolved.ok_or_else(beyond)?;
             let moment = Moment { at: resolved.at, zone: Some(zone.name().to_owned()) };
             let note = match resolved.odd {
                 None => None,

@@ -53,7 +53,8 @@ pub fn before(session: &mut Session<'_>, archives: Option<&str>) -> Vec<Report> 
     }
     // First: what is after the upgrade has to know of it, whatever becomes of the rest.
     let marked = State::open_or_make(session.host).map_err(Refusal::from).and_then(|state| set(&state, BEGUN));
-    session.options.wait = session.options.wait.min(PATIENCE);
+    let wait = session.options.wait;
+    session.options.wait = if wait.is_zero() { PATIENCE } else { wait.min(PATIENCE) };
     session.options.secrets.may_prompt = false;
     let mut reports = snapshot::run(session, &names).unwrap_or_else(|refusal| vec![told(refusal)]);
     reports.extend(marked.err().map(told));
@@ -179,7 +180,7 @@ pub fn wait_for_packages(session: &Session<'_>) {
 
 fn at_work() -> bool {
     let names: Vec<String> = MANAGERS.iter().map(|name| (*name).to_owned()).collect();
-    !process::running(&names).is_empty()
+    !process::running_as_root(&names).is_empty()
 }
 
 fn area(session: &Session<'_>) -> Result<Option<Dir>, Refusal> {

@@ -92,14 +92,13 @@ pub(super) fn check_program_as(command: &Command, root: bool) -> Result<(), Prog
     // It runs with these rights already: the demo tells its server with it, from wherever it was built.
     let this_one = std::env::current_exe().is_ok_and(|this| this == path);
     if root && !this_one {
-        let real = fs::canonicalize(path).map_err(|source| ProgramError::Look { path: path.to_owned(), source })?;
-        // The links on the way count as well: whoever may rename one decides what is run.
-        for place in path.ancestors().chain(real.ancestors()) {
-            only_root_changes(place)?;
-        }
+        check_kept(path)?;
     }
     Ok(())
 }
+
+/// Links in a row that are followed, as the kernel does.
+const MAX_LINKS: usize = 40;
 
 /// Whether a program is one that only root can change, though this process may be that very program: it is to be run by others later.
 ///
@@ -107,10 +106,23 @@ pub(super) fn check_program_as(command: &Command, root: bool) -> Result<(), Prog
 /// The first thing that speaks against it.
 pub fn check_kept(path: &Path) -> Result<(), ProgramError> {
     let real = fs::canonicalize(path).map_err(|source| ProgramError::Look { path: path.to_owned(), source })?;
-    path.ancestors().chain(real.ancestors()).try_for_each(only_root_changes)
+    // The links on the way count as well: whoever made one, or may rename it, decides what is run.
+    let mut at = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        at.ancestors().try_for_each(only_root_changes)?;
+        let Ok(to) = fs::read_link(&at) else { break };
+        at = at.parent().map_or_else(|| to.clone(), |dir| dir.join(&to));
+    }
+    real.ancestors().try_for_each(only_root_changes)
 }
 
 fn only_root_changes(path: &Path) -> Result<(), ProgramError> {
+    // Whose a link is decides where it leads: in a sticky directory anybody may have made it.
+    let itself = fs::symlink_metadata(path).map_err(|source| ProgramError::Look { path: path.to_owned(), source })?;
+    if itself.is_symlink() && itself.uid() != 0 {
+        let (uid, gid, mode) = (itself.uid(), itself.gid(), itself.mode() & 0o7777);
+        return Err(ProgramError::Writable { path: path.to_owned(), uid, gid, mode });
+    }
     let found = look(path)?;
     let (uid, gid, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);
     let by_group = mode & 0o020 != 0 && gid != 0;
