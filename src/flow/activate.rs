@@ -218,6 +218,7 @@ fn activated(
         | Outcome::Dropped { .. }
         | Outcome::Reported { .. }
         | Outcome::Pruned { .. }
+        | Outcome::Retired { .. }
         | Outcome::Stuck { .. }
         | Outcome::Waiting { .. }
         | Outcome::Busy { .. } => {}

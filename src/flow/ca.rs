@@ -26,6 +26,7 @@ pub use self::import::{Import, import};
 pub use self::init::{Init, init};
 pub use self::obtain::{Authorities, LeafKey, Wanted, admit, obtain};
 pub use self::passphrase::{REMEMBERED, label};
+pub(super) use self::rekey::{former, retirable};
 pub use self::rekey::{Rekey, rekey};
 pub use self::revoke::{List, ListView, RevokedView, crl, revoke};
 pub use self::sign::{Sign, Signed, sign};
