@@ -131,11 +131,15 @@ impl Task {
         let (authority, name) = (&ca.authority, ca.authority.name());
         Some(match authority.retired() {
             Ok(retired) if retired.is_empty() && authority.next().is_some() => {
-                format!("the CA {name} has no former root: its next one does not issue yet (`reseal ca rekey {name} --switch`)")
+                format!(
+                    "the CA {name} has no former root: its next one does not issue yet (`reseal ca rekey {name} --switch`)"
+                )
             }
             Ok(retired) if retired.is_empty() => format!("the CA {name} has no former root"),
             Ok(_) | Err(_) => {
-                format!("nothing is left to retire: the former roots of the CA {name} are put away, and reseal has them in no store")
+                format!(
+                    "nothing is left to retire: the former roots of the CA {name} are put away, and reseal has them in no store"
+                )
             }
         })
     }

@@ -127,9 +127,9 @@ pub(in crate::flow) fn retirable(
         }
         let seen = |place| {
             let sights = users.sights.iter().filter(move |sight| sight.who == *name && sight.place == place);
-            sights.flat_map(|sight| sight.leaves().map(move |leaf| (sight, leaf))).find(|(sight, leaf)| {
-                former.iter().any(|held| is_of(leaf, held, &sight.certificates))
-            })
+            sights
+                .flat_map(|sight| sight.leaves().map(move |leaf| (sight, leaf)))
+                .find(|(sight, leaf)| former.iter().any(|held| is_of(leaf, held, &sight.certificates)))
         };
         if let Some((_, leaf)) = seen(Place::Files) {
             let why = format!("{name} has a certificate from it still, {}", leaf.fingerprint().short());
@@ -143,11 +143,14 @@ pub(in crate::flow) fn retirable(
         }
         if let Some((sight, leaf)) = seen(Place::Listener) {
             let short = leaf.fingerprint().short();
-            return Err(cannot(format!("{name} shows a certificate from it still at {}, {short}", sight.at)).hint(taken_up));
+            return Err(
+                cannot(format!("{name} shows a certificate from it still at {}, {short}", sight.at)).hint(taken_up)
+            );
         }
         if let Some((sight, leaf)) = seen(Place::Staged) {
             let why = format!("{}, which is staged for {name}, is from it, {}", sight.at, leaf.fingerprint().short());
-            let hint = format!("`reseal stage {name} --force` stages another one; `reseal stage {name} --drop` puts it away");
+            let hint =
+                format!("`reseal stage {name} --force` stages another one; `reseal stage {name} --drop` puts it away");
             return Err(cannot(why).hint(hint));
         }
         let unknown = |blind: &&Blind| blind.who == *name && blind.place == Place::Staged && source;

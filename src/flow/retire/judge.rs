@@ -37,7 +37,9 @@ pub(super) fn judge(
     users: &Users,
     for_all: &Known,
 ) -> Result<Overruled, Vec<Report>> {
-    let known = match known(session, task, users) {
+    let stay: Vec<_> = task.meant.iter().map(|meant| meant.others(session, for_all)).collect();
+    let stored = stay.iter().flatten().flatten();
+    let known = match known(session, task, users, stored) {
         Ok(known) => known,
         Err(refusal) => return Err(task.subjects().map(|name| Report::new(&name, again(&refusal))).collect()),
     };
@@ -51,10 +53,10 @@ pub(super) fn judge(
         let allowed = if found.is_empty() || session.options.force { ca_allows(session, ca, users) } else { Ok(()) };
         Part { subject: of_ca(name), names: format!("the former root of {name}"), found: allowed.map(|()| found) }
     });
-    let of_stores = task.meant.iter().map(|meant| Part {
+    let of_stores = task.meant.iter().zip(stay).map(|(meant, stay)| Part {
         subject: meant.store.target(),
         names: meant.names(),
-        found: of_store(session, task.ca.as_ref(), meant, (users, &known), for_all),
+        found: stay.and_then(|stay| of_store(session, task.ca.as_ref(), meant, stay, (users, &known))),
     });
     let parts: Vec<Part> = of_ca.into_iter().chain(of_stores).collect();
     let force = session.options.force;
@@ -85,7 +87,12 @@ fn not_begun(part: &Part) -> Report {
 }
 
 /// Issuers that clients may know, wherever they have them from, and where other chains end.
-fn known(session: &Session<'_>, task: &Task, users: &Users) -> Result<Vec<Certificate>, Refusal> {
+fn known<'c>(
+    session: &Session<'_>,
+    task: &Task,
+    users: &Users,
+    stored: impl Iterator<Item = &'c Certificate>,
+) -> Result<Vec<Certificate>, Refusal> {
     let mut known = match (&task.ca, State::open(session.host)?) {
         (Some(ca), _) => ca.certificates()?,
         (None, Some(state)) => {
@@ -97,6 +104,7 @@ fn known(session: &Session<'_>, task: &Task, users: &Users) -> Result<Vec<Certif
         (None, None) => Vec::new(),
     };
     add(&mut known, users.sights.iter().flat_map(|sight| &sight.certificates).filter(|one| one.is_ca()).cloned());
+    add(&mut known, stored.cloned());
     known.extend(roots::system().0.roots().iter().cloned());
     Ok(known)
 }
@@ -106,10 +114,9 @@ fn of_store(
     session: &Session<'_>,
     ca: Option<&Succeeded>,
     meant: &Meant,
+    stay: Vec<Certificate>,
     (users, known): (&Users, &[Certificate]),
-    for_all: &Known,
 ) -> Result<Vec<Against>, Refusal> {
-    let stay = meant.others(session, for_all)?;
     let now = session.host.now();
     let mut going = Vec::new();
     for entry in &meant.entries {
@@ -120,10 +127,9 @@ fn of_store(
             going.push(anchor);
         }
     }
-    let known: Vec<Certificate> = known.iter().chain(&stay).cloned().collect();
     let mut found = Vec::new();
     for anchor in &going {
-        add(&mut found, users.against(anchor, &known));
+        add(&mut found, users.against(anchor, known));
     }
     let store = &meant.store;
     let root = ca.and_then(|ca| present_root(&ca.authority, store, &stay));
@@ -133,9 +139,13 @@ fn of_store(
     for target in users.targets.iter().filter(|target| told.is_none() || target.ca.as_deref() != told) {
         let untrusted = target.present.iter().find(|chain| nobodys(&anchors, chain, now));
         if let Some(chain) = untrusted
-            && was_below(session, target, &going, &known)?
+            && was_below(session, target, &going, known)?
         {
-            found.push(successor(target, chain, store));
+            let one = successor(target, chain, store);
+            // That its issuer is not known is the same matter.
+            let same = |other: &Against| other.who == one.who && other.certificate == one.certificate;
+            found.retain(|other| other.reason != Reason::Unclear || !same(other));
+            found.push(one);
         }
     }
     Ok(found)

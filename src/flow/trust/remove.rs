@@ -91,11 +91,7 @@ impl Meant {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub(in crate::flow) fn others(
-        &self,
-        session: &Session<'_>,
-        for_all: &Known,
-    ) -> Result<Vec<Certificate>, Refusal> {
+    pub(in crate::flow) fn others(&self, session: &Session<'_>, for_all: &Known) -> Result<Vec<Certificate>, Refusal> {
         let ground = Ground::look(session, &self.store, false)?;
         let mut trusted = ground.trusted(session.host, self.known(session, for_all).of(&ground, session)?)?;
         trusted.retain(|one| self.entries.iter().all(|entry| entry.fingerprint != one.fingerprint()));
