@@ -73,7 +73,11 @@ pub fn run(session: &mut Session<'_>, wanted: &Retire) -> Result<Vec<Report>, Re
         if let Err(outcome) = session.engine(VERB) {
             return Ok(task.subjects().map(|name| Report::new(&name, outcome.clone())).collect());
         }
+        // Recovery may have ended what an earlier run had begun.
         task = Task::find(session, wanted)?;
+        if let Some(why) = task.nothing_left() {
+            return Ok(vec![Report::new(&subject, Outcome::Nothing { why })]);
+        }
     }
     let users = Users::look(session, &wanted.seen);
     let for_all = Known::default();

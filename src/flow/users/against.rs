@@ -154,6 +154,8 @@ fn holds(sight: &Sight) -> String {
 fn not_seen(blind: &Blind) -> Against {
     let why = match &blind.at {
         None => format!("it cannot be looked at: {}", blind.why),
+        // It was named by its address.
+        Some(at) if blind.place == Place::Other && at.starts_with(&blind.who) => blind.why.clone(),
         Some(at) => crate::change::placed(at, &blind.why),
     };
     let usual = match blind.place {

@@ -172,7 +172,7 @@ fn next(authority: &AuthorityView, view: &View) -> Option<String> {
         }
         (Some(_), _) => Some(format!("`{program} ca export {name}` writes what every client must trust")),
         (None, false) => {
-            Some(format!("`{program} renew` moves the targets to this root; then `{program} ca rekey {name} --retire`"))
+            Some(format!("`{program} renew` moves the targets to this root; then `{program} retire --ca {name}`"))
         }
         (None, true) => None,
     }
