@@ -24,8 +24,8 @@ pub enum Ascent {
 /// A certificate that has the anchor's name and key leads to it, as does one below such a certificate (RFC 5280 section 6.1.1 knows
 /// of an anchor no more than these). Dates, names and what an issuer may sign do not count: what a strict client refuses, another takes.
 pub fn ascend(from: &Certificate, anchor: &Certificate, sent: &[Certificate], known: &[Certificate]) -> Ascent {
-    match climb(from, anchor, sent.iter()) {
-        Ascent::Open(_) => climb(from, anchor, sent.iter().chain(known)),
+    match climb(from, anchor, sent, &[]) {
+        Ascent::Open(_) => climb(from, anchor, sent, known),
         found @ (Ascent::Leads { .. } | Ascent::Elsewhere) => found,
     }
 }
@@ -36,11 +36,7 @@ pub fn twins(one: &Certificate, other: &Certificate) -> bool {
     one.subject_der() == other.subject_der() && one.spki() == other.spki()
 }
 
-fn climb<'c>(
-    from: &'c Certificate,
-    anchor: &Certificate,
-    issuers: impl Iterator<Item = &'c Certificate> + Clone,
-) -> Ascent {
+fn climb(from: &Certificate, anchor: &Certificate, sent: &[Certificate], known: &[Certificate]) -> Ascent {
     // Each with whether all signatures up to it were checked.
     let mut reached: Vec<(&Certificate, bool)> = vec![(from, true)];
     let (mut perhaps, mut ends, mut open) = (false, false, None);
@@ -58,7 +54,7 @@ fn climb<'c>(
             continue;
         }
         let mut orphan = true;
-        for issuer in issuers.clone() {
+        for issuer in sent.iter().chain(known) {
             let signed = issued_by(one, issuer);
             if signed == Signed::Failed {
                 continue;

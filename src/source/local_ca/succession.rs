@@ -24,6 +24,9 @@ pub(super) struct Succession {
     pub retired: Vec<u32>,
 }
 
+/// Names of keys, each time with the directory that they are in, where that is not the CA's own.
+pub(super) type Unswept = Vec<(Option<Dir>, Vec<OsString>)>;
+
 /// The file.
 const NAME: &str = "succession";
 
@@ -98,8 +101,8 @@ impl Succession {
         Ok(())
     }
 
-    /// The keys of what has been put away that are there still, each with its place, where that is not the CA's own directory.
-    pub(super) fn unswept(&self, dir: &Dir) -> Result<Vec<(Option<Dir>, Vec<OsString>)>, CaError> {
+    /// The keys of what has been put away that are there still.
+    pub(super) fn unswept(&self, dir: &Dir) -> Result<Unswept, CaError> {
         let mut left = Vec::new();
         for number in &self.retired {
             let Some(below) = self::place(dir, *number)? else { continue };
