@@ -351,6 +351,31 @@ fn all_stores_or_none() {
     assert!(!left.contains("reseal-old-root") && left.contains("theirs") && left.contains("other"), "{left}");
 }
 
+/// A database of NSS is asked what else it trusts.
+#[test]
+fn a_database_of_nss_loses_the_old_one_last() {
+    if !has("certutil") {
+        return;
+    }
+    let Some(change) = Change::both() else { return };
+    let database = change.ground.path("db").display().to_string();
+    fs::create_dir(&database).unwrap();
+    tool("certutil", &["-N", "-d", &format!("sql:{database}"), "--empty-password"]);
+    let store = format!("nss:{database}");
+    change.run(&format!("trust install old.pem --store {store}")).ends(0);
+    change.pair("web", change.old.leaf());
+    change.target("");
+    change.pair("next", change.new.leaf());
+    change.run("install web --cert next.pem --key next.key --force").ends(0);
+    let line = format!("retire old-root --store {store}");
+    change.refused(&line, &["the new one comes first", &format!("trust install FILE --store {store}")]);
+    change.run(&format!("trust install new.pem --store {store}")).ends(0);
+    change.run(&line).ends(0).says(&format!("trust:{store}: retired: old-root"));
+    let left = tool("certutil", &["-L", "-d", &format!("sql:{database}")]);
+    assert!(!left.contains("reseal-old-root") && left.contains("reseal-new-root"), "{left}");
+    assert!(change.ground.trusts(&change.old), "the other store was not named");
+}
+
 /// From the first root of a CA to the last step of its second.
 #[test]
 fn a_ca_of_reseals_own_goes_from_root_to_root() {
