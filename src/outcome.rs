@@ -166,6 +166,11 @@ pub enum Outcome {
         /// Their numbers.
         removed: Vec<u32>,
     },
+    /// Former roots of a CA are put away, and their keys removed.
+    Retired {
+        /// Their numbers.
+        roots: Vec<u32>,
+    },
     /// Not begun.
     Refused {
         /// What was tried on what, and why not.
@@ -217,6 +222,7 @@ impl Outcome {
             | Self::Planned
             | Self::Recovered { .. }
             | Self::Pruned { .. }
+            | Self::Retired { .. }
             | Self::Staged { .. }
             | Self::Dropped { .. } => Exit::Good,
             Self::Committed { not_served, .. } if not_served.is_empty() => Exit::Good,

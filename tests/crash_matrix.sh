@@ -143,6 +143,7 @@ case $extent in
     matrix activate "$first; $(stage new)" "$run activate web" --modes kill
     anchors 'trust install' true "$trust install $fixed/new.ca.pem" --modes kill
     anchors 'trust remove' "$trust install $fixed/new.ca.pem" "$trust remove ca-new" --modes kill
+    anchors retire "$trust install $fixed/new.ca.pem" "$reseal --config t.toml -q retire ca-new" --modes kill
     ;;
   full)
     matrix 'first install' true "$(install new)" --modes "$faults"
@@ -159,6 +160,7 @@ case $extent in
     matrix activate "$first; $(stage new)" "$run activate web" --modes "$faults" --nested 1
     anchors 'trust install' true "$trust install $fixed/new.ca.pem" --modes kill,ENOSPC,EIO,short
     anchors 'trust remove' "$trust install $fixed/new.ca.pem" "$trust remove ca-new" --modes kill,ENOSPC,EIO,short
+    anchors retire "$trust install $fixed/new.ca.pem" "$reseal --config t.toml -q retire ca-new" --modes kill,ENOSPC,EIO,short
     matrix prune "$first; $(install new); $(install third); $(install old); $(install new)" "$run prune web --keep 1" \
       --modes "$faults"
     ;;

@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod anchors;
+mod ascent;
 mod bundle;
 mod certificate;
 mod chain;
@@ -28,6 +29,7 @@ mod trust;
 
 pub use algorithm::{Hash, KeyKind, MlDsa, SignatureAlgorithm};
 pub use anchors::{Anchors, Path, Untrusted};
+pub use ascent::{Ascent, ascend, twins};
 pub use bundle::{Bundle, PairError};
 pub use certificate::{Certificate, CertificateError};
 pub use chain::{Assembled, Chain, ChainError, ChainNote};

@@ -19,6 +19,7 @@ pub use self::history::HistoryVerb;
 pub use self::install::Install;
 pub use self::key_type::KeyType;
 pub use self::notify::NotifyVerb;
+pub use self::retire::Retire;
 pub use self::scan::Scan;
 pub use self::secret::{Place, SecretVerb};
 pub use self::stage::{Activate, Maintain, Stage, When};
@@ -35,6 +36,7 @@ mod history;
 mod install;
 mod key_type;
 mod notify;
+mod retire;
 mod scan;
 mod secret;
 mod stage;
@@ -296,6 +298,8 @@ Examples:
         #[command(subcommand)]
         act: TrustVerb,
     },
+    /// Let no store trust a CA any more that nobody is seen using; or refuse, and tell who uses it
+    Retire(Retire),
     /// Let this system start reseal by the clock
     Schedule {
         /// What to do.
@@ -431,6 +435,8 @@ mod tests {
             ("trust install --ca office --dry-run", "trust install"),
             ("trust list --store nss:/x", "trust list"),
             ("trust remove a --store java:/x", "trust remove"),
+            ("retire a --store java:/x --seen a.lan:443 --seen smtp://b.lan --force", "retire"),
+            ("retire --ca office --dry-run", "retire"),
             ("notify test", "notify test"),
             ("notify test ops --dry-run", "notify test"),
             ("notify status --format json", "notify status"),
@@ -517,6 +523,9 @@ mod tests {
             "trust install a.pem --ca office",
             "trust install a.pem --store windows",
             "trust remove",
+            "retire",
+            "retire a --ca office",
+            "retire a --seen b",
             "schedule",
             "schedule show",
             "hook",

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::keeping::{account, channels, passphrase, trusted};
+use self::keeping::{account, channels, passphrase, retired, trusted};
 use self::placing::placed as fitted;
 use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, NotifyVerb, Verb};
 use super::request::Request;
@@ -94,6 +94,7 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
         | Verb::Ca { .. }
         | Verb::Acme { .. }
         | Verb::Trust { .. }
+        | Verb::Retire(_)
         | Verb::Schedule { .. }
         | Verb::Hook { .. }
         | Verb::Notify { .. }
@@ -182,6 +183,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),
         Verb::Secret { act } => passphrase(session, act),
         Verb::Trust { act } => trusted(session, act),
+        Verb::Retire(words) => retired(session, words),
         Verb::Schedule { act } => fitted(session, act.asked()),
         Verb::Hook { act } => fitted(session, act.asked()),
         Verb::Notify { act } => channels(session, act),

@@ -148,6 +148,7 @@ fn self_contained(cli: &Cli, style: &Style) -> Option<(Answer, Option<i32>)> {
         | Verb::Acme { .. }
         | Verb::Secret { .. }
         | Verb::Trust { .. }
+        | Verb::Retire(_)
         | Verb::Schedule { .. }
         | Verb::Hook { .. }
         | Verb::Notify { .. } => None,

@@ -134,6 +134,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         | Verb::Acme { .. }
         | Verb::Secret { .. }
         | Verb::Trust { .. }
+        | Verb::Retire(_)
         | Verb::Schedule { .. } => Need::IfThere,
         // It must tell of an upgrade whatever the configuration is like.
         Verb::Hook { act: HookVerb::Fire { .. } } => Need::IfGood,

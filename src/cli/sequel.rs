@@ -40,6 +40,7 @@ fn told_of(verb: &Verb) -> Option<(bool, bool)> {
         | Verb::Acme { .. }
         | Verb::Secret { .. }
         | Verb::Trust { .. }
+        | Verb::Retire(_)
         | Verb::Schedule { .. }
         | Verb::Hook { .. }
         | Verb::Notify { .. }

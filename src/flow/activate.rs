@@ -222,6 +222,7 @@ fn activated(
         | Outcome::Dropped { .. }
         | Outcome::Reported { .. }
         | Outcome::Pruned { .. }
+        | Outcome::Retired { .. }
         | Outcome::Stuck { .. }
         | Outcome::Waiting { .. }
         | Outcome::Busy { .. } => {}

@@ -20,6 +20,8 @@ pub(super) struct Asked {
     pub looks: Vec<Look>,
     /// Chains that were sent, DER, and where; kept by [`closely`] alone.
     pub chains: Vec<(String, Vec<Vec<u8>>)>,
+    /// The chain that a client gets which names nobody, DER; kept by [`closely`] alone.
+    pub unnamed: Option<Vec<Vec<u8>>>,
 }
 
 /// What every probe shows now, asked at the same time.
@@ -57,7 +59,8 @@ fn asked(probe: &Probe, sight: Sight, unnamed: Option<&Served>, chains: bool) ->
     let looks = looks(probe, &sight, unnamed);
     let sent = sight.answers.into_iter().filter(|_| chains);
     let chains = sent.filter_map(|answer| Some((place(probe, &answer), answer.outcome.ok()?.chain))).collect();
-    Asked { probe: probe.clone(), shown: sight.shown, looks, chains }
+    let unnamed = unnamed.map(|served| served.chain.clone());
+    Asked { probe: probe.clone(), shown: sight.shown, looks, chains, unnamed }
 }
 
 /// What this machine itself could not do counts only where nothing else is known.

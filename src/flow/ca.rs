@@ -27,6 +27,7 @@ pub use self::init::{Init, init};
 pub use self::obtain::{Authorities, LeafKey, Wanted, admit, obtain};
 pub use self::passphrase::{REMEMBERED, label};
 pub use self::rekey::{Rekey, rekey};
+pub(super) use self::rekey::{former, retirable};
 pub use self::revoke::{List, ListView, RevokedView, crl, revoke};
 pub use self::sign::{Sign, Signed, sign};
 pub use self::view::{AuthorityView, IssuedView, IssuerView, RevocationView, StandingView, Step, What};

@@ -32,6 +32,7 @@ pub mod recorded;
 pub mod recover;
 pub mod renew;
 pub mod restore;
+pub mod retire;
 pub mod scan;
 pub mod secret;
 mod sent;
@@ -41,6 +42,7 @@ pub mod stage;
 pub mod status;
 mod survey;
 pub mod trust;
+pub mod users;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +61,7 @@ use crate::host::state::{self, State};
 use crate::outcome::{Exit, Outcome, explain};
 use beside::Beside;
 use preview::Plan;
+use users::Against;
 
 /// What every verb works with.
 pub struct Session<'a> {
@@ -147,6 +150,9 @@ pub struct Report {
     /// Worth a line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What speaks against it, of `retire`: why it was refused, or what was overruled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<Against>,
     /// Hooks that failed where that stops nothing: after the end, or in an undo.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hooks_failed: Vec<String>,
@@ -163,6 +169,7 @@ impl Report {
             plan: None,
             upgrade: Vec::new(),
             notes: Vec::new(),
+            against: Vec::new(),
             hooks_failed: Vec::new(),
             outcome,
         }

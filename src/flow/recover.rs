@@ -105,6 +105,7 @@ fn report(recovered: Recovered) -> Report {
         | Outcome::Planned
         | Outcome::Recovered { .. }
         | Outcome::Pruned { .. }
+        | Outcome::Retired { .. }
         | Outcome::Staged { .. }
         | Outcome::Dropped { .. }
         | Outcome::Remembered { .. }

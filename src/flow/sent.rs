@@ -92,6 +92,7 @@ mod tests {
                 shown: Shown::Well,
                 looks: Vec::new(),
                 chains: chains.iter().map(|chain| ("a:1".to_owned(), der(chain))).collect(),
+                unnamed: None,
             };
             let found = findings(Some(&in_files), &[&asked], config, &against, NOW);
             found.into_iter().map(|one| (one.code, one.message, one.remedy)).collect::<Vec<_>>()

@@ -16,8 +16,10 @@ use crate::host::state::State;
 use crate::trust::{Entry, Record, RecordError, Store, StoreError, nss};
 use ground::Ground;
 
+pub(super) use self::ground::Known;
 pub use self::install::{Install, Source, install};
 pub use self::list::{AnchorView, Listed, list};
+pub(super) use self::remove::{Meant, meant, named_by, take_out};
 pub use self::remove::{Remove, remove};
 pub use self::restore::restore;
 

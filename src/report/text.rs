@@ -239,6 +239,7 @@ mod tests {
             plan: None,
             upgrade: Vec::new(),
             notes: Vec::new(),
+            against: Vec::new(),
             hooks_failed: Vec::new(),
             outcome,
         });

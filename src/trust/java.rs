@@ -144,6 +144,21 @@ impl Truststore {
         }
     }
 
+    /// All that the store trusts, as far as the passphrase opens it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn trusted(&self, passphrase: Option<&Sensitive>) -> Result<Vec<Certificate>, StoreError> {
+        let hint = "`keytool -list` tells whether Java can read it";
+        let contents = codec::read(self.bytes.expose(), passphrase)
+            .map_err(|error| StoreError::new(&self.store, explain(&error), hint))?;
+        let held = contents.entries.into_iter().filter(|entry| entry.trusted).filter_map(|entry| match entry.holds {
+            Holds::Certificate(one) => Some(one),
+            Holds::Key { .. } => None,
+        });
+        Ok(held.collect())
+    }
+
     /// The alias under which the store trusts a certificate already.
     #[must_use]
     pub fn holder(&self, anchor: Digest, passphrase: Option<&Sensitive>) -> Option<String> {

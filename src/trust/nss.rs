@@ -165,6 +165,16 @@ impl Database {
         }))
     }
 
+    /// All certificates that it trusts to issue those of servers; those that NSS itself brings are in no database.
+    ///
+    /// # Errors
+    /// `certutil` does not tell.
+    pub fn trusted(&self, host: &Host) -> Result<Vec<Certificate>, StoreError> {
+        let names = self.nicknames(host)?.into_iter().take(MOST_NICKNAMES);
+        let trusted = names.filter(|(_, trust)| trust.split(',').next().unwrap_or_default().contains('C'));
+        Ok(trusted.flat_map(|(name, _)| self.under(host, &name)).collect())
+    }
+
     /// Makes all edits on a copy and gives the files that changed, with their new bytes.
     ///
     /// # Errors

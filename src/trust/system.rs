@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Entry, OURS, Standing, Store, StoreError};
-use crate::cert::codec;
+use crate::cert::{Certificate, codec};
 use crate::change::{Apply, Command, Probe};
 use crate::config::SystemStore;
 use crate::digest::Digest;
@@ -128,13 +128,15 @@ impl Layout {
     /// # Errors
     /// The bundle cannot be read.
     pub fn holds(&self, anchor: Digest) -> Result<bool, StoreError> {
-        bundle::holds(&self.bundle, anchor).map_err(|why| {
-            StoreError::new(
-                &Store::System,
-                why,
-                "see to it that it is the file that clients read, then run the same again",
-            )
-        })
+        bundle::holds(&self.bundle, anchor).map_err(unread)
+    }
+
+    /// All that clients have.
+    ///
+    /// # Errors
+    /// The bundle cannot be read.
+    pub fn trusted(&self) -> Result<Vec<Certificate>, StoreError> {
+        bundle::certificates(&self.bundle).map_err(unread)
     }
 
     /// How an entry stands now.
@@ -187,6 +189,10 @@ impl Layout {
             found.iter().any(|one| one.fingerprint() == entry.fingerprint)
         })
     }
+}
+
+fn unread(why: String) -> StoreError {
+    StoreError::new(&Store::System, why, "see to it that it is the file that clients read, then run the same again")
 }
 
 /// The files below a directory.

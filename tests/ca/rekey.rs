@@ -246,7 +246,28 @@ fn what_a_server_shows_counts() {
         std::thread::sleep(Duration::from_millis(50));
     }
     ground.run("ca rekey office --retire").refused("which is not what its files hold");
+    // Also where the target takes from somebody else by now.
+    let (of_office, of_nobody) = (listening.as_str(), listening.split("[target.source]").next().unwrap());
+    ground.write("reseal.toml", of_nobody.as_bytes());
+    ground.run("ca rekey office --retire").refused("web shows a certificate from it still at 127.0.0.1");
+    ground.write("reseal.toml", of_office.as_bytes());
     drop(server);
+    ground.run("ca rekey office --retire").good();
+}
+
+/// What is staged will be served.
+#[test]
+fn what_is_staged_counts() {
+    let ground = Ground::new();
+    target(&ground);
+    switched(&ground);
+    for name in ["pem", "key"] {
+        fs::copy(ground.path(&format!("web.{name}")), ground.path(&format!("old.{name}"))).unwrap();
+    }
+    ground.run("renew web").good();
+    ground.run("stage web --cert old.pem --key old.key --force").good();
+    ground.run("ca rekey office --retire").refused("which is staged for web, is from it");
+    ground.run("stage web --drop").good();
     ground.run("ca rekey office --retire").good();
 }
 

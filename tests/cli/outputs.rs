@@ -59,6 +59,7 @@ fn the_pages_list_what_there_is() {
         "trust install",
         "trust list",
         "trust remove",
+        "retire",
         "schedule install",
         "hook status",
         "acme account create",

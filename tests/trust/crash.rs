@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use reseal::engine::When;
 use reseal::event::Silence;
+use reseal::flow::retire::{self, Retire, What};
 use reseal::flow::trust::{Install, Remove, Source, install, list, remove};
 use reseal::flow::{Options, Report, Session, recover, restore};
 use reseal::host::Host;
 use reseal::host::watch::Watch;
+use reseal::outcome::Outcome;
 use reseal::trust::Store;
 
 use crate::ground::{Ca, Ground, has, tool};
@@ -28,6 +30,7 @@ struct Scene {
 const SCENES: &[Scene] = &[
     Scene { name: "install", store: |_| Store::System, prepare: |_, _| {}, act: add },
     Scene { name: "remove", store: |_| Store::System, prepare: added, act: take },
+    Scene { name: "retire", store: |_| Store::System, prepare: added, act: retire },
     Scene { name: "restore", store: |_| Store::System, prepare: taken, act: back },
     Scene { name: "install, Java", store: java, prepare: |_, _| {}, act: add },
     Scene { name: "remove, NSS", store: nss, prepare: added_to_nss, act: take },
@@ -62,6 +65,11 @@ fn add(session: &mut Session<'_>, ground: &Ground, store: &Store) {
 
 fn take(session: &mut Session<'_>, _: &Ground, store: &Store) {
     let _ = remove(session, &Remove { which: "broken".to_owned(), stores: vec![store.clone()] });
+}
+
+fn retire(session: &mut Session<'_>, _: &Ground, store: &Store) {
+    let what = What::Anchor("broken".to_owned());
+    let _ = retire::run(session, &Retire { what, stores: vec![store.clone()], seen: Vec::new() });
 }
 
 fn back(session: &mut Session<'_>, _: &Ground, _: &Store) {
@@ -173,5 +181,92 @@ fn every_call_that_fails_once_is_told_and_leaves_no_half() {
             assert!(reports.iter().all(|report| report.outcome.exit().code() == 0), "{place}: {reports:?}");
             there(&ground, &store, &ca, &place);
         }
+    }
+}
+
+/// A CA whose second root issues, and a store that trusts both.
+fn switched() -> Option<Ground> {
+    let ground = Ground::updated_by("", support::memory_dir())?;
+    let secret = ground.secret("pp", "correct horse battery");
+    for line in [
+        "ca init office --permit lan --intermediate",
+        "ca rekey office",
+        "ca export office",
+        "trust install --ca office",
+        "ca rekey office --switch",
+    ] {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        words.extend(["--passphrase-file", &secret]);
+        ground.run(&words).ends(0);
+    }
+    Some(ground)
+}
+
+/// The keys go first and the trust in the store last, and whatever comes between, the same command goes on.
+#[test]
+fn broken_off_anywhere_the_end_of_a_change_of_root_goes_on() {
+    let Some(ground) = switched() else { return };
+    let kept = support::memory_dir();
+    let (root, copy) = (ground.path("."), kept.path().join("copy"));
+    let copied = |from: &std::path::Path, to: &std::path::Path| {
+        if to.exists() {
+            for entry in fs::read_dir(to).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+                    .unwrap();
+            }
+        } else {
+            fs::create_dir(to).unwrap();
+        }
+        tool("cp", &["-a", &from.join(".").display().to_string(), &to.display().to_string()]);
+    };
+    copied(&root, &copy);
+    let wanted = Retire { what: What::Authority("office".to_owned()), stores: Vec::new(), seen: Vec::new() };
+    let run = |watch| with(&ground, watch, |session| retire::run(session, &wanted));
+    let keys =
+        || ["root.key", "issuer.key"].iter().filter(|key| ground.path("state/ca/office").join(key).exists()).count();
+    let trusted = || ground.names("local").contains(&"reseal-office.crt".to_owned());
+    let (faults, watch) = Faults::never();
+    assert!(run(watch).unwrap().iter().all(|report| report.outcome.exit().code() == 0));
+    let calls = faults.seen();
+    assert!(calls > 20, "only {calls} calls");
+    let mut ends = std::collections::BTreeMap::new();
+    for fault in [None, Some(rustix::io::Errno::NOSPC)] {
+        for at in 1..=calls {
+            copied(&copy, &root);
+            let place = format!("{fault:?} at {at} of {calls}");
+            let watch = fault.map_or_else(|| Faults::dead_from(at), |error| Faults::once(at, error)).1;
+            let told = run(watch);
+            if fault.is_some() {
+                let good = told.is_ok_and(|reports| reports.iter().all(|report| report.outcome.exit().code() == 0));
+                // What is swept after the end is no part of it.
+                assert!(!good || (keys() == 0 && !trusted()), "{place} was swallowed");
+            }
+            let reports = recovered(&ground, Watch::default());
+            assert!(reports.iter().all(|report| report.outcome.exit().code() == 0), "{place}: {reports:?}");
+            let (left, there) = (keys(), trusted());
+            assert!(there || left == 0, "{place}: the trust goes last");
+            *ends.entry((left, there)).or_insert(0) += 1;
+            let reports = run(Watch::default()).unwrap();
+            assert!(reports.iter().all(|report| report.outcome.exit().code() == 0), "{place}: {reports:?}");
+            if (left, there) == (0, true) {
+                let told = |report: &Report| matches!(&report.outcome, Outcome::Nothing { why } if why.contains("put away already"));
+                assert!(reports.first().is_some_and(told) && reports.len() == 2, "{place}: {reports:?}");
+            }
+            assert_eq!((keys(), trusted()), (0, false), "{place}: {reports:?}");
+            assert_eq!(ground.names("local"), ["reseal-office-2.crt"], "{place}");
+            assert_eq!(
+                ground.bundle().matches("BEGIN").count(),
+                2,
+                "{place}: the distribution's, and the present root"
+            );
+            let tree = ground.tree();
+            let reports = run(Watch::default()).unwrap();
+            assert!(matches!(&reports[..], [Report { outcome: Outcome::Nothing { .. }, .. }]), "{place}: {reports:?}");
+            assert_eq!(ground.tree(), tree, "{place}: with nothing left nothing is written");
+        }
+    }
+    for state in [(2, true), (1, true), (0, true), (0, false)] {
+        assert!(ends.contains_key(&state), "{ends:?}: {state:?} was not reached");
     }
 }

@@ -47,6 +47,7 @@ impl<'a> Wish<'a> {
 
 /// A CA with its key.
 pub struct Ca {
+    name: String,
     pub pem: String,
     pub fingerprint: String,
     issuer: Issuer<'static, KeyPair>,
@@ -62,7 +63,16 @@ impl Ca {
         let params = wish.params();
         let certificate = params.self_signed(&key).unwrap();
         let fingerprint = reseal::digest::Digest::of(certificate.der()).to_string();
-        Self { pem: certificate.pem(), fingerprint, issuer: Issuer::new(params, key) }
+        Self { name: wish.name.to_owned(), pem: certificate.pem(), fingerprint, issuer: Issuer::new(params, key) }
+    }
+
+    /// Another certificate of the same name and key.
+    pub fn renewed(&self) -> Self {
+        let key = KeyPair::from_pem(&self.issuer.key().serialize_pem()).unwrap();
+        let params = Wish { to: 60, ..Wish::ca(&self.name) }.params();
+        let certificate = params.self_signed(&key).unwrap();
+        let fingerprint = reseal::digest::Digest::of(certificate.der()).to_string();
+        Self { name: self.name.clone(), pem: certificate.pem(), fingerprint, issuer: Issuer::new(params, key) }
     }
 
     /// Certificate and key of a server at localhost.
@@ -74,8 +84,16 @@ impl Ca {
 
     /// A CA below this one.
     pub fn below(&self, name: &str) -> String {
+        self.middle(name).pem
+    }
+
+    /// The same with its key.
+    pub fn middle(&self, name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
-        Wish::ca(name).params().signed_by(&key, &self.issuer).unwrap().pem()
+        let params = Wish::ca(name).params();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let fingerprint = reseal::digest::Digest::of(certificate.der()).to_string();
+        Self { name: name.to_owned(), pem: certificate.pem(), fingerprint, issuer: Issuer::new(params, key) }
     }
 }
 
@@ -247,8 +265,14 @@ impl Server {
         let (certificate, key) = ca.leaf();
         let (certificate, key) = (ground.write("server.pem", &certificate), ground.secret("server.key", &key));
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        Self::run(ground, &format!("s_server -accept {port} -cert {certificate} -key {key} -quiet"), port)
+    }
+
+    /// OpenSSL with these words, in the ground's directory.
+    pub fn run(ground: &Ground, words: &str, port: u16) -> Self {
         let child = Command::new("openssl")
-            .args(["s_server", "-accept", &port.to_string(), "-cert", &certificate, "-key", &key, "-quiet"])
+            .current_dir(ground.path(""))
+            .args(words.split(' '))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -8,4 +8,5 @@ mod nss;
 #[path = "../support/ran.rs"]
 mod ran;
 mod refusals;
+mod retire;
 mod system;

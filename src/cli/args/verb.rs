@@ -35,6 +35,7 @@ impl Verb {
             Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
             Self::Secret { act } => act.word(),
             Self::Trust { act } => act.word(),
+            Self::Retire(_) => "retire",
             Self::Schedule { act } => act.word(),
             Self::Hook { act } => act.word(),
             Self::Notify { act } => act.word(),
@@ -56,6 +57,7 @@ impl Verb {
             | Self::Export(_)
             | Self::Restore { .. }
             | Self::Recover { .. }
+            | Self::Retire(_)
             | Self::Prune(_)
             | Self::Init { .. }
             | Self::Snapshot { .. }

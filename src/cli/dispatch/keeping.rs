@@ -1,11 +1,12 @@
-//! `acme account`, `secret`, `trust` and `notify`: what is kept beside the targets.
+//! `acme account`, `secret`, `trust`, `retire` and `notify`: what is kept beside the targets.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Told, changes};
-use crate::cli::args::{AccountVerb, NotifyVerb, Place, SecretVerb, TrustVerb};
-use crate::flow::{Session, acme, ca, notify, secret, trust};
+use crate::cli::args::{AccountVerb, NotifyVerb, Place, Retire, SecretVerb, TrustVerb};
+use crate::flow::{Session, acme, ca, notify, retire, secret, trust};
+use crate::host::Host;
 use crate::host::passphrase::Explicit;
 use crate::host::trusted_file;
 use crate::outcome::{Exit, explain};
@@ -72,12 +73,7 @@ pub(super) fn passphrase(session: &Session<'_>, act: &SecretVerb) -> Told {
 
 pub(super) fn trusted(session: &mut Session<'_>, act: &TrustVerb) -> Told {
     let host = session.host;
-    // A store has one record, by whatever way it is reached.
-    let absolute = |path: &Path| {
-        let path = trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?;
-        Ok::<_, Failure>(host.real(&path).unwrap_or(path))
-    };
-    let placed = |stores: &[Store]| stores.iter().map(|store| store.placed(absolute)).collect::<Result<Vec<_>, _>>();
+    let placed = |stores: &[Store]| placed(host, stores);
     match act {
         TrustVerb::Install { file, ca, store, name } => {
             let source = match (file, ca) {
@@ -97,6 +93,25 @@ pub(super) fn trusted(session: &mut Session<'_>, act: &TrustVerb) -> Told {
             Ok(changes(trust::remove(session, &wanted)?))
         }
     }
+}
+
+/// A store has one record, by whatever way it is reached.
+fn placed(host: &Host, stores: &[Store]) -> Result<Vec<Store>, Failure> {
+    let absolute = |path: &Path| {
+        let path = trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?;
+        Ok::<_, Failure>(host.real(&path).unwrap_or(path))
+    };
+    stores.iter().map(|store| store.placed(absolute)).collect()
+}
+
+pub(super) fn retired(session: &mut Session<'_>, words: &Retire) -> Told {
+    let what = match (&words.which, &words.ca) {
+        (Some(which), _) => retire::What::Anchor(which.clone()),
+        (None, ca) => retire::What::Authority(ca.clone().unwrap_or_default()),
+    };
+    let stores = placed(session.host, &words.store)?;
+    let wanted = retire::Retire { what, stores, seen: words.seen.clone() };
+    Ok(changes(retire::run(session, &wanted)?))
 }
 
 pub(super) fn channels(session: &Session<'_>, act: &NotifyVerb) -> Told {

@@ -5,11 +5,10 @@ use time::OffsetDateTime;
 use super::passphrase::{from, passphrase, remember};
 use super::view::{successor, view};
 use super::{AuthorityView, What, not_opened, open_state};
-use crate::cert::{Certificate, Chain, Generate, Name, Signed, issued_by};
-use crate::change::Shown;
-use crate::config::SourceConfig;
+use crate::cert::{Ascent, Certificate, Generate, Name, ascend};
 use crate::engine::Engine;
-use crate::flow::{Refusal, Session, asked, survey};
+use crate::flow::users::{Blind, Place, Users};
+use crate::flow::{Refusal, Session};
 use crate::sensitive::Sensitive;
 use crate::source::local_ca::{Authority, Held, Record};
 
@@ -47,7 +46,7 @@ pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<Authori
             }
             Rekey::Switch => (What::Switched, vec![authority.ready_to_switch()?.number()]),
             Rekey::Retire => {
-                retirable(session, &authority, now)?;
+                retirable(session, &authority, None, now)?;
                 (What::Retired, former(&authority))
             }
         };
@@ -74,7 +73,7 @@ pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<Authori
             (What::Switched, vec![number])
         }
         Rekey::Retire => {
-            retirable(session, &authority, now)?;
+            retirable(session, &authority, None, now)?;
             let roots = former(&authority);
             authority.retire()?;
             (What::Retired, roots)
@@ -83,12 +82,17 @@ pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<Authori
     Ok(view(&Authority::find(engine.state(), ca)?)?.after(what, roots, true))
 }
 
-fn former(authority: &Authority) -> Vec<u32> {
+pub(in crate::flow) fn former(authority: &Authority) -> Vec<u32> {
     authority.former().map(Held::number).collect()
 }
 
-/// Whether nobody shows what a former root has issued, as far as that can be found out here.
-fn retirable(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) -> Result<(), Refusal> {
+/// Whether nobody shows what a former root has issued, as far as that can be found out here: by what was looked at, else by looking.
+pub(in crate::flow) fn retirable(
+    session: &Session<'_>,
+    authority: &Authority,
+    looked: Option<&Users>,
+    now: OffsetDateTime,
+) -> Result<(), Refusal> {
     let former = match authority.ready_to_retire() {
         Ok(former) => former,
         // What an earlier attempt began is ended by `Authority::retire`, which says the same.
@@ -101,42 +105,57 @@ fn retirable(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) 
     };
     let cannot =
         |why: String| Refusal::new(format!("cannot retire the former root of the CA {}: {why}", authority.name()));
-    let ours = |ca: &str| ca == authority.name();
+    let own;
+    let users = if let Some(looked) = looked {
+        looked
+    } else {
+        own = Users::look(session, &[]);
+        &own
+    };
     let mut looked_at: Vec<&str> = Vec::new();
-    for target in &session.config.targets {
-        let source = matches!(&target.source, SourceConfig::LocalCa { ca, .. } if ours(ca));
-        let survey = match survey::survey(session.host, target, &session.live_dir) {
-            Ok(survey) => survey,
+    for target in &users.targets {
+        let name = &target.name;
+        let source = target.ca.as_deref() == Some(authority.name());
+        match &target.refused {
             // What is not the CA's is not its matter.
-            Err(_) if !source => continue,
-            Err(refusal) => {
-                return Err(cannot(format!("{} cannot be looked at: {}", target.name, refusal.why))
+            Some(_) if !source => continue,
+            Some(why) => {
+                return Err(cannot(format!("{name} cannot be looked at: {why}"))
                     .hint("see to it that the target can be read, or take it out of the configuration"));
             }
-        };
-        looked_at.push(&target.name);
-        let leaves = survey.pairs.iter().filter_map(|pair| pair.installed.chain.as_ref()).map(Chain::leaf);
-        let installed: Vec<&Certificate> = leaves.collect();
-        let of_former = |leaf: &&&Certificate| {
-            former.iter().any(|held| issued_by(leaf, held.hierarchy().issuer()) == Signed::Verified)
-        };
-        if let Some(leaf) = installed.iter().find(of_former) {
-            let why = format!("{} has a certificate from it still, {}", target.name, leaf.fingerprint().short());
-            return Err(cannot(why).hint(format!("`reseal renew {}` moves it to the new root", target.name)));
+            None => looked_at.push(name),
         }
-        // What others serve is their matter.
-        if !source {
-            continue;
-        }
-        let other = |shown: &Shown| match shown {
-            Shown::Leaf { fingerprint, .. } => installed.iter().all(|leaf| leaf.fingerprint() != *fingerprint),
-            Shown::Well | Shown::Nobody { .. } | Shown::Failing { .. } => false,
+        let seen = |place| {
+            let sights = users.sights.iter().filter(move |sight| sight.who == *name && sight.place == place);
+            sights
+                .flat_map(|sight| sight.leaves().map(move |leaf| (sight, leaf)))
+                .find(|(sight, leaf)| former.iter().any(|held| is_of(leaf, held, &sight.certificates)))
         };
-        let served = asked::ask(session.host, &survey.probes(), target.policy.probe_timeout);
-        if let Some(look) = served.iter().flat_map(|asked| &asked.looks).find(|look| other(&look.shown)) {
-            let why = format!("{} shows {} at {}, which is not what its files hold", target.name, look.shown, look.at);
-            let hint = format!("`reseal renew --live {}` has the service take its files up", target.name);
+        if let Some((_, leaf)) = seen(Place::Files) {
+            let why = format!("{name} has a certificate from it still, {}", leaf.fingerprint().short());
+            return Err(cannot(why).hint(format!("`reseal renew {name}` moves it to the new root")));
+        }
+        let taken_up = format!("`reseal renew --live {name}` has the service take its files up");
+        // What others serve besides is their matter.
+        if let Some((shown, at)) = target.strange.as_ref().filter(|_| source) {
+            let why = format!("{name} shows {shown} at {at}, which is not what its files hold");
+            return Err(cannot(why).hint(taken_up));
+        }
+        if let Some((sight, leaf)) = seen(Place::Listener) {
+            let short = leaf.fingerprint().short();
+            return Err(
+                cannot(format!("{name} shows a certificate from it still at {}, {short}", sight.at)).hint(taken_up)
+            );
+        }
+        if let Some((sight, leaf)) = seen(Place::Staged) {
+            let why = format!("{}, which is staged for {name}, is from it, {}", sight.at, leaf.fingerprint().short());
+            let hint =
+                format!("`reseal stage {name} --force` stages another one; `reseal stage {name} --drop` puts it away");
             return Err(cannot(why).hint(hint));
+        }
+        let unknown = |blind: &&Blind| blind.who == *name && blind.place == Place::Staged && source;
+        if let Some(blind) = users.blind.iter().find(unknown) {
+            return Err(Refusal { hint: blind.hint.clone(), ..cannot(blind.why.clone()) });
         }
     }
     // Also where it is overruled: what cannot be read at all is mended first.
@@ -154,6 +173,12 @@ fn retirable(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) 
     }
     Err(cannot(format!("certificates that nothing here replaces are good still: {}", names.join("; ")))
         .hint("issue them anew, or revoke them; `--force` retires it all the same"))
+}
+
+/// Whether a hierarchy has issued a certificate, perhaps by a CA below what issues.
+fn is_of(leaf: &Certificate, held: &Held, sent: &[Certificate]) -> bool {
+    let known: Vec<Certificate> = held.hierarchy().certificates().cloned().collect();
+    matches!(ascend(leaf, held.hierarchy().issuer(), sent, &known), Ascent::Leads { proved: true })
 }
 
 /// What is missing in the record of a CA that has a former root, if anything.

@@ -232,6 +232,7 @@ fn noted(reports: &[Report]) {
             | Outcome::Committed { .. }
             | Outcome::Recovered { .. }
             | Outcome::Pruned { .. }
+            | Outcome::Retired { .. }
             | Outcome::Staged { .. }
             | Outcome::Dropped { .. }
             | Outcome::Remembered { .. }

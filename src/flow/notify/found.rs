@@ -79,6 +79,7 @@ fn of_report(report: &Report, found: &mut Found, now: OffsetDateTime) {
         | Outcome::Planned
         | Outcome::Remembered { .. }
         | Outcome::Pruned { .. }
+        | Outcome::Retired { .. }
         | Outcome::Staged { .. }
         | Outcome::Dropped { .. }
         | Outcome::Busy { .. } => {}
@@ -138,6 +139,7 @@ pub(super) fn count(record: &mut Record, ended: &Ended<'_>) {
             | Outcome::Remembered { .. }
             | Outcome::Reported { .. }
             | Outcome::Pruned { .. }
+            | Outcome::Retired { .. }
             | Outcome::Staged { .. }
             | Outcome::Dropped { .. }
             | Outcome::Waiting { .. }

@@ -41,7 +41,7 @@ enum Place {
 
 /// A passphrase that is got once, though a store is looked at twice: a descriptor is read to its end, and a person types it once.
 #[derive(Default)]
-pub(super) struct Known(OnceCell<Option<Sensitive>>);
+pub(in crate::flow) struct Known(OnceCell<Option<Sensitive>>);
 
 impl Known {
     /// The passphrase of a store; none of one that has none.
@@ -176,6 +176,16 @@ impl Ground {
                     )));
                 }
             },
+        })
+    }
+
+    /// All certificates that the store trusts, whoever has put them there.
+    pub(super) fn trusted(&self, host: &Host, secret: Option<&Sensitive>) -> Result<Vec<Certificate>, Refusal> {
+        Ok(match &self.place {
+            Place::System(layout) => layout.trusted()?,
+            Place::Java(store) => store.trusted(secret)?,
+            Place::Nss(database) => database.trusted(host)?,
+            Place::Lost => Vec::new(),
         })
     }
 

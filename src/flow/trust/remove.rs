@@ -2,8 +2,8 @@
 
 use super::ground::{Ground, Known, named, record};
 use super::install::changed;
-use super::{Intended, carry_out, recorded};
-use crate::digest::Digest;
+use super::{Intended, Made, carry_out, names, recorded};
+use crate::cert::Certificate;
 use crate::flow::{Refusal, Report, Session};
 use crate::host::state::State;
 use crate::outcome::Outcome;
@@ -29,33 +29,94 @@ pub struct Remove {
 /// # Errors
 /// reseal has not added it there; a store's own refusal is in its report.
 pub fn remove(session: &mut Session<'_>, wanted: &Remove) -> Result<Vec<Report>, Refusal> {
-    let known = recorded(session)?;
-    let stores = if wanted.stores.is_empty() { &known } else { &wanted.stores };
-    let mut meant = Vec::new();
-    for store in stores {
-        let (_, record, _) = record(session.host, store, false)?;
-        if let Some(entry) = find(&record, &wanted.which) {
-            meant.push((store.clone(), entry.fingerprint));
-        }
-    }
-    if meant.is_empty() {
-        return Err(unknown(wanted));
-    }
+    let meant = named_by(session, &wanted.which, &wanted.stores)?;
     let for_all = Known::default();
     let mut reports = Vec::new();
-    for (store, fingerprint) in meant {
-        let own = Known::default();
-        let known = if named(session) { &for_all } else { &own };
-        reports.push(one(session, &store, fingerprint, known));
+    for one in &meant {
+        reports.push(take_out(session, one, &for_all, VERB, None));
     }
     Ok(reports)
 }
 
-fn one(session: &mut Session<'_>, store: &Store, fingerprint: Digest, known: &Known) -> Report {
+/// What is to go from one store.
+pub(in crate::flow) struct Meant {
+    /// The store.
+    pub store: Store,
+    /// What goes.
+    pub entries: Vec<Entry>,
+    known: Known,
+}
+
+/// What reseal has added to these stores, or to any, under this name or fingerprint.
+///
+/// # Errors
+/// It has added nothing of the kind.
+pub(in crate::flow) fn named_by(session: &Session<'_>, which: &str, stores: &[Store]) -> Result<Vec<Meant>, Refusal> {
+    let meant = meant(session, stores, &|record| find(record, which).into_iter().cloned().collect())?;
+    if meant.is_empty() {
+        return Err(unknown(which, stores));
+    }
+    Ok(meant)
+}
+
+/// What is meant of the records of these stores, or of all.
+///
+/// # Errors
+/// A record cannot be read.
+pub(in crate::flow) fn meant(
+    session: &Session<'_>,
+    stores: &[Store],
+    entries: &dyn Fn(&Record) -> Vec<Entry>,
+) -> Result<Vec<Meant>, Refusal> {
+    let known = recorded(session)?;
+    let stores = if stores.is_empty() { &known[..] } else { stores };
+    let mut meant = Vec::new();
+    for store in stores {
+        let (_, record, _) = record(session.host, store, false)?;
+        let entries = entries(&record);
+        if !entries.is_empty() {
+            meant.push(Meant { store: store.clone(), entries, known: Known::default() });
+        }
+    }
+    Ok(meant)
+}
+
+impl Meant {
+    /// Their names, for people.
+    pub(in crate::flow) fn names(&self) -> String {
+        names(&self.entries)
+    }
+
+    /// What the store trusts without them, whoever has put it there.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(in crate::flow) fn others(&self, session: &Session<'_>, for_all: &Known) -> Result<Vec<Certificate>, Refusal> {
+        let ground = Ground::look(session, &self.store, false)?;
+        let mut trusted = ground.trusted(session.host, self.known(session, for_all).of(&ground, session)?)?;
+        trusted.retain(|one| self.entries.iter().all(|entry| entry.fingerprint != one.fingerprint()));
+        Ok(trusted)
+    }
+
+    fn known<'k>(&'k self, session: &Session<'_>, for_all: &'k Known) -> &'k Known {
+        if named(session) { for_all } else { &self.known }
+    }
+}
+
+/// Takes them out, as one transaction of `verb`; `why` is told where the verb alone does not say it.
+pub(in crate::flow) fn take_out(
+    session: &mut Session<'_>,
+    meant: &Meant,
+    for_all: &Known,
+    verb: &'static str,
+    why: Option<&str>,
+) -> Report {
+    let store = &meant.store;
+    let known = meant.known(session, for_all);
     let build = |session: &Session<'_>, ground: &Ground, state: Option<&State>| {
         let mut intended = Intended::default();
         let secret = known.of(ground, session)?;
-        if let Some(entry) = ground.record.of(fingerprint) {
+        for entry in meant.entries.iter().filter_map(|entry| ground.record.of(entry.fingerprint)) {
             match ground.standing(session.host, entry, secret) {
                 Standing::InPlace | Standing::NotTakenUp => intended.remove.push(entry.clone()),
                 Standing::Gone => {
@@ -69,12 +130,14 @@ fn one(session: &mut Session<'_>, store: &Store, fingerprint: Digest, known: &Kn
                 }
             }
         }
-        ground.make(session, state, intended, secret)
+        let made = ground.make(session, state, intended, secret)?;
+        Ok(made.map(|made| Made { why: why.map_or_else(|| made.why.clone(), str::to_owned), ..made }))
     };
-    let mut report = carry_out(session, store, VERB, &build);
+    let mut report = carry_out(session, store, verb, &build);
     let done = matches!(report.outcome, Outcome::Committed { .. });
-    if let Some(path) = (done && *store == Store::System).then(|| java_still_holds(session.host, fingerprint)).flatten()
-    {
+    let held = |entry: &Entry| java_still_holds(session.host, entry.fingerprint);
+    let held = meant.entries.iter().filter(|_| done && *store == Store::System).find_map(held);
+    if let Some(path) = held {
         report.notes.push(format!(
             "{path} still holds it: the system's hook for Java hears of what is added alone; `keytool -delete -keystore {path}` with the alias that `keytool -list` tells takes it out"
         ));
@@ -93,14 +156,13 @@ fn find<'r>(record: &'r Record, word: &str) -> Option<&'r Entry> {
     })
 }
 
-fn unknown(wanted: &Remove) -> Refusal {
-    let place = match wanted.stores.as_slice() {
+fn unknown(which: &str, stores: &[Store]) -> Refusal {
+    let place = match stores {
         [] => "any store".to_owned(),
         stores => stores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
     Refusal::new(format!(
-        "reseal has added nothing that is called {:?} to {place}, and removes nothing that others have put there",
-        wanted.which
+        "reseal has added nothing that is called {which:?} to {place}, and removes nothing that others have put there"
     ))
     .hint("`reseal trust list` tells what reseal has added")
 }

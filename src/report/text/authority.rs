@@ -82,7 +82,6 @@ fn alone(authority: &AuthorityView, issuer: &IssuerView) -> bool {
 fn title(authority: &AuthorityView) -> String {
     let Some(Step { what, roots, done }) = &authority.step else { return "certificate authority".to_owned() };
     let numbers: Vec<String> = roots.iter().map(ToString::to_string).collect();
-    let (s, their) = if roots.len() == 1 { ("", "its key") } else { ("s", "their keys") };
     let numbers = numbers.join(", ");
     match (what, done) {
         (What::Made, true) => "made".to_owned(),
@@ -93,9 +92,16 @@ fn title(authority: &AuthorityView) -> String {
         (What::NextMade, false) => format!("the next root {numbers} would be made"),
         (What::Switched, true) => format!("root {numbers} issues now"),
         (What::Switched, false) => format!("root {numbers} would issue from now on"),
-        (What::Retired, true) => format!("root{s} {numbers} retired, {their} removed"),
-        (What::Retired, false) => format!("root{s} {numbers} would be retired, {their} removed"),
+        (What::Retired, done) => retired(roots, *done),
     }
+}
+
+/// That former roots were put away, or would be.
+pub fn retired(roots: &[u32], done: bool) -> String {
+    let numbers: Vec<String> = roots.iter().map(ToString::to_string).collect();
+    let (s, their) = if roots.len() == 1 { ("", "its key") } else { ("s", "their keys") };
+    let would_be = if done { "" } else { "would be " };
+    format!("root{s} {} {would_be}retired, {their} removed", numbers.join(", "))
 }
 
 /// Which it has issued, where one CA was asked for.
@@ -166,7 +172,7 @@ fn next(authority: &AuthorityView, view: &View) -> Option<String> {
         }
         (Some(_), _) => Some(format!("`{program} ca export {name}` writes what every client must trust")),
         (None, false) => {
-            Some(format!("`{program} renew` moves the targets to this root; then `{program} ca rekey {name} --retire`"))
+            Some(format!("`{program} renew` moves the targets to this root; then `{program} retire --ca {name}`"))
         }
         (None, true) => None,
     }

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{hint, leaf_line, names, notes};
+use super::{authority, hint, leaf_line, names, notes, trust};
 use crate::assess::{Code, date};
 use crate::cert::installed::Leaf;
 use crate::change::{Command, Moment, Role};
@@ -22,13 +22,14 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
         });
         out.end();
     }
-    for report in reports {
+    for (index, report) in reports.iter().enumerate() {
         upgrade(report, view, out);
         hooks(report, err);
         match &report.outcome {
             Outcome::Nothing { .. }
             | Outcome::Recovered { .. }
             | Outcome::Pruned { .. }
+            | Outcome::Retired { .. }
             | Outcome::Staged { .. }
             | Outcome::Dropped { .. }
                 if view.quiet => {}
@@ -49,8 +50,13 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
             }
             Outcome::Reported { why } => plain(report, Paint::Warn, why, out),
             Outcome::Pruned { removed } => plain(report, Paint::Plain, &removed_line(removed), out),
+            Outcome::Retired { roots } => plain(report, Paint::Good, &authority::retired(roots, true), out),
             Outcome::Planned => planned(report, command == Some("recover"), out),
             Outcome::Committed { receipt, not_served } => committed(report, receipt, not_served, view, out),
+            Outcome::Refused { why, .. } if told_before(reports, index) => {
+                head(report, err).put(Paint::Bad, "refused").say(": ").prose(Paint::Plain, why, 2).end();
+                err.note("", Paint::Faint, "for the same reasons");
+            }
             Outcome::Refused { why, hint } => bad(report, "refused", why, hint.as_deref(), err),
             Outcome::RolledBack { why, hint, receipt } => {
                 let what = format!("rolled back (generation {})", receipt.generation);
@@ -138,11 +144,27 @@ fn head<'p>(report: &Report, page: &'p mut Page) -> &'p mut Page {
 
 fn plain(report: &Report, paint: Paint, text: &str, page: &mut Page) {
     head(report, page).prose(paint, text, 2).end();
+    overruled(report, page);
     notes(&report.notes, page);
+}
+
+/// Whether the result before has the same reasons.
+fn told_before(reports: &[Report], index: usize) -> bool {
+    let before = index.checked_sub(1).and_then(|before| reports.get(before));
+    let same = |before: &Report| reports.get(index).is_some_and(|report| report.against == before.against);
+    before.is_some_and(|before| !before.against.is_empty() && same(before))
+}
+
+/// What was insisted on all the same.
+fn overruled(report: &Report, page: &mut Page) {
+    for one in &report.against {
+        page.note("overruled", Paint::Warn, &one.line());
+    }
 }
 
 fn bad(report: &Report, what: &str, why: &str, advice: Option<&str>, page: &mut Page) {
     head(report, page).put(Paint::Bad, what).say(": ").prose(Paint::Plain, why, 2).end();
+    trust::against(&report.against, page);
     notes(&report.notes, page);
     hint(advice, page);
 }
@@ -170,6 +192,7 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[NotSeen], view: &
     for NotSeen { probe, shown } in not_served {
         page.note("not served", Paint::Warn, &format!("{probe}: {shown}"));
     }
+    overruled(report, page);
     notes(&report.notes, page);
     if let Some(next) = plan.and_then(|plan| way_back(report, receipt, plan, view)) {
         page.field("go back").say(&next).end();
@@ -186,6 +209,7 @@ fn done(receipt: &Receipt, plan: Option<&Plan>) -> String {
         "install" => "installed",
         "trust install" => "trusted:",
         "trust remove" => "trusted no longer:",
+        "retire" => "retired:",
         "schedule install" | "hook install" => "installed",
         "schedule remove" | "hook remove" => "removed",
         "renew" => "renewed",
@@ -333,6 +357,7 @@ fn planned(report: &Report, recovery: bool, page: &mut Page) {
     if plan.probes.is_empty() && !recovery && plan.trust.is_empty() && !places_files(plan) {
         page.note("prove", Paint::Warn, "only by reading the files back: no place where it is served is configured");
     }
+    overruled(report, page);
     notes(&report.notes, page);
 }
 

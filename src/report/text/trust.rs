@@ -3,8 +3,9 @@
 use crate::assess::date;
 use crate::change::Command;
 use crate::flow::trust::AnchorView;
+use crate::flow::users::Against;
 use crate::report::View;
-use crate::report::page::{Page, Paint};
+use crate::report::page::{FIELD, Page, Paint};
 
 pub fn listed(views: &[AnchorView], view: &View, page: &mut Page) {
     if views.is_empty() && !view.quiet {
@@ -26,6 +27,16 @@ pub fn listed(views: &[AnchorView], view: &View, page: &mut Page) {
         }
         if let Some(next) = next(anchor, view) {
             page.note("next", Paint::Plain, &next);
+        }
+    }
+}
+
+/// What speaks against it that an anchor goes: each with what to do about it.
+pub fn against(all: &[Against], page: &mut Page) {
+    for one in all {
+        page.note(one.reason.word(), Paint::Warn, &one.line());
+        if let Some(next) = &one.next {
+            page.field("").advice(Paint::Faint, next, FIELD).end();
         }
     }
 }

@@ -24,23 +24,7 @@ pub struct Held {
 
 impl Held {
     pub(super) fn read(number: u32, dir: Dir) -> Result<Self, CaError> {
-        let issuers = certificates(&dir, ISSUER)?;
-        let root = match certificates(&dir, ROOT)? {
-            Some(root) => match root.as_slice() {
-                [_] => Some(root),
-                _ => return Err(damaged(&dir, ROOT, "it does not hold one certificate".to_owned())),
-            },
-            // Only that of a CA from elsewhere may be unknown.
-            None if issuers.is_some() => None,
-            None => return Err(damaged(&dir, ROOT, "it is missing".to_owned())),
-        };
-        let all: Vec<Certificate> = issuers.into_iter().chain(root).flatten().collect();
-        if let Some(pair) = all.windows(2).find(|pair| issued_by(&pair[0], &pair[1]) != Signed::Verified) {
-            let why = format!("{} is not issued by {}", pair[0].title(), pair[1].title());
-            return Err(damaged(&dir, ISSUER, why));
-        }
-        let hierarchy =
-            Hierarchy::of(all).ok_or_else(|| damaged(&dir, ISSUER, "it holds no certificate".to_owned()))?;
+        let hierarchy = hierarchy(&dir)?;
         let profile = dir.read(OsStr::new(PROFILE)).map_err(|error| absent(&dir, PROFILE, error))?;
         let profile = Profile::read(profile.expose()).map_err(|why| damaged(&dir, PROFILE, why))?;
         Ok(Self { number, dir, hierarchy, profile })
@@ -106,6 +90,26 @@ impl Held {
             (Some(_) | None, _) => Err(damaged(&self.dir, file, "it does not hold one key".to_owned())),
         }
     }
+}
+
+/// The certificates of a hierarchy, also of one that was put away.
+pub(super) fn hierarchy(dir: &Dir) -> Result<Hierarchy, CaError> {
+    let issuers = certificates(dir, ISSUER)?;
+    let root = match certificates(dir, ROOT)? {
+        Some(root) => match root.as_slice() {
+            [_] => Some(root),
+            _ => return Err(damaged(dir, ROOT, "it does not hold one certificate".to_owned())),
+        },
+        // Only that of a CA from elsewhere may be unknown.
+        None if issuers.is_some() => None,
+        None => return Err(damaged(dir, ROOT, "it is missing".to_owned())),
+    };
+    let all: Vec<Certificate> = issuers.into_iter().chain(root).flatten().collect();
+    if let Some(pair) = all.windows(2).find(|pair| issued_by(&pair[0], &pair[1]) != Signed::Verified) {
+        let why = format!("{} is not issued by {}", pair[0].title(), pair[1].title());
+        return Err(damaged(dir, ISSUER, why));
+    }
+    Hierarchy::of(all).ok_or_else(|| damaged(dir, ISSUER, "it holds no certificate".to_owned()))
 }
 
 /// What a file holds; none where it is not there.

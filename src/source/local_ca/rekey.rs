@@ -7,11 +7,12 @@ use time::OffsetDateTime;
 use super::authority::{AREA, Authority};
 use super::error::CaError;
 use super::founded::{Founded, ROOT_KEY};
-use super::held::Held;
+use super::held::{self, Held};
+use super::hierarchy::Hierarchy;
 use super::listing::Unlisted;
 use super::profile::Founding;
 use super::record::{self, Exported, Line};
-use super::succession::{FIRST, Succession};
+use super::succession::{self, FIRST, Succession};
 use crate::cert::{Certificate, Generate, Signed, issued_by};
 use crate::host::state::{State, absent_is_none, file_name};
 use crate::sensitive::Sensitive;
@@ -171,6 +172,36 @@ impl Authority {
         succession.retired.sort_unstable();
         succession.write(&self.dir)?;
         succession.sweep(&self.dir)
+    }
+
+    /// Whether keys of what was put away are there still: a kill came before they were removed.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn unswept(&self) -> Result<bool, CaError> {
+        Ok(!self.succession.unswept(&self.dir)?.is_empty())
+    }
+
+    /// Removes the keys of what was put away.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn sweep(&self) -> Result<(), CaError> {
+        self.succession.sweep(&self.dir)
+    }
+
+    /// The certificates of all roots that were put away and lie here still, with what stood between them and what they issued.
+    ///
+    /// # Errors
+    /// One is damaged, or a call failed.
+    pub fn retired(&self) -> Result<Vec<Hierarchy>, CaError> {
+        let mut found = Vec::new();
+        for number in &self.succession.retired {
+            if let Some(below) = succession::place(&self.dir, *number)? {
+                found.push(held::hierarchy(below.as_ref().unwrap_or(&self.dir))?);
+            }
+        }
+        Ok(found)
     }
 
     /// The hierarchy that issued a certificate, of those that are not retired.

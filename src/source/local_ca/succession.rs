@@ -3,7 +3,7 @@
 //! The first hierarchy of a CA lies in the CA's own directory, each further one in a directory named by its number below that. Which one
 //! issues, and which have been put away, stands in one small file: so each step is one rename.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub(super) struct Succession {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<u32>,
 }
+
+/// Names of keys, each time with the directory that they are in, where that is not the CA's own.
+pub(super) type Unswept = Vec<(Option<Dir>, Vec<OsString>)>;
 
 /// The file.
 const NAME: &str = "succession";
@@ -88,24 +91,37 @@ impl Succession {
 
     /// Removes the keys of what has been put away. May be repeated: a kill may have come between that and this.
     pub(super) fn sweep(&self, dir: &Dir) -> Result<(), CaError> {
-        for number in &self.retired {
-            let below = if *number == FIRST { None } else { absent_is_none(dir.sub(number.to_string().as_ref()))? };
-            let place = match &below {
-                Some(below) => below,
-                None if *number == FIRST => dir,
-                None => continue,
-            };
-            let held = place.names()?.into_iter().filter(|name| [ROOT_KEY, ISSUER_KEY].iter().any(|key| name == *key));
-            let keys: Vec<_> = held.collect();
+        for (place, keys) in self.unswept(dir)? {
+            let place = place.as_ref().unwrap_or(dir);
             for key in &keys {
                 place.unlink(key)?;
             }
-            if !keys.is_empty() {
-                place.sync()?;
-            }
+            place.sync()?;
         }
         Ok(())
     }
+
+    /// The keys of what has been put away that are there still.
+    pub(super) fn unswept(&self, dir: &Dir) -> Result<Unswept, CaError> {
+        let mut left = Vec::new();
+        for number in &self.retired {
+            let Some(below) = self::place(dir, *number)? else { continue };
+            let names = below.as_ref().unwrap_or(dir).names()?.into_iter();
+            let keys: Vec<_> = names.filter(|name| [ROOT_KEY, ISSUER_KEY].iter().any(|key| name == *key)).collect();
+            if !keys.is_empty() {
+                left.push((below, keys));
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// The directory of a further hierarchy; `Some(None)` of the first, which lies in the CA's own, and none where it is gone.
+pub(super) fn place(dir: &Dir, number: u32) -> Result<Option<Option<Dir>>, CaError> {
+    if number == FIRST {
+        return Ok(Some(None));
+    }
+    Ok(absent_is_none(dir.sub(number.to_string().as_ref()))?.map(Some))
 }
 
 /// The number of a further hierarchy, as a directory is named by it.
