@@ -177,18 +177,11 @@ pub(super) fn ask(
         return Err(Trouble::new("the address is no text", "see the file with it".to_owned()));
     };
     web.ask(method, text, headers, body).map_err(|error| match &error {
+        // The address may be a secret: it is not repeated.
         WebError::Url { why, .. } => {
             Trouble::new(format!("the address cannot be asked: {why}"), "an https address on one line".to_owned())
         }
-        WebError::Far { .. } => {
-            let hint = "use https, or say `plain = true` where everybody on the way may read it".to_owned();
-            Trouble::new(explain(&error), hint)
-        }
-        WebError::Late { .. } => {
-            Trouble::new(explain(&error), "see that it answers; a longer `limit` gives it more time".to_owned())
-        }
-        WebError::Answer { .. } => Trouble::new(explain(&error), "see that the address is the right one".to_owned()),
-        WebError::Roots(_) | WebError::Lookup { .. } | WebError::Io { .. } => {
+        WebError::Far { .. } | WebError::Reach(_) | WebError::Answer { .. } => {
             Trouble::new(explain(&error), error.hint().to_owned())
         }
     })

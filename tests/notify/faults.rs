@@ -21,8 +21,8 @@ fn every_bad_answer_is_told_as_what_it_is() {
             1,
         ),
         (Does::Answers("SSH-2.0-x\r\n\r\n".to_owned()), "no HTTP", 1),
-        (Does::Hangs, "did not finish its answer within", 1),
-        (Does::Drips, "did not finish its answer within", 1),
+        (Does::Hangs, "did not finish within 3 s: it was waited for its answer", 1),
+        (Does::Drips, "did not finish within 3 s: it was waited for its answer", 1),
         (Does::Floods, "its body has more than 64 KiB", 1),
         (Does::Drops, "ended before its head", 1),
     ] {
@@ -52,7 +52,7 @@ fn nobody_there_and_no_such_name() {
             .concat(),
     );
     let ran = ground.run("notify test").ends(4);
-    for words in ["refused", "cannot ask nowhere.invalid:443"] {
+    for words in ["refused", "cannot reach nowhere.invalid:443"] {
         assert!(ran.out.contains(words), "{words}: {}", ran.out);
     }
 }
