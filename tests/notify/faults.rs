@@ -116,7 +116,9 @@ fn a_command_that_hangs_or_forks_is_ended() {
         "exited with 3: the reason",
         "ignores: delivered",
         "/nonexistent",
+        "`command` of the channel names the program; see that it is there and executable",
     ]);
+    assert_eq!(ran.out.matches("run it by hand with a message").count(), 2, "those that started: {}", ran.out);
     assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
     let child = std::fs::read_to_string(pid).unwrap();
     std::thread::sleep(Duration::from_millis(200));
