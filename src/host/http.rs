@@ -183,7 +183,9 @@ impl Web {
         let socket = dial(&place.endpoint, end, reach).map_err(|error| match error {
             DialError::Far => WebError::Far { server: server.clone() },
             // Also where nothing of the time for all requests was left to begin with.
-            other => Unreached::from_dial(other, server.clone(), self.patience.request.min(self.patience.total)).into(),
+            other @ (DialError::Late | DialError::Lookup(_) | DialError::Io(_)) => {
+                Unreached::from_dial(other, server.clone(), self.patience.request.min(self.patience.total)).into()
+            }
         })?;
         let socket = Timed { socket, end };
         let mut stream: Box<dyn Stream> = if place.encrypted {

@@ -116,7 +116,10 @@ fn what_is_advised_works_for_the_same_configuration_and_state() {
     let (config, state) = (ground.path("reseal.toml"), ground.path("state"));
     let program = format!("`reseal --config {} --state-dir {} renew`", config.display(), state.display());
     let line = format!("--state-dir {} check --notify", state.display());
-    ground.run(&format!("{line} --dry-run")).ends(3).says(&["would tell ops", &format!("note:     no client trusts it: {program}")]);
+    ground
+        .run(&format!("{line} --dry-run"))
+        .ends(3)
+        .says(&["would tell ops", &format!("note:     no client trusts it: {program}")]);
     ground.run(&line).ends(3);
     let body = receiver.came()[0].json();
     assert!(body["items"][0]["hint"].as_str().unwrap().contains(&program), "{body}");

@@ -125,7 +125,7 @@ fn a_secret_that_others_can_read_or_that_is_missing_is_told() {
     ground.configure(&format!("[[notify]]\nname = \"a\"\nkind = \"webhook\"\nurl_file = {url:?}\n"));
     ground.run("notify test").ends(4).says(&["others can read or change it", "mode 0600"]);
     ground.configure("[[notify]]\nname = \"a\"\nkind = \"webhook\"\n");
-    ground.run("notify test").ends(4).says(&["there is no secret notify-a-url", "reseal secret set notify-a-url"]);
+    ground.run("notify test").ends(4).says(&["there is no secret notify-a-url", " secret set notify-a-url`"]);
     ground.run("secret status").ends(3).says(&["notify-a-url", "what the channel a is told with"]);
     assert!(receiver.came().is_empty());
     // systemd's credential is one of the sources.
