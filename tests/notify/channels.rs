@@ -226,9 +226,18 @@ fn the_real_journal_shows_the_fields() {
     let ground = Ground::new();
     ground.configure("[[notify]]\nname = \"journal\"\nkind = \"journald\"\n");
     ground.run("notify test").ends(0);
-    std::thread::sleep(Duration::from_millis(500));
-    let shown = Command::new("journalctl").args(["-t", "reseal", "RESEAL_TEST=1", "-n", "1", "-o", "json"]).output();
-    let shown: serde_json::Value = serde_json::from_slice(&shown.unwrap().stdout).unwrap();
+    let began = std::time::Instant::now();
+    let shown = loop {
+        let mut read = Command::new("journalctl");
+        read.args(["-t", "reseal", "RESEAL_TEST=1", "-n", "1", "-o", "json"]);
+        let shown = read.output().unwrap().stdout;
+        // It takes its time until a record can be read.
+        match serde_json::from_slice::<serde_json::Value>(&shown) {
+            Ok(shown) => break shown,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(20), "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
     assert_eq!(shown["RESEAL_CODE"], "test", "{shown}");
 }
 
