@@ -61,6 +61,7 @@ pub mod notify;
 pub mod outcome;
 pub mod plan;
 pub mod report;
+pub mod sealed;
 pub mod sensitive;
 pub mod source;
 pub mod target;

@@ -13,6 +13,13 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 pub use self::window::{Hours, Opening, Window, WindowError};
 pub use self::zone::{Odd, Resolved, Zone, ZoneError, is_name};
 
+/// The second that a moment lies in, as it is written down.
+#[must_use]
+pub fn whole_second(at: OffsetDateTime) -> OffsetDateTime {
+    // No moment is without a nanosecond 0.
+    at.replace_nanosecond(0).unwrap_or(at)
+}
+
 /// A moment, and the zone in which somebody named it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Moment {

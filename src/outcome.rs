@@ -29,6 +29,19 @@ pub fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What is wrong, with what to do behind it, as one line for people.
+#[must_use]
+pub fn hinted(why: &str, hint: Option<&str>) -> String {
+    hint.map_or_else(|| why.to_owned(), |hint| format!("{why} ({hint})"))
+}
+
+/// Advice that may name commands, `` `reseal ...` ``, in the form that works for whoever called the program as `program`: with its
+/// configuration and state.
+#[must_use]
+pub fn called(advice: &str, program: &str) -> String {
+    advice.replace("`reseal ", &format!("`{program} "))
+}
+
 /// The exit codes of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]

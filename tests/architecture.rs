@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Pure: these open nothing.
     ("sensitive", &[]),
     ("digest", &[]),
+    ("sealed", &["digest"]),
     ("endpoint", &[]),
     ("escape", &[]),
     ("moment", &[]),
@@ -25,12 +26,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The only door to the machine.
     ("host", &["cert", "change", "digest", "endpoint", "event", "moment", "outcome", "sensitive"]),
     // Adapters and the engine: none of them knows another.
-    ("source", &["cert", "change", "digest", "host", "outcome", "sensitive"]),
+    ("source", &["cert", "change", "digest", "host", "moment", "outcome", "sensitive"]),
     ("target", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("trust", &["cert", "change", "config", "digest", "host", "outcome", "sensitive"]),
     ("fitting", &["change", "digest", "host"]),
-    ("notify", &["assess", "cert", "change", "config", "digest", "escape", "host", "outcome", "sensitive"]),
-    ("engine", &["cert", "change", "digest", "event", "host", "moment", "outcome", "sensitive"]),
+    (
+        "notify",
+        &["assess", "cert", "change", "config", "digest", "escape", "host", "moment", "outcome", "sealed", "sensitive"],
+    ),
+    ("engine", &["cert", "change", "digest", "event", "host", "moment", "outcome", "sealed", "sensitive"]),
     // What introduces them to each other.
     (
         "flow",
@@ -94,6 +98,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "sensitive",
     "digest",
+    "sealed",
     "endpoint",
     "escape",
     "moment",

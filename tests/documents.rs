@@ -85,6 +85,7 @@ fn keys_between(begin: &str, end: &str) -> BTreeSet<String> {
             "command(",
             "table(",
             "array(",
+            "tables(",
             "value(",
             "require(",
             "part_left(table, ",

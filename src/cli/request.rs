@@ -24,6 +24,8 @@ pub struct Request {
     pub host: Host,
     /// The configuration; empty where none is needed and none is there.
     pub config: Config,
+    /// How to call the program again for the same configuration and state.
+    pub program: String,
     /// Where the configuration is, or would be.
     pub config_path: PathBuf,
     /// Where adopted pairs live.
@@ -55,6 +57,7 @@ enum Need {
 /// The configuration is missing, wrong or not to be trusted; the machine refuses a signal handler.
 pub fn resolve(cli: Cli) -> Result<Request, Failure> {
     let Cli { global, verb } = cli;
+    let program = program(&global);
     let places = standard_places();
     let config_path = match (&global.config, &places) {
         (Some(path), _) => absolute(path)?,
@@ -100,7 +103,7 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         host = host.with_signals(signals);
     }
     let options = options(&global, &verb);
-    Ok(Request { verb, host, config, config_path, live_dir, options, without_config })
+    Ok(Request { verb, host, config, program, config_path, live_dir, options, without_config })
 }
 
 /// How to call the program again for the same configuration and state.

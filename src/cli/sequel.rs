@@ -6,19 +6,19 @@ use super::args::Verb;
 use super::dispatch;
 use super::request::Request;
 use crate::event::{Event, Listener};
-use crate::flow::notify::{Ended, Teller};
+use crate::flow::notify::{Ended, Run, Teller};
 use crate::host::publish::{Kind, publish};
-use crate::outcome::explain;
+use crate::outcome::{called, explain};
 use crate::report::Answer;
 use crate::report::prometheus::{self, Names};
 
-/// Which verbs are told of: whether a timer runs it, and whether it was about all targets; none: nobody is told.
-fn told_of(verb: &Verb) -> Option<(bool, bool)> {
+/// Which verbs are told of; none: nobody is told but whoever ran it.
+fn told_of(verb: &Verb) -> Option<Run> {
+    let run = |timer, whole| Some(Run { timer, whole });
     match verb {
-        Verb::Maintain(words) => Some((true, words.names.is_empty())),
-        Verb::Renew { names, .. } => Some((false, names.is_empty())),
-        Verb::PostUpgrade { names, .. } => Some((false, names.is_empty())),
-        Verb::Check { notify: true, subjects, .. } => Some((false, subjects.is_empty())),
+        Verb::Maintain(words) => run(true, words.names.is_empty()),
+        Verb::Renew { names, .. } | Verb::PostUpgrade { names, .. } => run(false, names.is_empty()),
+        Verb::Check { notify: true, subjects, .. } => run(false, subjects.is_empty()),
         Verb::Check { .. }
         | Verb::Report { .. }
         | Verb::Scan(_)
@@ -52,7 +52,7 @@ fn told_of(verb: &Verb) -> Option<(bool, bool)> {
 /// Does what was asked, and tells those who want to know; with what could not be told, for people.
 pub fn answer(request: &Request, listener: &mut dyn Listener) -> (Answer, Vec<String>) {
     let notify = &request.config.notify;
-    let Some((timer, whole)) = told_of(&request.verb).filter(|_| !notify.is_empty()) else {
+    let Some(run) = told_of(&request.verb).filter(|_| !notify.is_empty()) else {
         return (dispatch::answer(request, listener), Vec::new());
     };
     let teller = Teller {
@@ -60,11 +60,12 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> (Answer, Vec<St
         config: &request.config,
         live_dir: request.live_dir.clone(),
         dry_run: request.options.dry_run,
+        program: request.program.clone(),
     };
     let mut warnings = Vec::new();
     let answer = thread::scope(|scope| {
         // Beside the work: it holds nothing up.
-        let begun = (timer && whole).then(|| scope.spawn(|| teller.begin()));
+        let begun = run.due().then(|| scope.spawn(|| teller.begin()));
         let answer = dispatch::answer(request, listener);
         if let Some(Ok(Err(why))) = begun.map(|begun| begun.join()) {
             warnings.push(why);
@@ -74,7 +75,7 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> (Answer, Vec<St
     let (reports, checked) = (answer.body.changes().unwrap_or_default(), answer.body.checks().unwrap_or_default());
     let failure = answer.failure.as_ref().map(|failure| (failure.message.as_str(), failure.hint.as_deref()));
     let verb = request.verb.word();
-    let ended = Ended { verb, timer, whole, exit: answer.exit, reports, checked, failure };
+    let ended = Ended { verb, run, exit: answer.exit, reports, checked, failure };
     let sequel = teller.end(&ended, &|checked, record, now, good| {
         let Some(path) = &notify.metrics else { return Ok(()) };
         let channels = notify.channels.iter().map(|channel| channel.name.as_str());
@@ -92,7 +93,14 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> (Answer, Vec<St
                 listener.hear(&Event::Note { text });
             }
         }
+        if !sequel.unforeseen.is_empty() {
+            let names = sequel.unforeseen.join(", ");
+            let text = format!(
+                "what is found now at {names} is left out: the run would change that first, and look again before it tells"
+            );
+            listener.hear(&Event::Note { text });
+        }
     }
     warnings.extend(sequel.warnings);
-    (answer, warnings)
+    (answer, warnings.iter().map(|warning| called(warning, &request.program)).collect())
 }

@@ -37,7 +37,7 @@ pub(super) fn rules(root: &mut Table<'_>, problems: &mut Problems<'_>) -> Rules 
         }
         table.finish(problems);
     }
-    for item in root.array("accept", problems).into_iter().flatten() {
+    for item in root.tables("accept", problems).into_iter().flatten() {
         let DeValue::Table(entries) = item.get_ref() else {
             problems.add(&item.span(), "an acceptance is a table: write [[accept]]");
             continue;

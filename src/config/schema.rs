@@ -48,7 +48,7 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
     let notify = notify::notify(&mut root, problems);
     let mut targets = Vec::new();
     let mut places = Vec::new();
-    for (index, item) in root.array("target", problems).into_iter().flatten().enumerate() {
+    for (index, item) in root.tables("target", problems).into_iter().flatten().enumerate() {
         let DeValue::Table(entries) = item.get_ref() else {
             problems.add(&item.span(), "a target is a table: write [[target]]");
             continue;

@@ -114,6 +114,17 @@ impl<'a> Table<'a> {
         array
     }
 
+    /// A list of tables, each of which is written as `[[key]]`.
+    pub(super) fn tables(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<&'a DeArray<'a>> {
+        let value = self.value(key)?;
+        let array = value.get_ref().as_array();
+        if array.is_none() {
+            let hint = value.get_ref().as_table().map(|_| format!("write [[{key}]]"));
+            self.wrong_type_with_hint(key, value, "a list", hint, problems);
+        }
+        array
+    }
+
     /// A list of strings; none where one of its items is something else.
     pub(super) fn texts(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Vec<At<&'a str>>> {
         let array = self.array(key, problems)?;
@@ -140,7 +151,8 @@ impl<'a> Table<'a> {
             | DeValue::Float(_)
             | DeValue::Boolean(_)
             | DeValue::Datetime(_) => {
-                self.wrong_type(key, value, "a list of the program and its arguments", problems);
+                let hint = value.get_ref().as_str().and_then(|text| split(key, text));
+                self.wrong_type_with_hint(key, value, "a list of the program and its arguments", hint, problems);
                 return None;
             }
         };
@@ -221,6 +233,18 @@ impl<'a> Table<'a> {
     }
 
     fn wrong_type(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str, problems: &mut Problems<'_>) {
+        self.wrong_type_with_hint(key, value, wanted, None, problems);
+    }
+
+    /// A value of another type than is `wanted`, with the form to write instead where that is known.
+    pub(super) fn wrong_type_with_hint(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        wanted: &str,
+        hint: Option<String>,
+        problems: &mut Problems<'_>,
+    ) {
         let is = match value.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "a whole number",
@@ -230,6 +254,18 @@ impl<'a> Table<'a> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        problems.add(&value.span(), format!("{} must be {wanted}; this is {is}", self.named(key)));
+        let message = format!("{} must be {wanted}; this is {is}", self.named(key));
+        match hint {
+            Some(hint) => problems.add_with_hint(&value.span(), message, hint),
+            None => problems.add(&value.span(), message),
+        }
     }
+}
+
+/// How a command is written that was given as one text. Of its arguments, which may be secrets, none is repeated.
+fn split(key: &str, text: &str) -> Option<String> {
+    let mut words = text.split_whitespace();
+    let program = words.next().filter(|program| words::absolute(program).is_ok())?;
+    let rest = if words.next().is_some() { ", ...], an item for each argument" } else { "]" };
+    Some(format!("{key} = [\"{program}\"{rest}"))
 }

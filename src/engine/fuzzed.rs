@@ -2,10 +2,10 @@
 
 use super::journal::{Replay, replay};
 use super::ledger::{Ledger, following};
-use super::sealed;
 use super::vault::Manifest;
 use crate::digest::Digest;
 use crate::outcome::Receipt;
+use crate::sealed;
 
 /// What holds of a journal, written anew: nothing where no transaction had begun; `None` where it cannot be believed.
 #[must_use]

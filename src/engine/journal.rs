@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::sealed;
 use crate::change::{Apply, Hooks, Image, Probe, Shown};
 use crate::digest::Digest;
 use crate::host::dir::{Appender, Dir, DiskError};
 use crate::host::state::{State, file_name};
 use crate::outcome::{Checks, Receipt, Trigger, explain};
+use crate::sealed;
 
 /// The highest format this program writes. A journal with a higher one is left alone.
 pub(super) const FORMAT: u32 = 2;

@@ -6,11 +6,11 @@ use std::ffi::OsStr;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::sealed;
 use crate::digest::Digest;
 use crate::host::dir::DiskError;
 use crate::host::state::{State, absent_is_none};
 use crate::outcome::{End, Receipt};
+use crate::sealed;
 
 const NAME: &str = "ledger";
 

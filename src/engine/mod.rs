@@ -15,7 +15,6 @@ mod ledger;
 mod lineage;
 mod next;
 mod recover;
-mod sealed;
 pub mod snapshot;
 mod stage;
 mod step;

@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::keep::keep_made;
 use super::stage::{Prepared, prepare};
 use super::vault::{Manifest, Origin, Vault};
-use super::{Change, Engine, actor, sealed};
+use super::{Change, Engine, actor};
 use crate::change::Image;
 use crate::digest::Digest;
 use crate::event::Listener;
@@ -27,6 +27,7 @@ use crate::host::dir::DiskError;
 use crate::host::state::absent_is_none;
 use crate::moment::Moment;
 use crate::outcome::Checks;
+use crate::sealed;
 use crate::sensitive::Sensitive;
 
 /// The format of lines that this program writes.
@@ -140,11 +141,7 @@ impl Next {
             path: vault.path().join(NEXT),
             source: error.into(),
         })?;
-        let waiting = OsStr::new(".next");
-        vault.dir.unlink(waiting)?;
-        vault.dir.stage(waiting, &Sensitive::from(line), &own(0o600))?;
-        vault.dir.rename_over(waiting, OsStr::new(NEXT))?;
-        vault.dir.sync()
+        vault.dir.replace(OsStr::new(NEXT), &Sensitive::from(line), &own(0o600))
     }
 
     /// Whether this is what stands in the places: each of them, and no other.

@@ -7,16 +7,15 @@
 //! The files themselves are generations of the vault. The list is replaced as a whole, so it is never half written; a line that somebody has
 //! altered counts for nothing.
 
-use std::ffi::OsStr;
-
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{Seen, sealed};
+use super::Seen;
 use crate::change::{Probe, Shown};
 use crate::host::attributes::own;
 use crate::host::dir::DiskError;
 use crate::host::state::{State, absent_is_none, file_name};
+use crate::sealed;
 use crate::sensitive::Sensitive;
 
 /// The format of lines that this program writes.
@@ -140,12 +139,6 @@ impl Snapshots {
         for snapshot in &self.all[first..] {
             bytes.extend(sealed::line(snapshot).map_err(encode)?);
         }
-        let name = file_name(target);
-        let waiting = format!(".{}", name.to_string_lossy());
-        let waiting = OsStr::new(&waiting);
-        area.unlink(waiting)?;
-        area.stage(waiting, &Sensitive::from(bytes), &own(0o600))?;
-        area.rename_over(waiting, &name)?;
-        area.sync()
+        area.replace(&file_name(target), &Sensitive::from(bytes), &own(0o600))
     }
 }

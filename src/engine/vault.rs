@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::sealed;
 use crate::cert::installed::Leaf;
 use crate::change::{Apply, Attributes, Image, Probe, Role};
 use crate::digest::Digest;
 use crate::host::attributes::own;
 use crate::host::dir::{Dir, DiskError};
 use crate::host::state::{State, absent_is_none, file_name};
+use crate::sealed;
 use crate::sensitive::Sensitive;
 
 /// The format of manifests this program writes.
@@ -314,11 +314,7 @@ impl Vault {
         if self.current()? == Some(generation) {
             return Ok(());
         }
-        let waiting = OsStr::new(".current");
-        self.dir.unlink(waiting)?;
-        self.dir.stage_link(waiting, Path::new(&numbered(generation)))?;
-        self.dir.rename_over(waiting, OsStr::new(CURRENT))?;
-        self.dir.sync()
+        self.dir.replace_link(OsStr::new(CURRENT), Path::new(&numbered(generation)))
     }
 
     /// Whether `prune` must leave a generation alone because somebody said so.

@@ -218,7 +218,7 @@ fn attempt(
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
     let found = hooks::of(session, config, Some(&survey))?;
     change.hooks = found.hooks;
-    let mut ear = Ear::before(session.listener);
+    let mut ear = Ear::on(session.listener);
     let outcome = engine.run(&change, &mut ear);
     let mut report = Report { hooks_failed: ear.failed(), ..report(config, &survey, &change, upcoming, outcome) };
     report.findings = found.findings;

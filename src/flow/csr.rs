@@ -16,6 +16,7 @@ use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::host::publish::{Kind, publish};
 use crate::host::state::State;
+use crate::moment::whole_second;
 use crate::outcome::Outcome;
 use crate::source::request::{self, About, Order, Request, Requests, Waiting};
 
@@ -239,11 +240,8 @@ fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) 
         return Requested::of(&config.name, &same, false);
     }
     if session.options.dry_run {
-        let about = About {
-            at: about.at.replace_nanosecond(0).unwrap_or(about.at),
-            subject: request::subject(&about.names, &about.subject),
-            ..about
-        };
+        let about =
+            About { at: whole_second(about.at), subject: request::subject(&about.names, &about.subject), ..about };
         return Ok(Requested::planned(&config.name, &about, false));
     }
     let key = match reused {

@@ -87,7 +87,7 @@ pub(super) struct Ear<'a> {
 }
 
 impl<'a> Ear<'a> {
-    pub(super) fn before(inner: &'a mut dyn Listener) -> Self {
+    pub(super) fn on(inner: &'a mut dyn Listener) -> Self {
         Self { inner, failed: Vec::new() }
     }
 

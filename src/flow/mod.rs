@@ -234,6 +234,7 @@ refusal_from!(
     crate::host::state::StateError,
     crate::engine::NextError,
     crate::engine::vault::VaultError,
+    crate::notify::record::RecordError,
     crate::source::import::ImportError,
     crate::source::request::RequestError,
 );

@@ -15,16 +15,17 @@ pub use self::asked::{ChannelView, Overview, Tested, failing, known, status, tes
 use self::found::found;
 use super::check::{self, Checked};
 use super::{Options, Report, Session};
-use crate::config::{Channel, Config, On};
+use crate::config::{Channel, Config, Notify, On};
 use crate::event::Silence;
 use crate::host::Host;
 use crate::host::process;
+use crate::moment::whole_second;
 use crate::notify::channel::{Told, Trouble, tell_all};
 use crate::notify::message::{Item, Message};
 use crate::notify::ping::{self, Sign};
 use crate::notify::record::{Failing, Record, RecordError};
 use crate::notify::sift::{self, Found};
-use crate::outcome::{Exit, explain};
+use crate::outcome::{Exit, Outcome, explain, hinted};
 
 /// The name under which it is remembered whether the ping arrives.
 const PING: &str = "ping";
@@ -35,15 +36,30 @@ const TELLING: Duration = Duration::from_mins(1);
 /// How exact the time of the last good run is: a run that changes nothing writes nothing meanwhile.
 const EXACT: time::Duration = time::Duration::HOUR;
 
+/// Of what kind a run is that is told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// Whether a timer runs its verb, and a silence would mean that it does not.
+    pub timer: bool,
+    /// Whether it is about all targets.
+    pub whole: bool,
+}
+
+impl Run {
+    /// Whether it is one that is waited for: the timer's verb over all targets.
+    #[must_use]
+    pub fn due(self) -> bool {
+        self.timer && self.whole
+    }
+}
+
 /// How a run ended, for those who are told.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended<'a> {
     /// The verb.
     pub verb: &'static str,
-    /// Whether a timer runs this verb, and a silence would mean that it does not.
-    pub timer: bool,
-    /// Whether it was about all targets.
-    pub whole: bool,
+    /// Of what kind it was.
+    pub run: Run,
     /// How it ended.
     pub exit: Exit,
     /// How it ended for each target, where it changes something.
@@ -61,6 +77,8 @@ pub struct Sequel {
     pub warnings: Vec<String>,
     /// Each message that was, or would be, sent: its channel, where it leads, and its words.
     pub messages: Vec<(String, String, String)>,
+    /// The targets of a dry run of whose findings nothing can be foretold, for the run would change them first.
+    pub unforeseen: Vec<String>,
 }
 
 /// Writes the metrics of a run: what was found, what is remembered, when it was, and how the run ended.
@@ -76,6 +94,8 @@ pub struct Teller<'a> {
     pub live_dir: PathBuf,
     /// Whether nothing is sent or written.
     pub dry_run: bool,
+    /// How the program is called again for the same configuration and state.
+    pub program: String,
 }
 
 impl Teller<'_> {
@@ -96,19 +116,22 @@ impl Teller<'_> {
     #[must_use]
     pub fn end(&self, ended: &Ended<'_>, metrics: Metrics<'_>) -> Sequel {
         let mut sequel = Sequel::default();
-        let (seen, unseen) = self.seen(ended);
+        let (mut seen, unseen) = self.seen(ended);
         sequel.warnings.extend(unseen);
+        if self.dry_run {
+            sequel.unforeseen = self.without_planned(&mut seen, ended);
+        }
         let checked = if ended.reports.is_empty() { ended.checked } else { &seen };
         let now = self.host.now();
         let found = found(self.config, ended, checked, now);
         if self.dry_run {
-            let mut record = self.read(&mut sequel).0;
+            let mut record = self.read(ended, &mut sequel).0.unwrap_or_else(Record::begun);
             self.take_in(&mut record, &found, ended, now);
-            let jobs = self.jobs(record.as_ref(), &found, ended, now);
+            let jobs = self.jobs(&record, &found, ended, now);
             sequel.messages = jobs.iter().map(|(channel, _, message)| words(channel, message)).collect();
             return sequel;
         }
-        let due = ended.timer && ended.whole;
+        let due = ended.run.due();
         let calls = due && (self.config.notify.ping.is_some() || self.config.notify.metrics.is_some());
         if !calls && self.nothing_to_do(&found, ended, now) {
             return sequel;
@@ -122,10 +145,10 @@ impl Teller<'_> {
             // Better told twice than not at all.
             Err(_) => None,
         };
-        let (before, may_write) = self.read(&mut sequel);
+        let (before, may_write) = self.read(ended, &mut sequel);
         let mut record = before.clone().unwrap_or_else(Record::begun);
-        self.take_in_to(&mut record, &found, ended, now);
-        let jobs = self.jobs(Some(&record), &found, ended, now);
+        self.take_in(&mut record, &found, ended, now);
+        let jobs = self.jobs(&record, &found, ended, now);
         let pinged = self.send(&jobs, &mut record, ended, &mut sequel, now);
         if let (true, Some(result)) = (due, pinged) {
             self.note(&mut record, PING, result.map(drop), &mut sequel, now);
@@ -136,15 +159,14 @@ impl Teller<'_> {
             let hint = Some("see `textfile` in [metrics]".to_owned());
             self.note(&mut record, METRICS, written.map_err(|why| Trouble { why, hint }), &mut sequel, now);
         }
-        sift::settle(&mut record, &self.names(), now);
+        sift::settle(&mut record, &names(&self.config.notify), now);
         if may_write
             && lock.is_some()
             && before.as_ref() != Some(&record)
             && let Err(error) = record.write(self.host)
         {
-            let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-            let why = explain(&error);
-            sequel.warnings.push(format!("what was told is not remembered, and will be told again: {why}{hint}"));
+            let why = hinted(&explain(&error), error.hint().as_deref());
+            sequel.warnings.push(format!("what was told is not remembered, and will be told again: {why}"));
         }
         sequel
     }
@@ -153,7 +175,7 @@ impl Teller<'_> {
     fn seen(&self, ended: &Ended<'_>) -> (Vec<Checked>, Option<String>) {
         let notify = &self.config.notify;
         let told = notify.channels.iter().any(|channel| channel.on.contains(&On::Finding));
-        let measured = notify.metrics.is_some() && ended.timer && ended.whole;
+        let measured = notify.metrics.is_some() && ended.run.due();
         let known = |report: &&Report| self.config.target(&report.target).is_some();
         let subjects: Vec<OsString> =
             ended.reports.iter().filter(known).map(|report| report.target.clone().into()).collect();
@@ -163,77 +185,91 @@ impl Teller<'_> {
         let mut silence = Silence;
         let options = Options::default();
         let session = Session::new(self.host, self.config, self.live_dir.clone(), options, &mut silence);
-        match check::run(&session, if ended.whole { &[] } else { &subjects }) {
+        match check::run(&session, if ended.run.whole { &[] } else { &subjects }) {
             Ok(checked) => (checked, None),
             Err(refusal) => (Vec::new(), Some(format!("what is there now could not be looked at: {}", refusal.why))),
         }
     }
 
+    /// Leaves out what a dry run has found at targets that the run would change: what is there afterwards nobody knows. Those of which
+    /// somebody would be told otherwise.
+    fn without_planned(&self, seen: &mut Vec<Checked>, ended: &Ended<'_>) -> Vec<String> {
+        let planned = ended.reports.iter().filter(|report| report.outcome == Outcome::Planned);
+        let planned: BTreeSet<&str> = planned.map(|report| report.target.as_str()).collect();
+        let (out, rest) = std::mem::take(seen).into_iter().partition(|one| planned.contains(one.subject.as_str()));
+        *seen = rest;
+        let told = found::found(self.config, &Ended { reports: &[], failure: None, ..*ended }, &out, self.host.now());
+        let channels = &self.config.notify.channels;
+        let holds = told.holds.into_iter().filter(|what| channels.iter().any(|channel| sift::wants(channel, what)));
+        holds.map(|what| what.target).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The record, and whether it may be replaced.
-    fn read(&self, sequel: &mut Sequel) -> (Option<Record>, bool) {
+    fn read(&self, ended: &Ended<'_>, sequel: &mut Sequel) -> (Option<Record>, bool) {
         match Record::read(self.host) {
             Ok(record) => (record, true),
             Err(error) => {
                 let replaced = matches!(error, RecordError::Damaged { .. });
-                let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-                sequel.warnings.push(format!("{}{hint}", explain(&error)));
+                let why = explain(&error);
+                // What kept the run from beginning has been said.
+                if ended.failure.is_none_or(|(said, _)| !said.contains(&why)) {
+                    sequel.warnings.push(hinted(&why, error.hint().as_deref()));
+                }
                 (None, replaced)
             }
         }
     }
 
-    fn take_in(&self, record: &mut Option<Record>, found: &Found, ended: &Ended<'_>, now: OffsetDateTime) {
-        self.take_in_to(record.get_or_insert_with(Record::begun), found, ended, now);
-    }
-
-    fn take_in_to(&self, record: &mut Record, found: &Found, ended: &Ended<'_>, now: OffsetDateTime) {
+    fn take_in(&self, record: &mut Record, found: &Found, ended: &Ended<'_>, now: OffsetDateTime) {
         let least = self.config.notify.channels.iter().map(|channel| channel.silence).min().unwrap_or(Duration::MAX);
-        let good = ended.timer && ended.whole && Sign::good(ended.exit);
+        let good = ended.run.due() && Sign::good(ended.exit);
         let channels = &self.config.notify.channels;
         let mut found = found.clone();
         // What nobody wants to be told of is not remembered.
         found.holds.retain(|what| channels.iter().any(|channel| sift::wants(channel, what)));
         found.holds.extend(found::silence(record, good, least, now));
         sift::take_in(record, &found, now);
-        if ended.timer && ended.whole {
+        if ended.run.due() {
             found::count(record, ended);
         }
         if good && record.last_success.is_none_or(|last| now - last >= EXACT || now < last) {
-            record.last_success = Some(now.replace_nanosecond(0).unwrap_or(now));
+            record.last_success = Some(whole_second(now));
         }
     }
 
     /// Whether nobody has to be told anything, and nothing is to be remembered.
     fn nothing_to_do(&self, found: &Found, ended: &Ended<'_>, now: OffsetDateTime) -> bool {
         let Ok(before) = Record::read(self.host) else { return false };
+        let before = before.unwrap_or_else(Record::begun);
         let mut record = before.clone();
         self.take_in(&mut record, found, ended, now);
-        let quiet = self.jobs(record.as_ref(), found, ended, now).is_empty();
-        let Some(mut record) = record else { return quiet };
-        sift::settle(&mut record, &self.names(), now);
-        quiet && record == before.unwrap_or_else(Record::begun)
+        let quiet = self.jobs(&record, found, ended, now).is_empty();
+        sift::settle(&mut record, &names(&self.config.notify), now);
+        quiet && record == before
     }
 
     /// What is to be told to whom.
     fn jobs(
         &self,
-        record: Option<&Record>,
+        record: &Record,
         found: &Found,
         ended: &Ended<'_>,
         now: OffsetDateTime,
     ) -> Vec<(&Channel, Vec<Item>, Message)> {
-        let Some(record) = record else { return Vec::new() };
         let mut found = found.clone();
         found
             .holds
             .extend(record.open.values().filter(|open| open.what.on == On::Silence).map(|open| open.what.clone()));
-        let host = process::host_name().unwrap_or_else(|| "this machine".to_owned());
         let items = self.config.notify.channels.iter().map(|channel| {
             let items = sift::for_channel(record, channel, &found, now);
-            let message = Message::of(items.clone(), &host, ended.verb, now);
+            let message = self.message(items.clone(), ended, now);
             (channel, items, message)
         });
         items.filter(|(_, items, _)| !items.is_empty()).collect()
+    }
+
+    fn message(&self, items: Vec<Item>, ended: &Ended<'_>, now: OffsetDateTime) -> Message {
+        Message::of(items, &machine(), ended.verb, now).called(&self.program)
     }
 
     /// Sends all of it at once, with the ping of a timer's verb beside it.
@@ -247,7 +283,7 @@ impl Teller<'_> {
     ) -> Option<Result<String, Trouble>> {
         let messages: Vec<(&Channel, Message)> =
             jobs.iter().map(|(channel, _, message)| (*channel, message.clone())).collect();
-        let ping = self.config.notify.ping.as_ref().filter(|_| ended.timer && ended.whole);
+        let ping = self.config.notify.ping.as_ref().filter(|_| ended.run.due());
         let (results, pinged) = thread::scope(|scope| {
             let ping = ping.map(|ping| scope.spawn(move || ping::send(self.host, ping, Sign::End(ended.exit))));
             let results = tell_all(self.host, &messages);
@@ -263,7 +299,6 @@ impl Teller<'_> {
 
     /// That one channel does not deliver is told by the others.
     fn tell_of_channels(&self, record: &mut Record, ended: &Ended<'_>, sequel: &mut Sequel, now: OffsetDateTime) {
-        let host = process::host_name().unwrap_or_else(|| "this machine".to_owned());
         let able = self
             .config
             .notify
@@ -274,10 +309,8 @@ impl Teller<'_> {
             .map(|channel| (channel, sift::of_channels(record, channel, now)))
             .filter(|(_, items)| !items.is_empty())
             .collect();
-        let messages: Vec<(&Channel, Message)> = jobs
-            .iter()
-            .map(|(channel, items)| (*channel, Message::of(items.clone(), &host, ended.verb, now)))
-            .collect();
+        let messages: Vec<(&Channel, Message)> =
+            jobs.iter().map(|(channel, items)| (*channel, self.message(items.clone(), ended, now))).collect();
         let results = tell_all(self.host, &messages);
         for (((channel, items), (_, message)), result) in jobs.iter().zip(&messages).zip(results) {
             sequel.messages.push(words(channel, message));
@@ -323,25 +356,30 @@ impl Teller<'_> {
             sift::told(record, name, &[], result, now);
         }
     }
+}
 
-    fn names(&self) -> BTreeSet<&str> {
-        let notify = &self.config.notify;
-        let channels = notify.channels.iter().map(|channel| channel.name.as_str());
-        let ping = notify.ping.iter().map(|_| PING);
-        channels.chain(ping).chain(notify.metrics.iter().map(|_| METRICS)).collect()
-    }
+/// The names under which it is remembered who can be told.
+fn names(notify: &Notify) -> BTreeSet<&str> {
+    let channels = notify.channels.iter().map(|channel| channel.name.as_str());
+    let ping = notify.ping.iter().map(|_| PING);
+    channels.chain(ping).chain(notify.metrics.iter().map(|_| METRICS)).collect()
+}
+
+/// The name of this machine, for people.
+fn machine() -> String {
+    process::host_name().unwrap_or_else(|| "this machine".to_owned())
 }
 
 fn failing_since(trouble: Trouble, now: OffsetDateTime) -> Failing {
-    Failing { since: now.replace_nanosecond(0).unwrap_or(now), why: trouble.why, hint: trouble.hint }
+    Failing { since: whole_second(now), why: trouble.why, hint: trouble.hint }
 }
 
 fn failed(name: &str, trouble: &Trouble) -> String {
-    let hint = trouble.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let why = hinted(&trouble.why, trouble.hint.as_deref());
     match name {
-        PING => format!("the ping did not arrive: {}{hint}", trouble.why),
-        METRICS => format!("the metrics could not be written: {}{hint}", trouble.why),
-        name => format!("the channel {name} did not deliver: {}{hint}", trouble.why),
+        PING => format!("the ping did not arrive: {why}"),
+        METRICS => format!("the metrics could not be written: {why}"),
+        name => format!("the channel {name} did not deliver: {why}"),
     }
 }
 

@@ -27,7 +27,7 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
     }
     match Engine::open(session.host, VERB, session.options.wait) {
         Ok(engine) => {
-            let mut ear = Ear::before(session.listener);
+            let mut ear = Ear::on(session.listener);
             let recovered = engine.recover(name, when, &mut ear);
             let mut reports: Vec<Report> = recovered.into_iter().map(report).collect();
             if let Some(last) = reports.last_mut() {
@@ -127,7 +127,7 @@ pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
         Ok(engine) => engine,
         Err(error) => return Report::new(name, EngineError::outcome(error)),
     };
-    let mut ear = Ear::before(session.listener);
+    let mut ear = Ear::on(session.listener);
     let outcome = match engine.accept(name, &mut ear) {
         Ok(Some(_)) => {
             Outcome::Recovered { what: "what is there now was kept, and the interrupted transaction closed".to_owned() }

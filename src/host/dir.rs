@@ -24,6 +24,7 @@ use crate::sensitive::Sensitive;
 mod appender;
 mod error;
 mod preflight;
+mod replace;
 
 /// Largest file that is read whole: no certificate, key or keystore comes near it.
 pub const MAX_FILE: u64 = 16 * 1024 * 1024;

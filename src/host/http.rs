@@ -19,8 +19,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::dial::{DialError, Reach, dial};
-use super::roots::distrusted;
-use super::tls::ProbeError;
+use super::reach::Unreached;
 use crate::endpoint::{Endpoint, Sni, Start};
 use crate::host::timed::Timed;
 
@@ -110,37 +109,9 @@ pub enum WebError {
         /// Host and port.
         server: String,
     },
-    /// There is no root to trust.
-    #[error("cannot ask any server: {0}")]
-    Roots(String),
-    /// The host's name has no address.
-    #[error("cannot ask {server}")]
-    Lookup {
-        /// Host and port.
-        server: String,
-        /// Why.
-        #[source]
-        source: ProbeError,
-    },
-    /// It could not be reached, or the conversation broke off.
-    #[error("cannot {what} {server}")]
-    Io {
-        /// What was done.
-        what: &'static str,
-        /// Host and port.
-        server: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Time was up.
-    #[error("{server} did not finish its answer within {:.0} s", limit.as_secs_f32())]
-    Late {
-        /// Host and port.
-        server: String,
-        /// The limit that was hit.
-        limit: Duration,
-    },
+    /// It was not reached, or the conversation broke off.
+    #[error(transparent)]
+    Reach(#[from] Unreached),
     /// The answer is not HTTP, or one that is not taken.
     #[error("the answer of {server} cannot be used: {why}")]
     Answer {
@@ -156,16 +127,10 @@ impl WebError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Url { .. } => "ACME is spoken over HTTPS alone: give the directory's https address",
-            Self::Far { .. } => "use https",
-            Self::Roots(_) => "install ca-certificates, or give `root` with the file of the server's root",
-            Self::Lookup { .. } => "see that the name is right and that this machine's resolver answers",
-            Self::Io { source, .. } if distrusted(source) => {
-                "for a CA of your own give `root` with the file of its root certificate"
-            }
-            Self::Io { .. } => "see that the server runs and can be reached from here; a proxy is not used",
-            Self::Late { .. } => "try again later; what was begun is gone on with",
-            Self::Answer { .. } => "see that the address is that of an ACME directory",
+            Self::Url { .. } => "give an https address",
+            Self::Far { .. } => "use https, or say `plain = true` where everybody on the way may read it",
+            Self::Reach(error) => error.hint(),
+            Self::Answer { .. } => "see that the address is the right one",
         }
     }
 }
@@ -176,7 +141,7 @@ impl Web {
     /// # Errors
     /// There is no root that could be trusted.
     pub fn new(roots: &Roots, patience: Patience) -> Result<Self, WebError> {
-        let mut config = roots.client().map_err(WebError::Roots)?;
+        let mut config = roots.client().map_err(|why| Unreached::Roots { server: "any server".to_owned(), why })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let until = Instant::now() + patience.total;
         Ok(Self { config: Arc::new(config), plain: Plain::Never, patience, until, noted: Arc::default() })
@@ -212,20 +177,15 @@ impl Web {
         let end = Instant::now() + limit;
         let failed = |what: &'static str| {
             let server = server.clone();
-            move |source: io::Error| {
-                let late = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock].contains(&source.kind());
-                if late { WebError::Late { server, limit } } else { WebError::Io { what, server, source } }
-            }
+            move |source: io::Error| Unreached::from_io(what, server, "its answer", limit, source)
         };
         let reach = if place.encrypted || self.plain == Plain::Anywhere { Reach::Anywhere } else { Reach::Here };
         let socket = dial(&place.endpoint, end, reach).map_err(|error| match error {
-            DialError::Late => {
-                let limit = self.patience.request.min(self.patience.total);
-                WebError::Late { server: server.clone(), limit }
-            }
-            DialError::Lookup(source) => WebError::Lookup { server: server.clone(), source },
-            DialError::Io(error) => failed("reach")(error),
             DialError::Far => WebError::Far { server: server.clone() },
+            // Also where nothing of the time for all requests was left to begin with.
+            other @ (DialError::Late | DialError::Lookup(_) | DialError::Io(_)) => {
+                Unreached::from_dial(other, server.clone(), self.patience.request.min(self.patience.total)).into()
+            }
         })?;
         let socket = Timed { socket, end };
         let mut stream: Box<dyn Stream> = if place.encrypted {
@@ -238,7 +198,7 @@ impl Web {
         exchange::send(&mut stream, method, &place.authority, &place.path, headers, body).map_err(failed("ask"))?;
         let told = exchange::receive(&mut stream, *method == Method::HEAD, self.patience.body);
         let mut reply = told.map_err(|error| match error {
-            exchange::Bad::Io(error) => failed("hear")(error),
+            exchange::Bad::Io(error) => WebError::from(failed("hear")(error)),
             exchange::Bad::Answer(why) => WebError::Answer { server: server.clone(), why },
         })?;
         if reply.status.is_redirection() {

@@ -11,6 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::dir::{Dir, DiskError};
 use super::state::State;
+use crate::moment::whole_second;
 
 const NAME: &str = "lock";
 /// Bytes of the line that names the holder.
@@ -68,7 +69,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Err(LockError::Busy { holder: holder(&mut file) }),
             }
         }
-        let since = now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default();
+        let since = whole_second(now).format(&Rfc3339).unwrap_or_default();
         // Always the same length, over what is there: on a full disk this takes no new room, and an undo must not be refused for it.
         let line = format!("{:<LINE$}\n", format!("process {}, `reseal {verb}`, since {since}", std::process::id()));
         file.seek(SeekFrom::Start(0))

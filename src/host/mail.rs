@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use self::dialog::{Bad, Dialog, Reply};
 pub use self::letter::Letter;
 use self::letter::{stuffed, written};
-use super::dial::{DialError, Reach, dial};
+use super::dial::{Reach, dial};
 use super::process;
-use super::roots::{Roots, distrusted};
+use super::reach::Unreached;
+use super::roots::Roots;
 use super::timed::Timed;
-use super::tls::ProbeError;
 use crate::endpoint::{Endpoint, Sni, Start};
 use crate::sensitive::Sensitive;
 use base64::Engine as _;
@@ -67,44 +67,9 @@ pub enum MailError {
     /// It cannot be written.
     #[error("cannot write the mail: {0}")]
     Letter(String),
-    /// Nothing is trusted.
-    #[error("cannot speak to {server}: {why}")]
-    Roots {
-        /// Host and port.
-        server: String,
-        /// Why.
-        why: String,
-    },
-    /// The server's name has no address.
-    #[error("cannot reach {server}")]
-    Lookup {
-        /// Host and port.
-        server: String,
-        /// Why.
-        #[source]
-        source: ProbeError,
-    },
-    /// The conversation broke off.
-    #[error("cannot {what} {server}")]
-    Io {
-        /// What was done.
-        what: &'static str,
-        /// Host and port.
-        server: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Time was up.
-    #[error("{server} did not finish within {:.0} s: it was waited for {stage}", limit.as_secs_f32())]
-    Late {
-        /// Host and port.
-        server: String,
-        /// For what.
-        stage: &'static str,
-        /// The limit.
-        limit: Duration,
-    },
+    /// It was not reached, or the conversation broke off.
+    #[error(transparent)]
+    Reach(#[from] Unreached),
     /// The server said no.
     #[error("{server} refused {stage}: {reply}")]
     Refused {
@@ -133,13 +98,7 @@ impl MailError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Letter(_) => "see `from` and `to` of the channel",
-            Self::Roots { .. } => "install ca-certificates, or give `root` with the file of the server's root",
-            Self::Lookup { .. } => "see that the name is right and that this machine's resolver answers",
-            Self::Io { source, .. } if distrusted(source) => {
-                "its certificate is not trusted: for a CA of your own give `root` with the file of its root certificate"
-            }
-            Self::Io { .. } => "see that the server runs and can be reached from here",
-            Self::Late { .. } => "see that the server answers; a longer `limit` gives it more time",
+            Self::Reach(error) => error.hint(),
             Self::Refused { reply, .. } if reply.starts_with('4') => "it may take it later; the next run tries again",
             Self::Refused { .. } => "see the server's reason; its log may say more",
             Self::Unfit { hint, .. } => hint,
@@ -157,12 +116,13 @@ pub fn send(server: &Server, letter: &Letter, limit: Duration) -> Result<Taken, 
         Protection::Nothing => None,
         Protection::StartTls | Protection::Implicit => {
             let client = server.roots.client();
-            let client = client.map_err(|why| MailError::Roots { server: server.address(), why })?;
+            let client = client.map_err(|why| Unreached::Roots { server: server.address(), why })?;
             Some(Arc::new(client))
         }
     };
-    let mut talk = Talk { server, limit, end: Instant::now() + limit, stage: "its connection" };
-    let socket = dial(&server.endpoint(), talk.end, Reach::Anywhere).map_err(|error| talk.not_reached(error))?;
+    let mut talk = Talk { server, limit, end: Instant::now() + limit, stage: "its greeting" };
+    let socket = dial(&server.endpoint(), talk.end, Reach::Anywhere)
+        .map_err(|error| Unreached::from_dial(error, server.address(), limit))?;
     let local = socket.local_addr();
     let socket = Timed { socket, end: talk.end };
     let mut name = process::host_name().filter(|name| is_domain(name)).unwrap_or_default();
@@ -325,19 +285,7 @@ impl Talk<'_> {
 
     fn broke(&self, what: &'static str) -> impl FnOnce(io::Error) -> MailError + use<> {
         let (server, stage, limit) = (self.server.address(), self.stage, self.limit);
-        move |source| {
-            let late = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock].contains(&source.kind());
-            if late { MailError::Late { server, stage, limit } } else { MailError::Io { what, server, source } }
-        }
-    }
-
-    fn not_reached(&self, error: DialError) -> MailError {
-        let (server, stage, limit) = (self.server.address(), self.stage, self.limit);
-        match error {
-            DialError::Late | DialError::Far => MailError::Late { server, stage, limit },
-            DialError::Lookup(source) => MailError::Lookup { server, source },
-            DialError::Io(source) => self.broke("reach")(source),
-        }
+        move |source| Unreached::from_io(what, server, stage, limit, source).into()
     }
 
     fn unfit(&self, why: String, hint: &'static str) -> MailError {

@@ -20,6 +20,7 @@ pub mod passphrase;
 pub mod probe;
 pub mod process;
 pub mod publish;
+pub mod reach;
 pub mod roots;
 pub mod scratch;
 pub mod signal;

@@ -16,6 +16,7 @@ use crate::change::Command;
 use crate::config::{Channel, ChannelKind, Link, MailTls, SecretName, Smtp, Url, Webhook};
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
+use crate::host::exec::Status;
 use crate::host::http::{Patience, Plain, Reply, Roots, Web, WebError};
 use crate::host::mail::{Letter, Protection, Server, send as send_mail};
 use crate::outcome::explain;
@@ -96,17 +97,41 @@ pub fn tell(host: &Host, channel: &Channel, message: &Message) -> Result<Told, T
 #[must_use]
 pub fn place(channel: &Channel) -> String {
     match &channel.kind {
-        ChannelKind::Webhook(hook) => match &hook.url {
-            Url::Open(url) => secret::masked(url),
-            Url::Secret(SecretName { file: Some(file), .. }) => format!("the address in {}", file.display()),
-            Url::Secret(SecretName { label, .. }) => format!("the address that is kept as {label}"),
-        },
+        ChannelKind::Webhook(hook) => secret::shown(&hook.url),
         ChannelKind::Smtp(smtp) => {
             let to: Vec<String> = smtp.to.iter().map(|one| one.email.to_string()).collect();
             format!("{} by {}:{}", to.join(", "), smtp.host, smtp.port)
         }
         ChannelKind::Command(command) => command.argv.first().cloned().unwrap_or_default(),
         ChannelKind::Journald { socket } | ChannelKind::Syslog { socket } => socket.display().to_string(),
+    }
+}
+
+/// What a channel would be sent, in its own form: the header fields and the body of a webhook, the subject and the text of a mail, what a
+/// command reads, the records of a log. Nothing that needs a secret is in it.
+#[must_use]
+pub fn foretold(channel: &Channel, message: &Message) -> String {
+    match &channel.kind {
+        ChannelKind::Webhook(hook) => {
+            let request = shape::webhook(message, hook.shape, channel.repeat);
+            let mut fields: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+            if !fields.is_empty() {
+                fields.push('\n');
+            }
+            format!("{fields}{}", String::from_utf8_lossy(&request.body))
+        }
+        ChannelKind::Smtp(smtp) => {
+            let letter = letter(smtp, message);
+            format!("subject: {}\n\n{}", letter.subject, letter.text)
+        }
+        ChannelKind::Command(_) => String::from_utf8_lossy(&shape::json(message)).into_owned(),
+        ChannelKind::Journald { .. } => {
+            let records = logs::records(message).into_iter().map(|(_, fields)| {
+                fields.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>()
+            });
+            records.collect::<Vec<_>>().join("\n")
+        }
+        ChannelKind::Syslog { .. } => logs::lines(message).into_iter().map(|(_, line)| format!("{line}\n")).collect(),
     }
 }
 
@@ -177,18 +202,11 @@ pub(super) fn ask(
         return Err(Trouble::new("the address is no text", "see the file with it".to_owned()));
     };
     web.ask(method, text, headers, body).map_err(|error| match &error {
+        // The address may be a secret: it is not repeated.
         WebError::Url { why, .. } => {
             Trouble::new(format!("the address cannot be asked: {why}"), "an https address on one line".to_owned())
         }
-        WebError::Far { .. } => {
-            let hint = "use https, or say `plain = true` where everybody on the way may read it".to_owned();
-            Trouble::new(explain(&error), hint)
-        }
-        WebError::Late { .. } => {
-            Trouble::new(explain(&error), "see that it answers; a longer `limit` gives it more time".to_owned())
-        }
-        WebError::Answer { .. } => Trouble::new(explain(&error), "see that the address is the right one".to_owned()),
-        WebError::Roots(_) | WebError::Lookup { .. } | WebError::Io { .. } => {
+        WebError::Far { .. } | WebError::Reach(_) | WebError::Answer { .. } => {
             Trouble::new(explain(&error), error.hint().to_owned())
         }
     })
@@ -308,21 +326,24 @@ fn mail(
         roots: roots(host, smtp.root.as_deref())?,
         login,
     };
-    let letter = Letter {
-        from: smtp.from.clone(),
-        to: smtp.to.clone(),
-        subject: message.title(),
-        text: format!("{}\n-- \nreseal {} on {}, {}\n", message.text(), message.verb, message.host, message.at),
-        at: message.at,
-        id: format!("{}.{}", message.id, message.at.unix_timestamp()),
-    };
-    let taken = send_mail(&server, &letter, channel.limit)
+    let taken = send_mail(&server, &letter(smtp, message), channel.limit)
         .map_err(|error| Trouble::new(explain(&error), error.hint().to_owned()))?;
     let complaint = (!taken.refused.is_empty()).then(|| {
         let why = format!("some recipients are refused, the others have the mail: {}", taken.refused.join("; "));
         Trouble::new(why, "see `to` of the channel".to_owned())
     });
     Ok(Told { words: taken.reply, complaint })
+}
+
+fn letter(smtp: &Smtp, message: &Message) -> Letter {
+    Letter {
+        from: smtp.from.clone(),
+        to: smtp.to.clone(),
+        subject: message.title(),
+        text: format!("{}\n-- \nreseal {} on {}, {}\n", message.text(), message.verb, message.host, message.at),
+        at: message.at,
+        id: format!("{}.{}", message.id, message.at.unix_timestamp()),
+    }
 }
 
 fn command(host: &Host, channel: &Channel, command: &Command, message: &Message) -> Result<Told, Trouble> {
@@ -333,9 +354,13 @@ fn command(host: &Host, channel: &Channel, command: &Command, message: &Message)
         return Ok(Told { words: ran.to_string(), complaint: None });
     }
     let program = command.argv.first().map(String::as_str).unwrap_or_default();
-    let hint =
-        "run it by hand with a message on its standard input: `reseal notify test --dry-run` shows one".to_owned();
-    Err(Trouble::new(format!("{program} {ran}"), hint))
+    let hint = match ran.status {
+        Status::NotStarted(_) => "`command` of the channel names the program; see that it is there and executable",
+        Status::Exited(_) | Status::Signalled(_) | Status::TimedOut | Status::Lost(_) => {
+            "run it by hand with a message on its standard input: `reseal notify test --dry-run` shows one"
+        }
+    };
+    Err(Trouble::new(format!("{program} {ran}"), hint.to_owned()))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::assess::Severity;
 use crate::config::On;
 use crate::digest::Digest;
 use crate::escape::escape;
+use crate::moment::whole_second;
 
 /// Characters of a text that are told.
 const TEXT: usize = 400;
@@ -50,7 +51,7 @@ impl Condition {
             leaf: None,
             text: harmless(text, TEXT),
             hint: None,
-            since: since.replace_nanosecond(0).unwrap_or(since),
+            since: whole_second(since),
         }
     }
 

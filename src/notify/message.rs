@@ -7,9 +7,11 @@ use super::condition::{Condition, harmless};
 use crate::assess::Severity;
 use crate::config::On;
 use crate::digest::Digest;
+use crate::moment::whole_second;
+use crate::outcome::called;
 
 /// Things that one message tells one by one: what is beyond is counted.
-pub const MOST_ITEMS: usize = 50;
+const MOST_ITEMS: usize = 50;
 
 /// What one channel is told.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -29,10 +31,13 @@ pub struct Message {
     pub at: OffsetDateTime,
     /// How many of each.
     pub counts: Counts,
-    /// Each, the worst first, at most [`MOST_ITEMS`].
+    /// Each, the worst first, as many as one message tells one by one.
     pub items: Vec<Item>,
     /// How many more there are.
     pub more: usize,
+    /// How the program is called again for the same configuration and state.
+    #[serde(skip)]
+    program: String,
 }
 
 /// How many things are in which state.
@@ -133,7 +138,7 @@ impl Message {
                 State::Resolved => &mut counts.resolved,
             } += 1;
         }
-        let at = at.replace_nanosecond(0).unwrap_or(at);
+        let at = whole_second(at);
         let mut all = format!("{host}\0{verb}\0{}", at.unix_timestamp());
         for item in &items {
             all.push_str(&format!("\0{} {}", item.state.word(), item.key));
@@ -142,7 +147,18 @@ impl Message {
         items.truncate(MOST_ITEMS);
         let (host, verb) = (harmless(host, 100), verb.to_owned());
         let id = Digest::of(all.as_bytes()).to_string()[..32].to_owned();
-        Self { version: 1, id, test: false, host, verb, at, counts, items, more }
+        let program = "reseal".to_owned();
+        Self { version: 1, id, test: false, host, verb, at, counts, items, more, program }
+    }
+
+    /// The same from a run that was called as `program`: what it advises names it so.
+    #[must_use]
+    pub fn called(mut self, program: &str) -> Self {
+        self.program = harmless(program, 400);
+        for item in &mut self.items {
+            item.what.hint = item.what.hint.take().map(|hint| called(&hint, &self.program));
+        }
+        self
     }
 
     /// A test, which says so.
@@ -189,9 +205,16 @@ impl Message {
                 text.push_str(&format!("  {hint}\n"));
             }
         }
-        if self.more > 0 {
-            text.push_str(&format!("and {} more: `reseal notify status` lists what is open\n", self.more));
+        if let Some(rest) = self.rest() {
+            text.push_str(&format!("{rest}\n"));
         }
         text
+    }
+
+    /// Where those are that are not told one by one; nothing where all are.
+    #[must_use]
+    pub fn rest(&self) -> Option<String> {
+        let (more, program) = (self.more, &self.program);
+        (more > 0).then(|| format!("and {more} more: `{program} notify status` lists what is open"))
     }
 }

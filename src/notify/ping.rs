@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::channel::{self, Trouble};
-use super::secret::Secrets;
-use crate::config::{Ping, SecretName, Url};
+use super::secret::{self, Secrets};
+use crate::config::Ping;
 use crate::host::Host;
 use crate::outcome::Exit;
 use crate::sensitive::Sensitive;
@@ -27,6 +27,16 @@ impl Sign {
             Exit::Bug | Exit::Usage | Exit::Refused | Exit::RolledBack | Exit::Stuck | Exit::Busy => false,
         }
     }
+
+    /// What is put behind the path of the address, and the body that goes there.
+    #[must_use]
+    pub fn request(self) -> (&'static str, String) {
+        match self {
+            Self::Start => ("/start", String::new()),
+            Self::End(exit) if Self::good(exit) => ("", format!("exit {}\n", exit.code())),
+            Self::End(exit) => ("/fail", format!("exit {}\n", exit.code())),
+        }
+    }
 }
 
 /// Tells it.
@@ -42,11 +52,7 @@ pub fn send(host: &Host, ping: &Ping, sign: Sign) -> Result<String, Trouble> {
 fn give(host: &Host, ping: &Ping, sign: Sign, secrets: &mut Secrets) -> Result<String, Trouble> {
     let url = channel::address(host, &ping.url, secrets)?;
     let text = std::str::from_utf8(url.expose()).unwrap_or_default();
-    let (behind, body) = match sign {
-        Sign::Start => ("/start", String::new()),
-        Sign::End(exit) if Sign::good(exit) => ("", format!("exit {}\n", exit.code())),
-        Sign::End(exit) => ("/fail", format!("exit {}\n", exit.code())),
-    };
+    let (behind, body) = sign.request();
     let url = Sensitive::from(extended(text, behind));
     let web = channel::client(host, &ping.link, &url, ping.limit)?;
     let mut headers = HeaderMap::new();
@@ -71,11 +77,7 @@ fn extended(url: &str, behind: &str) -> String {
 /// Where it leads, for people.
 #[must_use]
 pub fn place(ping: &Ping) -> String {
-    match &ping.url {
-        Url::Open(url) => super::secret::masked(url),
-        Url::Secret(SecretName { file: Some(file), .. }) => format!("the address in {}", file.display()),
-        Url::Secret(SecretName { label, .. }) => format!("the address that is kept as {label}"),
-    }
+    secret::shown(&ping.url)
 }
 
 #[cfg(test)]

@@ -9,20 +9,17 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::condition::Condition;
-use crate::digest::Digest;
 use crate::host::Host;
 use crate::host::attributes::own;
 use crate::host::dir::DiskError;
 use crate::host::lock::{Lock, LockError};
 use crate::host::state::{State, StateError, absent_is_none};
+use crate::sealed;
 use crate::sensitive::Sensitive;
 
 const FORMAT: u32 = 1;
 const AREA: &str = "notify";
 const NAME: &str = "record";
-const NEXT: &str = "record.next";
-/// Hexadecimal digits of a checksum.
-const HEX: usize = 64;
 
 /// What is remembered between runs.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -153,12 +150,7 @@ impl Record {
             format: u32,
         }
         let damaged = || RecordError::Damaged { path: path.clone() };
-        let line = bytes.strip_suffix(b"\n").ok_or_else(damaged)?;
-        let (seal, json) = line.split_at_checked(HEX).ok_or_else(damaged)?;
-        let json = json.strip_prefix(b" ").ok_or_else(damaged)?;
-        if Digest::of(json).to_string().as_bytes() != seal {
-            return Err(damaged());
-        }
+        let json = bytes.strip_suffix(b"\n").and_then(sealed::json).ok_or_else(damaged)?;
         let head: Head = serde_json::from_slice(json).map_err(|_| damaged())?;
         if head.format > FORMAT {
             return Err(RecordError::Newer { path });
@@ -170,12 +162,7 @@ impl Record {
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         // A structure of texts and numbers always has a form in JSON.
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        let mut line = Digest::of(&json).to_string().into_bytes();
-        line.push(b' ');
-        line.extend_from_slice(&json);
-        line.push(b'\n');
-        line
+        sealed::line(self).unwrap_or_default()
     }
 
     /// Puts it in the place of the one before, whole or not at all.
@@ -184,15 +171,7 @@ impl Record {
     /// Whatever the system says; then the one before stands.
     pub fn write(&self, host: &Host) -> Result<(), RecordError> {
         let area = State::open_or_make(host)?.area(AREA)?;
-        let (name, next) = (OsStr::new(NAME), OsStr::new(NEXT));
-        // Left by a run that was killed.
-        area.unlink(next)?;
-        area.stage(next, &Sensitive::from(self.bytes()), &own(0o600))?;
-        if let Err(error) = area.rename_over(next, name).and_then(|()| area.sync()) {
-            let _ = area.unlink(next);
-            return Err(error.into());
-        }
-        Ok(())
+        Ok(area.replace(OsStr::new(NAME), &Sensitive::from(self.bytes()), &own(0o600))?)
     }
 
     /// One run tells at a time: two that knew nothing of each other would tell everything twice.

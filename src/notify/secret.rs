@@ -51,6 +51,16 @@ pub fn masked(url: &str) -> String {
     }
 }
 
+/// Where an address leads, for people.
+#[must_use]
+pub fn shown(url: &Url) -> String {
+    match url {
+        Url::Open(url) => masked(url),
+        Url::Secret(SecretName { file: Some(file), .. }) => format!("the address in {}", file.display()),
+        Url::Secret(SecretName { label, .. }) => format!("the address that is kept as {label}"),
+    }
+}
+
 /// What must not be told.
 #[derive(Default)]
 pub struct Secrets {

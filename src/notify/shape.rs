@@ -126,8 +126,7 @@ fn alerts(message: &Message, again: Option<Duration>) -> Value {
         })
     };
     let mut all: Vec<Value> = message.items.iter().map(alert).collect();
-    if message.more > 0 {
-        let text = format!("{} more things are open: `reseal notify status` lists them", message.more);
+    if let Some(text) = message.rest() {
         all.push(json!({
             "labels": { "alertname": "ResealMore", "severity": "warning", "instance": message.host },
             "annotations": { "summary": text, "description": "" },

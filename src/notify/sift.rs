@@ -10,6 +10,7 @@ use super::message::{Item, State};
 use super::record::{Failing, Open, Past, Record};
 use crate::assess::{Severity, matches};
 use crate::config::{Channel, On};
+use crate::moment::whole_second;
 
 /// What was told of nobody for this long is forgotten, in days: nobody looks for it any more.
 const FORGOTTEN: i64 = 90;
@@ -59,7 +60,7 @@ pub fn take_in(record: &mut Record, found: &Found, now: OffsetDateTime) {
         let since = open.what.since.min(what.since);
         *open = Open { what: Condition { since, ..what.clone() }, gone: None };
     }
-    let now = now.replace_nanosecond(0).unwrap_or(now);
+    let now = whole_second(now);
     for (key, open) in &mut record.open {
         if open.gone.is_none() && !keys.contains(key) && found.scope.covers(&open.what) {
             open.gone = Some(now);
@@ -150,7 +151,7 @@ pub fn does_not_deliver(name: &str, failing: &Failing) -> Condition {
 
 /// What became of telling a channel: what it was told is not told again, and whether it delivers is known.
 pub fn told(record: &mut Record, name: &str, items: &[Item], result: Result<(), Failing>, now: OffsetDateTime) {
-    let now = now.replace_nanosecond(0).unwrap_or(now);
+    let now = whole_second(now);
     let past = record.channels.entry(name.to_owned()).or_default();
     if let Err(failing) = result {
         let since = past.failing.as_ref().map_or(failing.since, |before| before.since);

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use owo_colors::{OwoColorize, Style};
 
 use super::escape::escape;
+use crate::outcome::called;
 
 /// How a word looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,10 +51,7 @@ impl Page {
     /// Adds prose that may name commands, `` `reseal ...` ``, in the form that works for the same configuration and state.
     pub fn advice(&mut self, paint: Paint, text: &str, indent: usize) -> &mut Self {
         match &self.program {
-            Some(program) => {
-                let text = text.replace("`reseal ", &format!("`{program} "));
-                self.prose(paint, &text, indent)
-            }
+            Some(program) => self.prose(paint, &called(text, program), indent),
             None => self.prose(paint, text, indent),
         }
     }

@@ -52,6 +52,88 @@ fn each_shape_is_what_its_receiver_reads() {
     assert!(plain.header("title").unwrap().contains("critical"));
 }
 
+/// What a dry run shows is what is sent.
+#[test]
+fn a_dry_run_shows_each_in_its_own_form() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    let url = ground.write("url", format!("http://127.0.0.1:{}/services/{TOKEN}", receiver.port), 0o600);
+    let (journal, log) = (ground.path("journal"), ground.path("log"));
+    let told = ground.path("told");
+    let shapes = ["reseal", "slack", "teams", "ntfy", "alertmanager"];
+    let mut text: String = shapes
+        .iter()
+        .map(|shape| {
+            format!("[[notify]]\nname = \"{shape}\"\nkind = \"webhook\"\nshape = \"{shape}\"\nurl_file = {url:?}\n")
+        })
+        .collect();
+    text.push_str(&format!(
+        "[[notify]]\nname = \"mail\"\nkind = \"smtp\"\nserver = \"127.0.0.1:1\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n\
+         [[notify]]\nname = \"tell\"\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"cat > {}\"]\n\
+         [[notify]]\nname = \"journal\"\nkind = \"journald\"\nsocket = {journal:?}\n\
+         [[notify]]\nname = \"log\"\nkind = \"syslog\"\nsocket = {log:?}\n[ping]\nurl_file = {url:?}\n",
+        told.display()
+    ));
+    ground.configure(&text);
+    let answer = ground.json("notify test --dry-run");
+    assert!(receiver.came().is_empty() && !told.exists() && !answer.to_string().contains(TOKEN));
+    let shown = |name: &str| {
+        let all = answer["results"].as_array().unwrap();
+        let one = all.iter().find(|one| one["channel"] == name).unwrap();
+        assert!(one["delivered"].is_null(), "{one}");
+        one["message"].as_str().unwrap().to_owned()
+    };
+    // The same but for its id and its time.
+    let parts = |text: &str| -> Vec<String> {
+        let marks = |c: char| c.is_ascii_digit() || c.is_ascii_hexdigit();
+        text.split(|c: char| !c.is_ascii_alphabetic())
+            .filter(|part| !part.chars().all(marks))
+            .map(str::to_owned)
+            .collect()
+    };
+    for shape in shapes {
+        ground.run(&format!("notify test {shape}")).ends(0);
+        let came = receiver.came().remove(0);
+        let body = String::from_utf8(came.body.clone()).unwrap();
+        let fields: String = ["title", "priority"]
+            .iter()
+            .filter_map(|name| came.header(name).map(|value| format!("{name}: {value}\n")))
+            .collect();
+        let sent = if fields.is_empty() { body } else { format!("{fields}\n{body}") };
+        assert_eq!(parts(&shown(shape)), parts(&sent), "{shape}");
+    }
+    assert!(shown("ntfy").starts_with("title: [test] reseal on "), "{}", shown("ntfy"));
+    assert!(shown("slack").contains("\"mrkdwn\":false"));
+    ground.run("notify test tell").ends(0);
+    assert_eq!(parts(&shown("tell")), parts(&std::fs::read_to_string(&told).unwrap()));
+    let mail = shown("mail");
+    assert!(
+        mail.starts_with("subject: [test] reseal on ") && mail.contains("\n\ndone: test: this is a test"),
+        "{mail}"
+    );
+    assert!(mail.contains("\n-- \nreseal notify test on "), "{mail}");
+    let (far, line) = (UnixDatagram::bind(&journal).unwrap(), UnixDatagram::bind(&log).unwrap());
+    for one in [&far, &line] {
+        one.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    }
+    ground.run("notify test journal").ends(0);
+    ground.run("notify test log").ends(0);
+    let mut bytes = vec![0; 65536];
+    let count = far.recv(&mut bytes).unwrap();
+    let record = String::from_utf8_lossy(&bytes[..count]).into_owned();
+    for field in shown("journal").lines() {
+        assert!(record.contains(field.split_once('=').unwrap().1), "{field} is not in {record}");
+    }
+    let count = line.recv(&mut bytes).unwrap();
+    assert!(String::from_utf8_lossy(&bytes[..count]).ends_with(shown("log").trim_end()));
+    let ping = ground.run("notify test ping --dry-run").ends(0).says(&["ping: would be sent; nothing was", "exit 0"]);
+    assert!(receiver.came().is_empty() && !ping.out.contains(TOKEN));
+    // A mail is shown as its lines.
+    ground
+        .run("notify test mail --dry-run")
+        .ends(0)
+        .says(&["  message    subject: [test]", "             done: test:"]);
+}
+
 #[test]
 fn https_is_verified_by_the_root_that_is_named() {
     let ground = Ground::new();
@@ -144,9 +226,18 @@ fn the_real_journal_shows_the_fields() {
     let ground = Ground::new();
     ground.configure("[[notify]]\nname = \"journal\"\nkind = \"journald\"\n");
     ground.run("notify test").ends(0);
-    std::thread::sleep(Duration::from_millis(500));
-    let shown = Command::new("journalctl").args(["-t", "reseal", "RESEAL_TEST=1", "-n", "1", "-o", "json"]).output();
-    let shown: serde_json::Value = serde_json::from_slice(&shown.unwrap().stdout).unwrap();
+    let began = std::time::Instant::now();
+    let shown = loop {
+        let mut read = Command::new("journalctl");
+        read.args(["-t", "reseal", "RESEAL_TEST=1", "-n", "1", "-o", "json"]);
+        let shown = read.output().unwrap().stdout;
+        // It takes its time until a record can be read.
+        match serde_json::from_slice::<serde_json::Value>(&shown) {
+            Ok(shown) => break shown,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(20), "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
     assert_eq!(shown["RESEAL_CODE"], "test", "{shown}");
 }
 

@@ -87,6 +87,89 @@ fn a_dry_run_shows_it_and_sends_nothing() {
 }
 
 #[test]
+fn a_dry_run_foretells_nothing_that_the_run_would_mend() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", ""));
+    // It cannot be mended: that is told, and what is in place too.
+    ground.run("maintain --dry-run").ends(4).says(&["would tell ops", "web: self-signed", "web: refused"]);
+    ground.bring("web");
+    for verb in ["maintain --dry-run", "renew --dry-run"] {
+        let ran = ground.run(verb).says(&["what is found now at web is left out: the run would change that first"]);
+        assert!(!format!("{}{}", ran.out, ran.err).contains("would tell"), "{verb}: {ran:#?}");
+    }
+    assert!(receiver.came().is_empty() && !ground.path("state").exists());
+    // As the run does.
+    ground.run("maintain --quiet").ends(0);
+    assert!(receiver.came().is_empty());
+    // What nobody wants to be told of is not left out either.
+    ground.spoil("web");
+    ground.bring("web");
+    ground.configure(&receiver.channel("ops", "on = [\"failure\"]"));
+    let ran = ground.run("maintain --dry-run");
+    assert!(!ran.err.contains("is left out"), "{ran:#?}");
+}
+
+#[test]
+fn what_is_advised_works_for_the_same_configuration_and_state() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", ""));
+    let (config, state) = (ground.path("reseal.toml"), ground.path("state"));
+    let program = format!("`reseal --config {} --state-dir {} renew`", config.display(), state.display());
+    let line = format!("--state-dir {} check --notify", state.display());
+    ground
+        .run(&format!("{line} --dry-run"))
+        .ends(3)
+        .says(&["would tell ops", &format!("note:     no client trusts it: {program}")]);
+    ground.run(&line).ends(3);
+    let body = receiver.came()[0].json();
+    assert!(body["items"][0]["hint"].as_str().unwrap().contains(&program), "{body}");
+    // What is remembered is told by runs that are called otherwise.
+    let record = fs::read_to_string(state.join("notify/record")).unwrap();
+    assert!(record.contains("`reseal renew`") && !record.contains("--config"), "{record}");
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_used_is_told_once_to_people() {
+    use std::os::unix::fs::PermissionsExt;
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", ""));
+    fs::create_dir(ground.path("state")).unwrap();
+    fs::set_permissions(ground.path("state"), fs::Permissions::from_mode(0o755)).unwrap();
+    for line in ["maintain", "maintain --dry-run"] {
+        let ran = ground.run(line).ends(4).says(&["it is open to others", "chmod 0700"]);
+        assert!(!ran.err.contains("warning:"), "{ran:#?}");
+    }
+    let came = receiver.came();
+    assert_eq!(came.len(), 1);
+    assert_eq!(came[0].told(), pairs(&[("new", "failed")]));
+    // Where the run went well, it is told with what to do behind it.
+    ground.run("check --notify ./web.pem").ends(3).says(&["warning: ", "it is open to others", " (it holds keys: "]);
+}
+
+#[test]
+fn a_channel_that_is_gone_is_in_nobodys_way() {
+    let (ground, bad, good) = (Ground::new(), Receiver::new(), Receiver::new());
+    bad.does(&[Does::status("500 Internal Server Error")]);
+    ground.configure(&[bad.channel("bad", ""), good.channel("good", "")].concat());
+    ground.run("check --notify").ends(3);
+    ground.run("status").ends(3).says(&["the channel bad does not deliver"]);
+    let open = |ground: &Ground, on: &str| {
+        let told = ground.json("notify status");
+        let open = told["results"][0]["open"].as_array().unwrap().clone();
+        open.iter().filter(|one| one["on"] == on).count()
+    };
+    assert_eq!((open(&ground, "channel"), open(&ground, "finding")), (1, 1));
+    ground.configure(&good.channel("good", ""));
+    assert_eq!((open(&ground, "channel"), open(&ground, "finding")), (0, 1));
+    let ran = ground.run("status");
+    assert!(!ran.out.contains("notify-failing"), "{ran:#?}");
+    // With nobody to tell, text and JSON have nothing open.
+    ground.configure("");
+    assert_eq!((open(&ground, "channel"), open(&ground, "finding")), (0, 0));
+    ground.run("notify status").ends(0).says(&["nothing is open"]);
+}
+
+#[test]
 fn without_channels_nothing_is_different() {
     let ground = Ground::new();
     ground.configure("");
@@ -97,8 +180,12 @@ fn without_channels_nothing_is_different() {
     ground.run("renew").ends(0);
     ground.run("check --notify").says(&["web"]);
     assert_eq!(ground.state(), state);
-    ground.run("notify test").ends(0).says(&["no channel is configured"]);
-    ground.run("notify status").ends(0).says(&["no channel is configured"]);
+    let first = "write a `[[notify]]` (docs/notifications.md)";
+    ground.run("notify test").ends(2).says(&["no channel is configured", first]);
+    ground.run("notify status").ends(0).says(&["no channel is configured", first]);
+    ground.configure("[ping]\nurl_file = \"/nonexistent\"\n");
+    ground.run("notify test").ends(2).says(&["no channel is configured", " notify test ping` tests the ping"]);
+    ground.configure("");
     ground.run("notify test ops").ends(2).says(&["there is no channel `ops`", "docs/notifications.md"]);
 }
 

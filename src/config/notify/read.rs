@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
+use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Channel, ChannelKind, Link, MailTls, Notify, On, Ping, SecretName, Shape, Smtp, Url, Webhook};
@@ -23,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Reads all three.
 pub(in crate::config) fn notify(root: &mut Table<'_>, problems: &mut Problems<'_>) -> Notify {
     let mut found = Notify::default();
-    for item in root.array("notify", problems).into_iter().flatten() {
+    for item in root.tables("notify", problems).into_iter().flatten() {
         let DeValue::Table(entries) = item.get_ref() else {
             problems.add(&item.span(), "a channel is a table: write [[notify]]");
             continue;
@@ -74,13 +75,11 @@ fn channel(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<(Channel
     let severity = severity(&mut table, problems);
     let targets = table.texts("targets", problems).unwrap_or_default();
     let targets = targets.into_iter().map(|(pattern, _)| pattern.to_owned()).collect();
-    let repeat = span(&mut table, "repeat", problems).unwrap_or(Some(DAY));
-    let mut at_least = |key, usual| match span(&mut table, key, problems) {
-        Some(Some(span)) => span,
-        Some(None) => Duration::MAX,
-        None => usual,
-    };
-    let (waiting, silence) = (at_least("waiting", 3 * DAY), at_least("silence", 3 * DAY));
+    let (repeat, waiting, silence) = (table.value("repeat"), table.value("waiting"), table.value("silence"));
+    let repeat = span("repeat", repeat, &table, problems).unwrap_or(Some(DAY));
+    let mut at_least =
+        |key, value| span(key, value, &table, problems).unwrap_or(Some(3 * DAY)).unwrap_or(Duration::MAX);
+    let (waiting, silence) = (at_least("waiting", waiting), at_least("silence", silence));
     let limit = limit(&mut table, problems);
     table.finish(problems);
     let (name, at) = name?;
@@ -131,8 +130,10 @@ fn webhook(name: &str, table: &mut Table<'_>, problems: &mut Problems<'_>) -> Op
         }
     }
     let url = url(&format!("notify-{name}-url"), shape.secret_url(), table, problems);
-    let key = secret(&format!("notify-{name}-key"), "key_file", "signed", table, problems);
-    let token = secret(&format!("notify-{name}-token"), "token_file", "bearer", table, problems);
+    let (file, wanted) = (table.path("key_file", problems), table.flag("signed", problems));
+    let key = secret(&format!("notify-{name}-key"), ("key_file", file), ("signed", wanted), table, problems);
+    let (file, wanted) = (table.path("token_file", problems), table.flag("bearer", problems));
+    let token = secret(&format!("notify-{name}-token"), ("token_file", file), ("bearer", wanted), table, problems);
     let link = link(table, problems);
     Some(Webhook { url: url?, shape, key, token, link })
 }
@@ -140,19 +141,11 @@ fn webhook(name: &str, table: &mut Table<'_>, problems: &mut Problems<'_>) -> Op
 /// A secret that may be wanted: a file that holds it, or the word that another source does.
 fn secret(
     label: &str,
-    file: &'static str,
-    word: &'static str,
-    table: &mut Table<'_>,
+    (file, path): (&str, Option<PathBuf>),
+    (word, wanted): (&str, Option<bool>),
+    table: &Table<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<SecretName> {
-    let path = match file {
-        "key_file" => table.path("key_file", problems),
-        _ => table.path("token_file", problems),
-    };
-    let wanted = match word {
-        "signed" => table.flag("signed", problems),
-        _ => table.flag("bearer", problems),
-    };
     if path.is_some() && wanted == Some(false) {
         problems.add(table.span(), format!("{} is there, and `{word}` says no", table.named(file)));
     }
@@ -334,19 +327,24 @@ fn severity(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Severity {
 }
 
 /// A span of time, such as `"12h"`; `"never"` is none.
-fn span(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> Option<Option<Duration>> {
-    let (word, at) = match key {
-        "repeat" => table.text("repeat", problems),
-        "waiting" => table.text("waiting", problems),
-        _ => table.text("silence", problems),
-    }?;
+fn span(
+    key: &str,
+    value: Option<&Spanned<DeValue<'_>>>,
+    table: &Table<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Option<Duration>> {
+    let value = value?;
+    let hint = "\"30m\", \"12h\", \"1d\", \"2w\" or \"never\"; at most a year";
+    let Some(word) = value.get_ref().as_str() else {
+        table.wrong_type_with_hint(key, value, "a string", Some(hint.to_owned()), problems);
+        return None;
+    };
     if word == "never" {
         return Some(None);
     }
     let found = words::span(word);
     if found.is_none() {
-        let hint = "\"30m\", \"12h\", \"1d\", \"2w\" or \"never\"; at most a year";
-        problems.add_with_hint(&at, format!("{} is no span of time: {word:?}", table.named(key)), hint);
+        problems.add_with_hint(&value.span(), format!("{} is no span of time: {word:?}", table.named(key)), hint);
     }
     found.map(Some)
 }

@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{PING, TELLING, failing_since};
+use super::{PING, TELLING, failing_since, machine, names};
 use crate::assess::{Code, Finding};
 use crate::config::{Channel, On};
 use crate::flow::{Refusal, Session};
-use crate::host::process;
 use crate::notify::channel::{self, Told, Trouble, tell_all};
 use crate::notify::condition::Condition;
 use crate::notify::message::Message;
 use crate::notify::ping::{self, Sign};
-use crate::notify::record::{Failing, Record, RecordError};
-use crate::notify::{shape, sift};
+use crate::notify::record::{Failing, Record};
+use crate::notify::sift;
 use crate::outcome::{Exit, explain};
+
+/// What to do where there is no channel.
+const FIRST: &str = "write a `[[notify]]` (docs/notifications.md)";
 
 /// What became of a test.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -38,12 +40,21 @@ pub struct Tested {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What would be sent, in a dry run.
+    /// What would be sent, in a dry run, in the form in which the channel is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
 impl Tested {
+    fn of(name: &str, kind: &'static str, place: String) -> Self {
+        let (delivered, said, problem, hint, message) = (None, None, None, None, None);
+        Self { channel: name.to_owned(), kind, place, delivered, said, problem, hint, message }
+    }
+
+    fn of_channel(channel: &Channel) -> Self {
+        Self::of(&channel.name, channel.kind.word(), channel::place(channel))
+    }
+
     /// Whether all is well with it.
     #[must_use]
     pub fn good(&self) -> bool {
@@ -89,14 +100,6 @@ pub struct ChannelView {
     pub told: usize,
 }
 
-fn usable(error: &RecordError) -> Refusal {
-    let refusal = Refusal::new(explain(error));
-    match error.hint() {
-        Some(hint) => refusal.hint(hint),
-        None => refusal,
-    }
-}
-
 /// Whether there is a channel of this name.
 ///
 /// # Errors
@@ -110,7 +113,7 @@ pub fn known(session: &Session<'_>, name: &str) -> Result<(), Refusal> {
     let origin = session.config.origin.display();
     let refusal = Refusal::new(format!("there is no channel `{name}` in {origin}"));
     Err(match names.as_slice() {
-        [] => refusal.hint("a channel is a table [[notify]]: docs/notifications.md"),
+        [] => refusal.hint(FIRST),
         names => refusal.hint(format!("the channels there are: {}", names.join(", "))),
     })
 }
@@ -118,43 +121,46 @@ pub fn known(session: &Session<'_>, name: &str) -> Result<(), Refusal> {
 /// Sends a test to the channel of this name, or to all. The ping is sent where it is named: whoever hears it takes it for a run.
 ///
 /// # Errors
-/// There is no such channel.
+/// There is no such channel, or none at all.
 pub fn test(session: &Session<'_>, name: Option<&str>) -> Result<Vec<Tested>, Refusal> {
     if let Some(name) = name {
         known(session, name)?;
     }
     let (host, notify, now) = (session.host, &session.config.notify, session.host.now());
-    let machine = process::host_name().unwrap_or_else(|| "this machine".to_owned());
+    if name.is_none() && notify.channels.is_empty() {
+        let refusal = Refusal::new("no channel is configured: there is nothing to test");
+        return Err(match notify.ping {
+            Some(_) => refusal.hint("`reseal notify test ping` tests the ping"),
+            None => refusal.hint(FIRST),
+        });
+    }
+    let machine = machine();
+    let ping = notify.ping.as_ref().filter(|_| name == Some(PING));
     let wanted = notify.channels.iter().filter(|channel| name.is_none_or(|name| channel.name == name));
     let jobs: Vec<(&Channel, Message)> =
         wanted.map(|channel| (channel, Message::test(&channel.name, &machine, now))).collect();
     let mut all = Vec::new();
     if session.options.dry_run {
         for (channel, message) in &jobs {
-            let message = Some(String::from_utf8_lossy(&shape::json(message)).into_owned());
-            all.push(Tested { message, ..blank(channel) });
+            let message = Some(channel::foretold(channel, message));
+            all.push(Tested { message, ..Tested::of_channel(channel) });
         }
+        all.extend(ping.map(|ping| {
+            let message = Some(Sign::End(Exit::Good).request().1);
+            Tested { message, ..Tested::of(PING, PING, ping::place(ping)) }
+        }));
         return Ok(all);
     }
     let results = tell_all(host, &jobs);
     let mut known = BTreeMap::new();
     for ((channel, _), result) in jobs.iter().zip(results) {
-        let tested = answered(blank(channel), result);
+        let tested = answered(Tested::of_channel(channel), result);
         let trouble = tested.problem.clone().map(|why| Trouble { why, hint: tested.hint.clone() });
         known.insert(channel.name.as_str(), trouble);
         all.push(tested);
     }
-    if let (Some(PING), Some(ping)) = (name, &notify.ping) {
-        let view = Tested {
-            channel: PING.to_owned(),
-            kind: PING,
-            place: ping::place(ping),
-            delivered: None,
-            said: None,
-            problem: None,
-            hint: None,
-            message: None,
-        };
+    if let Some(ping) = ping {
+        let view = Tested::of(PING, PING, ping::place(ping));
         let sent = ping::send(host, ping, Sign::End(Exit::Good));
         all.push(answered(view, sent.map(|words| Told { words, complaint: None })));
     }
@@ -177,19 +183,6 @@ fn remember(session: &Session<'_>, known: &BTreeMap<&str, Option<Trouble>>, now:
     }
 }
 
-fn blank(channel: &Channel) -> Tested {
-    Tested {
-        channel: channel.name.clone(),
-        kind: channel.kind.word(),
-        place: channel::place(channel),
-        delivered: None,
-        said: None,
-        problem: None,
-        hint: None,
-        message: None,
-    }
-}
-
 fn answered(view: Tested, result: Result<Told, Trouble>) -> Tested {
     match result {
         Ok(told) => {
@@ -205,7 +198,7 @@ fn answered(view: Tested, result: Result<Told, Trouble>) -> Tested {
 /// # Errors
 /// The record of what was told cannot be used.
 pub fn status(session: &Session<'_>) -> Result<Overview, Refusal> {
-    let record = Record::read(session.host).map_err(|error| usable(&error))?.unwrap_or_else(Record::begun);
+    let record = Record::read(session.host)?.unwrap_or_else(Record::begun);
     let notify = &session.config.notify;
     let view = |name: &str, kind, place, channel: Option<&Channel>| {
         let past = record.channels.get(name).cloned().unwrap_or_default();
@@ -228,8 +221,12 @@ pub fn status(session: &Session<'_>) -> Result<Overview, Refusal> {
     channels.extend(notify.ping.iter().map(|ping| view(PING, PING, ping::place(ping), None)));
     let metrics = notify.metrics.iter();
     channels.extend(metrics.map(|path| view(super::METRICS, super::METRICS, path.display().to_string(), None)));
-    let mut open: Vec<Condition> =
-        record.open.values().filter(|open| open.gone.is_none()).map(|open| open.what.clone()).collect();
+    // What was written down of a channel that is gone, or while there was one, is nobody's business any more.
+    let names = names(notify);
+    let told =
+        |what: &&Condition| !names.is_empty() && (what.on != On::Channel || names.contains(what.target.as_str()));
+    let open = record.open.values().filter(|open| open.gone.is_none()).map(|open| &open.what);
+    let mut open: Vec<Condition> = open.filter(told).cloned().collect();
     open.sort_by_cached_key(Condition::order);
     Ok(Overview { channels, open, last_success: record.last_success })
 }
@@ -244,7 +241,10 @@ pub fn failing(session: &Session<'_>) -> Vec<Finding> {
         Ok(record) => record.unwrap_or_else(Record::begun),
         Err(error) => return vec![Finding::new(Code::NotifyFailing, explain(&error))],
     };
-    let failing = record.failing().map(|(name, failing)| sift::does_not_deliver(name, failing));
+    // One that is gone is forgotten by the next run.
+    let names = names(&session.config.notify);
+    let failing = record.failing().filter(|(name, _)| names.contains(name.as_str()));
+    let failing = failing.map(|(name, failing)| sift::does_not_deliver(name, failing));
     let told = failing.filter(|what| what.on == On::Channel);
     told.map(|what| Finding::new(Code::NotifyFailing, what.text)).collect()
 }

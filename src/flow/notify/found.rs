@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 /// All of it.
 pub(super) fn found(config: &Config, ended: &Ended<'_>, checked: &[Checked], now: OffsetDateTime) -> Found {
     let mut found = Found { scope: Scope::default(), ..Found::default() };
-    if ended.whole && ended.failure.is_none() {
+    if ended.run.whole && ended.failure.is_none() {
         found.scope.all = Some(config.targets.iter().map(|target| target.name.clone()).collect());
     }
     for report in ended.reports {

@@ -75,7 +75,7 @@ fn a_server_that_hangs_at_any_stage_has_its_time_and_no_more() {
         let script: Script = good().into_iter().take(stage).collect();
         let began = Instant::now();
         let error = ask(server(script, true), Protection::Nothing, None).unwrap_err();
-        assert!(matches!(error, MailError::Late { .. }), "{stage}: {error:?}");
+        assert!(matches!(error, MailError::Reach(Unreached::Late { .. })), "{stage}: {error:?}");
         assert!(began.elapsed() < Duration::from_secs(3), "{stage}: {:?}", began.elapsed());
     }
 }
@@ -85,7 +85,7 @@ fn a_server_that_hangs_up_at_any_stage() {
     for stage in 0..=good().len() {
         let script: Script = good().into_iter().take(stage).collect();
         let error = ask(server(script, false), Protection::Nothing, None).unwrap_err();
-        assert!(matches!(error, MailError::Io { .. }), "{stage}: {error:?}");
+        assert!(matches!(error, MailError::Reach(Unreached::Io { .. })), "{stage}: {error:?}");
     }
 }
 
@@ -123,7 +123,7 @@ fn what_comes_before_tls_is_not_taken_for_what_comes_after() {
 #[test]
 fn no_tls_at_all_is_no_tls() {
     let error = ask(server(good(), true), Protection::Implicit, None).unwrap_err();
-    assert!(matches!(error, MailError::Io { what: "begin TLS with", .. }), "{error:?}");
+    assert!(matches!(error, MailError::Reach(Unreached::Io { what: "begin TLS with", .. })), "{error:?}");
 }
 
 #[test]

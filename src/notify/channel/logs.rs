@@ -32,37 +32,50 @@ fn priority(item: &Item) -> Priority {
 const MESSAGE_ID: &str = "7b1f0c0f2f7e4e0f9a3d4c1d5e6a8b90";
 
 pub(super) fn journal(log: &Log, message: &Message) -> io::Result<Told> {
-    let test = if message.test { "1" } else { "0" };
-    for item in &message.items {
-        let what = &item.what;
-        let (line, leaf) = (item.line(), what.leaf.map(|leaf| leaf.to_string()).unwrap_or_default());
-        let all = [
-            ("MESSAGE", line.as_str()),
-            ("MESSAGE_ID", MESSAGE_ID),
-            ("RESEAL_STATE", item.state.word()),
-            ("RESEAL_ON", what.on.word()),
-            ("RESEAL_TARGET", &what.target),
-            ("RESEAL_CODE", &what.code),
-            ("RESEAL_SEVERITY", what.severity.word()),
-            ("RESEAL_LEAF", &leaf),
-            ("RESEAL_KEY", &item.key),
-            ("RESEAL_VERB", &message.verb),
-            ("RESEAL_HINT", what.hint.as_deref().unwrap_or_default()),
-            ("RESEAL_TEST", test),
-        ];
-        let said: Vec<(&str, &str)> = all.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        log.journal(priority(item), &said)?;
-    }
-    if message.more > 0 {
-        let line = format!("and {} more: `reseal notify status` lists what is open", message.more);
-        log.journal(Priority::Warning, &[("MESSAGE", &line), ("MESSAGE_ID", MESSAGE_ID)])?;
+    for (priority, fields) in records(message) {
+        let said: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        log.journal(priority, &said)?;
     }
     Ok(written(message))
 }
 
+/// The records of the journal: how urgent each is, and its fields.
+pub(super) fn records(message: &Message) -> Vec<(Priority, Vec<(&'static str, String)>)> {
+    let test = if message.test { "1" } else { "0" };
+    let of_item = |item: &Item| {
+        let what = &item.what;
+        let all = [
+            ("MESSAGE", item.line()),
+            ("MESSAGE_ID", MESSAGE_ID.to_owned()),
+            ("RESEAL_STATE", item.state.word().to_owned()),
+            ("RESEAL_ON", what.on.word().to_owned()),
+            ("RESEAL_TARGET", what.target.clone()),
+            ("RESEAL_CODE", what.code.clone()),
+            ("RESEAL_SEVERITY", what.severity.word().to_owned()),
+            ("RESEAL_LEAF", what.leaf.map(|leaf| leaf.to_string()).unwrap_or_default()),
+            ("RESEAL_KEY", item.key.clone()),
+            ("RESEAL_VERB", message.verb.clone()),
+            ("RESEAL_HINT", what.hint.clone().unwrap_or_default()),
+            ("RESEAL_TEST", test.to_owned()),
+        ];
+        (priority(item), all.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+    };
+    let rest =
+        message.rest().map(|rest| (Priority::Warning, vec![("MESSAGE", rest), ("MESSAGE_ID", MESSAGE_ID.to_owned())]));
+    message.items.iter().map(of_item).chain(rest).collect()
+}
+
 pub(super) fn syslog(log: &Log, message: &Message) -> io::Result<Told> {
+    for (priority, line) in lines(message) {
+        log.line(priority, message.at, &line)?;
+    }
+    Ok(written(message))
+}
+
+/// The lines of the system's log, and how urgent each is.
+pub(super) fn lines(message: &Message) -> Vec<(Priority, String)> {
     let test = if message.test { "[test] " } else { "" };
-    for item in &message.items {
+    let of_item = |item: &Item| {
         let state = match item.state {
             State::New | State::Happened | State::Resolved => "",
             State::Still => "still ",
@@ -70,13 +83,9 @@ pub(super) fn syslog(log: &Log, message: &Message) -> io::Result<Told> {
         let kind = if item.what.on == On::Success { "" } else { item.what.on.word() };
         let head = format!("{test}{state}{kind}");
         let head = if head.trim().is_empty() { String::new() } else { format!("{} ", head.trim()) };
-        log.line(priority(item), message.at, &format!("{head}{}", item.line()))?;
-    }
-    if message.more > 0 {
-        let line = format!("and {} more: `reseal notify status` lists what is open", message.more);
-        log.line(Priority::Warning, message.at, &line)?;
-    }
-    Ok(written(message))
+        (priority(item), format!("{head}{}", item.line()))
+    };
+    message.items.iter().map(of_item).chain(message.rest().map(|rest| (Priority::Warning, rest))).collect()
 }
 
 fn written(message: &Message) -> Told {

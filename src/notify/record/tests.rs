@@ -6,6 +6,7 @@ use time::macros::datetime;
 use super::*;
 use crate::assess::Severity;
 use crate::config::On;
+use crate::digest::Digest;
 use crate::host::watch::Watch;
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);

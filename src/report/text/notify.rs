@@ -6,9 +6,6 @@ use crate::report::View;
 use crate::report::page::{FIELD, Page, Paint};
 
 pub fn tested(all: &[Tested], view: &View, page: &mut Page) {
-    if all.is_empty() && !view.quiet {
-        page.say("no channel is configured: docs/notifications.md").end();
-    }
     for one in all.iter().filter(|one| !view.quiet || !one.good()) {
         let (paint, what) = match (one.delivered, &one.problem) {
             (Some(true), None) => (Paint::Good, "delivered"),
@@ -25,28 +22,30 @@ pub fn tested(all: &[Tested], view: &View, page: &mut Page) {
             page.note("problem", Paint::Bad, problem);
         }
         if let Some(hint) = &one.hint {
-            page.note("hint", Paint::Plain, hint);
+            page.field("hint").advice(Paint::Plain, hint, FIELD).end();
         }
         if let Some(message) = &one.message {
-            page.field("message").say(message).end();
+            for (index, line) in message.lines().enumerate() {
+                page.field(if index == 0 { "message" } else { "" }).say(line).end();
+            }
         }
     }
 }
 
 pub fn overview(overview: &Overview, view: &View, page: &mut Page) {
     if overview.channels.is_empty() {
-        page.say("no channel is configured: docs/notifications.md").end();
-        return;
+        page.say("no channel is configured: write a `[[notify]]` (docs/notifications.md)").end();
+    } else {
+        let rows: Vec<_> = overview.channels.iter().map(row).collect();
+        page.table(&["CHANNEL", "KIND", "STATE", "DELIVERED (UTC)", "SEVERITY", "ON", "TO"], &rows);
     }
-    let rows: Vec<_> = overview.channels.iter().map(row).collect();
-    page.table(&["CHANNEL", "KIND", "STATE", "DELIVERED (UTC)", "SEVERITY", "ON", "TO"], &rows);
     for one in &overview.channels {
         if let Some(failing) = &one.failing {
             let text = format!("{} since {}: {}", one.channel, moment(failing.since), failing.why);
             page.put(Paint::Bad, "does not deliver: ").prose(Paint::Plain, &text, 2).end();
             let hint = failing.hint.clone().unwrap_or_default();
             let next = format!("`{} notify test {}` says what happens; {hint}", view.program, one.channel);
-            page.note("", Paint::Faint, next.trim_end_matches("; "));
+            page.field("").advice(Paint::Faint, next.trim_end_matches("; "), FIELD).end();
         }
     }
     if overview.open.is_empty() {

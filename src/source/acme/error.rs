@@ -7,6 +7,7 @@ use crate::cert::Name;
 use crate::host::challenge::{ListenError, WebrootError};
 use crate::host::dir::DiskError;
 use crate::host::http::WebError;
+use crate::host::reach::Unreached;
 use crate::source::import::ImportError;
 
 /// Nothing was obtained, or an account could not be changed. Texts of a server are in it: whoever prints them must escape them.
@@ -188,6 +189,9 @@ impl AcmeError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Disk(error) => return error.hint().map(str::to_owned),
+            Self::Web(WebError::Url { .. }) => "ACME is spoken over HTTPS alone: give the directory's https address",
+            Self::Web(WebError::Answer { .. }) => "see that the address is that of an ACME directory",
+            Self::Web(WebError::Reach(Unreached::Late { .. })) => "try again later; what was begun is gone on with",
             Self::Web(error) => error.hint(),
             Self::Name(_) => "choose another name",
             Self::Missing { name, .. } => {

@@ -12,11 +12,7 @@ pub(super) const AREA: &str = "acme";
 
 /// Puts a file in place of what was there, whole or not at all; readable by its owner from its first byte.
 pub(super) fn keep(dir: &Dir, name: &str, content: &Sensitive) -> Result<(), DiskError> {
-    let beside = format!(".{name}.new");
-    dir.unlink(OsStr::new(&beside))?;
-    dir.stage(OsStr::new(&beside), content, &own(0o600))?;
-    dir.rename_over(OsStr::new(&beside), OsStr::new(name))?;
-    dir.sync()
+    dir.replace(OsStr::new(name), content, &own(0o600))
 }
 
 /// A directory below ACME's, made if need be.

@@ -129,7 +129,7 @@ pub(super) fn anniversary(moment: OffsetDateTime, years: u32) -> OffsetDateTime 
 
 /// As certificates can write it.
 pub(super) fn whole_second(moment: OffsetDateTime) -> OffsetDateTime {
-    moment.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(moment)
+    crate::moment::whole_second(moment.to_offset(time::UtcOffset::UTC))
 }
 
 #[cfg(test)]

@@ -56,19 +56,9 @@ impl Succession {
 
     /// Puts another one in its place by one rename.
     pub(super) fn write(&self, dir: &Dir) -> Result<(), CaError> {
-        let staged = OsStr::new(".succession.new");
         let mut bytes = serde_json::to_vec(self).map_err(|error| damaged(dir, NAME, error.to_string()))?;
         bytes.push(b'\n');
-        dir.unlink(staged)?;
-        let put = dir
-            .stage(staged, &Sensitive::from(bytes), &attributes::own(0o600))
-            .and_then(|()| dir.rename_over(staged, OsStr::new(NAME)))
-            .and_then(|()| dir.sync());
-        put.map_err(|error| {
-            // What is there is what counts; the failure is told.
-            let _ = dir.unlink(staged);
-            error.into()
-        })
+        Ok(dir.replace(OsStr::new(NAME), &Sensitive::from(bytes), &attributes::own(0o600))?)
     }
 
     /// The numbers of all that are not retired.

@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::host::attributes;
 use crate::host::dir::{Dir, DiskError};
 use crate::host::state::{State, absent_is_none, file_name};
+use crate::moment::whole_second;
 use crate::sensitive::Sensitive;
 
 /// What was asked for, and when.
@@ -150,7 +151,7 @@ impl Requests {
     fn keep(&self, request: &Request, now: OffsetDateTime) -> Result<Waiting, RequestError> {
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
         let about = About {
-            at: now.replace_nanosecond(0).unwrap_or(now),
+            at: whole_second(now),
             names: request.order.names.clone(),
             subject: request.subject.clone(),
             kind: request.order.key.kind().to_string(),

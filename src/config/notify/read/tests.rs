@@ -49,9 +49,15 @@ fn how_a_mail_server_is_spoken_to() {
 #[test]
 fn mistakes_are_told() {
     let hook = "[[notify]]\nname = \"a\"\nkind = \"webhook\"\n";
+    let command = "[[notify]]\nname = \"a\"\nkind = \"command\"\n";
     let mail = "[[notify]]\nname = \"a\"\nkind = \"smtp\"\nfrom = \"a@x.org\"\nto = [\"b@x.org\"]\n";
     for (text, wanted) in [
         ("notify = [1]".to_owned(), "write [[notify]]"),
+        (
+            "[notify]\nname = \"a\"".to_owned(),
+            "`notify` in the file must be a list; this is a table (write [[notify]])",
+        ),
+        ("notify = 1".to_owned(), "`notify` in the file must be a list; this is a whole number"),
         ("[[notify]]\nkind = \"syslog\"".to_owned(), "has no `name`"),
         ("[[notify]]\nname = \"a\"".to_owned(), "has no `kind`"),
         ("[[notify]]\nname = \"ping\"\nkind = \"syslog\"".to_owned(), "has its own meaning"),
@@ -66,6 +72,14 @@ fn mistakes_are_told() {
         (format!("{hook}on = []"), "is empty"),
         (format!("{hook}severity = \"bad\""), "is \"bad\""),
         (format!("{hook}repeat = \"soon\""), "is no span of time"),
+        (format!("{hook}repeat = 5"), "must be a string; this is a whole number (\"30m\", \"12h\", \"1d\""),
+        (format!("{hook}silence = 5"), "`silence` in channel a must be a string; this is a whole number (\"30m\""),
+        (format!("{command}command = \"/bin/true\""), "this is a string (command = [\"/bin/true\"])"),
+        (
+            format!("{command}command = \"/bin/tell geheim\""),
+            "this is a string (command = [\"/bin/tell\", ...], an item for each argument)",
+        ),
+        (format!("{command}command = \"true\""), "this is a string"),
         (format!("{hook}limit = 0"), "1 to 300"),
         (format!("{hook}shape = \"discord\""), "is \"discord\""),
         (format!("{hook}url = \"ftp://x/y\""), "does not begin with https"),
@@ -90,5 +104,6 @@ fn mistakes_are_told() {
     ] {
         let told = parse(&text).unwrap_err();
         assert!(told.contains(wanted), "{text}\n{told}");
+        assert!(!told.contains("geheim"), "{told}");
     }
 }

@@ -1,4 +1,4 @@
-//! One record, one line, with a checksum in front: a torn or altered one is seen.
+//! One record, one line, with a checksum in front: a torn or altered one is seen. Pure.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,8 +7,11 @@ use crate::digest::Digest;
 
 const HEX: usize = 64;
 
-/// `SHA-256 of the JSON, space, JSON, newline`.
-pub(super) fn line<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+/// `SHA-256 of the JSON, space, JSON, newline`; the checksum as hexadecimal digits.
+///
+/// # Errors
+/// The value has no form in JSON.
+pub fn line<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     let json = serde_json::to_vec(value)?;
     let mut line = Digest::of(&json).to_string().into_bytes();
     line.push(b' ');
@@ -18,7 +21,8 @@ pub(super) fn line<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error
 }
 
 /// The JSON of a line (with or without its newline), if its checksum holds.
-pub(super) fn json(line: &[u8]) -> Option<&[u8]> {
+#[must_use]
+pub fn json(line: &[u8]) -> Option<&[u8]> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let (seal, json) = (line.get(..HEX)?, line.get(HEX + 1..)?);
     let seal: Digest = std::str::from_utf8(seal).ok()?.parse().ok()?;
@@ -26,7 +30,8 @@ pub(super) fn json(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// The value in a line, if its checksum holds and it is what was expected.
-pub(super) fn open<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+#[must_use]
+pub fn open<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     serde_json::from_slice(json(line)?).ok()
 }
 
