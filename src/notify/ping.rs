@@ -67,6 +67,8 @@ fn give(host: &Host, ping: &Ping, sign: Sign, secrets: &mut Secrets) -> Result<S
 
 /// The address with something behind its path, and before what is asked.
 fn extended(url: &str, behind: &str) -> String {
+    // A fragment is never sent (RFC 9110 section 4.2.5), and what is behind the path has to stand before it.
+    let url = url.split_once('#').map_or(url, |(sent, _)| sent);
     let (path, asked) = match url.split_once('?') {
         Some((path, asked)) => (path, format!("?{asked}")),
         None => (url, String::new()),
@@ -90,6 +92,8 @@ mod tests {
         assert_eq!(extended("https://hc.example/abc/", "/start"), "https://hc.example/abc/start");
         assert_eq!(extended("https://hc.example/abc?rid=1", "/fail"), "https://hc.example/abc/fail?rid=1");
         assert_eq!(extended("https://hc.example/abc/", ""), "https://hc.example/abc/");
+        assert_eq!(extended("https://hc.example/abc#main", "/fail"), "https://hc.example/abc/fail");
+        assert_eq!(extended("https://hc.example/abc?rid=1#main", ""), "https://hc.example/abc?rid=1");
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn no_secret_in_any_output_argument_environment_state_or_log() {
                 let _ = out.write_all(format!("{answer}\r\n").as_bytes());
             }
             let heard = lines.next().unwrap_or_default();
-            let _ = out.write_all(format!("535 no: {heard} {PASSWORD}\r\n").as_bytes());
+            let _ = out.write_all(format!("535-no: {heard} {PASSWORD}\r\n535 {}{PASSWORD}\r\n", "x".repeat(230)).as_bytes());
         }
     });
     let text = format!(
@@ -53,7 +53,12 @@ fn no_secret_in_any_output_argument_environment_state_or_log() {
         format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/services/{TOKEN}\r\ncontent-length: 0\r\n\r\n");
     let body = format!("no such hook: /services/{TOKEN}?key={TOKEN}, signed {KEY}");
     let told = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    for does in [Does::status("200 OK"), Does::Answers(echo), Does::Answers(told), Does::Hangs] {
+    // Said again where an answer is cut: a part of it would not be known for what it is.
+    let body = format!("{}{TOKEN}", "x".repeat(190));
+    let cut = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    for does in
+        [Does::status("200 OK"), Does::Answers(echo), Does::Answers(told), Does::Answers(cut), Does::Hangs]
+    {
         receiver.does(&[does]);
         for line in [
             "notify test",
@@ -76,7 +81,8 @@ fn no_secret_in_any_output_argument_environment_state_or_log() {
     assert!(said.contains("refused the login"), "{said}");
     // Not by a program: its arguments would be found by a channel of this test that runs elsewhere at the same time.
     let marks = [TOKEN.to_owned(), PASSWORD.to_owned(), KEY.to_owned(), STANDARD.encode(PASSWORD)];
-    for mark in &marks {
+    let parts = [TOKEN, PASSWORD].map(|secret| secret[..12].to_owned());
+    for mark in marks.iter().chain(&parts) {
         assert!(!said.contains(mark), "{mark} is in {}", said.lines().find(|line| line.contains(mark)).unwrap());
     }
     let own = ["url", "bad-url", "key", "token", "password"].map(|name| ground.path(name));

@@ -171,6 +171,9 @@ fn url(label: &str, secret: bool, table: &mut Table<'_>, problems: &mut Problems
             Ok(uri) if uri.authority().is_none_or(|it| it.as_str().contains('@')) => {
                 Some("it has a user's name in it, or no host")
             }
+            Ok(uri) if uri.authority().is_some_and(|it| it.as_str() != it.host() && it.port_u16().is_none()) => {
+                Some("its port is none")
+            }
             Ok(_) => None,
         }
     };

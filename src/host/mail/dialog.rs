@@ -6,8 +6,6 @@ use std::io::{self, Read, Write};
 const MOST_LINE: usize = 2048;
 /// Lines of an answer.
 const MOST_LINES: usize = 100;
-/// Characters of an answer that are told.
-const TOLD: usize = 300;
 
 /// What was said is not taken.
 #[derive(Debug)]
@@ -28,10 +26,9 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// For people. It is the server's own, so whoever prints it escapes it.
+    /// For people. It is the server's own, so whoever prints it takes secrets out of it, escapes and cuts it.
     pub(super) fn text(&self) -> String {
-        let text = format!("{} {}", self.code, self.lines.join(" "));
-        text.char_indices().nth(TOLD).map_or(text.as_str(), |(end, _)| &text[..end]).trim_end().to_owned()
+        format!("{} {}", self.code, self.lines.join(" ")).trim_end().to_owned()
     }
 }
 
