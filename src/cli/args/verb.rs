@@ -35,8 +35,14 @@ impl Verb {
             Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
             Self::Secret { act } => act.word(),
             Self::Trust { act } => act.word(),
-            Self::Schedule { act } => act.word(),
-            Self::Hook { act } => act.word(),
+            Self::Schedule { act } => {
+                let (family, asked) = act.asked();
+                asked.word(family)
+            }
+            Self::Hook { act } => {
+                let (family, asked) = act.asked();
+                asked.word(family)
+            }
             Self::Notify { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",
