@@ -145,8 +145,7 @@ fn end(end: &End) -> (Paint, &'static str) {
 
 pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
     if list.is_empty() {
-        page.say("no target is configured").end();
-        return;
+        return super::unconfigured(view, page);
     }
     let rows: Vec<Row> = list.iter().map(|one| status(one, view)).collect();
     page.table(&["TARGET", "KIND", "STATE", "ENDS", "NAMES", "SWITCH", "KEPT", "LAST"], &rows);
@@ -157,8 +156,8 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         if let Some(next) = &one.next {
             let held = next.leaf.as_ref().map_or_else(|| "unreadable".to_owned(), super::leaf_line);
             let text = format!(
-                "{}: generation {} is staged ({held}) and is put in place {}: `{} activate {}`",
-                one.target, next.generation, next.when, view.program, one.target
+                "{}: generation {} is staged ({held}) and is put in place {}: `reseal activate {}`",
+                one.target, next.generation, next.when, one.target
             );
             notes(&[text], page);
             if let Some(problem) = &next.problem {
@@ -167,12 +166,11 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         }
         for waiting in &one.waiting {
             let text = format!(
-                "{}: request {} ({}) waits since {}: `{} install {} --signed FILE`; it lies in {}",
+                "{}: request {} ({}) waits since {}: `reseal install {} --signed FILE`; it lies in {}",
                 one.target,
                 waiting.number,
                 waiting.key,
                 date(waiting.since),
-                view.program,
                 one.target,
                 waiting.path.display()
             );
@@ -182,7 +180,7 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
             page.put(Paint::Warn, "attention: ").say(&one.target).say(": ").advice(Paint::Plain, text, 2).end();
         }
         if one.interrupted {
-            let next = format!("{}: a transaction was interrupted: `{} recover`", one.target, view.program);
+            let next = format!("{}: a transaction was interrupted: `reseal recover`", one.target);
             notes(&[next], page);
         }
     }
