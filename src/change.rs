@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::endpoint::Start;
 use crate::sensitive::Sensitive;
 
-pub use hook::{Hooks, Moment};
+pub use hook::{Hooks, Point};
 pub use role::Role;
 
 /// One place the service reads: the path as it stands in the service's own configuration.

@@ -92,6 +92,15 @@ impl Exit {
         if self.weight() >= other.weight() { self } else { other }
     }
 
+    /// Whether a run that ended so did what it is for: what it found, and what waits for somebody else, is no failure of it.
+    #[must_use]
+    pub fn is_good_run(self) -> bool {
+        match self {
+            Self::Good | Self::Findings | Self::Waiting => true,
+            Self::Bug | Self::Usage | Self::Refused | Self::RolledBack | Self::Stuck | Self::Busy => false,
+        }
+    }
+
     fn weight(self) -> u8 {
         match self {
             Self::Good => 0,
@@ -261,6 +270,13 @@ mod tests {
         for pair in order.windows(2) {
             assert_eq!(pair[0].worst(pair[1]), pair[1]);
             assert_eq!(pair[1].worst(pair[0]), pair[1]);
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_no_failure_of_the_run() {
+        for (exit, _) in Exit::TABLE {
+            assert_eq!(exit.is_good_run(), [0, 3, 7].contains(&exit.code()), "{exit:?}");
         }
     }
 

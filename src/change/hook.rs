@@ -9,7 +9,7 @@ use super::Command;
 /// When a hook runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Moment {
+pub enum Point {
     /// Before any place is touched. A failure refuses the change.
     Pre,
     /// With the new pair in place, before it is proved. A failure undoes the change, and all of them run again for the old pair.
@@ -18,7 +18,7 @@ pub enum Moment {
     Post,
 }
 
-impl Moment {
+impl Point {
     /// All of them, in their order.
     pub const ALL: [Self; 3] = [Self::Pre, Self::Deploy, Self::Post];
 
@@ -46,13 +46,13 @@ impl Moment {
 /// The hooks of one change, in the order in which they run. Every one may be run again at any time: it reads the files anew.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Hooks {
-    /// [`Moment::Pre`]
+    /// [`Point::Pre`]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pre: Vec<Command>,
-    /// [`Moment::Deploy`]
+    /// [`Point::Deploy`]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deploy: Vec<Command>,
-    /// [`Moment::Post`]
+    /// [`Point::Post`]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub post: Vec<Command>,
     /// The files of each pair of the target: deploy hooks run once for each certificate in them.
@@ -61,19 +61,19 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// Those of one moment.
+    /// Those of one point.
     #[must_use]
-    pub fn of(&self, moment: Moment) -> &[Command] {
-        match moment {
-            Moment::Pre => &self.pre,
-            Moment::Deploy => &self.deploy,
-            Moment::Post => &self.post,
+    pub fn of(&self, point: Point) -> &[Command] {
+        match point {
+            Point::Pre => &self.pre,
+            Point::Deploy => &self.deploy,
+            Point::Post => &self.post,
         }
     }
 
     /// All of them, in the order in which they run.
-    pub fn all(&self) -> impl Iterator<Item = (Moment, &Command)> {
-        Moment::ALL.into_iter().flat_map(|moment| self.of(moment).iter().map(move |command| (moment, command)))
+    pub fn all(&self) -> impl Iterator<Item = (Point, &Command)> {
+        Point::ALL.into_iter().flat_map(|point| self.of(point).iter().map(move |command| (point, command)))
     }
 
     /// Whether nothing would run.

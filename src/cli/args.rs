@@ -13,7 +13,7 @@ pub use self::backups::{BackupsVerb, Prune};
 pub use self::ca::CaVerb;
 pub use self::csr::Csr;
 pub use self::export::{Export, FormWord};
-pub use self::fitting::{Asked, HookVerb, Moment, ScheduleVerb};
+pub use self::fitting::{Asked, HookVerb, ScheduleVerb, Side};
 pub use self::global::{Colour, Format, Global};
 pub use self::history::HistoryVerb;
 pub use self::install::Install;
@@ -247,10 +247,16 @@ Examples:
         names: Vec<String>,
     },
     /// After an upgrade of the product: tell what it did to the certificates, and put the wanted ones back
+    #[command(after_help = "\
+Examples:
+  reseal post-upgrade                     every target; ends with 0, whatever it finds
+  reseal post-upgrade web --strict        one of them; ends with the code of what became of it
+  reseal post-upgrade --limit 60 --up 5   where the upgrade waits for it
+  reseal post-upgrade --pending --idle    what a hook has left, once no package manager runs")]
     PostUpgrade {
         /// Targets; none: all
         names: Vec<String>,
-        /// End with the code of the table below; otherwise with 0, so that no upgrade fails because of it
+        /// End with the code of `reseal --help`; otherwise with 0, so that no upgrade fails because of it
         #[arg(long)]
         strict: bool,
         /// The time for all of it: no further target is begun after this, and what the one under way waits for is cut to it
@@ -306,7 +312,7 @@ Examples:
         #[command(subcommand)]
         act: ScheduleVerb,
     },
-    /// Let package managers and installers tell reseal of upgrades
+    /// Let package managers and installers tell reseal of upgrades (for programs of yours around a change: docs/hooks.md)
     Hook {
         /// What to do.
         #[command(subcommand)]

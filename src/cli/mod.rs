@@ -17,7 +17,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Colour, Format, Verb};
 use self::progress::Progress;
@@ -34,7 +34,22 @@ use crate::report::{Answer, Body, Failure, json};
 /// The command line as it is defined, for manual pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    examples_first(Cli::command())
+}
+
+/// Examples stand above the options that every verb has, which fill a screen.
+fn examples_first(command: clap::Command) -> clap::Command {
+    const VERB: &str = "{before-help}{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}";
+    command.mut_subcommands(|verb| {
+        let verb = examples_first(verb);
+        if verb.get_after_help().is_some() { verb.help_template(VERB) } else { verb }
+    })
+}
+
+/// What was typed.
+fn parse(line: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut matches = command().try_get_matches_from(line)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command()))
 }
 
 /// Runs the program with the arguments of this process.
@@ -58,13 +73,13 @@ pub fn run() -> ExitCode {
 
 /// The number to end with, and the signal that asked for the end.
 fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
-    let cli = match Cli::try_parse_from(line) {
+    let cli = match parse(line) {
         Ok(cli) => cli,
         Err(error) => return (misunderstood(&error, line), None),
     };
     *ending = Ending::of(&cli);
     let (command, changes, dry_run) = (cli.verb.word(), cli.verb.changes(), cli.global.dry_run);
-    let style = match Style::of(&cli) {
+    let mut style = match Style::of(&cli) {
         Ok(style) => style,
         Err((style, failure)) => return (tell(&Answer::failed(Some(command), failure), &style, false), None),
     };
@@ -77,6 +92,7 @@ fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
     let mut progress = Progress::new(cli.global.quiet, cli.global.verbose, style.view.width);
     let (mut answer, warnings, ended_by) = match request::resolve(cli) {
         Ok(request) => {
+            style.view.configuration = Some(request.config_path.clone());
             let (answer, warnings) = sequel::answer(&request, &mut progress);
             (answer, warnings, request.host.interrupted())
         }

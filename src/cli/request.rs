@@ -243,6 +243,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
     let mut options = Options {
         dry_run: global.dry_run,
         force: global.force,
+        trust_clock: global.trust_clock,
         no_hooks: global.no_hooks,
         wait: Duration::from_secs(u64::from(global.wait)),
         secrets: secrets(global),

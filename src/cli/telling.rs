@@ -71,6 +71,7 @@ impl Style {
             now: Clock::System.now(),
             width: terminal::width(),
             program: request::program(&cli.global),
+            configuration: None,
             quiet: *quiet,
         };
         let mut style = Self { format: *format, colour: *color, view, limits: Limits::default(), file: None };

@@ -5,7 +5,7 @@ use super::journal::Begin;
 use super::vault::Vault;
 use super::{Engine, lineage};
 use crate::cert::{Bundle, installed};
-use crate::change::{Command, Moment, Role};
+use crate::change::{Command, Point, Role};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
 use crate::host::Host;
@@ -78,9 +78,9 @@ impl Ended {
 /// The first that fails; those behind it do not run.
 pub(super) fn pre(host: &Host, begin: &Begin, checks: &mut Checks, listener: &mut dyn Listener) -> Result<(), Failure> {
     for command in &begin.hooks.pre {
-        let environment = Environment::of(begin, Moment::Pre, Some(Pair::Old));
+        let environment = Environment::of(begin, Point::Pre, Some(Pair::Old));
         let record = Some((&mut *checks, Checked::PreHook, false));
-        if let Err(text) = run(host, Moment::Pre, command, &environment, record, listener) {
+        if let Err(text) = run(host, Point::Pre, command, &environment, record, listener) {
             return Err(Failure {
                 why: format!("{text}; nothing was touched"),
                 hint: Some("mend what it says, then run the same command again; `--no-hooks` does without".to_owned()),
@@ -144,13 +144,13 @@ fn with_lineage(
             return Ok(());
         }
     };
-    let mut environment = Environment::of(begin, Moment::Deploy, Some(pair));
+    let mut environment = Environment::of(begin, Point::Deploy, Some(pair));
     environment.add("RENEWED_LINEAGE", path);
     environment.domains(bundle.leaf().names().iter().map(ToString::to_string));
     for command in &begin.hooks.deploy {
         let undo = pair == Pair::Old;
         let record = Some((&mut *checks, Checked::DeployHook, undo));
-        match run(host, Moment::Deploy, command, &environment, record, listener) {
+        match run(host, Point::Deploy, command, &environment, record, listener) {
             Ok(()) => {}
             Err(text) if undo => {
                 listener.hear(&Event::HookFailed { text: format!("for the old pair, {text}") });
@@ -172,14 +172,14 @@ pub(super) fn post(engine: &Engine<'_>, begin: &Begin, ended: Ended, listener: &
     if begin.hooks.post.is_empty() {
         return;
     }
-    let mut environment = Environment::of(begin, Moment::Post, ended.pair());
+    let mut environment = Environment::of(begin, Point::Post, ended.pair());
     environment.add("RESEAL_OUTCOME", ended.word().to_owned());
     if let Some(names) = ended.pair().and_then(|pair| names(&engine.state, begin, pair)) {
         environment.domains(names.into_iter());
     }
     for command in &begin.hooks.post {
         // What is left of a run's time is no reason to leave out what follows its end. The receipt has been given by then.
-        let ran = engine.host.patiently(|| run(engine.host, Moment::Post, command, &environment, None, listener));
+        let ran = engine.host.patiently(|| run(engine.host, Point::Post, command, &environment, None, listener));
         if let Err(text) = ran {
             listener.hear(&Event::HookFailed { text });
         }
@@ -189,13 +189,13 @@ pub(super) fn post(engine: &Engine<'_>, begin: &Begin, ended: Ended, listener: &
 /// Runs one; as an error how it failed, for people.
 fn run(
     host: &Host,
-    moment: Moment,
+    point: Point,
     command: &Command,
     environment: &Environment,
     record: Option<(&mut Checks, Checked, bool)>,
     listener: &mut dyn Listener,
 ) -> Result<(), String> {
-    listener.hear(&Event::Running { what: moment.called(), command: command.clone() });
+    listener.hear(&Event::Running { what: point.called(), command: command.clone() });
     let ran = host.run_with(command, &environment.pairs());
     if let Some((checks, what, undo)) = record {
         checks.add(what, &command.to_string(), ran.ok(), &ran.end(), undo);
@@ -205,7 +205,7 @@ fn run(
     }
     let said = ran.tail();
     let said = if said.is_empty() { said } else { format!(": {said}") };
-    Err(format!("the {} `{command}` {}{said}", moment.called(), ran.end()))
+    Err(format!("the {} `{command}` {}{said}", point.called(), ran.end()))
 }
 
 /// The pairs as a generation keeps them, each certificate once.
@@ -235,9 +235,9 @@ fn names(state: &State, begin: &Begin, pair: Pair) -> Option<Vec<String>> {
 struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
-    fn of(begin: &Begin, moment: Moment, stands: Option<Pair>) -> Self {
+    fn of(begin: &Begin, point: Point, stands: Option<Pair>) -> Self {
         let mut told = Self(Vec::new());
-        told.add("RESEAL_HOOK", moment.word().to_owned());
+        told.add("RESEAL_HOOK", point.word().to_owned());
         told.add("RESEAL_TARGET", begin.target.clone());
         told.add("RESEAL_VERB", begin.verb.clone());
         told.add("RESEAL_GENERATION", begin.generation.to_string());

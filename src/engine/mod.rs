@@ -169,10 +169,10 @@ impl<'a> Engine<'a> {
     /// without one must be able to recover at boot.
     ///
     /// # Errors
-    /// It is before this release, or well before the newest receipt; with `insisted`, the latter is overruled: whoever insists has seen that
+    /// It is before this release, or well before the newest receipt; with `believed`, the latter is overruled: somebody has seen that
     /// it was that receipt's clock which was wrong, and the next receipt is what later runs go by.
-    pub fn trust_clock(&self, insisted: bool) -> Result<(), EngineError> {
-        let newest = if insisted { None } else { ledger::newest(&self.state)? };
+    pub fn trust_clock(&self, believed: bool) -> Result<(), EngineError> {
+        let newest = if believed { None } else { ledger::newest(&self.state)? };
         Ok(clock::plausible(self.host.now(), newest)?)
     }
 

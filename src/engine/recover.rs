@@ -9,7 +9,7 @@ use super::step::{Bench, StepError, restored};
 use super::transaction::{finish, receipt};
 use super::undo::{self, Stuck};
 use super::{Engine, actor, ledger, lineage};
-use crate::change::{Command, Image, Moment, Probe};
+use crate::change::{Command, Image, Point, Probe};
 use crate::event::{Event, Listener};
 use crate::host::Host;
 use crate::host::dir::DiskError;
@@ -64,7 +64,7 @@ pub enum Intended {
         /// The verb that was interrupted.
         verb: String,
         /// The hooks that are run.
-        hooks: Vec<(Moment, Command)>,
+        hooks: Vec<(Point, Command)>,
     },
     /// Put every place back that is not as it was.
     PutBack {
@@ -79,7 +79,7 @@ pub enum Intended {
         /// The command that makes the service take the old files up again.
         reload: Option<Command>,
         /// The hooks that are run.
-        hooks: Vec<(Moment, Command)>,
+        hooks: Vec<(Point, Command)>,
         /// Where they must be seen to be served.
         probes: Vec<Probe>,
     },
@@ -109,7 +109,7 @@ fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
     let begin = &transaction.begin;
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
     let end = if transaction.committed().is_some() && stands(host, &transaction) {
-        Intended::Complete { verb: begin.verb.clone(), hooks: hooks(begin, &[Moment::Post]) }
+        Intended::Complete { verb: begin.verb.clone(), hooks: hooks(begin, &[Point::Post]) }
     } else {
         let live: Result<Vec<Image>, StepError> = begin.acts.iter().map(|act| bench.live(act)).collect();
         match live {
@@ -121,13 +121,13 @@ fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
                     .map(|(act, live)| (act.path.clone(), live, act.before.clone()))
                     .collect();
                 let told = !places.is_empty() || transaction.published();
-                let moments: &[Moment] = if told { &[Moment::Deploy, Moment::Post] } else { &[Moment::Post] };
+                let points: &[Point] = if told { &[Point::Deploy, Point::Post] } else { &[Point::Post] };
                 Intended::PutBack {
                     verb: begin.verb.clone(),
                     backup: begin.backup,
                     generation: begin.generation,
                     reload: begin.apply.reload.clone().filter(|_| told),
-                    hooks: hooks(begin, moments),
+                    hooks: hooks(begin, points),
                     probes: begin.probes.iter().map(|watched| watched.probe.clone()).collect(),
                     places,
                 }
@@ -137,9 +137,9 @@ fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
     Interrupted { target: begin.target.clone(), end }
 }
 
-fn hooks(begin: &Begin, moments: &[Moment]) -> Vec<(Moment, Command)> {
-    let due = begin.hooks.all().filter(|(moment, _)| moments.contains(moment));
-    due.map(|(moment, command)| (moment, command.clone())).collect()
+fn hooks(begin: &Begin, points: &[Point]) -> Vec<(Point, Command)> {
+    let due = begin.hooks.all().filter(|(point, _)| points.contains(point));
+    due.map(|(point, command)| (point, command.clone())).collect()
 }
 
 pub(super) fn all(

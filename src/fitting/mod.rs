@@ -15,7 +15,6 @@ mod windows;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use crate::digest::Digest;
 use crate::host::state::name_of;
@@ -46,7 +45,35 @@ pub enum Family {
     Hook,
 }
 
+/// What a person has done with the fittings of a family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// To place one.
+    Install,
+    /// To tell how they stand.
+    Status,
+    /// To take one out.
+    Remove,
+    /// To print one.
+    Show,
+}
+
 impl Family {
+    /// The verb for an act, as it is typed.
+    #[must_use]
+    pub fn verb(self, act: Act) -> &'static str {
+        match (self, act) {
+            (Self::Schedule, Act::Install) => "schedule install",
+            (Self::Schedule, Act::Status) => "schedule status",
+            (Self::Schedule, Act::Remove) => "schedule remove",
+            (Self::Schedule, Act::Show) => "schedule show",
+            (Self::Hook, Act::Install) => "hook install",
+            (Self::Hook, Act::Status) => "hook status",
+            (Self::Hook, Act::Remove) => "hook remove",
+            (Self::Hook, Act::Show) => "hook show",
+        }
+    }
+
     /// The verb, and what the names of its fittings begin with.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -56,40 +83,30 @@ impl Family {
         }
     }
 
-    /// The fitting that a person calls so.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn named(self, word: &str) -> Result<Fitting, UnknownFitting> {
+    /// The fitting that a person calls so, if there is one.
+    #[must_use]
+    pub fn named(self, word: &str) -> Option<Fitting> {
         match (self, word.split_once(':')) {
-            (Self::Schedule, None) if word == "systemd" => Ok(Fitting::Systemd),
-            (Self::Schedule, None) if word == "cron" => Ok(Fitting::Cron),
-            (Self::Hook, None) if word == "apt" => Ok(Fitting::Apt),
-            (Self::Hook, None) if word == "dnf" => Ok(Fitting::Dnf),
-            (Self::Hook, Some(("directory", path))) if !path.is_empty() => Ok(Fitting::Directory(path.into())),
-            _ => Err(UnknownFitting { family: self, word: word.to_owned() }),
+            (Self::Schedule, None) if word == "systemd" => Some(Fitting::Systemd),
+            (Self::Schedule, None) if word == "cron" => Some(Fitting::Cron),
+            (Self::Hook, None) if word == "apt" => Some(Fitting::Apt),
+            (Self::Hook, None) if word == "dnf" => Some(Fitting::Dnf),
+            (Self::Hook, Some(("directory", path))) if !path.is_empty() => Some(Fitting::Directory(path.into())),
+            _ => None,
+        }
+    }
+
+    /// The words that an act takes, for people.
+    #[must_use]
+    pub fn words(self, act: Act) -> &'static str {
+        match (self, act) {
+            (Self::Schedule, Act::Install | Act::Status | Act::Remove) => "systemd or cron",
+            (Self::Schedule, Act::Show) => "systemd, cron or windows",
+            (Self::Hook, Act::Install | Act::Status | Act::Remove) => "apt, dnf or directory:DIR",
+            (Self::Hook, Act::Show) => "apt, dnf, directory:DIR, rpm or windows",
         }
     }
 }
-
-/// A word that names no fitting.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UnknownFitting {
-    family: Family,
-    word: String,
-}
-
-impl fmt::Display for UnknownFitting {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = match self.family {
-            Family::Schedule => "systemd or cron",
-            Family::Hook => "apt, dnf or directory:DIR",
-        };
-        write!(out, "{:?} is nothing that `reseal {}` places; write {known}", self.word, self.family.word())
-    }
-}
-
-impl std::error::Error for UnknownFitting {}
 
 impl Fitting {
     /// By which verb it is placed.
@@ -110,7 +127,12 @@ impl Fitting {
     /// The fitting of a name that [`Fitting::target`] has made.
     #[must_use]
     pub fn of_target(name: &str) -> Option<Self> {
-        name.parse().ok().filter(|fitting: &Self| match fitting {
+        let fitting = match name.split_once(':')? {
+            ("schedule", word) => Family::Schedule.named(word),
+            ("hook", word) => Family::Hook.named(word),
+            _ => None,
+        };
+        fitting.filter(|fitting| match fitting {
             Self::Systemd | Self::Cron | Self::Apt | Self::Dnf => true,
             Self::Directory(path) => path.is_absolute(),
         })
@@ -136,7 +158,7 @@ impl Fitting {
 
     /// The links that switch it on.
     #[must_use]
-    pub fn links(&self, site: &Site) -> Vec<Link> {
+    pub fn links(&self, site: &Site) -> Vec<PlacedLink> {
         match self {
             Self::Systemd => systemd::links(site),
             Self::Cron | Self::Apt | Self::Dnf | Self::Directory(_) => Vec::new(),
@@ -153,19 +175,6 @@ impl fmt::Display for Fitting {
             Self::Apt => out.write_str("apt"),
             Self::Dnf => out.write_str("dnf"),
             Self::Directory(path) => write!(out, "directory:{}", path.display()),
-        }
-    }
-}
-
-impl FromStr for Fitting {
-    type Err = UnknownFitting;
-
-    /// From its name to the engine.
-    fn from_str(text: &str) -> Result<Self, UnknownFitting> {
-        match text.split_once(':') {
-            Some(("schedule", word)) => Family::Schedule.named(word),
-            Some((_, word)) if text.starts_with("hook:") => Family::Hook.named(word),
-            _ => Err(UnknownFitting { family: Family::Schedule, word: text.to_owned() }),
         }
     }
 }
@@ -200,7 +209,7 @@ impl Placed {
 
 /// A link that switches something on.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Link {
+pub struct PlacedLink {
     /// Where it is.
     pub path: PathBuf,
     /// Its text.
@@ -305,6 +314,21 @@ mod tests {
             ["web", "schedule:apt", "hook:cron", "hook:systemd", "hook:directory:", "hook:directory:x", "trust:os"]
         {
             assert_eq!(Fitting::of_target(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_words_that_are_told_are_those_that_are_taken() {
+        for family in [Family::Schedule, Family::Hook] {
+            for act in [Act::Install, Act::Status, Act::Remove, Act::Show] {
+                for word in family.words(act).replace(" or ", ", ").replace("DIR", "/x").split(", ") {
+                    let shown = act == Act::Show && Template::named(family, word).is_some();
+                    assert!(family.named(word).is_some() || shown, "{family:?} {act:?} {word}");
+                }
+            }
+        }
+        for (family, word) in [(Family::Schedule, "windows"), (Family::Hook, "windows"), (Family::Hook, "rpm")] {
+            assert!(Template::named(family, word).is_some() && family.words(Act::Show).contains(word), "{word}");
         }
     }
 

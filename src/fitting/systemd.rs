@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::site::{CONFIG, STATE, Site};
-use super::{Link, Placed, below};
+use super::{Placed, PlacedLink, below};
 
 /// Where units of the administrator are.
 const DIR: &str = "/etc/systemd/system";
@@ -69,10 +69,13 @@ const HEAD: &str = "\
 # goes into a file of another name (`systemctl edit`).
 ";
 
-pub(super) fn links(site: &Site) -> Vec<Link> {
+pub(super) fn links(site: &Site) -> Vec<PlacedLink> {
     let from = if whole(site) { Path::new(DIR) } else { site.shipped.as_deref().unwrap_or(Path::new(DIR)) };
     wanted()
-        .map(|(name, by)| Link { path: below(site, DIR).join(format!("{by}.wants")).join(name), to: from.join(name) })
+        .map(|(name, by)| PlacedLink {
+            path: below(site, DIR).join(format!("{by}.wants")).join(name),
+            to: from.join(name),
+        })
         .collect()
 }
 
@@ -190,7 +193,10 @@ pub fn own_dir(file: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::outcome::Exit;
 
     fn text<'f>(files: &'f [Placed], name: &str) -> &'f str {
         &files.iter().find(|file| file.path.ends_with(name)).unwrap_or_else(|| panic!("{name}")).content
@@ -252,6 +258,52 @@ mod tests {
         assert_eq!(commands, 5);
         assert!(!text(&files, "reseal-renew.service").contains("StateDirectory"));
         assert!(text(&files, "reseal-watch.path").contains("\nPathChanged=/srv/reseal/upgrade\n"));
+    }
+
+    #[test]
+    fn what_a_removal_of_the_package_stops_is_every_unit_but_the_one_at_boot() {
+        let scripts = [include_str!("../../packaging/deb/prerm"), include_str!("../../packaging/rpm/preun")];
+        let [deb, rpm] = scripts.map(|script| {
+            let script = script.replace("\\\n", " ");
+            let stop = script
+                .lines()
+                .find_map(|line| line.split_once("systemd-invoke stop "))
+                .or_else(|| script.lines().find_map(|line| line.split_once("systemctl stop ")));
+            let units = stop.unwrap().1.split_whitespace().take_while(|word| word.starts_with("reseal-"));
+            units.map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert_eq!(deb, rpm);
+        let waiting = deb.iter().take_while(|unit| WAITING.contains(&unit.as_str())).count();
+        assert_eq!(waiting, WAITING.len(), "what waits would start the others again: {deb:?}");
+        let all: BTreeSet<&str> = names().filter(|name| *name != "reseal-recover.service").collect();
+        assert_eq!(deb.iter().map(String::as_str).collect::<BTreeSet<_>>(), all);
+        assert_eq!(deb.len(), all.len());
+        for (unit, _) in wanted() {
+            let switched_off = scripts[1].lines().any(|line| line.contains(" disable ") && line.contains(unit));
+            assert!(switched_off, "the link to {unit} would lead nowhere");
+        }
+    }
+
+    #[test]
+    fn what_systemd_keeps_of_timers_goes_with_the_package() {
+        let kept = UNITS.iter().filter(|(_, text)| text.contains("\nPersistent=yes\n"));
+        let kept: Vec<&str> = kept.map(|(name, _)| *name).collect();
+        assert_eq!(kept, ["reseal-renew.timer", "reseal-check.timer"]);
+        for script in [include_str!("../../packaging/deb/postrm"), include_str!("../../packaging/rpm/postun")] {
+            let line = script.lines().find(|line| line.contains("rm -f /var/lib/systemd/timers/")).unwrap();
+            for name in &kept {
+                assert!(line.contains(&format!("/var/lib/systemd/timers/stamp-{name}")), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn to_systemd_a_good_run_of_the_timer_is_what_it_is_to_the_others() {
+        let (_, renew) = UNITS.iter().find(|(name, _)| *name == "reseal-renew.service").unwrap();
+        let told = renew.lines().find_map(|line| line.strip_prefix("SuccessExitStatus=")).unwrap();
+        let good = Exit::TABLE.iter().filter(|(exit, _)| exit.is_good_run() && *exit != Exit::Good);
+        let good: Vec<String> = good.map(|(exit, _)| exit.code().to_string()).collect();
+        assert_eq!(told, good.join(" "));
     }
 
     #[test]

@@ -207,17 +207,16 @@ pub(super) type Kept = (Manifest, Vec<Option<Sensitive>>);
 /// What a generation would change.
 pub(super) type PutBack<'b> = dyn Fn(&Manifest, &[Option<Sensitive>]) -> Result<Result<Made, Nothing>, Refusal> + 'b;
 
-/// Generation `wanted`, or the newest one that was in use and that `put_back` finds something to do with.
+/// Generation `wanted`, or the newest one that was in use and that `put_back` finds something to do with. `first` is the advice where there
+/// is none yet.
 pub(super) fn choose(
     session: &Session<'_>,
     target: &str,
     wanted: Option<u32>,
+    first: &str,
     put_back: &PutBack<'_>,
 ) -> Result<Kept, Refusal> {
-    let none = || {
-        Refusal::new(format!("no generation of {target} is kept"))
-            .hint("the first one is kept when reseal first changes something there")
-    };
+    let none = || Refusal::new(format!("no generation of {target} is kept")).hint(first);
     let state = State::open(session.host)?.ok_or_else(none)?;
     let vault = Vault::open(&state, target)?.ok_or_else(none)?;
     if let Some(generation) = wanted {

@@ -188,7 +188,8 @@ impl Run<'_, '_> {
         };
         let state = State::open(session.host);
         if let Err(error) = &state {
-            checked.notes.push(explain(error));
+            let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
+            checked.notes.push(format!("{}{hint}", explain(error)));
         }
         let looked = state.is_ok();
         let state = state.ok().flatten();

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 
 use super::beside::{self, Made, Nothing, RESTORE, choose};
 use super::{Refusal, Report, Session};
-use crate::change::{Apply, Command, Image, Probe, Role, Slot, Step};
+use crate::change::{Apply, Attributes, Command, Image, Probe, Role, Slot, Step};
 use crate::engine::vault::Manifest;
-use crate::fitting::{Fitting, Link, Placed, Standing, systemd};
+use crate::fitting::{Act, Fitting, PlacedLink, Standing, systemd};
 use crate::host::attributes::own;
 use crate::host::state::State;
 use crate::outcome::Outcome;
@@ -25,10 +25,7 @@ use ground::{Ground, Seen};
 
 /// Places a fitting, or brings it up to date.
 pub fn install(session: &mut Session<'_>, fitting: &Fitting) -> Vec<Report> {
-    let verb = match fitting.family() {
-        crate::fitting::Family::Schedule => "schedule install",
-        crate::fitting::Family::Hook => "hook install",
-    };
+    let verb = fitting.family().verb(Act::Install);
     let report = beside::carry_out(session, &fitting.target(), verb, &|session, _| {
         let ground = Ground::look(session, fitting)?;
         ground.can_be_placed(session)?;
@@ -39,10 +36,7 @@ pub fn install(session: &mut Session<'_>, fitting: &Fitting) -> Vec<Report> {
 
 /// Takes out what a fitting has placed, and nothing else.
 pub fn remove(session: &mut Session<'_>, fitting: &Fitting) -> Vec<Report> {
-    let verb = match fitting.family() {
-        crate::fitting::Family::Schedule => "schedule remove",
-        crate::fitting::Family::Hook => "hook remove",
-    };
+    let verb = fitting.family().verb(Act::Remove);
     let report = beside::carry_out(session, &fitting.target(), verb, &|session, _| {
         Ok(Ground::look(session, fitting)?.remove(session.options.force))
     });
@@ -55,7 +49,8 @@ pub(super) fn restore(session: &mut Session<'_>, fitting: &Fitting, wanted: Opti
         let ground = Ground::look(session, fitting)?;
         let put_back =
             |manifest: &Manifest, contents: &[Option<Sensitive>]| ground.put_back(session, manifest, contents);
-        let (manifest, contents) = choose(session, &fitting.target(), wanted, &put_back)?;
+        let first = format!("`reseal {} {fitting}` places it", fitting.family().verb(Act::Install));
+        let (manifest, contents) = choose(session, &fitting.target(), wanted, &first, &put_back)?;
         put_back(&manifest, &contents)
     });
     let there = Ground::look(session, fitting).is_ok_and(|ground| ground.is_there());
@@ -84,40 +79,36 @@ fn taken_up(session: &Session<'_>, fitting: &Fitting, report: Report, there: boo
 
 impl Ground {
     fn install(&self, force: bool) -> Result<Made, Nothing> {
-        let mut work = Work { notes: self.notes.clone(), ..Work::default() };
+        let mut work = Work { notes: self.notes.clone(), ..Work::new(self, Doing::Install, force) };
         for (file, seen) in &self.files {
             match self.standing(file, seen) {
                 Standing::AsRendered => work.slots.push(slot(&file.path)),
-                Standing::Edited if !force => work.notes.push(self.left(&file.path, "replaces")),
-                Standing::Missing | Standing::Outdated | Standing::Edited => work.put(self, file, seen),
+                Standing::Edited if !force => work.leave(&file.path, "replaces"),
+                Standing::Missing | Standing::Outdated | Standing::Edited => {
+                    work.put(&file.path, seen, Sensitive::from(file.content.clone()), own(file.mode));
+                }
             }
         }
         for (path, seen) in &self.former {
-            work.take(self, path, seen, force);
+            work.take(path, seen);
         }
         for link in self.links.iter().filter(|link| !link.there) {
-            work.link(self, &link.link);
+            work.link(&link.link);
         }
         let why = if self.is_there() { "bring it up to date" } else { "asked for" };
-        work.made(self, why, true, "all is in place already")
+        work.made(why, true, "all is in place already")
     }
 
     fn remove(&self, force: bool) -> Result<Made, Nothing> {
-        let mut work = Work::default();
-        for (file, seen) in &self.files {
-            match self.standing(file, seen) {
-                Standing::Missing => {}
-                Standing::Edited if !force => work.notes.push(self.left(&file.path, "removes")),
-                Standing::AsRendered | Standing::Outdated | Standing::Edited => work.remove(self, &file.path, seen),
-            }
-        }
-        for (path, seen) in &self.former {
-            work.take(self, path, seen, force);
+        let mut work = Work::new(self, Doing::Remove, force);
+        let files = self.files.iter().map(|(file, seen)| (&file.path, seen));
+        for (path, seen) in files.chain(self.former.iter().map(|(path, seen)| (path, seen))) {
+            work.take(path, seen);
         }
         for link in self.links.iter().filter(|link| link.is_link) {
             work.steps.push(Step::RemoveFile { path: link.link.path.clone() });
         }
-        work.made(self, "asked for", false, "nothing of it is there")
+        work.made("asked for", false, "nothing of it is there")
     }
 
     fn put_back(
@@ -126,63 +117,67 @@ impl Ground {
         manifest: &Manifest,
         contents: &[Option<Sensitive>],
     ) -> Result<Result<Made, Nothing>, Refusal> {
-        let force = session.options.force;
-        let mut work = Work::default();
+        let mut work = Work::new(self, Doing::Restore(manifest.generation), session.options.force);
         for (saved, content) in manifest.slots.iter().zip(contents) {
             let seen = self.seen(session, &saved.path)?;
             match (&saved.file, content) {
                 (Some(file), _) if seen.digest == Some(file.sha256) => work.slots.push(slot(&saved.path)),
                 (Some(file), Some(content)) => {
-                    work.make_room(self, &saved.path, &seen);
-                    work.slots.push(slot(&saved.path));
-                    work.basis.push((saved.path.clone(), seen.digest));
-                    work.steps.push(Step::PutFile {
-                        path: saved.path.clone(),
-                        slot: saved.path.clone(),
-                        role: Role::Fitting,
-                        content: Sensitive::from(content.expose().to_vec()),
-                        attributes: Some(file.attributes.clone()),
-                    });
+                    let content = Sensitive::from(content.expose().to_vec());
+                    work.put(&saved.path, &seen, content, file.attributes.clone());
                 }
-                (Some(_) | None, _) => work.take(self, &saved.path, &seen, force),
+                (Some(_) | None, _) => work.take(&saved.path, &seen),
             }
         }
         let kept = |path: &Path| manifest.slots.iter().any(|saved| saved.path == path);
         let since = self.files.iter().map(|(file, seen)| (&file.path, seen));
         for (path, seen) in since.chain(self.former.iter().map(|(path, seen)| (path, seen))) {
             if !kept(path) {
-                work.take(self, path, seen, force);
+                work.take(path, seen);
             }
         }
         let there = manifest.slots.iter().any(|saved| saved.file.is_some());
         for link in &self.links {
             match (there, link.there, link.is_link) {
-                (true, false, _) => work.link(self, &link.link),
+                (true, false, _) => work.link(&link.link),
                 (false, _, true) => work.steps.push(Step::RemoveFile { path: link.link.path.clone() }),
                 (true, true, _) | (false, _, false) => {}
             }
         }
         let why = format!("restore generation {}: asked for", manifest.generation);
         let nothing = format!("generation {} is in place already", manifest.generation);
-        let made = work.made(self, &why, there, &nothing);
+        let made = work.made(&why, there, &nothing);
         Ok(made.map(|made| Made { repeats: Some(manifest.generation), ..made }))
     }
+}
 
-    /// What is said of a file that is not reseal's to change.
-    fn left(&self, path: &Path, does: &str) -> String {
-        let target = self.fitting.target();
-        let (family, word) = target.split_once(':').unwrap_or((&target, ""));
-        let act = if does == "removes" { "remove" } else { "install" };
-        format!(
-            "{} is not what reseal has put there, and is left as it is; `reseal {family} {act} {word} --force` {does} it (what is there is kept)",
-            path.display()
-        )
+/// What is being done to a fitting.
+#[derive(Clone, Copy)]
+enum Doing {
+    Install,
+    Remove,
+    /// With the generation that goes back.
+    Restore(u32),
+}
+
+impl Doing {
+    /// What is typed for it.
+    fn typed(self, fitting: &Fitting) -> String {
+        let family = fitting.family();
+        match self {
+            Self::Install => format!("reseal {} {fitting}", family.verb(Act::Install)),
+            Self::Remove => format!("reseal {} {fitting}", family.verb(Act::Remove)),
+            Self::Restore(generation) => format!("reseal {RESTORE} {} {generation}", fitting.target()),
+        }
     }
 }
 
 /// Steps under way.
-#[derive(Default)]
-struct Work {
+struct Work<'g> {
+    ground: &'g Ground,
+    doing: Doing,
+    /// Whether a file that is not reseal's is changed as well.
+    force: bool,
     slots: Vec<Slot>,
     steps: Vec<Step>,
     basis: beside::Basis,
@@ -194,62 +189,69 @@ fn slot(path: &Path) -> Slot {
     Slot { path: path.to_owned(), role: Role::Fitting }
 }
 
-impl Work {
-    fn put(&mut self, ground: &Ground, file: &Placed, seen: &Seen) {
-        self.make_room(ground, &file.path, seen);
-        self.slots.push(slot(&file.path));
-        self.basis.push((file.path.clone(), seen.digest));
+impl<'g> Work<'g> {
+    fn new(ground: &'g Ground, doing: Doing, force: bool) -> Self {
+        let (slots, steps, basis, retire, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { ground, doing, force, slots, steps, basis, retire, notes }
+    }
+
+    fn put(&mut self, path: &Path, seen: &Seen, content: Sensitive, attributes: Attributes) {
+        if let (Some(dir), false) = (path.parent(), seen.has_dir) {
+            self.make_dir(dir);
+        }
+        self.slots.push(slot(path));
+        self.basis.push((path.to_owned(), seen.digest));
         self.steps.push(Step::PutFile {
-            path: file.path.clone(),
-            slot: file.path.clone(),
+            path: path.to_owned(),
+            slot: path.to_owned(),
             role: Role::Fitting,
-            content: Sensitive::from(file.content.clone()),
-            attributes: Some(own(file.mode)),
+            content,
+            attributes: Some(attributes),
         });
     }
 
-    /// The directory of a file that is to come.
-    fn make_room(&mut self, ground: &Ground, path: &Path, seen: &Seen) {
-        if let (Some(dir), false) = (path.parent(), seen.has_dir) {
-            self.make_dir(ground, dir);
-        }
-    }
-
-    fn make_dir(&mut self, ground: &Ground, dir: &Path) {
-        if ground.dirs.contains(dir) || self.steps.iter().any(|step| step.path() == dir) {
+    fn make_dir(&mut self, dir: &Path) {
+        if self.ground.dirs.contains(dir) || self.steps.iter().any(|step| step.path() == dir) {
             return;
         }
-        if let Some(above) = dir.parent().filter(|above| above.starts_with(&ground.site.root)) {
-            self.make_dir(ground, above);
+        if let Some(above) = dir.parent().filter(|above| above.starts_with(&self.ground.site.root)) {
+            self.make_dir(above);
         }
         self.steps.push(Step::MakeDir { path: dir.to_owned(), mode: 0o755 });
     }
 
-    fn link(&mut self, ground: &Ground, link: &Link) {
+    fn link(&mut self, link: &PlacedLink) {
         if let Some(dir) = link.path.parent() {
-            self.make_dir(ground, dir);
+            self.make_dir(dir);
         }
         self.steps.push(Step::PutLink { path: link.path.clone(), to: link.to.clone() });
     }
 
-    fn remove(&mut self, ground: &Ground, path: &Path, seen: &Seen) {
+    /// Removes what is to go, if it is what reseal has put there.
+    fn take(&mut self, path: &Path, seen: &Seen) {
+        if seen.digest.is_none() {
+            return;
+        }
+        if !self.force && !self.ground.is_ours(path, seen) {
+            return self.leave(path, "removes");
+        }
         self.slots.push(slot(path));
         self.basis.push((path.to_owned(), seen.digest));
         self.steps.push(Step::RemoveFile { path: path.to_owned() });
-        self.retire.extend(systemd::own_dir(path).filter(|dir| ground.dirs.contains(dir)));
+        self.retire.extend(systemd::own_dir(path).filter(|dir| self.ground.dirs.contains(dir)));
     }
 
-    /// Removes what is to go, if it is what reseal has put there.
-    fn take(&mut self, ground: &Ground, path: &Path, seen: &Seen, force: bool) {
-        match seen.digest {
-            None => {}
-            Some(_) if ground.is_ours(path, seen) || force => self.remove(ground, path, seen),
-            Some(_) => self.notes.push(ground.left(path, "removes")),
-        }
+    /// Tells of a file that is not reseal's to change, and what the same command does to it when it must.
+    fn leave(&mut self, path: &Path, does: &str) {
+        self.notes.push(format!(
+            "{} is not what reseal has put there, and is left as it is; `{} --force` {does} it (what is there is kept)",
+            path.display(),
+            self.doing.typed(&self.ground.fitting)
+        ));
     }
 
-    fn made(self, ground: &Ground, why: &str, there: bool, nothing: &str) -> Result<Made, Nothing> {
-        let Self { slots, steps, basis, retire, notes } = self;
+    fn made(self, why: &str, there: bool, nothing: &str) -> Result<Made, Nothing> {
+        let Self { ground, slots, steps, basis, retire, notes, .. } = self;
         if steps.is_empty() {
             return Err(Nothing { why: nothing.to_owned(), notes });
         }

@@ -3,7 +3,7 @@
 use super::survey::Survey;
 use super::{Refusal, Session};
 use crate::assess::{Code, Finding, ruled};
-use crate::change::{Command, Hooks, Moment};
+use crate::change::{Command, Hooks, Point};
 use crate::config::TargetConfig;
 use crate::event::{Event, Listener};
 use crate::host::hook_dir::{Lying, Verdict};
@@ -28,13 +28,13 @@ pub(super) fn of(session: &Session<'_>, config: &TargetConfig, survey: Option<&S
         return Ok(Found::default());
     }
     let (given, mut hooks, mut findings) = (&session.config.hooks, Hooks::default(), Vec::new());
-    for moment in Moment::ALL {
-        let own = given.directory.as_ref().map(|directory| directory.join(moment.word()));
-        let certbot = given.certbot_deploy.clone().filter(|_| moment == Moment::Deploy);
-        let list = match moment {
-            Moment::Pre => &mut hooks.pre,
-            Moment::Deploy => &mut hooks.deploy,
-            Moment::Post => &mut hooks.post,
+    for point in Point::ALL {
+        let own = given.directory.as_ref().map(|directory| directory.join(point.word()));
+        let certbot = given.certbot_deploy.clone().filter(|_| point == Point::Deploy);
+        let list = match point {
+            Point::Pre => &mut hooks.pre,
+            Point::Deploy => &mut hooks.deploy,
+            Point::Post => &mut hooks.post,
         };
         for directory in own.into_iter().chain(certbot) {
             let lying = session.host.hooks_in(&directory).map_err(|error| {

@@ -73,14 +73,20 @@ fn existing(path: &Path) -> Refusal {
         .hint("move it away first, or name another place with `--output`")
 }
 
-/// One kind that cannot be asked does not hide the others.
+/// One kind that cannot be asked does not hide the others. Where nothing is found, it is told where was looked.
 fn discover(host: &Host) -> (Vec<Discovered>, Vec<String>) {
-    let (mut found, mut notes) = (Vec::new(), Vec::new());
+    let (mut found, mut notes, mut looked) = (Vec::new(), Vec::new(), Vec::new());
     for kind in target::KINDS {
         match (kind.discover)(host) {
-            Ok(pairs) => found.extend(pairs),
+            Ok(discovery) => {
+                found.extend(discovery.pairs);
+                looked.extend(discovery.looked);
+            }
             Err(error) => notes.push(format!("{}: {}", kind.name, explain(&error))),
         }
+    }
+    if found.is_empty() {
+        notes.extend(looked);
     }
     (found, notes)
 }
@@ -135,6 +141,8 @@ mod tests {
         let path = dir.path().join("etc/reseal/reseal.toml");
         let dry = run(&host, &path, true).unwrap();
         assert!(!dry.written && !dir.path().join("etc").exists());
+        let looked = dry.notes.iter().any(|note| note.contains("nginx"));
+        assert!(!dry.found.is_empty() || looked, "nobody is told where it looked: {:?}", dry.notes);
         assert!(run(&host, &path, false).unwrap().written);
         let text = fs::read_to_string(&path).unwrap();
         Config::parse(&text, &path).unwrap();

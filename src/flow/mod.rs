@@ -92,6 +92,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Do what would be refused: an expired certificate, missing names, a downgrade.
     pub force: bool,
+    /// Believes the machine's clock, though the newest receipt is of a later time.
+    pub trust_clock: bool,
     /// Run no hooks.
     pub no_hooks: bool,
     /// Ask the servers even where the files are what was proved before.
@@ -269,7 +271,7 @@ impl<'a> Session<'a> {
         if self.engine.is_none() {
             let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
             self.recovered = engine.recover(None, When::Running, self.listener);
-            engine.trust_clock(self.options.force).map_err(EngineError::outcome)?;
+            engine.trust_clock(self.options.trust_clock).map_err(EngineError::outcome)?;
             trust::sweep(engine.state()).map_err(|error| Refusal::from(error).outcome())?;
             self.engine = Some(engine);
             // Under the lock everything is looked at anew.

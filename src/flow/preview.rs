@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::survey::Survey;
 use crate::cert::installed::Leaf;
-use crate::change::{Command, Image, Moment, Role, Slot, Step};
+use crate::change::{Command, Image, Point, Role, Slot, Step};
 use crate::digest::Digest;
 use crate::engine::{Change, Upcoming};
 use crate::host::dir::Look;
@@ -48,14 +48,14 @@ pub struct Plan {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct PlannedHook {
     /// `pre`, `deploy` or `post`.
-    pub when: Moment,
+    pub when: Point,
     /// The program.
     pub command: String,
 }
 
 impl PlannedHook {
     /// Those of a change.
-    pub(super) fn all<'h>(hooks: impl IntoIterator<Item = (Moment, &'h Command)>) -> Vec<Self> {
+    pub(super) fn all<'h>(hooks: impl IntoIterator<Item = (Point, &'h Command)>) -> Vec<Self> {
         hooks.into_iter().map(|(when, command)| Self { when, command: command.to_string() }).collect()
     }
 }

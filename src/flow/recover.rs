@@ -3,7 +3,7 @@
 use super::hooks::Ear;
 use super::preview::{Plan, PlannedFile, PlannedHook};
 use super::{Refusal, Report, Session};
-use crate::change::Moment;
+use crate::change::Point;
 use crate::engine::{self, Engine, EngineError, Intended, Interrupted, Recovered, When};
 use crate::host::Host;
 use crate::host::state::{State, file_name};
@@ -60,7 +60,7 @@ fn plan(interrupted: Interrupted) -> Report {
         Intended::Discard => report.notes.push("an empty journal would be removed; nothing was begun".to_owned()),
         Intended::Complete { verb, hooks } => {
             report.notes.push(format!("`reseal {verb}` had done its work; its records would be completed"));
-            let told = |(when, command): (Moment, _)| format!("the {} {command} would be run", when.called());
+            let told = |(when, command): (Point, _)| format!("the {} {command} would be run", when.called());
             report.notes.extend(hooks.into_iter().map(told));
         }
         Intended::Nothing { why } => report.notes.push(format!("it would end stuck: {why}")),

@@ -210,7 +210,9 @@ fn look(session: &Session<'_>, config: &TargetConfig, manifest: &Manifest) -> Re
             let saved = manifest.slots.iter().find(|saved| saved.path == slot.path);
             let Some(then) = saved.and_then(|saved| saved.real.as_ref()) else { continue };
             let layout::Place::InPlace { path } = &place else { continue };
-            if path == then || !session.host.is_link(&slot.path) {
+            // One that leads nowhere may wait for what is to be mounted there, and is told of.
+            let leads = session.host.is_link(&slot.path) && session.host.real(&slot.path).is_some();
+            if path == then || !leads {
                 continue;
             }
             let own = session.host.place(&slot.path, Last::Keep, &trust)?.path();

@@ -54,7 +54,7 @@ impl ClockError {
                 "set the clock, or wait until it is synchronised; nothing is replaced meanwhile"
             }
             Self::BeforeReceipts { .. } => {
-                "set the clock; if it is right now and was ahead when that receipt was written, one change with `--force` is made all the same, and the next go by its receipt"
+                "set the clock; if it is right now and was ahead when that receipt was written, one change with `--trust-clock` is made all the same, and later ones go by its receipt"
             }
         }
     }

@@ -217,6 +217,8 @@ pub struct View {
     pub width: Option<usize>,
     /// How to call the program again for the same configuration and state.
     pub program: String,
+    /// The configuration that was read, or looked for; none while that is not known.
+    pub configuration: Option<PathBuf>,
     /// Only what is not well is told.
     pub quiet: bool,
 }

@@ -90,7 +90,7 @@ mod tests {
         let answer = Answer { command: Some("check"), exit: Exit::Good, body: Body::Checks(all), failure: None };
         let told = nagios::render(&answer, &Limits::default(), NOW);
         assert!(told.state == State::Ok && told.text.starts_with("SSL_CERT OK - "), "{}", told.text);
-        let view = View { now: NOW, width: None, program: "reseal".to_owned(), quiet: false };
+        let view = View { now: NOW, width: None, program: "reseal".to_owned(), configuration: None, quiet: false };
         let told = anstream::adapter::strip_str(&text::render(&answer, &view).out).to_string();
         assert!(told.contains("0 critical") && told.contains("1 accepted"), "{told}");
         for told in [json::render(&answer), line] {

@@ -52,7 +52,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
         }
         Body::Tested(tested) => notify::tested(tested, view, &mut out),
         Body::Channels(overview) => notify::overview(overview, view, &mut out),
-        Body::Written(written) => wrote(written, view, &mut out),
+        Body::Written(written) => wrote(written, &mut out),
         Body::Authorities(views) => authority::shown(views, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, view, &mut out),
         Body::Requested(requested) => request::requested(requested, view, &mut out, &mut err),
@@ -116,7 +116,7 @@ fn exported(exported: &Exported, page: &mut Page) {
     notes(&exported.notes, page);
 }
 
-fn wrote(written: &Written, view: &View, page: &mut Page) {
+fn wrote(written: &Written, page: &mut Page) {
     let path = written.path.display().to_string();
     match written.written {
         true => page.put(Paint::Good, "wrote ").put(Paint::Strong, &path).end(),
@@ -129,11 +129,16 @@ fn wrote(written: &Written, view: &View, page: &mut Page) {
         page.note("found", Paint::Plain, "no service with a certificate: the file holds an example to complete");
     }
     notes(&written.notes, page);
-    page.note(
-        "next",
-        Paint::Plain,
-        &format!("complete the file, then `{0} check` and `{0} renew --dry-run`", view.program),
-    );
+    let next = "complete the file, then `reseal check` and `reseal renew --dry-run`";
+    page.field("next").advice(Paint::Plain, next, FIELD).end();
+}
+
+/// What a verb about targets says where there are none.
+fn unconfigured(view: &View, page: &mut Page) {
+    page.say("no target is configured").end();
+    if let Some(path) = view.configuration.as_ref().filter(|_| !view.quiet) {
+        hint(Some(&format!("add a `[[target]]` to {} (docs/configuration.md)", path.display())), page);
+    }
 }
 
 fn saved(saved: &Saved, view: &View, page: &mut Page) {
@@ -155,7 +160,7 @@ fn saved(saved: &Saved, view: &View, page: &mut Page) {
 
 fn notes(notes: &[String], page: &mut Page) {
     for note in notes {
-        page.note("note", Paint::Faint, note);
+        page.field("note").advice(Paint::Faint, note, FIELD).end();
     }
 }
 
@@ -203,6 +208,13 @@ pub(super) fn severity(severity: Severity) -> &'static str {
     }
 }
 
+/// What is no finding, and is not counted as one.
+fn remarks(remarks: &[String], page: &mut Page) {
+    for remark in remarks {
+        page.field("remark").advice(Paint::Faint, remark, FIELD).end();
+    }
+}
+
 fn finding(finding: &Finding, page: &mut Page) {
     let (paint, word) = match finding.accepted {
         Some(_) => (Paint::Faint, "accepted"),
@@ -246,7 +258,7 @@ mod tests {
         let body = Body::Changes(reports.collect());
         let answer = Answer { command: Some("renew"), exit: Exit::Good, body, failure: None };
         let now = datetime!(2026-11-20 12:00 UTC);
-        let view = View { now, width: None, program: "reseal".to_owned(), quiet };
+        let view = View { now, width: None, program: "reseal".to_owned(), configuration: None, quiet };
         let text = render(&answer, &view);
         let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
         (plain(&text.out), plain(&text.err))

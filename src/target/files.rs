@@ -1,6 +1,6 @@
 //! PEM files, named one by one in the configuration: for every service without an adapter of its own.
 
-use super::{Kind, Pair, Site, Target, TargetError};
+use super::{Discovery, Kind, Pair, Site, Target, TargetError};
 use crate::config::{TargetConfig, TargetKind};
 use crate::host::Host;
 
@@ -20,7 +20,7 @@ pub(super) const KIND: Kind = Kind {
         TargetKind::Nginx(_) => Err(TargetError::other_kind(config)),
     },
     // Nothing tells files that a service reads from those that nobody does.
-    discover: |_| Ok(Vec::new()),
+    discover: |_| Ok(Discovery::default()),
 };
 
 /// A target of which everything is known beforehand.

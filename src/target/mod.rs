@@ -73,7 +73,16 @@ pub struct Kind {
     /// Makes the target that a configuration describes; fails for a configuration of another kind.
     pub open: fn(&TargetConfig) -> Result<Box<dyn Target>, TargetError>,
     /// Finds the pairs of this kind that the machine uses. None at all is no error.
-    pub discover: fn(&Host) -> Result<Vec<Discovered>, TargetError>,
+    pub discover: fn(&Host) -> Result<Discovery, TargetError>,
+}
+
+/// What a look for pairs has come to.
+#[derive(Default)]
+pub struct Discovery {
+    /// The pairs.
+    pub pairs: Vec<Discovered>,
+    /// Where they were looked for, for people; none where nothing could be.
+    pub looked: Option<String>,
 }
 
 /// All kinds of targets.

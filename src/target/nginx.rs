@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Kind, Site, Target, TargetError};
+use super::{Discovery, Kind, Site, Target, TargetError};
 use crate::cert::Name;
 use crate::change::{Apply, Command, Probe};
-use crate::config::{Discovered, NginxConfig, TargetConfig, TargetKind};
+use crate::config::{NginxConfig, TargetConfig, TargetKind};
 use crate::host::Host;
 use include::{Disk, Dump, Unusable};
 use pairs::Pairs;
@@ -179,13 +179,18 @@ fn short(refusal: &str) -> String {
     complaint.unwrap_or("it said nothing").trim().to_owned()
 }
 
-fn discover(host: &Host) -> Result<Vec<Discovered>, TargetError> {
+fn discover(host: &Host) -> Result<Discovery, TargetError> {
     let Some(binary) = PROGRAMS.iter().map(PathBuf::from).find(|path| host.exists(path)) else {
-        return Ok(Vec::new());
+        let looked = format!("there is no nginx: none of {} is there", PROGRAMS.join(", "));
+        return Ok(Discovery { pairs: Vec::new(), looked: Some(looked) });
     };
     let settings = NginxConfig { binary, conf: None, prefix: None, certificate: None };
     let Learned { servers, notes } = learn(host, &settings, "nginx")?;
-    Ok(Pairs::of(&servers).discovered(&settings, &notes))
+    let mut looked = format!("`{}` was run", command(&settings, &["-T"]));
+    for note in &notes {
+        looked.push_str(&format!("; {note}"));
+    }
+    Ok(Discovery { pairs: Pairs::of(&servers).discovered(&settings, &notes), looked: Some(looked) })
 }
 
 fn command(settings: &NginxConfig, arguments: &[&str]) -> Command {

@@ -3,56 +3,34 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub use crate::ran::Ran;
 
 /// A state directory and a passphrase file, `pass`, of its own.
 pub struct Ground {
     dir: TempDir,
 }
 
-/// How a run ended.
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
 impl Ran {
-    fn of(output: &Output) -> Self {
-        Self {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
+    #[track_caller]
     pub fn good(self) -> Self {
-        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
-        self
+        self.ends(0)
     }
 
     /// It was refused, with these words.
+    #[track_caller]
     pub fn refused(self, words: &str) -> Self {
-        self.ended(4, words)
+        self.ends(4).warns(words)
     }
 
     /// A word of the line is wrong, which is told with these words.
+    #[track_caller]
     pub fn misunderstood(self, words: &str) -> Self {
-        self.ended(2, words)
-    }
-
-    fn ended(self, code: i32, words: &str) -> Self {
-        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
-        assert!(self.err.contains(words), "{words:?} is not in {}", self.err);
-        self
-    }
-
-    pub fn says(self, words: &str) -> Self {
-        assert!(self.out.contains(words), "{words:?} is not in {}", self.out);
-        self
+        self.ends(2).warns(words)
     }
 }
 

@@ -7,6 +7,8 @@ mod import;
 mod intermediate;
 mod interrupted;
 mod kinds;
+#[path = "../support/ran.rs"]
+mod ran;
 mod rekey;
 mod revocation;
 mod secrets;

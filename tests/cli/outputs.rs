@@ -1,7 +1,8 @@
 //! What is written where.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use reseal::outcome::Exit;
@@ -18,6 +19,53 @@ fn help_tells_the_exit_codes() {
     bench.run(&["help"]).ends(0).says("Exit codes");
     bench.run(&["--version"]).ends(0).says("reseal ");
     bench.run(&["install", "--help"]).ends(0).says("Examples:");
+    let upgrade = bench.run(&["post-upgrade", "--help"]).ends(0).says("reseal post-upgrade web --strict");
+    assert!(!upgrade.out.contains("below"), "there is no table: {}", upgrade.out);
+}
+
+/// What every verb takes fills a screen: nobody reads on below it.
+#[test]
+fn examples_stand_above_the_options_of_every_verb() {
+    fn look(verb: &clap::Command, seen: &mut usize) {
+        let help = verb.clone().render_long_help().to_string();
+        if let Some(examples) = help.find("\nExamples:\n") {
+            assert!(examples < help.find("\nEverywhere:\n").unwrap() && !help.contains("\n\n\n"), "{help}");
+            *seen += 1;
+        }
+        verb.get_subcommands().for_each(|below| look(below, seen));
+    }
+    let mut command = reseal::cli::command();
+    command.build();
+    let mut seen = 0;
+    look(&command, &mut seen);
+    assert!(seen > 30, "{seen}");
+    let bench = Bench::new();
+    let help = bench.run(&["hook", "install", "-h"]).ends(0).out;
+    assert!(help.find("Examples:") < help.find("Everywhere:"), "{help}");
+}
+
+#[test]
+fn without_a_target_it_is_told_where_one_is_added() {
+    let bench = Bench::new();
+    let defaults = format!("[defaults]\nstate_dir = {:?}\n", bench.path("state"));
+    bench.write("reseal.toml", &defaults, 0o644);
+    let hint = format!("hint: add a `[[target]]` to {} (docs/configuration.md)", bench.path("reseal.toml").display());
+    for verb in ["check", "status", "renew"] {
+        let told = bench.run(&[verb]).ends(0).says("no target is configured\n");
+        assert!(told.out.contains(&hint), "{}", told.out);
+    }
+}
+
+#[test]
+fn what_is_no_finding_is_not_told_as_one() {
+    let bench = Bench::new();
+    let told = bench.run(&["check"]).ends(3);
+    let notes = told.out.lines().filter(|line| line.starts_with("  note ")).count();
+    assert!(told.out.contains(&format!(", {notes} note")), "{}", told.out);
+    assert!(told.out.contains("  remark "), "{}", told.out);
+    fs::create_dir_all(bench.path("state")).unwrap();
+    fs::set_permissions(bench.path("state"), fs::Permissions::from_mode(0o755)).unwrap();
+    bench.run(&["check"]).ends(3).says("it is open to others").says("`chmod 0700 ");
 }
 
 #[test]
@@ -27,6 +75,19 @@ fn the_pages_list_what_there_is() {
         assert!(codes.contains(&format!("\n| {} | ", exit.code())), "{exit:?} is missing in docs/exit-codes.md");
     }
     let shapes = include_str!("../../docs/json.md");
+    let outcomes = include_str!("../../src/outcome.rs").split("pub enum Outcome {").nth(1).unwrap();
+    let outcomes = outcomes.split("\n}\n").next().unwrap().lines().filter_map(|line| line.strip_prefix("    "));
+    let mut count = 0;
+    for name in outcomes.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())) {
+        let name = name.trim_end_matches([' ', '{', ',']);
+        let word: String = name
+            .chars()
+            .map(|c| if c.is_uppercase() { format!("-{}", c.to_lowercase()) } else { c.to_string() })
+            .collect();
+        assert!(shapes.contains(&format!("\n| `{}` | ", &word[1..])), "{name} is missing in docs/json.md");
+        count += 1;
+    }
+    assert!(count > 12, "{count}");
     for verb in [
         "check",
         "report",

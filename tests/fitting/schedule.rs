@@ -43,7 +43,10 @@ fn units_are_placed_switched_on_and_taken_out() {
 
     machine.reseal("schedule remove").ends(0).says("schedule:systemd: removed");
     assert_eq!(machine.shell(FILES), before);
-    machine.reseal("schedule status").ends(3).says("nothing starts reseal by itself here: `reseal schedule install`");
+    machine
+        .reseal("schedule status")
+        .ends(3)
+        .says("nothing starts reseal by itself here: `reseal schedule install systemd`");
     machine.reseal("schedule remove").ends(0).says("nothing of it is there");
     machine.reseal("restore schedule:systemd").ends(0);
     machine.run(&["systemctl", "is-enabled", "reseal-renew.timer"]).ends(0);
@@ -103,6 +106,63 @@ fn what_the_administrator_has_edited_stays() {
 }
 
 #[test]
+fn what_must_be_changed_all_the_same_is_by_the_same_command() {
+    let Some(machine) = machine() else { return };
+    machine.target("/srv-of-a-test/one");
+    machine.reseal("schedule install").ends(0);
+    let drop_in = format!("{UNITS}/reseal-renew.service.d/50-reseal-paths.conf");
+    let timer = format!("{UNITS}/reseal-renew.timer");
+    let mine = "[Service]\nNice=5\n";
+    machine.put(&drop_in, mine);
+    // The file of an administrator that is not needed any more: what is told takes no timer away.
+    machine.put("/etc/reseal/reseal.toml", "");
+    machine.reseal("schedule install").ends(0).says("`reseal schedule install systemd --force` removes it");
+    assert_eq!(machine.read(&drop_in), mine);
+    let told = machine.reseal("restore schedule:systemd 1").ends(0);
+    told.says("`reseal restore schedule:systemd 1 --force` removes it");
+    assert!(!machine.has(&timer) && machine.read(&drop_in) == mine);
+    machine.reseal("restore schedule:systemd 1 --force").ends(0);
+    assert!(!machine.has(&drop_in));
+    machine.reseal("schedule install").ends(0);
+    machine.put(&timer, mine);
+    machine.reseal("schedule remove").ends(0).says("`reseal schedule remove systemd --force` removes it");
+    machine.reseal("schedule install").ends(0).says("`reseal schedule install systemd --force` replaces it");
+    // What reseal has placed and cannot look at any more is told of by `status` as well.
+    machine.shell(&format!("ln -sf /dev/null {timer}"));
+    machine.reseal("status").ends(3).says("attention: schedule:systemd: reseal-renew.timer is masked");
+}
+
+#[test]
+fn advice_is_for_what_was_asked_about() {
+    let Some(machine) = machine() else { return };
+    machine.shell("mkdir -p /etc/apt/apt.conf.d /opt/x.d");
+    let named = "hook status directory:/opt/x.d";
+    machine
+        .reseal(named)
+        .ends(0)
+        .says("nobody tells reseal of upgrades here: `reseal hook install directory:/opt/x.d`");
+    machine
+        .reseal("restore hook:apt")
+        .ends(4)
+        .warns("no generation of hook:apt is kept")
+        .warns("`reseal hook install apt` places it");
+    machine.reseal("hook install apt").ends(0);
+    let told = machine.reseal(named).ends(0);
+    assert!(told.out.contains("not installed") && !told.out.contains("nobody tells"), "{}", told.out);
+    // With the words that the same configuration needs.
+    let program = "--config /etc/reseal/reseal.toml --state-dir /var/lib/reseal";
+    machine
+        .reseal(&format!("{program} schedule status systemd"))
+        .ends(3)
+        .says(&format!("nothing starts reseal by itself here: `reseal {program} schedule install systemd`"));
+    machine.reseal("hook remove apt").ends(0);
+    machine.reseal(&format!("{program} hook status apt")).says(&format!("`reseal {program} hook install apt`"));
+    machine.reseal("schedule show sysd").ends(2).warns("hint: write systemd, cron or windows");
+    machine.reseal("hook show foo").ends(2).warns("hint: write apt, dnf, directory:DIR, rpm or windows");
+    machine.reseal("hook status rpm").ends(2).warns("hint: write apt, dnf or directory:DIR");
+}
+
+#[test]
 fn another_configuration_is_told_and_mended() {
     let Some(machine) = machine() else { return };
     machine.target("/srv-of-a-test/one");
@@ -145,7 +205,8 @@ fn what_is_in_the_way_is_told_and_nothing_is_placed() {
     machine.shell(&format!("ln -s /dev/null {UNITS}/reseal-renew.timer"));
     let before = machine.shell(&format!("ls -lR {UNITS}"));
     machine.reseal("schedule install").ends(4).warns("is masked").warns("systemctl unmask reseal-renew.timer");
-    machine.reseal("schedule status").ends(3).says("is masked");
+    machine.reseal("schedule status").ends(3).says("schedule:systemd: could not be looked at").says("is masked");
+    machine.reseal("schedule status --format json").ends(3).says("\"installed\":null");
     assert_eq!(machine.shell(&format!("ls -lR {UNITS}")), before);
     machine.shell(&format!("rm {UNITS}/reseal-renew.timer"));
     machine.reseal("schedule install sundial").ends(2).warns("write systemd or cron");

@@ -33,7 +33,7 @@ fn apt_tells_of_an_upgrade_that_reaches_a_target_and_of_no_other() {
     let vendor = |version| package(&machine, "vendor", version, &["/opt/vendor/bin/x"], "");
     install(&machine, &vendor(1));
     machine.target("/opt/vendor/tls");
-    machine.reseal("hook status").ends(0).says("not installed").says("`reseal hook install`");
+    machine.reseal("hook status").ends(0).says("not installed").says("`reseal hook install apt`");
     machine.reseal("hook install").ends(0).says("hook:apt: installed");
     machine.run(&["apt-config", "dump"]).ends(0).says("/usr/bin/reseal hook fire before --packages");
     machine.reseal("hook status").ends(0).says("hook:apt: installed");

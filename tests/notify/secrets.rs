@@ -35,7 +35,8 @@ fn no_secret_in_any_output_argument_environment_state_or_log() {
                 let _ = out.write_all(format!("{answer}\r\n").as_bytes());
             }
             let heard = lines.next().unwrap_or_default();
-            let _ = out.write_all(format!("535-no: {heard} {PASSWORD}\r\n535 {}{PASSWORD}\r\n", "x".repeat(230)).as_bytes());
+            let _ = out
+                .write_all(format!("535-no: {heard} {PASSWORD}\r\n535 {}{PASSWORD}\r\n", "x".repeat(230)).as_bytes());
         }
     });
     let text = format!(
@@ -56,9 +57,7 @@ fn no_secret_in_any_output_argument_environment_state_or_log() {
     // Said again where an answer is cut: a part of it would not be known for what it is.
     let body = format!("{}{TOKEN}", "x".repeat(190));
     let cut = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    for does in
-        [Does::status("200 OK"), Does::Answers(echo), Does::Answers(told), Does::Answers(cut), Does::Hangs]
-    {
+    for does in [Does::status("200 OK"), Does::Answers(echo), Does::Answers(told), Does::Answers(cut), Does::Hangs] {
         receiver.does(&[does]);
         for line in [
             "notify test",

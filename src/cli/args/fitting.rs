@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::fitting::Family;
+use crate::fitting::{Act, Family};
 
 /// What starts reseal by the clock.
 #[derive(Subcommand, Debug)]
@@ -98,8 +98,8 @@ Examples:
   reseal hook fire after"
     )]
     Fire {
-        /// Which moment it is
-        when: Moment,
+        /// Which side of the upgrade it is
+        when: Side,
         /// With `before`: standard input names the archives that are unpacked, one a line
         #[arg(long)]
         packages: bool,
@@ -109,9 +109,9 @@ Examples:
     },
 }
 
-/// A moment of an upgrade.
+/// A side of an upgrade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
-pub enum Moment {
+pub enum Side {
     /// Nothing is unpacked yet.
     Before,
     /// All is configured.
@@ -131,8 +131,8 @@ pub enum Asked<'a> {
     Show(&'a str),
     /// An upgrade is told of.
     Fire {
-        /// Which moment it is.
-        when: Moment,
+        /// Which side it is.
+        when: Side,
         /// Standard input names the archives.
         packages: bool,
         /// Only when it was found to matter.
@@ -152,17 +152,6 @@ impl ScheduleVerb {
         };
         (Family::Schedule, asked)
     }
-
-    /// Its name in results, as it is typed.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Install { .. } => "schedule install",
-            Self::Status { .. } => "schedule status",
-            Self::Remove { .. } => "schedule remove",
-            Self::Show { .. } => "schedule show",
-        }
-    }
 }
 
 impl HookVerb {
@@ -178,21 +167,21 @@ impl HookVerb {
         };
         (Family::Hook, asked)
     }
-
-    /// Its name in results, as it is typed.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Install { .. } => "hook install",
-            Self::Status { .. } => "hook status",
-            Self::Remove { .. } => "hook remove",
-            Self::Show { .. } => "hook show",
-            Self::Fire { .. } => "hook fire",
-        }
-    }
 }
 
 impl Asked<'_> {
+    /// The verb's name in results, as it is typed.
+    #[must_use]
+    pub fn word(self, family: Family) -> &'static str {
+        match self {
+            Self::Install(_) => family.verb(Act::Install),
+            Self::Status(_) => family.verb(Act::Status),
+            Self::Remove(_) => family.verb(Act::Remove),
+            Self::Show(_) => family.verb(Act::Show),
+            Self::Fire { .. } => "hook fire",
+        }
+    }
+
     /// Whether it may change something beyond its own output.
     #[must_use]
     pub fn changes(self) -> bool {

@@ -23,6 +23,9 @@ pub struct Global {
     /// Do what would be refused: an expired certificate, missing names, an older generation that has ended
     #[arg(long, global = true)]
     pub force: bool,
+    /// Believe this machine's clock, though the newest receipt is of a later time (docs/recovery.md)
+    #[arg(long, global = true)]
+    pub trust_clock: bool,
     /// Run none of the hooks in this run's changes (docs/hooks.md)
     #[arg(long, global = true, alias = "no-directory-hooks")]
     pub no_hooks: bool,

@@ -36,8 +36,14 @@ impl Verb {
             Self::Secret { act } => act.word(),
             Self::Trust { act } => act.word(),
             Self::Retire(_) => "retire",
-            Self::Schedule { act } => act.word(),
-            Self::Hook { act } => act.word(),
+            Self::Schedule { act } => {
+                let (family, asked) = act.asked();
+                asked.word(family)
+            }
+            Self::Hook { act } => {
+                let (family, asked) = act.asked();
+                asked.word(family)
+            }
             Self::Notify { act } => act.word(),
             Self::Demo => "demo",
             Self::DemoServer { .. } => "demo-server",

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Told, changes};
-use crate::cli::args::{Asked, Moment};
-use crate::fitting::{Family, Fitting, Template};
+use crate::cli::args::{Asked, Side};
+use crate::fitting::{Act, Family, Fitting, Template};
 use crate::flow::fitting::{self, fire, show, status};
 use crate::flow::{Report, Session};
 use crate::host::terminal;
@@ -23,21 +23,21 @@ pub(super) fn placed(session: &mut Session<'_>, (family, asked): (Family, Asked<
                 return Err(Failure { exit: Exit::Refused, ..Failure::usage(why, Some(hint)) });
             }
             let fitting = match which {
-                Some(word) => named(family, word)?,
+                Some(word) => named(family, Act::Install, word)?,
                 None => status::usual(session, family)?.into_iter().next().ok_or_else(|| nothing(family))?,
             };
             Ok(changes(fitting::install(session, &fitting)))
         }
         Asked::Remove(which) => {
             let fittings = match which {
-                Some(word) => vec![named(family, word)?],
+                Some(word) => vec![named(family, Act::Remove, word)?],
                 None => status::usual(session, family)?,
             };
             Ok(changes(fittings.iter().flat_map(|fitting| fitting::remove(session, fitting)).collect()))
         }
         Asked::Status(which) => {
             let fittings = match which {
-                Some(word) => vec![named(family, word)?],
+                Some(word) => vec![named(family, Act::Status, word)?],
                 None => status::usual(session, family)?,
             };
             let views = status::status(session, &fittings)?;
@@ -47,16 +47,16 @@ pub(super) fn placed(session: &mut Session<'_>, (family, asked): (Family, Asked<
         Asked::Show(word) => {
             let shown = match Template::named(family, word) {
                 Some(template) => vec![show::template(template, family)],
-                None => show::files(session, &named(family, word)?)?,
+                None => show::files(session, &named(family, Act::Show, word)?)?,
             };
             Ok((Exit::Good, Body::Texts(shown)))
         }
-        Asked::Fire { when: Moment::Before, packages, .. } => {
+        Asked::Fire { when: Side::Before, packages, .. } => {
             // What cannot be read may be anything.
             let archives = if packages { terminal::all_of_input(MOST).ok() } else { None };
             Ok(told(fire::before(session, archives.as_deref())))
         }
-        Asked::Fire { when: Moment::After, begun, .. } => Ok(told(fire::after(session, begun))),
+        Asked::Fire { when: Side::After, begun, .. } => Ok(told(fire::after(session, begun))),
     }
 }
 
@@ -65,8 +65,14 @@ fn told(reports: Vec<Report>) -> (Exit, Body) {
     if reports.is_empty() { (Exit::Good, Body::None) } else { changes(reports) }
 }
 
-fn named(family: Family, word: &str) -> Result<Fitting, Failure> {
-    let fitting = family.named(word).map_err(|error| Failure::usage(error.to_string(), None))?;
+fn named(family: Family, act: Act, word: &str) -> Result<Fitting, Failure> {
+    let fitting = family.named(word).ok_or_else(|| {
+        let does = if act == Act::Show { "prints" } else { "places" };
+        Failure::usage(
+            format!("{word:?} is nothing that `reseal {}` {does}", family.word()),
+            Some(format!("write {}", family.words(act))),
+        )
+    })?;
     Ok(match fitting {
         Fitting::Directory(path) => {
             let absolute =
@@ -80,7 +86,7 @@ fn named(family: Family, word: &str) -> Result<Fitting, Failure> {
 fn nothing(family: Family) -> Failure {
     let (why, hint) = match family {
         Family::Schedule => {
-            ("there is neither systemd nor cron here", "start `reseal renew` daily by what this system has instead")
+            ("there is neither systemd nor cron here", "start `reseal maintain` daily by what this system has instead")
         }
         Family::Hook => (
             "there is neither apt nor dnf here",

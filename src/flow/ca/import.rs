@@ -64,7 +64,7 @@ pub fn import(session: &mut Session<'_>, name: &str, import: &Import) -> Result<
         return Ok(unmade(session, &founded).after(What::TakenOver, vec![1], false));
     }
     let engine = Engine::open(session.host, "ca import", session.options.wait).map_err(not_opened)?;
-    engine.trust_clock(session.options.force).map_err(not_opened)?;
+    engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
     Authority::vacant(engine.state(), name)?;
     // What can be read without the passphrase of the CA is refused before anybody types one.
     let at_once = match read(session, import, None) {

@@ -60,7 +60,7 @@ pub fn init(session: &mut Session<'_>, name: &str, init: &Init) -> Result<Author
         return planned(session, &founding);
     }
     let engine = Engine::open(session.host, "ca init", session.options.wait).map_err(not_opened)?;
-    engine.trust_clock(session.options.force).map_err(not_opened)?;
+    engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
     Authority::vacant(engine.state(), name)?;
     let (secret, origin) = passphrase(session, name, true)?;
     let founded = founding.found(&secret, session.host.now())?;

@@ -53,7 +53,7 @@ pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<Authori
         return Ok(view(&authority)?.after(what, roots, false));
     }
     let engine = Engine::open(session.host, "ca rekey", session.options.wait).map_err(not_opened)?;
-    engine.trust_clock(session.options.force).map_err(not_opened)?;
+    engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
     let authority = Authority::find(engine.state(), ca)?;
     let (what, roots) = match step {
         Rekey::Make { key, years } => {

@@ -44,7 +44,7 @@ pub fn revoke(session: &mut Session<'_>, ca: &str, which: &str, reason: Reason) 
     let recorded = !session.options.dry_run;
     let (revocation, active) = if recorded {
         let engine = Engine::open(session.host, "ca revoke", session.options.wait).map_err(not_opened)?;
-        engine.trust_clock(session.options.force).map_err(not_opened)?;
+        engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
         let authority = Authority::find(engine.state(), ca)?;
         let revocation = planned(session, &authority, which, reason)?;
         authority.revoke(revocation.clone())?;
@@ -134,7 +134,7 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
         });
     }
     let engine = Engine::open(session.host, "ca crl", session.options.wait).map_err(not_opened)?;
-    engine.trust_clock(session.options.force).map_err(not_opened)?;
+    engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
     let authority = Authority::find(engine.state(), ca)?;
     let next = next_list(session, &authority, wanted, now)?;
     super::obtain::plausible(&authority, now)?;

@@ -25,7 +25,7 @@ use crate::host::attributes::own;
 use crate::host::dir::Dir;
 use crate::host::state::State;
 use crate::host::{process, syslog};
-use crate::outcome::{Exit, Outcome};
+use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
 
 const AREA: &str = "upgrade";
@@ -157,10 +157,7 @@ pub fn post_upgrade(session: &mut Session<'_>, names: &[String], limits: Limits)
         }
     }
     let reports = post_upgrade::run(session, names, limits)?;
-    let in_the_way = |report: &Report| match report.outcome.exit() {
-        Exit::Refused | Exit::RolledBack | Exit::Stuck | Exit::Busy | Exit::Bug | Exit::Usage => true,
-        Exit::Good | Exit::Findings | Exit::Waiting => false,
-    };
+    let in_the_way = |report: &Report| !report.outcome.exit().is_good_run();
     if let Some(area) = area.filter(|_| session.host.interrupted().is_none() && !reports.iter().any(in_the_way))
         && has(&area, TAKEN)?
     {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{AcmeChallenge, SourceConfig, TargetConfig, TargetKind};
 use crate::digest::Digest;
 use crate::engine::vault::{Origin, Vault};
-use crate::fitting::{Fitting, Link, Placed, Site, Standing, site, systemd};
+use crate::fitting::{Fitting, Placed, PlacedLink, Site, Standing, site, systemd};
 use crate::flow::beside::{digest, image};
 use crate::flow::survey;
 use crate::flow::{Refusal, Session};
@@ -44,7 +44,7 @@ pub(super) struct Seen {
 
 /// A link, and whether it is there.
 pub(super) struct LinkSeen {
-    pub link: Link,
+    pub link: PlacedLink,
     /// Something is at its path: systemd takes a file there, too.
     pub there: bool,
     /// A link is.

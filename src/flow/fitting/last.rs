@@ -60,16 +60,18 @@ pub fn remember(session: &Session<'_>, exit: Exit, acted: bool) -> Option<Report
 
 fn write(session: &Session<'_>, exit: Exit, acted: bool) -> Result<(), Refusal> {
     let now = session.host.now();
-    // What was found and what waits is told elsewhere: the run has done its work.
-    let good = matches!(exit, Exit::Good | Exit::Findings | Exit::Waiting);
     let before = LastRun::read(session)?;
     let fresh = |last: &LastRun| last.exit == exit.code() && last.ended <= now && now - last.ended < FRESH;
     if !acted && before.as_ref().is_some_and(fresh) {
         return Ok(());
     }
     let before = before.and_then(|last| last.success);
-    let last =
-        LastRun { format: FORMAT, ended: now, exit: exit.code(), success: if good { Some(now) } else { before } };
+    let last = LastRun {
+        format: FORMAT,
+        ended: now,
+        exit: exit.code(),
+        success: if exit.is_good_run() { Some(now) } else { before },
+    };
     // A structure of times and numbers always has a form in JSON.
     let mut bytes = serde_json::to_vec(&last).unwrap_or_default();
     bytes.push(b'\n');

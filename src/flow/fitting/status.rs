@@ -10,7 +10,7 @@ use super::last::LastRun;
 use super::running::{self, UnitView};
 use crate::engine::vault;
 use crate::fitting::systemd::WAITING;
-use crate::fitting::{Family, Fitting, Standing};
+use crate::fitting::{Act, Family, Fitting, Standing};
 use crate::flow::{Refusal, Session};
 use crate::host::process;
 use crate::host::state::State;
@@ -23,8 +23,8 @@ const OLD: Duration = Duration::days(3);
 pub struct FittingView {
     /// Its name: `schedule:systemd`, `hook:apt`, ...
     pub name: String,
-    /// Whether anything of it is in place.
-    pub installed: bool,
+    /// Whether anything of it is in place; none where it could not be looked at.
+    pub installed: Option<bool>,
     /// Its files.
     pub files: Vec<FileView>,
     /// What a running systemd says of the units.
@@ -92,17 +92,33 @@ pub fn status(session: &Session<'_>, fittings: &[Fitting]) -> Result<Vec<Fitting
     for fitting in fittings {
         views.push(view(session, fitting)?);
     }
-    let installed = views.iter().any(|view| view.installed);
-    if let (Some(fitting), Some(first), false) = (fittings.first(), views.first_mut(), installed) {
+    if let (Some(fitting), Some(first)) = (fittings.first(), views.first_mut())
+        && first.installed == Some(false)
+        && !has_any(session, fitting.family())?
+    {
+        let install = install(fitting);
         match fitting.family() {
-            Family::Schedule => {
-                first.attention.push("nothing starts reseal by itself here: `reseal schedule install`".to_owned());
-            }
+            Family::Schedule => first.attention.push(format!("nothing starts reseal by itself here: {install}")),
             // Who has a timer need not have these as well.
-            Family::Hook => first.notes.push("nobody tells reseal of upgrades here: `reseal hook install`".to_owned()),
+            Family::Hook => first.notes.push(format!("nobody tells reseal of upgrades here: {install}")),
         }
     }
     Ok(views)
+}
+
+/// Whether anything of a family is in place, or may be.
+fn has_any(session: &Session<'_>, family: Family) -> Result<bool, Refusal> {
+    for fitting in usual(session, family)? {
+        if view(session, &fitting)?.installed != Some(false) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What is typed to have a fitting placed.
+fn install(fitting: &Fitting) -> String {
+    format!("`reseal {} {fitting}`", fitting.family().verb(Act::Install))
 }
 
 /// How what reseal has placed here stands: for `status`, which is about targets.
@@ -113,7 +129,7 @@ pub fn of_placed(session: &Session<'_>) -> Result<Vec<FittingView>, Refusal> {
     let mut views = Vec::new();
     for fitting in known(session)? {
         let view = view(session, &fitting)?;
-        if view.installed {
+        if view.installed != Some(false) {
             views.push(view);
         }
     }
@@ -125,23 +141,24 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
         Ok(ground) => ground,
         Err(refusal) => return Ok(unseen(fitting, &refusal)),
     };
+    let there = ground.is_there();
     let mut view = FittingView {
         name: fitting.target(),
-        installed: ground.is_there(),
+        installed: Some(there),
         files: Vec::new(),
         units: Vec::new(),
         last_run: None,
         attention: Vec::new(),
         notes: ground.notes.clone(),
     };
-    let install = format!("`reseal {} install {fitting}`", fitting.family().word());
+    let install = install(fitting);
     for (file, seen) in &ground.files {
         let standing = ground.standing(file, seen);
         view.files.push(FileView { path: file.path.clone(), state: standing.word() });
         let path = file.path.display();
         match standing {
             Standing::AsRendered => {}
-            Standing::Missing if view.installed => view.attention.push(format!("{path} is missing: {install}")),
+            Standing::Missing if there => view.attention.push(format!("{path} is missing: {install}")),
             Standing::Missing => {}
             Standing::Outdated => view
                 .attention
@@ -154,18 +171,18 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
     for (path, _) in ground.former.iter().filter(|(path, seen)| ground.is_ours(path, seen)) {
         view.attention.push(format!("{} is not needed any more: {install}", path.display()));
     }
-    for link in ground.links.iter().filter(|link| !link.there && view.installed) {
+    for link in ground.links.iter().filter(|link| !link.there && there) {
         let name = link.link.path.file_name().unwrap_or_default().to_string_lossy();
         view.attention.push(format!("{name} is not enabled: {install}"));
     }
     match fitting {
-        Fitting::Systemd => systemd(session, &mut view),
-        Fitting::Cron if view.installed && process::running(&["cron".to_owned(), "crond".to_owned()]).is_empty() => {
+        Fitting::Systemd => systemd(session, there, &mut view),
+        Fitting::Cron if there && process::running(&["cron".to_owned(), "crond".to_owned()]).is_empty() => {
             view.attention.push("cron does not run: nothing is started until it does".to_owned());
         }
         Fitting::Cron | Fitting::Apt | Fitting::Dnf | Fitting::Directory(_) => {}
     }
-    if fitting.family() == Family::Schedule && view.installed {
+    if fitting.family() == Family::Schedule && there {
         view.last_run = LastRun::read(session)?;
         if let Some(last) = view.last_run {
             let now = session.host.now();
@@ -188,7 +205,7 @@ fn unseen(fitting: &Fitting, refusal: &Refusal) -> FittingView {
     let hint = refusal.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default();
     FittingView {
         name: fitting.target(),
-        installed: true,
+        installed: None,
         files: Vec::new(),
         units: Vec::new(),
         last_run: None,
@@ -197,9 +214,9 @@ fn unseen(fitting: &Fitting, refusal: &Refusal) -> FittingView {
     }
 }
 
-fn systemd(session: &Session<'_>, view: &mut FittingView) {
+fn systemd(session: &Session<'_>, there: bool, view: &mut FittingView) {
     if !running::is_running(session) {
-        if view.installed {
+        if there {
             view.notes.push("systemd does not run here: what is enabled starts with it".to_owned());
         }
         return;
@@ -217,10 +234,10 @@ fn systemd(session: &Session<'_>, view: &mut FittingView) {
             "bad-setting" | "error" => {
                 view.attention.push(format!("systemd does not take {name}: `systemd-analyze verify {name}` tells why"));
             }
-            _ if waits && view.installed && !active => {
+            _ if waits && there && !active => {
                 view.attention.push(format!("{name} is {} and starts nothing: `systemctl start {name}`", unit.active));
             }
-            _ if waits && !view.installed && active => {
+            _ if waits && !there && active => {
                 view.attention.push(format!("{name} runs without its file: `systemctl stop {name}`"));
             }
             _ if unit.active == "failed" => view

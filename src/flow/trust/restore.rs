@@ -19,7 +19,8 @@ pub fn restore(session: &mut Session<'_>, store: &Store, wanted: Option<u32>) ->
     let build = |session: &Session<'_>, ground: &Ground, _: Option<&State>| {
         let put_back =
             |manifest: &Manifest, contents: &[Option<Sensitive>]| put_back(session, ground, manifest, contents);
-        let (manifest, contents) = choose(session, &ground.store.target(), wanted, &put_back)?;
+        let first = format!("`reseal trust install FILE --store {}` adds a CA to it", ground.store);
+        let (manifest, contents) = choose(session, &ground.store.target(), wanted, &first, &put_back)?;
         put_back(&manifest, &contents)
     };
     carry_out(session, store, RESTORE, &build)

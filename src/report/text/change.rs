@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{authority, hint, leaf_line, names, notes, trust};
 use crate::assess::{Code, date};
 use crate::cert::installed::Leaf;
-use crate::change::{Command, Moment, Role};
+use crate::change::{Command, Point, Role};
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
 use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
@@ -15,12 +15,18 @@ use crate::report::page::{Page, Paint};
 /// What was done goes to `out`; what failed to `err`, where timers and pipes let people see it.
 pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut Page, err: &mut Page) {
     if reports.is_empty() && !view.quiet {
-        out.say(match command {
-            Some("recover") => "nothing was interrupted",
-            Some("activate") => "nothing is staged",
-            Some(_) | None => "no target is configured",
-        });
-        out.end();
+        match command {
+            Some("recover") => {
+                out.say("nothing was interrupted").end();
+            }
+            Some("activate") => {
+                out.say("nothing is staged").end();
+            }
+            Some("schedule remove" | "hook remove") => {
+                out.say(super::fitting::NOWHERE).end();
+            }
+            Some(_) | None => super::unconfigured(view, out),
+        }
     }
     for (index, report) in reports.iter().enumerate() {
         upgrade(report, view, out);
@@ -340,20 +346,20 @@ fn planned(report: &Report, recovery: bool, page: &mut Page) {
     if !plan.files.is_empty() && !recovery {
         page.note("switch", Paint::Plain, how);
     }
-    let hooks = |moment: Moment, page: &mut Page| {
-        for hook in plan.hooks.iter().filter(|hook| hook.when == moment) {
-            page.field("hook").say(&format!("{} {}", moment.word(), hook.command)).end();
+    let hooks = |point: Point, page: &mut Page| {
+        for hook in plan.hooks.iter().filter(|hook| hook.when == point) {
+            page.field("hook").say(&format!("{} {}", point.word(), hook.command)).end();
         }
     };
-    hooks(Moment::Pre, page);
-    hooks(Moment::Deploy, page);
+    hooks(Point::Pre, page);
+    hooks(Point::Deploy, page);
     for command in &plan.commands {
         page.field("run").say(command).end();
     }
     for probe in &plan.probes {
         page.field("prove").say(probe).end();
     }
-    hooks(Moment::Post, page);
+    hooks(Point::Post, page);
     if plan.probes.is_empty() && !recovery && plan.trust.is_empty() && !places_files(plan) {
         page.note("prove", Paint::Warn, "only by reading the files back: no place where it is served is configured");
     }

@@ -1,6 +1,6 @@
 //! What `check` found: a paragraph a subject, and a line for all.
 
-use super::{finding, names, notes};
+use super::{finding, names, remarks};
 use crate::assess::{Code, Finding, Severity, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
@@ -10,8 +10,7 @@ use crate::report::page::{FIELD, Page, Paint};
 
 pub fn render(all: &[Checked], view: &View, page: &mut Page) {
     if all.is_empty() {
-        page.say("no target is configured").end();
-        return;
+        return super::unconfigured(view, page);
     }
     for checked in all {
         if !view.quiet || checked.problem.is_some() || worst(checked) {
@@ -79,7 +78,7 @@ fn subject(checked: &Checked, view: &View, page: &mut Page) {
         page.painted_field(Paint::Bad, "problem").prose(Paint::Plain, problem, FIELD).end();
     }
     checked.findings.iter().for_each(|one| finding(one, page));
-    notes(&checked.notes, page);
+    remarks(&checked.notes, page);
     if checked.findings.iter().all(|finding| finding.accepted.is_some()) && checked.problem.is_none() {
         page.say("  ").put(Paint::Good, "good").end();
     }

@@ -6,19 +6,23 @@ use crate::flow::fitting::status::FittingView;
 use crate::report::View;
 use crate::report::page::{Page, Paint};
 
+/// What is said where there is neither what starts programs nor what upgrades them.
+pub const NOWHERE: &str = "there is nothing here that reseal could be placed into";
+
 /// How each stands.
 pub fn listed(views: &[FittingView], view: &View, page: &mut Page) {
     if views.is_empty() && !view.quiet {
-        page.say("there is nothing here that reseal could be placed into").end();
+        page.say(NOWHERE).end();
     }
     for one in views.iter().filter(|one| !view.quiet || !one.attention.is_empty()) {
         page.put(Paint::Strong, &one.name).say(": ");
         match (one.installed, one.attention.is_empty()) {
-            (false, _) => page.say("not installed").end(),
-            (true, true) => page.put(Paint::Good, "installed").end(),
-            (true, false) => page.put(Paint::Warn, "installed, and needs attention").end(),
+            (None, _) => page.put(Paint::Warn, "could not be looked at").end(),
+            (Some(false), _) => page.say("not installed").end(),
+            (Some(true), true) => page.put(Paint::Good, "installed").end(),
+            (Some(true), false) => page.put(Paint::Warn, "installed, and needs attention").end(),
         };
-        for file in one.files.iter().filter(|_| one.installed) {
+        for file in one.files.iter().filter(|_| one.installed == Some(true)) {
             let paint = if file.state == "in-place" { Paint::Plain } else { Paint::Warn };
             page.field("file").say(&file.path.display().to_string()).say(" ").put(paint, file.state).end();
         }

@@ -145,8 +145,7 @@ fn end(end: &End) -> (Paint, &'static str) {
 
 pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
     if list.is_empty() {
-        page.say("no target is configured").end();
-        return;
+        return super::unconfigured(view, page);
     }
     let rows: Vec<Row> = list.iter().map(|one| status(one, view)).collect();
     page.table(&["TARGET", "KIND", "STATE", "ENDS", "NAMES", "SWITCH", "KEPT", "LAST"], &rows);
@@ -174,12 +173,11 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         }
         for waiting in &one.waiting {
             let text = format!(
-                "{}: request {} ({}) waits since {}: `{} install {} --signed FILE`; it lies in {}",
+                "{}: request {} ({}) waits since {}: `reseal install {} --signed FILE`; it lies in {}",
                 one.target,
                 waiting.number,
                 waiting.key,
                 date(waiting.since),
-                view.program,
                 one.target,
                 waiting.path.display()
             );
@@ -189,7 +187,7 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
             page.put(Paint::Warn, "attention: ").say(&one.target).say(": ").advice(Paint::Plain, text, 2).end();
         }
         if one.interrupted {
-            let next = format!("{}: a transaction was interrupted: `{} recover`", one.target, view.program);
+            let next = format!("{}: a transaction was interrupted: `reseal recover`", one.target);
             notes(&[next], page);
         }
     }
