@@ -172,6 +172,15 @@ fn used_upgraded_removed_and_purged_it_keeps_what_it_should() {
     machine.must("reseal recover --accept web && reseal restore web 2");
     assert!(web::is_trusted(&machine));
 
+    // What somebody has mounted below is theirs, even where it is of the same file system.
+    machine.must(yes);
+    machine.must(
+        "mkdir /root/theirs /etc/reseal/theirs && touch /root/theirs/x && mount --bind /root/theirs /etc/reseal/theirs",
+    );
+    machine.apt("purge reseal").ends(0).says("something else is mounted below");
+    machine.must("[ -e /root/theirs/x ] && [ -e /etc/reseal/reseal.toml ] && umount /etc/reseal/theirs && rmdir /etc/reseal/theirs");
+    machine.install(&root::package(None)).ends(0);
+
     // Purged with a yes: all of it goes, but for the pair that the server reads.
     machine.must(yes);
     machine.must("reseal adopt web");
