@@ -237,7 +237,9 @@ fn led_nowhere_else(session: &Session<'_>, config: &TargetConfig, survey: &Surve
     for (slot, place) in survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places)) {
         let layout::Place::InPlace { path } = place else { continue };
         let then = manifest.slots.iter().find(|saved| saved.path == slot.path).and_then(|saved| saved.real.as_ref());
-        let Some(then) = then.filter(|then| *then != path && session.host.is_link(&slot.path)) else { continue };
+        // Where nothing is at the end of a link, nothing is lost.
+        let leads = session.host.is_link(&slot.path) && session.host.real(&slot.path).is_some();
+        let Some(then) = then.filter(|then| *then != path && leads) else { continue };
         let own = session.host.place(&slot.path, Last::Keep, &session.host.trusting(survey.owner))?.path();
         if own != *path {
             let was = if own == *then { "was none".to_owned() } else { format!("led to {}", then.display()) };

@@ -198,7 +198,12 @@ impl Dir {
     /// As [`Dir::sub`] and [`Dir::make_dir`].
     pub fn sub_or_make(&self, name: &OsStr, mode: u32) -> Done<Self> {
         match self.sub(name) {
-            Err(error) if error.is_absent() => self.make_dir(name, mode),
+            Err(error) if error.is_absent() => {}
+            other => return other,
+        }
+        match self.make_dir(name, mode) {
+            // Two first runs come here at the same time: what the other one has made is as good.
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => self.sub(name),
             other => other,
         }
     }

@@ -208,4 +208,22 @@ mod tests {
         assert_eq!(file_name("web-1.example"), OsString::from("web-1.example"));
         assert_ne!(file_name("a%2Fb"), file_name("a/b"), "two names never share a file");
     }
+    /// As two timers do on a new machine: neither is to fail because the other was there first.
+    #[test]
+    fn first_runs_at_the_same_time_do_not_fail_each_other() {
+        for round in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let host = Host::new(dir.path().join("state"));
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        let made = State::open_or_make(&host).map(|state| state.area("area").map(drop));
+                        assert!(matches!(made, Ok(Ok(()))), "round {round}: {made:?}");
+                    });
+                }
+            });
+        }
+    }
 }

@@ -50,11 +50,13 @@ fn answers_of_every_framing() {
     assert_eq!(read(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n").unwrap().status, 204);
     let head = receive(&mut Cursor::new(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n"), true, 64).unwrap();
     assert_eq!(head.body, "", "a HEAD has a length and no body");
+    // A webhook that has taken a message may say so in whatever it takes for text.
+    assert_eq!(read(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\xff").unwrap().body, "ok\u{fffd}");
 }
 
 #[test]
 fn lies_about_lengths_floods_and_broken_answers() {
-    let cases: [(&[u8], &str); 12] = [
+    let cases: [(&[u8], &str); 11] = [
         (b"", "ended before its head"),
         (b"HTTP/1.1 200", "ended before its head"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "no HTTP"),
@@ -69,7 +71,6 @@ fn lies_about_lengths_floods_and_broken_answers() {
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n", "its body has more than"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "the size of a chunk is none"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nabcd\r\n0\r\n\r\n", "longer than it says"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\xff\xfe", "not text"),
     ];
     for (bytes, why) in cases {
         let told = read(bytes).unwrap_err();
