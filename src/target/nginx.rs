@@ -146,7 +146,7 @@ fn learn(host: &Host, settings: &NginxConfig, target: &str) -> Result<Learned, T
 #[cfg(fuzzing)]
 #[doc(hidden)]
 #[must_use]
-pub fn understood(output: &str) -> Vec<Discovered> {
+pub fn understood(output: &str) -> Vec<super::Discovered> {
     let Some(dump) = Dump::read(output) else { return Vec::new() };
     let Ok((directives, notes)) = include::expand(&dump.main, &dump) else { return Vec::new() };
     let servers = server::read(&directives, parent(&dump.main));
