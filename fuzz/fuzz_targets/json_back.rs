@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     shown(&json::render(&answer));
     shown(&nagios::render(&answer, &nagios::Limits::default(), now).text);
     for width in [None, Some(40)] {
-        let view = View { now, width, program: "reseal".to_owned(), quiet: false };
+        let view = View { now, width, program: "reseal".to_owned(), configuration: None, quiet: false };
         let text = text::render(&answer, &view);
         shown(&text.out);
         shown(&text.err);
