@@ -150,7 +150,10 @@ fn vault(engine: &Engine<'_>, target: &str) -> Result<Vault, Refusal> {
 /// A name that no target has.
 pub fn prune(session: &mut Session<'_>, names: &[String], keep: Option<u32>) -> Result<Vec<Report>, Refusal> {
     let mut reports = Vec::new();
-    for (target, usual) in session.kept(names)? {
+    let mut all = session.kept(names)?;
+    // How many its owner wanted to keep went with its configuration: those are removed by name alone.
+    all.retain(|(target, _)| !names.is_empty() || !session.is_left(target));
+    for (target, usual) in all {
         let mut notes = Vec::new();
         let outcome = match prune_one(session, &target, keep.unwrap_or(usual)) {
             Ok(removed) if removed.is_empty() => Outcome::Nothing { why: "no generation is old enough".to_owned() },

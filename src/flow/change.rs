@@ -13,7 +13,6 @@ use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
 use crate::host::state::State;
-use crate::host::walk::Last;
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
 use crate::target::layout::{self, Piece, Place};
@@ -225,8 +224,7 @@ fn attempt(
     Ok(report)
 }
 
-/// That no place of the target is a link by now which leads elsewhere than when reseal changed it last: what is at its end may be
-/// another service's, and nobody has asked for that to be replaced.
+/// That no link has come in a place of the target since reseal changed it last: a new certificate would go to its end.
 fn led_nowhere_else(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Result<(), Refusal> {
     if session.options.force {
         return Ok(());
@@ -234,27 +232,17 @@ fn led_nowhere_else(session: &Session<'_>, config: &TargetConfig, survey: &Surve
     let Some((_, manifest)) = survey::committed(State::open(session.host)?.as_ref(), &config.name)? else {
         return Ok(());
     };
-    for (slot, place) in survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places)) {
-        let layout::Place::InPlace { path } = place else { continue };
-        let then = manifest.slots.iter().find(|saved| saved.path == slot.path).and_then(|saved| saved.real.as_ref());
-        // Where nothing is at the end of a link, nothing is lost.
-        let leads = session.host.is_link(&slot.path) && session.host.real(&slot.path).is_some();
-        let Some(then) = then.filter(|then| *then != path && leads) else { continue };
-        let own = session.host.place(&slot.path, Last::Keep, &session.host.trusting(survey.owner))?.path();
-        if own != *path {
-            let was = if own == *then { "was none".to_owned() } else { format!("led to {}", then.display()) };
-            let why = format!(
-                "{} is a link to {} by now, and {was} when reseal changed it last: what is there may belong to another service",
-                slot.path.display(),
-                path.display()
-            );
-            return Err(Refusal::new(why).hint(format!(
-                "if the service is to read that file, insist with `--force`; if not, `reseal restore {}` puts a file in its place",
-                config.name
-            )));
-        }
-    }
-    Ok(())
+    let dir = session.live_dir.join(&config.name);
+    let Some(first) = survey::strayed(session.host, survey, &manifest, &dir)?.into_iter().next() else { return Ok(()) };
+    let (own, to) = (first.own.display(), first.to.display());
+    let why = format!(
+        "{own} has become a link to {to} since reseal changed it last: what is there may belong to another service"
+    );
+    let name = &config.name;
+    Err(Refusal::new(why).hint(format!(
+        "if the service is to read that file, insist with `--force`; if not, `reseal restore {name} {}` puts a file in its place",
+        manifest.generation
+    )))
 }
 
 /// The numbers a change would take, without the lock.

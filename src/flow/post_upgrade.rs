@@ -11,7 +11,7 @@ use super::occasion::{self, Look, Occasion};
 use super::renew::unchanged::{self, Same};
 use super::{Refusal, Report, Session, activate, renew, survey};
 use crate::assess::Finding;
-use crate::config::TargetConfig;
+use crate::config::{AfterUpgrade, TargetConfig};
 use crate::engine;
 use crate::host::state::State;
 use crate::outcome::Outcome;
@@ -112,9 +112,9 @@ fn wait_until(session: &Session<'_>, most: Duration, mut done: impl FnMut() -> b
 pub(super) fn later(
     session: &Session<'_>,
     config: &TargetConfig,
-    decision: &Decision,
-    findings: &[Finding],
+    (decision, findings): (&Decision, &[Finding]),
     verb: &'static str,
+    policy: AfterUpgrade,
 ) -> Result<Option<String>, Refusal> {
     let (Decision::Replace { why } | Decision::Unable { why }, VERB) = (decision, verb) else {
         return Ok(None);
@@ -127,7 +127,8 @@ pub(super) fn later(
             let what = format!("generation {} is staged and is put in place", usable.next.generation);
             (occasion::to_activate(session.host, config, &usable.next, &look, now)?, what)
         }
-        Err(_) if matches!(decision, Decision::Unable { .. }) => return Ok(None),
+        // Its owner wants another after each upgrade; or there is none to be had.
+        Err(_) if policy == AfterUpgrade::Renew || matches!(decision, Decision::Unable { .. }) => return Ok(None),
         Err(_) => (occasion::to_change(session.host, config, &look, now)?, "`reseal maintain` gets another".to_owned()),
     };
     Ok(match occasion {

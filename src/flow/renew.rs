@@ -112,7 +112,8 @@ pub(super) fn one(
     }
     match decided {
         Ok((decision, findings, notes)) => {
-            let mut report = match (policy, post_upgrade::later(session, config, &decision, &findings, verb)) {
+            let mut report = match (policy, post_upgrade::later(session, config, (&decision, &findings), verb, policy))
+            {
                 (AfterUpgrade::Report, _) => told(config, &decision),
                 (_, Err(refusal)) => Report::new(&config.name, refusal.outcome()),
                 (_, Ok(Some(why))) => Report::new(&config.name, nothing(&why)),

@@ -17,7 +17,6 @@ use crate::config::TargetConfig;
 use crate::engine::vault::{Manifest, Origin, Saved, Vault, VaultError};
 use crate::engine::{Change, ConfigTest, Ledger, Upcoming};
 use crate::host::state::State;
-use crate::host::walk::Last;
 use crate::outcome::{End, Outcome};
 use crate::sensitive::Sensitive;
 use crate::source::import::{self, Part};
@@ -204,25 +203,11 @@ pub(super) fn load(
 /// link that goes, and not what is at its end.
 fn look(session: &Session<'_>, config: &TargetConfig, manifest: &Manifest) -> Result<Survey, Refusal> {
     let mut survey = seen(session, config, manifest)?;
-    let trust = session.host.trusting(survey.owner);
-    for pair in &mut survey.pairs {
-        for (slot, place) in pair.pair.slots.iter().zip(&mut pair.places) {
-            let saved = manifest.slots.iter().find(|saved| saved.path == slot.path);
-            let Some(then) = saved.and_then(|saved| saved.real.as_ref()) else { continue };
-            let layout::Place::InPlace { path } = &place else { continue };
-            // One that leads nowhere may wait for what is to be mounted there, and is told of.
-            let leads = session.host.is_link(&slot.path) && session.host.real(&slot.path).is_some();
-            if path == then || !leads {
-                continue;
-            }
-            let own = session.host.place(&slot.path, Last::Keep, &trust)?.path();
-            if own == *then {
-                let note =
-                    format!("{} has become a link to {}: a file takes its place again", own.display(), path.display());
-                survey.site.notes.push(note);
-                *place = layout::Place::InPlace { path: own };
-            }
-        }
+    let dir = session.live_dir.join(&config.name);
+    for survey::Strayed { at: (pair, slot), own, to } in survey::strayed(session.host, &survey, manifest, &dir)? {
+        let note = format!("{} has become a link to {}: a file takes its place again", own.display(), to.display());
+        survey.site.notes.push(note);
+        survey.pairs[pair].places[slot] = layout::Place::InPlace { path: own };
     }
     Ok(survey)
 }

@@ -15,7 +15,7 @@ use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
 use crate::host::dir::Look;
 use crate::host::state::{State, absent_is_none};
-use crate::host::walk::WalkError;
+use crate::host::walk::{Last, WalkError};
 use crate::outcome::explain;
 use crate::target::layout::Place;
 use crate::target::{self, Pair, Site};
@@ -175,6 +175,45 @@ fn locate(
     let dir = live_dir.join(target);
     let held = host.dir(&dir, &trust).map_or(dir.clone(), |held| held.path().to_owned());
     Ok((Place::of(&real, &held, &dir), look))
+}
+
+/// A place that was a file of the target's own when a generation was kept, and is a link to something else by now.
+pub(super) struct Strayed {
+    /// Which pair of the survey, and which slot of it.
+    pub at: (usize, usize),
+    /// The place itself.
+    pub own: PathBuf,
+    /// What it leads to.
+    pub to: PathBuf,
+}
+
+/// The places in which a link has come since a generation was kept: what is at its end may be another service's, and nobody has asked for
+/// that to be replaced. A link that was there before is the owner's, wherever it leads; one that leads nowhere may wait for what is to be
+/// mounted there. `dir` is the target's own directory, through which an adopted pair was read.
+pub(super) fn strayed(
+    host: &Host,
+    survey: &Survey,
+    manifest: &Manifest,
+    dir: &Path,
+) -> Result<Vec<Strayed>, WalkError> {
+    let ours = |path: &Path| path.starts_with(dir) || host.real(dir).is_some_and(|real| path.starts_with(real));
+    let mut all = Vec::new();
+    for (pair, state) in survey.pairs.iter().enumerate() {
+        for (index, (slot, place)) in state.pair.slots.iter().zip(&state.places).enumerate() {
+            let saved = manifest.slots.iter().find(|saved| saved.path == slot.path);
+            let (Some(then), Place::InPlace { path }) = (saved.and_then(|saved| saved.real.as_ref()), place) else {
+                continue;
+            };
+            if path == then || !host.is_link(&slot.path) || host.real(&slot.path).is_none() {
+                continue;
+            }
+            let own = host.place(&slot.path, Last::Keep, &host.trusting(survey.owner))?.path();
+            if own != *path && (own == *then || ours(then)) {
+                all.push(Strayed { at: (pair, index), own, to: path.clone() });
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// What was committed last for a target, if its backup is whole.

@@ -554,6 +554,13 @@ mod tests {
         for name in ["loose", "link"] {
             assert!(matches!(check(name, true), Err(ProgramError::Writable { mode: 0o757, .. })), "{name}");
         }
+        // A link of somebody else's, as anybody may make one in a sticky directory; and one of root's that leads to it.
+        std::os::unix::fs::symlink(path("good"), path("theirs")).unwrap();
+        std::os::unix::fs::lchown(path("theirs"), Some(1), None).unwrap();
+        std::os::unix::fs::symlink(path("theirs"), path("by-theirs")).unwrap();
+        for name in ["theirs", "by-theirs"] {
+            assert!(matches!(check(name, true), Err(ProgramError::Writable { uid: 1, .. })), "{name}");
+        }
         std::os::unix::fs::chown(path("good"), Some(1), None).unwrap();
         assert!(matches!(check("good", true), Err(ProgramError::Writable { uid: 1, .. })));
         put("group", 0o775);

@@ -184,6 +184,25 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_has_started_is_not_roots() {
+        use std::os::unix::process::CommandExt;
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root starts programs as somebody else");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let program = dir.path().join("a-manager");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = std::process::Command::new(&program).arg("5").uid(65534).spawn().unwrap();
+        let names = ["a-manager".to_owned()];
+        let (all, roots) = (running(&names), running_as_root(&names));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((all, roots), (names.to_vec(), Vec::new()));
+    }
+
+    #[test]
     fn a_name_the_kernel_cut_is_found() {
         assert!(matches("integrationcons", "integrationconsole"));
         assert!(!matches("integration", "integrationconsole"));

@@ -264,6 +264,14 @@ fn the_hook_after_an_upgrade_does_not_put_in_place_what_has_its_time() {
     ));
     bench.run(&["post-upgrade"]).ends(0).says("`reseal maintain` gets another in the maintenance window");
     assert_eq!(bench.served(), next);
+
+    // Its owner wants another after each upgrade: that is the occasion.
+    bench.configure(&format!(
+        "{source}[target.policy]\nafter_upgrade = \"renew\"\nwindow = \"{} 02:00-04:00 UTC\"\n",
+        &day[..3]
+    ));
+    bench.run(&["post-upgrade"]).ends(0).says("repaired www.example.org");
+    assert_ne!(bench.served(), next);
 }
 
 #[test]

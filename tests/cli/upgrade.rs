@@ -524,7 +524,7 @@ fn what_a_new_link_leads_to_is_not_touched() {
     relink();
     let (certificate, key) = bench.bring("next", &Leaf::default());
     let install = ["install", "web", "--cert", &certificate, "--key", &key];
-    bench.run(&install).ends(4).warns("is a link to").warns("may belong to another service");
+    bench.run(&install).ends(4).warns("has become a link to").warns("may belong to another service");
     assert_eq!(others(), untouched);
     bench.run(&["restore", "web", "2"]).ends(0);
     assert_eq!((bench.served(), others()), (served, untouched));
@@ -564,6 +564,107 @@ fn generations_of_a_target_that_is_gone_are_told_and_can_be_removed() {
     bench.write("reseal.toml", &text.replace("name = \"web\"", "name = \"other\""), 0o644);
     bench.run(&["backups"]).ends(0).says("web ").says("found");
     bench.run(&["backups", "web"]).ends(0).says("found");
+    assert!(
+        !bench.run(&["prune", "--keep", "1"]).ends(0).out.contains("web:"),
+        "nobody has said how many are to be kept"
+    );
     bench.run(&["prune", "web", "--keep", "1"]).ends(0).says("web: ");
     bench.run(&["backups", "nobody"]).ends(2);
+}
+
+/// The same where the pair was switched by one link, which a package has replaced.
+#[test]
+fn what_comes_in_the_place_of_the_switch_is_not_touched_either() {
+    let bench = Bench::new();
+    bench.installed("good");
+    bench.run(&["adopt", "web"]).ends(0);
+    let served = bench.served();
+    let (other, other_key) = vendor().make();
+    for (name, text) in [("pem", &other), ("key", &other_key)] {
+        let to = bench.write(&format!("other.{name}"), text, 0o640);
+        let place = bench.path(&format!("web.{name}"));
+        fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink(to, place).unwrap();
+    }
+    let (certificate, key) = bench.bring("next", &Leaf::default());
+    let refused = bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(4);
+    refused.warns("has become a link to").warns("restore web 3");
+    bench.run(&["maintain"]).ends(0).says("has become a link to");
+    assert_eq!(bench.served(), served);
+    assert_eq!(fs::read_to_string(bench.path("other.pem")).unwrap(), other);
+}
+
+/// A link that was there when reseal came is the owner's: where an upgrade leads it to another version's files, these are the service's.
+#[test]
+fn a_link_that_was_there_before_is_followed_to_the_next_version() {
+    let bench = Bench::new();
+    for (version, leaf) in [("v1", Leaf::default()), ("v2", vendor())] {
+        let (certificate, key) = leaf.make();
+        fs::create_dir(bench.path(version)).unwrap();
+        bench.write(&format!("{version}/web.pem"), &certificate, 0o644);
+        bench.write(&format!("{version}/web.key"), &key, 0o600);
+    }
+    let lead = |version: &str| {
+        for name in ["web.pem", "web.key"] {
+            let _ = fs::remove_file(bench.path(name));
+            std::os::unix::fs::symlink(format!("{version}/{name}"), bench.path(name)).unwrap();
+        }
+    };
+    lead("v1");
+    bench.installed("good");
+    let good = bench.served();
+    lead("v2");
+    bench.run(&["maintain"]).ends(0).says("restore generation 2");
+    assert!(bench.path("web.pem").is_symlink());
+    assert_eq!(fs::read_to_string(bench.path("v2/web.pem")).unwrap(), good);
+}
+
+/// Listeners that stay down are waited for side by side: the last target gets its turn within the time for all.
+#[test]
+fn what_stays_down_leaves_time_for_the_rest() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let root = bench.path(".");
+    let root = root.parent().unwrap().display();
+    let mut text = format!("[defaults]\nstate_dir = \"{root}/state\"\nprobe_timeout = 1\n");
+    let mut servers = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        for kind in ["pem", "key"] {
+            fs::copy(bench.path(&format!("web.{kind}")), bench.path(&format!("{name}.{kind}"))).unwrap();
+        }
+        let server = Server::start(&bench);
+        text += &format!(
+            "[[target]]\nname = \"{name}\"\nkind = \"files\"\nnames = [\"www.example.org\"]\ncertificate = \"{root}/{name}.pem\"\n\
+             key = \"{root}/{name}.key\"\nlisten = [\"127.0.0.1:{}\"]\n",
+            server.port
+        );
+        servers.push(server);
+    }
+    bench.write("reseal.toml", &text, 0o644);
+    bench.run(&["snapshot"]);
+    drop(servers);
+    let told = bench.run(&["post-upgrade", "--up", "6", "--limit", "14"]);
+    assert!(!format!("{}{}", told.out, told.err).contains("was not looked at"), "{}{}", told.out, told.err);
+}
+
+/// The hook has no time to lose and no second chance: it waits for a reseal that is at work.
+#[test]
+fn the_hook_before_an_upgrade_waits_for_its_turn() {
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    bench.run(&["snapshot"]).ends(0);
+    by_hand(&bench, &Leaf { common_name: "another", ..Leaf::default() });
+    let lock = fs::File::options().write(true).open(bench.path("state/lock")).unwrap();
+    lock.lock().unwrap();
+    let mut command = bench.command(&["--non-interactive", "hook", "fire", "before"]);
+    let mut hook = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(hook.try_wait().unwrap().is_none(), "it did not wait");
+    drop(lock);
+    assert!(hook.wait().unwrap().success());
+    assert_eq!(
+        fs::read_to_string(bench.path("state/snapshot/web")).unwrap().lines().count(),
+        2,
+        "what stood before is kept"
+    );
 }
