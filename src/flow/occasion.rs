@@ -172,7 +172,7 @@ pub(super) fn to_activate(
     let at = look.ends.map(|ends| ends - margin);
     let when = at.map_or_else(
         || "with `reseal activate`".to_owned(),
-        |at| format!("when the one in place is due ({}), or with `reseal activate`", date(at)),
+        |at| format!("when the one in place is due ({})", date(at)),
     );
     Ok(Occasion::Later { at, when })
 }
@@ -208,7 +208,7 @@ fn shown(hours: &Hours, opening: &Opening) -> String {
 /// When and by what something that is staged is put in place, for people.
 pub(super) fn told(host: &Host, config: &TargetConfig, next: &Next, look: &Look, now: OffsetDateTime) -> String {
     match to_activate(host, config, next, look, now) {
-        Ok(Occasion::Now { .. }) => "with the next run of `reseal maintain`, or with `reseal activate`".to_owned(),
+        Ok(Occasion::Now { .. }) => "with the next run of `reseal maintain`".to_owned(),
         Ok(Occasion::Later { when, .. }) => when,
         Err(refusal) => format!("with `reseal activate`; {}", refusal.why),
     }

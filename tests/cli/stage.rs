@@ -49,7 +49,9 @@ fn what_is_staged_changes_nothing_until_it_is_activated() {
     bench.run(&["backups"]).ends(0).says("  next  ");
     bench.run(&["prune", "--keep", "1"]).ends(0);
     bench.run(&["backups", "verify"]).ends(0).says("  next  ");
-    bench.run(&["status"]).ends(0).says(" activate web`");
+    let told = bench.run(&["status"]).ends(0).says(" activate web`");
+    let line = told.out.lines().find(|line| line.contains("activate web")).unwrap();
+    assert_eq!(line.matches("--config").count(), 1, "{line}");
 
     let dry = bench.tree();
     bench.run(&["activate", "--dry-run"]).ends(0).says("would be changed");

@@ -73,7 +73,12 @@ fn refused(part: Part) -> Report {
     match part.found {
         Err(refusal) => Report::new(&part.subject, refusal.outcome()),
         Ok(against) => {
-            let hint = Some("see to each of these; `--force` retires it all the same".to_owned());
+            // Keys do not come back, so what a target here has or shows is in the way of a CA's half whatever is insisted on.
+            let hint = match Store::of_target(&part.subject) {
+                Some(_) => "see to each of these; `--force` retires it all the same",
+                None => "see to each of these; `--force` overrules what others show, and not what a target has",
+            };
+            let hint = Some(hint.to_owned());
             let outcome = Outcome::Refused { why: headline(&part.names, &against), hint };
             Report { against, ..Report::new(&part.subject, outcome) }
         }

@@ -155,17 +155,17 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         }
         if let Some(next) = &one.next {
             let held = next.leaf.as_ref().map_or_else(|| "unreadable".to_owned(), super::leaf_line);
-            let (target, number, program) = (&one.target, next.generation, &view.program);
+            let (target, number) = (&one.target, next.generation);
             match &next.problem {
                 Some(problem) => {
-                    let text = format!("{target}: {problem}; `{program} stage {target} --drop` puts it away");
-                    page.put(Paint::Warn, "attention: ").say(&text).end();
+                    let text = format!("{target}: {problem}; `reseal stage {target} --drop` puts it away");
+                    page.put(Paint::Warn, "attention: ").advice(Paint::Plain, &text, 2).end();
                 }
                 None => {
                     let when = &next.when;
                     let text = format!(
                         "{target}: generation {number} is staged ({held}) and is put in place {when}; \
-                         `{program} activate {target}` does it at once"
+                         `reseal activate {target}` does it at once"
                     );
                     notes(&[text], page);
                 }
