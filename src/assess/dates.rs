@@ -61,12 +61,12 @@ fn end(leaf: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     } else if now < leaf.not_before() {
         let wait = leaf.not_before() - now;
         Finding::new(Code::NotYetValid, format!("it begins {} (in {})", date(leaf.not_before()), span(wait)))
-    } else if left < late(lifetime) && left < (facts.renew_before)(lifetime) {
-        Finding::new(Code::EndsSoon, ends())
-    } else if left < (facts.renew_before)(lifetime) {
-        Finding::new(Code::Expiring, ends())
-    } else {
+    } else if left >= (facts.renew_before)(lifetime) {
         return;
+    } else if left < late(lifetime) {
+        Finding::new(Code::EndsSoon, ends())
+    } else {
+        Finding::new(Code::Expiring, ends())
     };
     found.push(finding);
 }

@@ -8,8 +8,11 @@ use crate::cert::{Chain, SelfSigned};
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) -> bool {
     let leaf = chain.leaf();
     let verdict = facts.signatures.self_signed(leaf);
-    let paths = facts.files.iter().map(|file| file.path.as_str()).chain([facts.subject]);
-    let known = defaults::of(chain, paths, verdict);
+    let is_called = |name: &str| {
+        let mut paths = facts.files.iter().map(|file| file.path.as_str()).chain([facts.subject]);
+        paths.any(|path| path.rsplit('/').next() == Some(name))
+    };
+    let known = defaults::of(chain, is_called, verdict);
     let made_by = known.map_or_else(String::new, |known| format!(" ({})", known.name));
     if let Some(known) = known.filter(|known| known.kind == Kind::SharedKey) {
         let message = format!("{}: {}", leaf.title(), known.name);

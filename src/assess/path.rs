@@ -6,9 +6,8 @@ use super::{Code, Facts, Finding};
 use crate::cert::{Anchors, Certificate, Chain, SelfSigned, Signatures, Signed, Untrusted};
 
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &mut Vec<Finding>) {
-    let all: Vec<&Certificate> = chain.certificates().collect();
-    let mut each: Vec<&Certificate> = Vec::with_capacity(all.len());
-    for one in all {
+    let mut each: Vec<&Certificate> = Vec::with_capacity(1 + chain.intermediates().len());
+    for one in chain.certificates() {
         if each.contains(&one) {
             found.push(Finding::new(Code::Duplicate, format!("{} is there twice", one.title())));
         } else {

@@ -56,12 +56,17 @@ impl KeyKind {
     #[must_use]
     pub fn of_spki(der: &[u8]) -> Self {
         match SubjectPublicKeyInfo::from_der(der) {
-            Ok((_, spki)) => match Self::of(&spki.algorithm) {
-                Self::Rsa(_) => rsa_bits(&spki.subject_public_key.data)
-                    .map_or_else(|| Self::Other("RSA with an unreadable modulus".to_owned()), Self::Rsa),
-                kind @ (Self::P256 | Self::P384 | Self::P521 | Self::Ed25519 | Self::MlDsa(_) | Self::Other(_)) => kind,
-            },
+            Ok((_, spki)) => Self::of_key(&spki),
             Err(_) => Self::Other("an unreadable key".to_owned()),
+        }
+    }
+
+    /// The kind of a public key.
+    pub(super) fn of_key(spki: &SubjectPublicKeyInfo<'_>) -> Self {
+        match Self::of(&spki.algorithm) {
+            Self::Rsa(_) => rsa_bits(&spki.subject_public_key.data)
+                .map_or_else(|| Self::Other("RSA with an unreadable modulus".to_owned()), Self::Rsa),
+            kind @ (Self::P256 | Self::P384 | Self::P521 | Self::Ed25519 | Self::MlDsa(_) | Self::Other(_)) => kind,
         }
     }
 

@@ -8,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 use time::OffsetDateTime;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
-use x509_parser::x509::AlgorithmIdentifier;
 
 use super::algorithm::{KeyKind, SignatureAlgorithm};
 use super::details::{self, Details};
@@ -46,8 +45,8 @@ struct Parsed {
     issuer_text: OnceLock<String>,
     common_name: OnceLock<Option<String>>,
     self_issued: OnceLock<bool>,
-    key_kind: OnceLock<KeyKind>,
-    signature_algorithm: OnceLock<SignatureAlgorithm>,
+    key_kind: KeyKind,
+    signature_algorithm: SignatureAlgorithm,
 }
 
 /// The basic constraints of a CA (RFC 5280 section 4.2.1.9).
@@ -166,7 +165,7 @@ impl Certificate {
     /// What kind of key it certifies.
     #[must_use]
     pub fn key_kind(&self) -> &KeyKind {
-        self.0.key_kind.get_or_init(|| KeyKind::of_spki(self.spki()))
+        &self.0.key_kind
     }
 
     /// The DER of the SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
@@ -228,13 +227,7 @@ impl Certificate {
     /// How its issuer signed it; displays as `RSA with SHA-256`.
     #[must_use]
     pub fn signature_algorithm(&self) -> &SignatureAlgorithm {
-        self.0.signature_algorithm.get_or_init(|| {
-            // The identifier stands between what is signed and the signature (RFC 5280 section 4.1).
-            match AlgorithmIdentifier::from_der(&self.0.der[self.0.tbs.end..]) {
-                Ok((_, algorithm)) => SignatureAlgorithm::of(&algorithm),
-                Err(_) => SignatureAlgorithm::Other(String::new()),
-            }
-        })
+        &self.0.signature_algorithm
     }
 
     /// The bytes it was read from, for those who hand it on unread: a handshake, a file. Nobody outside this module parses them.
@@ -340,8 +333,8 @@ fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
         issuer_text: OnceLock::new(),
         common_name: OnceLock::new(),
         self_issued: OnceLock::new(),
-        key_kind: OnceLock::new(),
-        signature_algorithm: OnceLock::new(),
+        key_kind: KeyKind::of_key(&tbs.subject_pki),
+        signature_algorithm: SignatureAlgorithm::of(&certificate.signature_algorithm),
     };
     // Walked in order, because the parser's own accessors fail on a repeated extension; later ones add names and take permissions.
     for extension in tbs.extensions() {

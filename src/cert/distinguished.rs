@@ -19,7 +19,7 @@ struct Attribute<'a> {
 pub(super) fn text(der: &[u8]) -> String {
     let mut text = String::with_capacity(der.len());
     let mut last = 0;
-    for attribute in attributes(der).unwrap_or_default() {
+    let whole = each(der, |attribute| {
         if !text.is_empty() {
             text.push_str(if attribute.relative == last { " + " } else { ", " });
         }
@@ -27,21 +27,26 @@ pub(super) fn text(der: &[u8]) -> String {
         text.push_str(&attribute.key());
         text.push('=');
         text.push_str(&attribute.value());
-    }
-    text
+    });
+    whole.map_or_else(String::new, |()| text)
 }
 
 /// The last, most specific common name.
 pub(super) fn common_name(der: &[u8]) -> Option<String> {
-    let all = attributes(der)?;
-    all.iter().rfind(|attribute| attribute.oid == COMMON_NAME).map(|attribute| attribute.value().into_owned())
+    let mut last = None;
+    each(der, |attribute| last = Some(attribute).filter(|one| one.oid == COMMON_NAME).or(last.take()))?;
+    last.map(|attribute| attribute.value().into_owned())
 }
 
 /// All common names, in their order.
 pub(super) fn common_names(der: &[u8]) -> Vec<String> {
-    let all = attributes(der).unwrap_or_default();
-    let names = all.iter().filter(|attribute| attribute.oid == COMMON_NAME);
-    names.map(|attribute| attribute.value().into_owned()).collect()
+    let mut names = Vec::new();
+    let whole = each(der, |attribute| {
+        if attribute.oid == COMMON_NAME {
+            names.push(attribute.value().into_owned());
+        }
+    });
+    whole.map_or_else(Vec::new, |()| names)
 }
 
 /// Whether both are the same name: equal bytes, or equal after RFC 5280 section 7.1, which folds case and white space and does
@@ -54,12 +59,12 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
         return false;
     };
     let by_relative = |one: &Attribute<'_>, other: &Attribute<'_>| one.relative == other.relative;
-    let (a, b): (Vec<_>, Vec<_>) = (a.chunk_by(by_relative).collect(), b.chunk_by(by_relative).collect());
-    a.len() == b.len()
-        && a.iter().zip(&b).all(|(a, b)| {
-            // A relative name is a set, and DER sorts it by bytes that folding may change.
-            a.len() == b.len() && a.iter().all(|one| b.iter().any(|other| same_attribute(one, other)))
-        })
+    // A relative name is a set, and DER sorts it by bytes that folding may change.
+    let same_set = |a: &[Attribute<'_>], b: &[Attribute<'_>]| {
+        a.len() == b.len() && a.iter().all(|one| b.iter().any(|other| same_attribute(one, other)))
+    };
+    // With as many attributes, and sets of one size as far as there are sets, neither name has more of them.
+    a.len() == b.len() && a.chunk_by(by_relative).zip(b.chunk_by(by_relative)).all(|(a, b)| same_set(a, b))
 }
 
 fn same_attribute(a: &Attribute<'_>, b: &Attribute<'_>) -> bool {
@@ -94,6 +99,12 @@ fn folded(text: &str) -> String {
 /// All attributes, none where the bytes are no name.
 fn attributes(der: &[u8]) -> Option<Vec<Attribute<'_>>> {
     let mut found = Vec::with_capacity(8);
+    each(der, |attribute| found.push(attribute))?;
+    Some(found)
+}
+
+/// Shows one attribute after the other; none where the bytes are no name, which is known only when some were shown.
+fn each<'a>(der: &'a [u8], mut show: impl FnMut(Attribute<'a>)) -> Option<()> {
     let mut relatives = Element::filling(der)?.tagged(SEQUENCE)?.inside();
     let mut relative = 0;
     while !relatives.is_done() {
@@ -101,11 +112,11 @@ fn attributes(der: &[u8]) -> Option<Vec<Attribute<'_>>> {
         while !set.is_done() {
             let mut pair = set.expect(SEQUENCE)?.inside();
             let (oid, value) = (pair.expect(OBJECT)?.content, pair.next()?);
-            found.push(Attribute { relative, oid, tag: value.tag, data: value.content });
+            show(Attribute { relative, oid, tag: value.tag, data: value.content });
         }
         relative += 1;
     }
-    Some(found)
+    Some(())
 }
 
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::codec;
-use super::{Bundle, Certificate, Chain, PrivateKey};
+use super::{Bundle, Certificate, Chain, Name, PrivateKey};
 use crate::change::Role;
 use crate::digest::Digest;
 
@@ -78,7 +78,7 @@ impl Leaf {
             serial: certificate.serial(),
             common_name: certificate.common_name().map(str::to_owned),
             issuer_common_name: certificate.issuer_common_name(),
-            names: certificate.names().iter().map(ToString::to_string).collect(),
+            names: certificate.names().iter().map(Name::text).collect(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             key: certificate.key_kind().to_string(),

@@ -29,6 +29,15 @@ impl Name {
         }
     }
 
+    /// As it is displayed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Dns(name) => name.clone(),
+            Self::Ip(address) => address.to_string(),
+        }
+    }
+
     /// Whether the first label is a wildcard.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {

@@ -5,9 +5,7 @@ pub(super) mod private;
 
 use std::sync::LazyLock;
 
-use x509_parser::prelude::FromDer;
-use x509_parser::public_key::RSAPublicKey;
-
+use super::codec::tlv::{Element, INTEGER, SEQUENCE};
 use super::spki;
 
 /// Modulus and exponent of an RSA key (RFC 8017 section 3.1), big-endian, without leading zeros.
@@ -40,10 +38,13 @@ const ROCA_MOST: u32 = 167;
 
 impl PublicNumbers {
     pub(super) fn of_spki(der: &[u8]) -> Option<Self> {
-        let bits = spki::rsa_key_bits(der)?;
-        let (_, key) = RSAPublicKey::from_der(&bits).ok()?;
-        let trimmed = |number: &[u8]| number[number.iter().take_while(|byte| **byte == 0).count()..].to_vec();
-        Some(Self { modulus: trimmed(key.modulus), exponent: trimmed(key.exponent) })
+        let mut key = Element::filling(spki::rsa_key_bits(der)?)?.tagged(SEQUENCE)?.inside();
+        let mut number = || {
+            let digits = key.expect(INTEGER)?.content;
+            let zeros = digits.iter().take_while(|byte| **byte == 0).count();
+            Some(digits[zeros..].to_vec())
+        };
+        Some(Self { modulus: number()?, exponent: number()? })
     }
 
     /// The public exponent, where it fits.
@@ -66,12 +67,14 @@ impl PublicNumbers {
             return Some(Weakness::ImpossibleExponent);
         }
         let mut roca = true;
-        for (prime, residue) in residues(&self.modulus) {
-            if residue == 0 {
-                return Some(Weakness::SmallFactor(prime));
+        for (group, rest) in rests(&self.modulus) {
+            for prime in &group.primes {
+                if prime.divides(rest) {
+                    return Some(Weakness::SmallFactor(prime.number));
+                }
+                // Of 2048-bit moduli made otherwise, fewer than one in 2^100 passes all of these.
+                roca = roca && (prime.number > ROCA_MOST || is_power(prime.residue(rest), prime.number));
             }
-            // Of 2048-bit moduli made otherwise, fewer than one in 2^100 passes all of these.
-            roca = roca && (prime > ROCA_MOST || is_power(residue, prime));
         }
         roca.then_some(Weakness::Roca)
     }
@@ -85,22 +88,48 @@ const LARGEST: u128 = 1 << 58;
 
 /// Some primes and their product.
 struct Group {
-    primes: Vec<u32>,
+    primes: Vec<Prime>,
     product: u64,
     /// What the words of a number are worth modulo the product, the least significant first, and what a whole number of so many is.
     worth: [u64; TOGETHER + 1],
 }
 
+/// An odd prime, and what tells its multiples without a division.
+struct Prime {
+    number: u32,
+    /// Its inverse modulo 2^64.
+    inverse: u64,
+}
+
+impl Prime {
+    fn new(number: u32) -> Self {
+        let prime = u64::from(number);
+        // Newton's iteration: a number is its own inverse in three bits, and each step doubles them.
+        let step = |inverse: u64, _| inverse.wrapping_mul(2_u64.wrapping_sub(prime.wrapping_mul(inverse)));
+        Self { number, inverse: (0..5).fold(prime, step) }
+    }
+
+    /// Multiples, and they alone, become a quotient that fits (Granlund and Montgomery, Division by Invariant Integers using
+    /// Multiplication, section 9).
+    fn divides(&self, number: u64) -> bool {
+        number.wrapping_mul(self.inverse) <= u64::MAX / u64::from(self.number)
+    }
+
+    fn residue(&self, number: u64) -> u32 {
+        u32::try_from(number % u64::from(self.number)).unwrap_or_default()
+    }
+}
+
 /// Odd primes up to [`SMALL`], in groups whose product is as large as fits.
 static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
-    let mut groups: Vec<(u64, Vec<u32>)> = Vec::new();
+    let mut groups: Vec<(u64, Vec<Prime>)> = Vec::new();
     for prime in (3..=SMALL).step_by(2).filter(|candidate| is_prime(*candidate)) {
         match groups.last_mut().filter(|(product, _)| u128::from(*product) * u128::from(prime) < LARGEST) {
             Some((product, primes)) => {
                 *product *= u64::from(prime);
-                primes.push(prime);
+                primes.push(Prime::new(prime));
             }
-            None => groups.push((u64::from(prime), vec![prime])),
+            None => groups.push((u64::from(prime), vec![Prime::new(prime)])),
         }
     }
     let weighed = |(product, primes)| {
@@ -113,18 +142,18 @@ static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
     groups.into_iter().map(weighed).collect()
 });
 
-/// Every odd prime up to [`SMALL`] with the number's residue. Words are weighed and summed, which needs no division for each of them.
-fn residues(number: &[u8]) -> impl Iterator<Item = (u32, u32)> {
+/// What is left of the number modulo the product of each group. Words are weighed and summed, which needs no division for each of them.
+fn rests(number: &[u8]) -> impl Iterator<Item = (&'static Group, u64)> {
     let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
     // Least significant first.
     let words: Vec<u64> = number.rchunks(8).map(word).collect();
-    GROUPS.iter().flat_map(move |Group { primes, product, worth }| {
+    GROUPS.iter().map(move |group| {
+        let Group { product, worth, .. } = group;
         let times = |a: u64, b: u64| u128::from(a) * u128::from(b);
         let sum = |words: &[u64]| words.iter().zip(worth).map(|(word, worth)| times(*word, *worth)).sum::<u128>();
         let higher_first = words.chunks(TOGETHER).rev();
-        let residue =
-            higher_first.fold(0, |above, words| remainder(times(above, worth[TOGETHER]) + sum(words), *product));
-        primes.iter().map(move |prime| (*prime, u32::try_from(residue % u64::from(*prime)).unwrap_or_default()))
+        let rest = higher_first.fold(0, |above, words| remainder(times(above, worth[TOGETHER]) + sum(words), *product));
+        (group, rest)
     })
 }
 
@@ -193,12 +222,27 @@ mod tests {
     #[test]
     fn residues_are_those_of_long_division() {
         let number: Vec<u8> = (0..257_u32).map(|place| u8::try_from(place * 7 % 256).unwrap()).collect();
-        let found: Vec<(u32, u32)> = residues(&number).collect();
-        let primes: Vec<u32> = found.iter().map(|(prime, _)| *prime).collect();
+        let found: Vec<(&Prime, u64)> =
+            rests(&number).flat_map(|(group, rest)| group.primes.iter().map(move |prime| (prime, rest))).collect();
+        let primes: Vec<u32> = found.iter().map(|(prime, _)| prime.number).collect();
         assert_eq!((&primes[..4], primes.last(), primes.len()), (&[3, 5, 7, 11][..], Some(&751), 132));
-        for (prime, residue) in found {
-            let slow = number.iter().fold(0_u32, |rest, byte| ((rest << 8) | u32::from(*byte)) % prime);
-            assert_eq!(residue, slow, "{prime}");
+        for (prime, rest) in found {
+            let slow = number.iter().fold(0_u32, |rest, byte| ((rest << 8) | u32::from(*byte)) % prime.number);
+            assert_eq!(prime.residue(rest), slow, "{}", prime.number);
+        }
+    }
+
+    #[test]
+    fn multiples_are_told_without_a_division() {
+        for group in &*GROUPS {
+            for prime in &group.primes {
+                let number = u64::from(prime.number);
+                assert!(prime.divides(0));
+                for multiple in [1, 2, 751, u64::MAX / number].map(|times| times * number) {
+                    assert!(prime.divides(multiple), "{multiple} by {number}");
+                    assert!(!prime.divides(multiple - 1), "{multiple} less one by {number}");
+                }
+            }
         }
     }
 

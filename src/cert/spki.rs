@@ -5,6 +5,8 @@ use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPT
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::codec::tlv::{BITS, Element, OBJECT, SEQUENCE};
+
 /// Whether both hold the same public key.
 ///
 /// Equal bytes are; so are the spellings that tools disagree about: RSA parameters absent or NULL (RFC 3279 section 2.3.1 wants
@@ -32,22 +34,29 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
 
 /// The key alone, without its algorithm: what the BIT STRING of a SubjectPublicKeyInfo holds.
 #[must_use]
-pub fn key_bits(spki: &[u8]) -> Option<Vec<u8>> {
-    let (_, spki) = SubjectPublicKeyInfo::from_der(spki).ok()?;
-    Some(spki.subject_public_key.data.into_owned())
+pub fn key_bits(spki: &[u8]) -> Option<&[u8]> {
+    Some(parts(spki)?.1)
+}
+
+/// The algorithm's object identifier, and the key alone.
+fn parts(spki: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut parts = Element::filling(spki)?.tagged(SEQUENCE)?.inside();
+    let algorithm = parts.expect(SEQUENCE)?.inside().expect(OBJECT)?.content;
+    // First comes the number of bits that are not used, none in any key.
+    let (_, key) = parts.expect(BITS)?.content.split_first()?;
+    Some((algorithm, key))
 }
 
 /// RFC 5280 section 4.2.1.2, method 1: SHA-1 of the key alone, a name and no proof.
 pub(super) fn identifier(spki: &[u8]) -> Vec<u8> {
     let bits = key_bits(spki).unwrap_or_default();
-    digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &bits).as_ref().to_vec()
+    digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bits).as_ref().to_vec()
 }
 
 /// The key alone, of an RSA key that is not restricted to PSS.
-pub(super) fn rsa_key_bits(spki: &[u8]) -> Option<Vec<u8>> {
-    let (_, spki) = SubjectPublicKeyInfo::from_der(spki).ok()?;
-    let rsa = spki.algorithm.algorithm == OID_PKCS1_RSAENCRYPTION;
-    rsa.then(|| spki.subject_public_key.data.into_owned())
+pub(super) fn rsa_key_bits(spki: &[u8]) -> Option<&[u8]> {
+    let (algorithm, key) = parts(spki)?;
+    (algorithm == OID_PKCS1_RSAENCRYPTION.as_bytes()).then_some(key)
 }
 
 /// SEC 1 section 2.3.3: `04 x y` is also written `02 x` or `03 x`, by the parity of y.

@@ -5,6 +5,7 @@
 //! to do, and reads every file into the same buffer. A folder is taken in pieces, and what is found in a piece comes before the next.
 
 mod file;
+mod place;
 mod queue;
 
 use std::ffi::{CStr, CString, OsStr};
@@ -19,6 +20,8 @@ use std::{num::NonZero, thread};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
+
+pub use self::place::Place;
 
 use self::file::Reader;
 use self::queue::Queue;
@@ -62,22 +65,6 @@ pub trait Visitor: Send {
 
     /// Whether to go on.
     fn goes_on(&self) -> bool;
-}
-
-/// Where a file is; the path is put together only where somebody asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    folder: Option<&'a Path>,
-    name: &'a CStr,
-}
-
-impl Place<'_> {
-    /// The path, as the root was given and the entries are called.
-    #[must_use]
-    pub fn path(&self) -> PathBuf {
-        let name = OsStr::from_bytes(self.name.to_bytes());
-        self.folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
-    }
 }
 
 /// What was met so far.

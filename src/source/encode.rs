@@ -37,7 +37,7 @@ pub(super) fn public(spki: &[u8]) -> Result<Public, Unsigned> {
         KeyKind::Rsa(_) => &PKCS_RSA_SHA256,
         other @ KeyKind::Other(_) => return Err(Unsigned(other)),
     };
-    Ok(Public { bits: key_bits(spki).unwrap_or_default(), algorithm })
+    Ok(Public { bits: key_bits(spki).unwrap_or_default().to_vec(), algorithm })
 }
 
 /// The key for the encoder.

@@ -50,7 +50,7 @@ impl Visitor for Looking<'_> {
             Kind::Nothing => {}
             Kind::Keys => self.scan.tally.lock().unwrap_or_else(PoisonError::into_inner).key(),
             Kind::Certificates => {
-                let subject = place.path().display().to_string();
+                let subject = place.text();
                 for (place, checked) in self.scan.judge.found(&subject, bytes, &mut self.recent).iter().enumerate() {
                     self.tell_part(checked, place > 0);
                 }

@@ -75,8 +75,10 @@ impl Rows {
         match &checked.leaf {
             Some(leaf) => {
                 line.number(Paint::Plain, &self.days(leaf.not_after), ENDS);
-                line.cell(Paint::Plain, issuer(&leaf.issuer, &leaf.subject), ISSUER);
-                line.cell(Paint::Plain, leaf.names.first().map_or_else(|| short(&leaf.subject), String::as_str), NAME);
+                let issuer = leaf.issuer_common_name.as_deref().filter(|_| leaf.issuer != leaf.subject);
+                line.cell(Paint::Plain, issuer.unwrap_or_else(|| self::issuer(&leaf.issuer, &leaf.subject)), ISSUER);
+                let name = leaf.names.first().or(leaf.common_name.as_ref()).unwrap_or(&leaf.subject);
+                line.cell(Paint::Plain, name, NAME);
                 line.last(Paint::Plain, &checked.subject);
             }
             None => {
