@@ -1,9 +1,13 @@
 //! Before and after a vendor's upgrade: what is there is signed off, what the upgrade did is told, and the wanted certificate is put back.
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::bench::{Bench, Leaf};
@@ -667,4 +671,30 @@ fn the_hook_before_an_upgrade_waits_for_its_turn() {
         2,
         "what stood before is kept"
     );
+}
+
+/// A person who tries it at a terminal, and a package manager that is killed, leave standard input open.
+#[test]
+fn a_hook_that_waits_for_its_list_ends_when_it_is_asked_to() {
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    let mut command = bench.command(&["hook", "fire", "before", "--packages"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut list = child.stdin.take().unwrap();
+    // What has come already is not taken for all.
+    list.write_all(b"/var/cache/apt/archives/a.deb\n").unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for the rest");
+    let asked = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let ended = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if asked.elapsed() > Duration::from_secs(20) => panic!("it goes on: {:?}", child.kill()),
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    assert_eq!(ended.signal(), Some(Signal::TERM.as_raw()), "{ended:?}");
+    bench.run(&["backups"]).ends(0).says("nothing is kept yet");
+    drop(list);
 }

@@ -52,8 +52,12 @@ pub(super) fn placed(session: &mut Session<'_>, (family, asked): (Family, Asked<
             Ok((Exit::Good, Body::Texts(shown)))
         }
         Asked::Fire { when: Side::Before, packages, .. } => {
+            let interrupted = || session.host.interrupted().is_some();
             // What cannot be read may be anything.
-            let archives = if packages { terminal::all_of_input(MOST).ok() } else { None };
+            let archives = if packages { terminal::all_of_input(MOST, &interrupted).ok() } else { None };
+            if interrupted() {
+                return Ok(told(Vec::new()));
+            }
             Ok(told(fire::before(session, archives.as_deref())))
         }
         Asked::Fire { when: Side::After, begun, .. } => Ok(told(fire::after(session, begun))),

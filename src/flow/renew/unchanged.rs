@@ -1,15 +1,18 @@
 //! The short way of a run with nothing to do: files held against the digests of what was committed.
 
+use std::path::Path;
+
 use super::{good, newer};
 use crate::cert::installed;
-use crate::change::{Role, Slot};
+use crate::change::{Image, Role, Slot};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::engine::vault::{self, Vault};
 use crate::flow::{acme, maintain, survey};
 use crate::host::Host;
-use crate::host::dir::MAX_FILE;
+use crate::host::dir::{Dir, MAX_FILE};
 use crate::host::state::State;
+use crate::host::walk::Trust;
 use crate::sensitive::Sensitive;
 use crate::target;
 
@@ -73,9 +76,8 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig, what: Same) -> O
     if what == Same::Everything {
         let listens = !manifest.probes.is_empty() || site.pairs.iter().any(|pair| !pair.probes.is_empty());
         let trust = host.trusting(survey::owner(host, config).ok()?);
-        let as_it_was =
-            |saved: &vault::Saved| host.look(&saved.path, &trust).is_ok_and(|(_, look)| saved.is(&look.image));
-        return Some(!listens && known && manifest.slots.iter().all(as_it_was) && each_good(host, &site.pairs, config));
+        let same = !listens && known && as_they_were(host, &trust, &manifest.slots)?;
+        return Some(same && each_good(host, &site.pairs, config));
     }
     let same = |saved: &vault::Saved| match &saved.file {
         Some(file) => host
@@ -84,6 +86,27 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig, what: Same) -> O
         None => !host.exists(&saved.path),
     };
     Some(known && manifest.slots.iter().all(same) && each_good(host, &site.pairs, config))
+}
+
+/// Whether each file is what was kept of it. Those of one folder, as most of a target's are, are looked at through one way to it.
+fn as_they_were(host: &Host, trust: &Trust, slots: &[vault::Saved]) -> Option<bool> {
+    let mut held: Option<(&Path, Dir)> = None;
+    for saved in slots {
+        let (parent, name) = (saved.path.parent()?, saved.path.file_name()?);
+        let dir = match held.take() {
+            Some((path, dir)) if path == parent => dir,
+            Some(_) | None => host.dir(parent, trust).ok()?,
+        };
+        let mut image = dir.look(name).ok()?.image;
+        if matches!(image, Image::Link { .. }) {
+            image = host.look(&saved.path, trust).ok()?.1.image;
+        }
+        if !saved.is(&image) {
+            return Some(false);
+        }
+        held = Some((parent, dir));
+    }
+    Some(true)
 }
 
 /// Whether the leaf of each of several pairs is good: the manifest tells of the one alone that was installed last.
