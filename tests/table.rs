@@ -7,9 +7,12 @@ use std::collections::VecDeque;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use reseal::flow::{Options, Report, history};
+use reseal::engine::When;
+use reseal::flow::{Options, Report, history, recover};
+use reseal::host::watch::{Act, Watch};
 use reseal::outcome::{End, Exit, Outcome, Proof, Receipt};
 use support::service::{Then, leaf, served};
 use support::{Pair, World, issued, pair};
@@ -87,7 +90,8 @@ const MISMATCHED: [[Cell; 7]; 12] = [
     [Stuck,   No,    No,    No,    No,    No,     No],     // kills, restart
 ];
 
-/// No files, and a server that the first reload starts. Nobody was served before, so nothing that is seen afterwards is worse.
+/// No files, and a server that the first reload starts. Nobody was served before, so nothing that is seen afterwards is worse; and a reload
+/// that fails has nobody to tell, unless somebody else comes up by it.
 #[rustfmt::skip]
 const ABSENT: [[Cell; 7]; 12] = [
     // new    old    other   nobody  plain   overlap falls back
@@ -95,11 +99,11 @@ const ABSENT: [[Cell; 7]; 12] = [
     [New,     No,    Unseen, Unseen, Unseen, No,     No],  // floods
     [New,     No,    Unseen, Unseen, Unseen, No,     No],  // daemon
     [New,     No,    Unseen, Unseen, Unseen, No,     No],  // after a moment
-    [Back,    No,    Back,   Back,   Back,   No,     No],  // takes effect, and fails
+    [New,     No,    Back,   Unseen, Back,   No,     No],  // takes effect, and fails
     [Unseen,  No,    No,     No,     No,     No,     No],  // too late
-    [Back,    No,    No,     No,     No,     No,     No],  // fails
-    [Back,    No,    No,     No,     No,     No,     No],  // hangs
-    [Back,    No,    No,     No,     No,     No,     No],  // signal
+    [Unseen,  No,    No,     No,     No,     No,     No],  // fails
+    [Unseen,  No,    No,     No,     No,     No,     No],  // hangs
+    [Unseen,  No,    No,     No,     No,     No,     No],  // signal
     [Unseen,  No,    No,     No,     No,     No,     No],  // does nothing
     [Unseen,  No,    No,     No,     No,     No,     No],  // kills
     [Unseen,  No,    No,     No,     No,     No,     No],  // kills, restart
@@ -224,6 +228,59 @@ fn receipts(world: &World) -> Vec<Receipt> {
     history.0
 }
 
+/// Dies when the reload has been run, before that is on record.
+fn killed_after_the_reload(world: &World, new: &Pair) {
+    let told = AtomicBool::new(false);
+    let watch = Watch::with(move |crossing| {
+        let dead = told.load(Ordering::Relaxed);
+        told.fetch_or(crossing.act == Act::Run, Ordering::Relaxed);
+        if dead { Err(std::io::Error::other("killed")) } else { Ok(()) }
+    });
+    let report = world.install(&world.host().with_watch(watch), &world.bring(new));
+    assert!(matches!(report.outcome, Outcome::Stuck { .. }), "{report:?}");
+}
+
+/// A key of another certificate was put back over a pair that was served, and no reload took it: the service stayed without files with
+/// which it could start again.
+#[test]
+fn what_is_served_is_not_undone_for_what_no_service_takes() {
+    for (old, ended) in [(Old::Mismatched, Exit::Good), (Old::Good, Exit::RolledBack)] {
+        let (world, service) = served("TELL", false, Then::New, (5, 5));
+        let (before, new) = (put(&world, old).unwrap(), pair(90));
+        service.show(&before);
+        let files = world.served();
+        killed_after_the_reload(&world, &new);
+        assert!(service.settles_on(leaf(&new)), "{old:?}");
+        let reports = world.recover(&world.host());
+        assert_eq!(reports.len(), 1, "{old:?}: {reports:?}");
+        let [receipt] = &receipts(&world)[..] else { panic!("{old:?}: {reports:?}") };
+        if ended == Exit::Good {
+            assert!(matches!(receipt.end, End::Committed { proof: Proof::Handshakes { .. } }), "{receipt:?}");
+            assert!(service.settles_on(leaf(&new)) && world.served().unwrap().0 == new.certificate, "{reports:?}");
+        } else {
+            assert!(matches!(receipt.end, End::RolledBack { .. }), "{receipt:?}");
+            assert!(service.settles_on(leaf(&before)) && world.served() == files, "{reports:?}");
+        }
+        assert!(receipt.recovered.is_some() && world.leftovers().is_empty(), "{receipt:?}");
+        assert!(world.recover(&world.host()).is_empty(), "{old:?}: nothing is left to recover");
+    }
+}
+
+/// What puts the files back at boot leaves it to the start of the service to take them up. Where that had started before, or nothing was
+/// started at all, it was never told.
+#[test]
+fn a_service_that_was_not_started_after_the_files_came_back_is_told() {
+    let (world, service) = served("TELL", false, Then::New, (5, 5));
+    let (before, new) = (put(&world, Old::Good).unwrap(), pair(90));
+    service.show(&before);
+    killed_after_the_reload(&world, &new);
+    world.with(&world.host(), Options::default(), |session| recover::run(session, None, When::Boot));
+    assert!(service.settles_on(leaf(&new)), "no command is run at boot");
+    world.recover(&world.host());
+    assert!(service.settles_on(leaf(&before)), "{:?}", receipts(&world));
+    assert!(world.recover(&world.host()).is_empty(), "nothing is left to recover");
+}
+
 /// Whether a server whose own test fails is left alone, and when it counts.
 mod config_test {
     use super::*;
@@ -305,6 +362,21 @@ mod config_test {
         fs::write(world.path("certs/web.pem"), "").unwrap();
         let report = world.install(&world.host(), &world.bring(&pair(90)));
         assert_eq!(report.outcome.exit(), Exit::Good, "the change mends it: {report:?}");
+    }
+
+    /// What is broken already may stay broken; what was sound is not broken by a restore.
+    #[test]
+    fn a_restore_that_breaks_a_sound_server_is_undone() {
+        let world = tested("exit 0");
+        assert_eq!(world.install(&world.host(), &world.bring(&pair(90))).outcome.exit(), Exit::Good);
+        let before = world.served();
+        fs::copy(world.path("certs/web.pem"), world.path("sound.pem")).unwrap();
+        let test = format!("cmp {} {}\n", world.path("certs/web.pem").display(), world.path("sound.pem").display());
+        fs::write(world.path("test.sh"), test).unwrap();
+        let report = world.restore(&world.host(), Some(1), false);
+        let Outcome::RolledBack { why, .. } = &report.outcome else { panic!("{report:?}") };
+        assert!(why.starts_with("the check command"), "{why}");
+        assert_eq!(world.served(), before);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Keys and signatures.
 
 use super::{Code, Facts, Finding};
-use crate::cert::{Certificate, Chain, KeyKind, SelfSigned, Weakness};
+use crate::cert::{Certificate, Chain, KeyKind, PublicNumbers, SelfSigned, Weakness};
 
 /// Fewer bits of RSA are weak (Baseline Requirements section 6.1.5).
 const LEAST: u32 = 2048;
@@ -36,8 +36,8 @@ fn key(leaf: &Certificate, found: &mut Vec<Finding>) {
 }
 
 fn rsa(leaf: &Certificate, bits: u32, found: &mut Vec<Finding>) {
-    let Some(numbers) = leaf.rsa() else { return };
-    let broken = match numbers.weakness() {
+    let numbers = leaf.rsa();
+    let broken = match numbers.as_ref().and_then(PublicNumbers::weakness) {
         Some(Weakness::SmallFactor(factor)) => Some(format!("the modulus of its key can be divided by {factor}")),
         Some(Weakness::ImpossibleExponent) => Some("the exponent of its key is none of RSA".to_owned()),
         Some(Weakness::Roca) => Some("its key was made by a smart card or TPM with CVE-2017-15361 (ROCA)".to_owned()),
@@ -54,7 +54,7 @@ fn rsa(leaf: &Certificate, bits: u32, found: &mut Vec<Finding>) {
     } else if !bits.is_multiple_of(8) {
         found.push(Finding::new(Code::OddKey, format!("its RSA key has {bits} bits, not a multiple of 8")));
     }
-    if let Some(exponent) = numbers.exponent().filter(|exponent| *exponent < 65_537) {
+    if let Some(exponent) = numbers.and_then(|numbers| numbers.exponent()).filter(|exponent| *exponent < 65_537) {
         found.push(Finding::new(Code::OddKey, format!("the exponent of its RSA key is {exponent}")));
     }
 }

@@ -11,6 +11,7 @@ use super::algorithm::KeyKind;
 use super::certificate::Certificate;
 use super::chain::Chain;
 use super::name::Name;
+use super::trust::{Signed, issued_by};
 
 /// Root certificates.
 #[derive(Clone, Debug)]
@@ -81,6 +82,9 @@ pub enum Untrusted {
     Refused(String),
 }
 
+/// Signatures that are checked to tell one that is false from one that somebody else made. An honest chain needs a few.
+const MOST_CHECKS: usize = 32;
+
 impl Anchors {
     /// Trusts these. Those that cannot serve as root, as few clients could read them, are left out.
     #[must_use]
@@ -148,6 +152,10 @@ impl Anchors {
                     to: root.not_after(),
                 });
             }
+            // A root of the same name and another key than the one that is named did not sign falsely: it is not the issuer.
+            (Err(Error::InvalidSignatureForPublicKey), None) if !self.names_a_signer(chain) => {
+                return Err(Untrusted::UnknownIssuer);
+            }
             (Err(error), None) => return Err(reason(error)),
         };
         // A path says nothing about the key of the leaf; the handshake would.
@@ -158,6 +166,22 @@ impl Anchors {
         }
         names.iter().try_for_each(|name| verify_name(&leaf, chain.leaf(), name))?;
         Ok(path)
+    }
+
+    /// Whether a certificate of the chain names another of it, or a root, as its issuer by name and, where both say one, by key identifier
+    /// (RFC 5280 section 4.2.1.1), and is not signed by that.
+    fn names_a_signer(&self, chain: &Chain) -> bool {
+        let same_key = |child: &Certificate, issuer: &Certificate| {
+            child.aki().zip(issuer.ski()).is_none_or(|(named, held)| named == held)
+        };
+        let own = |child: &Certificate| child.is_self_issued() && issued_by(child, child) == Signed::Verified;
+        let named = chain.certificates().filter(|child| !own(child)).flat_map(|child| {
+            let issuers = chain.certificates().chain(&self.roots).filter(move |issuer| *issuer != child);
+            issuers
+                .filter(move |issuer| child.names_as_issuer(issuer) && same_key(child, issuer))
+                .map(move |it| (child, it))
+        });
+        named.take(MOST_CHECKS).any(|(child, issuer)| issued_by(child, issuer) == Signed::Failed)
     }
 
     /// The certificates of a path that was verified.
@@ -310,7 +334,13 @@ mod tests {
     fn a_false_signature_is_told() {
         let (root, twin) = (self_signed(&Wish::ca("Root")), self_signed(&Wish::ca("Root")));
         let leaf = twin.issue(&Wish::server("www.example.com"));
-        let refused = Anchors::new([root.certificate]).verify(&chain(&[&leaf]), &[], NOW);
+        // It says which key signed it, and that is not this root's.
+        let refused = Anchors::new([root.certificate.clone()]).verify(&chain(&[&leaf]), &[], NOW);
+        assert_eq!(refused, Err(Untrusted::UnknownIssuer));
+        let mut der = root.issue(&Wish::server("www.example.com")).certificate.der().to_vec();
+        *der.last_mut().unwrap() ^= 1;
+        let forged = Chain::as_given(vec![Certificate::from_der(der).unwrap()]).unwrap();
+        let refused = Anchors::new([root.certificate]).verify(&forged, &[], NOW);
         assert_eq!(refused, Err(Untrusted::FalseSignature));
     }
 }

@@ -333,7 +333,10 @@ fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
         issuer_text: OnceLock::new(),
         common_name: OnceLock::new(),
         self_issued: OnceLock::new(),
-        key_kind: KeyKind::of_key(&tbs.subject_pki),
+        key_kind: match super::spki::key_bits(tbs.subject_pki.raw) {
+            Some(_) => KeyKind::of_key(&tbs.subject_pki),
+            None => KeyKind::of_spki(tbs.subject_pki.raw),
+        },
         signature_algorithm: SignatureAlgorithm::of(&certificate.signature_algorithm),
     };
     // Walked in order, because the parser's own accessors fail on a repeated extension; later ones add names and take permissions.
@@ -361,6 +364,10 @@ fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
 
 fn take_name(parsed: &mut Parsed, name: &GeneralName<'_>) {
     match name {
+        // What people may type is more than what clients compare: an IA5String in A-labels (RFC 5280 section 7.2), without a final dot.
+        GeneralName::DNSName(text) if !text.is_ascii() || text.ends_with('.') => {
+            parsed.unusable_names.push((*text).to_owned());
+        }
         GeneralName::DNSName(text) => match text.parse() {
             Ok(name @ Name::Dns(_)) => parsed.names.push(name),
             // An address written as a DNS name matches no address (RFC 9525 section 6.5).
@@ -448,6 +455,8 @@ mod tests {
         for name in [
             GeneralName::DNSName("w*.example.com"),
             GeneralName::DNSName("192.0.2.1"),
+            GeneralName::DNSName("b\u{fc}cher.example"),
+            GeneralName::DNSName("www.example.com."),
             GeneralName::IPAddress(&[1, 2, 3, 4, 5]),
             GeneralName::DNSName("good.example.com"),
             GeneralName::RFC822Name("a@example.com"),
@@ -455,6 +464,9 @@ mod tests {
             take_name(&mut parsed, &name);
         }
         assert_eq!(parsed.names, ["good.example.com".parse().unwrap()]);
-        assert_eq!(parsed.unusable_names, ["w*.example.com", "192.0.2.1", "an address of 5 bytes"]);
+        assert_eq!(
+            parsed.unusable_names,
+            ["w*.example.com", "192.0.2.1", "b\u{fc}cher.example", "www.example.com.", "an address of 5 bytes"]
+        );
     }
 }

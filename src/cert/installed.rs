@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::codec;
+use super::codec::{self, Format};
 use super::{Bundle, Certificate, Chain, Name, PrivateKey};
 use crate::change::Role;
 use crate::digest::Digest;
@@ -159,6 +159,10 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
         match codec::read(bytes, None) {
             Ok(found) => {
                 problems.extend(found.bad.iter().map(|bad| format!("{role}: {bad}")));
+                // We read them all; the services whose files have these roles read one.
+                if found.format != Format::Pem {
+                    problems.push(format!("{role}: it is {}, and the service reads PEM", found.format));
+                }
                 blank_lines.extend(found.broken.iter().map(|place| format!("{role}: {place}")));
                 match role {
                     Role::Chain => intermediates.extend(found.certificates),

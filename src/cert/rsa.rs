@@ -5,7 +5,7 @@ pub(super) mod private;
 
 use std::sync::LazyLock;
 
-use super::codec::tlv::{Element, INTEGER, SEQUENCE};
+use super::codec::tlv::{Elements, INTEGER, SEQUENCE};
 use super::spki;
 
 /// Modulus and exponent of an RSA key (RFC 8017 section 3.1), big-endian, without leading zeros.
@@ -38,7 +38,8 @@ const ROCA_MOST: u32 = 167;
 
 impl PublicNumbers {
     pub(super) fn of_spki(der: &[u8]) -> Option<Self> {
-        let mut key = Element::filling(spki::rsa_key_bits(der)?)?.tagged(SEQUENCE)?.inside();
+        // What follows the key hinders nobody from using it.
+        let mut key = Elements(spki::rsa_key_bits(der)?).expect(SEQUENCE)?.inside();
         let mut number = || {
             let digits = key.expect(INTEGER)?.content;
             let zeros = digits.iter().take_while(|byte| **byte == 0).count();
@@ -184,6 +185,7 @@ fn is_power(residue: u32, prime: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cert::codec::tlv::{BITS, Element};
     use crate::cert::{Generate, PrivateKey};
 
     /// 65537 to this power: the plainest number of the form.
@@ -244,6 +246,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Everybody reads the key and leaves the rest; what was not read was not judged.
+    #[test]
+    fn what_follows_a_key_hides_nothing() {
+        let spki = PrivateKey::generate(Generate::Rsa2048).unwrap().spki().to_vec();
+        let key = [&[0], spki::rsa_key_bits(&spki).unwrap(), &[0]].concat();
+        let mut parts = Element::filling(&spki).unwrap().inside();
+        let algorithm = parts.next().unwrap().whole;
+        let more = Element::wrap(SEQUENCE, &[algorithm, &Element::wrap(BITS, &key)].concat());
+        assert_eq!(PublicNumbers::of_spki(&more), PublicNumbers::of_spki(&spki));
+        let third = Element::wrap(SEQUENCE, &[algorithm, parts.next().unwrap().whole, &[5, 0]].concat());
+        assert_eq!(spki::key_bits(&third), None);
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn parts(spki: &[u8]) -> Option<(&[u8], &[u8])> {
     let algorithm = parts.expect(SEQUENCE)?.inside().expect(OBJECT)?.content;
     // First comes the number of bits that are not used, none in any key.
     let (_, key) = parts.expect(BITS)?.content.split_first()?;
-    Some((algorithm, key))
+    parts.is_done().then_some((algorithm, key))
 }
 
 /// RFC 5280 section 4.2.1.2, method 1: SHA-1 of the key alone, a name and no proof.

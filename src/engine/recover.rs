@@ -1,21 +1,23 @@
-//! What is done about transactions that were interrupted: those that were committed are finished, all others are undone.
+//! What is done about transactions that were interrupted: those that were committed are finished, all others are undone, but for one
+//! that is served already and has replaced what no service takes.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::hook::{self, Ended};
-use super::journal::{self, Begin, Journal, Mark, Replay, Transaction};
+use super::journal::{self, Begin, Journal, Limits, Mark, Replay, Transaction};
 use super::step::{Bench, StepError, restored};
 use super::transaction::{finish, receipt};
 use super::undo::{self, Stuck};
-use super::{Engine, actor, ledger, lineage};
+use super::vault::Vault;
+use super::{Engine, actor, ledger, lineage, verify};
 use crate::change::{Command, Image, Point, Probe};
 use crate::event::{Event, Listener};
 use crate::host::Host;
 use crate::host::dir::DiskError;
 use crate::host::state::{State, file_name};
 use crate::host::trigger::trigger;
-use crate::outcome::{By, End, Outcome, Receipt, RecoveredBy, Trigger, explain};
+use crate::outcome::{By, End, Outcome, Proof, Receipt, RecoveredBy, Trigger, explain};
 
 /// When recovery runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -186,15 +188,57 @@ fn one(
         }
         Replay::Under(transaction) => transaction,
     };
+    let mut transaction = transaction;
     let (target, verb) = (transaction.begin.target.clone(), transaction.begin.verb.clone());
     listener.hear(&Event::Recovering { target: target.clone(), verb: verb.clone() });
-    let outcome = match transaction.committed().cloned() {
-        Some(receipt) if stands(engine.host, &transaction) => {
-            complete(engine, name, &transaction, receipt, when, listener)
+    let committed = match transaction.committed().cloned() {
+        Some(receipt) => stands(engine.host, &transaction).then_some(Ok(receipt)),
+        None if when == When::Running && never_worked(engine, &transaction) => {
+            served(engine, name, &mut transaction, listener).transpose()
         }
-        Some(_) | None => put_back(engine, name, transaction, when, listener)?,
+        None => None,
+    };
+    let outcome = match committed {
+        Some(Ok(receipt)) => complete(engine, name, &transaction, receipt, when, listener),
+        Some(Err(error)) => record_failed(engine, &error),
+        None => put_back(engine, name, transaction, when, listener)?,
     };
     Some(Recovered { target, verb, outcome })
+}
+
+/// Whether what stood there before is no pair that any service takes, and all of the new stands in its place.
+fn never_worked(engine: &Engine<'_>, transaction: &Transaction) -> bool {
+    let begin = &transaction.begin;
+    let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
+    let before = Vault::open(&engine.state, &begin.target).ok().flatten().and_then(|it| it.manifest(begin.backup).ok());
+    before.is_some_and(|before| before.leaf.is_none_or(|leaf| !leaf.paired))
+        && begin.acts.iter().all(|act| bench.live(act).is_ok_and(|live| live.same_content(&act.after)))
+}
+
+/// Commits a change that was interrupted when all that it was for was done: the new is served everywhere, and what it replaced would stop
+/// the service. None where it is not served.
+fn served(
+    engine: &Engine<'_>,
+    name: &OsString,
+    transaction: &mut Transaction,
+    listener: &mut dyn Listener,
+) -> Result<Option<Receipt>, DiskError> {
+    let begin = &transaction.begin;
+    if !transaction.published() || begin.probes.is_empty() {
+        return Ok(None);
+    }
+    // Nothing is under way that could still change the answer.
+    let limits = Limits { verify: begin.limits.settle.saturating_add(1000), ..begin.limits };
+    let questions = verify::after_install(&begin.probes);
+    let answers = verify::ask(engine.host, &questions, limits, false, listener);
+    if !answers.bad.is_empty() || answers.good == 0 {
+        return Ok(None);
+    }
+    verify::record(&questions, &answers, false, &mut transaction.checks);
+    let end = End::Committed { proof: Proof::Handshakes { count: answers.good } };
+    let receipt = recovered(engine, transaction, end, When::Running);
+    Journal::reopen(&engine.state, name, transaction)?.mark(&Mark::Committed { receipt: Box::new(receipt.clone()) })?;
+    Ok(Some(receipt))
 }
 
 /// Whether a committed change really stands. It does not when an undo had begun because the commit record could not be synced:

@@ -31,6 +31,19 @@ struct Verified {
     not_served: Vec<NotSeen>,
 }
 
+impl Verified {
+    /// What follows where the service could not be told: it takes the new up when it is started, unless it has come up with something else.
+    fn of_one_that_was_down(mut self, failure: Failure) -> Result<Self, Failure> {
+        if self.not_served.iter().any(|seen| !matches!(seen.shown, Shown::Nobody { .. })) {
+            return Err(failure);
+        }
+        if let Proof::ReadBack { why } = &mut self.proof {
+            *why = format!("{why}; {}: does the service run?", failure.why);
+        }
+        Ok(self)
+    }
+}
+
 pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Outcome {
     let mut checks = Checks::default();
     let staged = match stage(engine, change, &mut checks, listener) {
@@ -53,6 +66,9 @@ pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Liste
     };
     let verified = match apply(engine, change, &mut installed, listener) {
         Ok(Taken::Up) => prove(engine, &mut installed, listener),
+        Ok(Taken::Down { failure }) => {
+            prove(engine, &mut installed, listener).and_then(|verified| verified.of_one_that_was_down(failure))
+        }
         Ok(Taken::NotYet { why }) => Ok(unproved(&installed, why)),
         Err(failure) => Err(failure),
     };
@@ -139,6 +155,8 @@ fn withdraw(
 enum Taken {
     /// It has.
     Up,
+    /// It could not be, and nobody had answered before: a service that does not run cannot be told.
+    Down { failure: Failure },
     /// Its own configuration is broken for other reasons, so it was not.
     NotYet { why: String },
 }
@@ -161,8 +179,10 @@ fn apply(
         marks.push(Mark::Applying);
     }
     if let Some(check) = check {
+        // Whatever it was that failed before, it was not the new pair.
+        let sound = checks.list().iter().any(|known| known.what == Checked::ConfigTest && known.good);
         let ran = told(engine, "check", check, Checked::ConfigTest, checks, listener);
-        if !ran.ok() && change.demands.config_test == ConfigTest::MayFail {
+        if !ran.ok() && !sound && change.demands.config_test == ConfigTest::MayFail {
             let unrun = if begin.hooks.deploy.is_empty() { "" } else { ", and no deploy hook was run" };
             return Ok(Taken::NotYet {
                 why: format!("`{check}` fails for another reason: it {ran}; the service was not reloaded{unrun}"),
@@ -171,14 +191,19 @@ fn apply(
         succeeded("check", check, &ran)?;
     }
     hook::deploy((engine.host, &engine.state), begin, Pair::New, checks, listener)?;
+    let mut taken = Taken::Up;
     if let Some(reload) = reload {
         let ran = told(engine, "reload", reload, Checked::Reload, checks, listener);
-        succeeded("reload", reload, &ran)?;
+        let down = || begin.probes.iter().all(|watched| matches!(watched.before, Shown::Nobody { .. }));
+        match succeeded("reload", reload, &ran) {
+            Err(failure) if !begin.probes.is_empty() && down() => taken = Taken::Down { failure },
+            ended => ended?,
+        }
     }
     if !begin.hooks.deploy.is_empty() {
         untouched(&bench, begin)?;
     }
-    Ok(Taken::Up)
+    Ok(taken)
 }
 
 fn told(

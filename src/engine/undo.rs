@@ -127,6 +127,13 @@ fn serve_again(
     }
     let questions = verify::after_undo(&begin.probes, begin.before);
     let mut answers = verify::ask(host, &questions, begin.limits, false, listener);
+    // One that was said to have been started since, and was not.
+    if !answers.bad.is_empty()
+        && let Some(reload) = begin.apply.reload.as_ref().filter(|_| !reload)
+    {
+        failed = run("reload", reload, Checked::Reload, listener);
+        answers = verify::ask(host, &questions, begin.limits, false, listener);
+    }
     if !answers.bad.is_empty()
         && let Some(restart) = &begin.apply.restart
     {

@@ -64,7 +64,8 @@ fn choose(session: &Session<'_>, config: &TargetConfig, wanted: Option<u32>) -> 
     newest_good(session, config, &state, &vault)
 }
 
-/// The newest generation that is whole, good today, was in use before, and is not what stands there now.
+/// The generation that was committed last, else the newest that is whole, good today and was in use before, and is not what stands there
+/// now. What was merely found there and signed itself comes last: it is what an upgrade has left.
 fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vault: &Vault) -> Result<u32, Refusal> {
     let failed: Vec<u32> = Ledger::read(state)?
         .receipts
@@ -72,8 +73,16 @@ fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vaul
         .filter(|receipt| receipt.target == config.name && matches!(receipt.end, End::RolledBack { .. }))
         .map(|receipt| receipt.generation)
         .collect();
+    let current = vault.current()?;
+    let mut all: Vec<(u32, Manifest)> = Vec::new();
     for generation in vault.numbers()?.into_iter().rev() {
-        let Ok(manifest) = vault.manifest(generation) else { continue };
+        all.extend(vault.manifest(generation).ok().map(|manifest| (generation, manifest)));
+    }
+    let left_there = |manifest: &Manifest| {
+        manifest.origin == Origin::Found && manifest.leaf.as_ref().is_some_and(|leaf| leaf.subject == leaf.issuer)
+    };
+    all.sort_by_key(|(generation, manifest)| (Some(*generation) != current, left_there(manifest)));
+    for (generation, manifest) in all {
         let survey = from_manifest(session, config, &manifest)?;
         let failed = failed.contains(&generation) || manifest.was_staged();
         let in_use = manifest.origin == Origin::Found || !failed;

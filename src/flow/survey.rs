@@ -188,8 +188,8 @@ pub(super) struct Strayed {
 }
 
 /// The places in which a link has come since a generation was kept: what is at its end may be another service's, and nobody has asked for
-/// that to be replaced. A link that was there before is the owner's, wherever it leads; one that leads nowhere may wait for what is to be
-/// mounted there. `dir` is the target's own directory, through which an adopted pair was read.
+/// that to be replaced, nor for a key where nobody expects one, if nothing is there yet. A link that was there before is the owner's,
+/// wherever it leads. `dir` is the target's own directory, through which an adopted pair was read.
 pub(super) fn strayed(
     host: &Host,
     survey: &Survey,
@@ -204,7 +204,7 @@ pub(super) fn strayed(
             let (Some(then), Place::InPlace { path }) = (saved.and_then(|saved| saved.real.as_ref()), place) else {
                 continue;
             };
-            if path == then || !host.is_link(&slot.path) || host.real(&slot.path).is_none() {
+            if path == then || !host.is_link(&slot.path) {
                 continue;
             }
             let own = host.place(&slot.path, Last::Keep, &host.trusting(survey.owner))?.path();

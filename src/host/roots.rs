@@ -6,7 +6,10 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::cert::{Anchors, Certificate};
+use crate::cert::{Anchors, Certificate, codec};
+
+/// Debian's package `ssl-cert` lays the certificate that it makes for this one machine among the roots. No other machine has it there.
+const SNAKE_OIL: &str = "/etc/ssl/certs/ssl-cert-snakeoil.pem";
 
 /// The roots of the operating system, and why some of them could not be read. `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured, as
 /// OpenSSL does. Reads some hundred files: to be called once, and only where trust is asked for.
@@ -15,7 +18,12 @@ pub fn system() -> (Anchors, Vec<String>) {
     let found = rustls_native_certs::load_native_certs();
     let mut problems: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     let mut roots = Vec::with_capacity(found.certs.len());
+    let own = std::fs::read(SNAKE_OIL).ok().and_then(|pem| codec::read(&pem, None).ok());
+    let own = own.map(|found| found.certificates).unwrap_or_default();
     for der in found.certs {
+        if own.iter().any(|own| own.der() == der.as_ref()) {
+            continue;
+        }
         match Certificate::from_der(der.as_ref()) {
             Ok(root) => roots.push(root),
             Err(error) => problems.push(error.to_string()),

@@ -436,11 +436,10 @@ fn a_link_that_leads_nowhere_is_told_with_the_way_out() {
     assert!(said.contains("and the directory of that is not there") && said.contains("hint: mount or make"), "{said}");
     assert_eq!(fs::read_link(&place).unwrap(), nowhere);
 
-    // Either way leads on.
+    // Either way leads on; and nothing is written where the link leads, which has come in the place of a file.
     fs::create_dir(bench.path("no")).unwrap();
-    bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired");
-    assert!(place.is_symlink() && bench.served() == good);
-    fs::remove_dir_all(bench.path("no")).unwrap();
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired").says("has become a link");
+    assert!(!place.is_symlink() && bench.served() == good && !nowhere.exists());
     fs::remove_file(&place).unwrap();
     bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired");
     assert!(!place.is_symlink() && bench.served() == good);
@@ -697,4 +696,26 @@ fn a_hook_that_waits_for_its_list_ends_when_it_is_asked_to() {
     assert_eq!(ended.signal(), Some(Signal::TERM.as_raw()), "{ended:?}");
     bench.run(&["backups"]).ends(0).says("nothing is kept yet");
     drop(list);
+}
+
+/// The hint of `regression` names `restore`, which took the newest of all that was kept: what the vendor had put there.
+#[test]
+fn a_restore_without_a_number_puts_back_what_was_committed() {
+    let (bench, good) = signed_off();
+    by_hand(&bench, &vendor());
+    bench.run(&["snapshot"]).ends(3).says("not signed off");
+    by_hand(&bench, &Leaf { common_name: "second", ..vendor() });
+    bench.run(&["restore", "web"]).ends(0);
+    assert_eq!(bench.served(), good);
+}
+
+/// We read DER as well, and found nothing wrong with it; the service cannot load it.
+#[test]
+fn a_file_that_is_no_pem_any_more_is_put_back() {
+    let (bench, good) = signed_off();
+    let der = pem::parse(&good).unwrap().into_contents();
+    fs::write(bench.path("web.pem"), der).unwrap();
+    bench.run(&["check", "web"]).ends(3).says("DER of a certificate, and the service reads PEM");
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("format-changed").says("repaired");
+    assert_eq!(bench.served(), good);
 }

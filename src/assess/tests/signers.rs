@@ -29,6 +29,12 @@ pub(super) fn cases() -> Vec<Case> {
     let below = |issuer: &Made| issuer.by(|_| {}).certificate;
     let (twin, short, old) = (own(ca("Middle")), below(&ends_first), below(&expired));
     let edell = own(ca("eDellRoot"));
+    let new_root = own(ca("Root"));
+    let false_one = {
+        let mut der = below(&root).der().to_vec();
+        *der.last_mut().unwrap() ^= 1;
+        Certificate::from_der(der).unwrap()
+    };
     vec![
         ("signed itself", found(&[&own(|_| {}).certificate]), vec![Code::SelfSigned]),
         (
@@ -53,8 +59,23 @@ pub(super) fn cases() -> Vec<Case> {
         ("the root ends first", trusted_by(&[&short], &[&[&ends_first.certificate]]), vec![Code::RootEndsFirst]),
         (
             "a false signature, by the roots",
+            trusted_by(&[&false_one], &[&[&root.certificate]]),
+            vec![Code::FalseSignature],
+        ),
+        (
+            "another key of the name of a CA that is sent",
             trusted_by(&[&twin.by(|_| {}).certificate, &middle.certificate], &[&[&root.certificate]]),
-            vec![Code::FalseSignature, Code::Stranger],
+            vec![Code::Stranger, Code::Untrusted],
+        ),
+        (
+            "a CA of a root's name",
+            trusted_by(&[&new_root.by(|_| {}).certificate], &[&[&root.certificate]]),
+            vec![Code::Untrusted],
+        ),
+        (
+            "signed itself, and a root has its name",
+            trusted_by(&[&own(|_| {}).certificate], &[&[&own(|_| {}).certificate]]),
+            vec![Code::SelfSigned],
         ),
     ]
 }
