@@ -167,7 +167,7 @@ Examples:
     /// Put an earlier generation back, guarded like an install
     #[command(after_help = "\
 Examples:
-  reseal restore web          the newest one that is whole, good today and not in place already
+  reseal restore web          what was committed last; where that is in place, the newest good one before it
   reseal restore web 3        generation 3 of `reseal backups web`")]
     Restore {
         /// The target
