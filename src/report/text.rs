@@ -51,7 +51,7 @@ pub fn render(answer: &Answer, view: &View) -> Text {
             }
         }
         Body::Tested(tested) => notify::tested(tested, view, &mut out),
-        Body::Channels(overview) => notify::overview(overview, view, &mut out),
+        Body::Channels(overview) => notify::overview(overview, &mut out),
         Body::Written(written) => wrote(written, &mut out),
         Body::Authorities(views) => authority::shown(views, view, &mut out),
         Body::Issued(issued) => authority::issued(issued, view, &mut out),

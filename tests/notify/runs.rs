@@ -276,7 +276,8 @@ fn who_watches_from_elsewhere_hears_of_each_run() {
     fs::remove_file(&prom).unwrap();
     fs::create_dir(&prom).unwrap();
     ground.run("maintain --quiet").ends(0).says(&["warning: the metrics could not be written"]);
-    ground.run("notify status").ends(3).says(&["metrics", "failing", "does not deliver"]);
+    let test = format!("`reseal --config {} notify test metrics`", ground.path("reseal.toml").display());
+    ground.run("notify status").ends(3).says(&["metrics", "failing", "does not deliver", &test]);
     fs::remove_dir(&prom).unwrap();
     ground.run("maintain --quiet").ends(0);
     ground.run("notify status").ends(0);

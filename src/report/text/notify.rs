@@ -32,7 +32,7 @@ pub fn tested(all: &[Tested], view: &View, page: &mut Page) {
     }
 }
 
-pub fn overview(overview: &Overview, view: &View, page: &mut Page) {
+pub fn overview(overview: &Overview, page: &mut Page) {
     if overview.channels.is_empty() {
         page.say("no channel is configured: write a `[[notify]]` (docs/notifications.md)").end();
     } else {
@@ -44,7 +44,7 @@ pub fn overview(overview: &Overview, view: &View, page: &mut Page) {
             let text = format!("{} since {}: {}", one.channel, moment(failing.since), failing.why);
             page.put(Paint::Bad, "does not deliver: ").prose(Paint::Plain, &text, 2).end();
             let hint = failing.hint.clone().unwrap_or_default();
-            let next = format!("`{} notify test {}` says what happens; {hint}", view.program, one.channel);
+            let next = format!("`reseal notify test {}` says what happens; {hint}", one.channel);
             page.field("").advice(Paint::Faint, next.trim_end_matches("; "), FIELD).end();
         }
     }
