@@ -9,7 +9,8 @@ use super::obtain::Way;
 use super::survey::{self, Survey};
 use super::{Options, Refusal, Report, Session, csr, obtain, occasion};
 use crate::assess::date;
-use crate::cert::{Bundle, Certificate, KeyKind, SelfSigned};
+use crate::cert::{Bundle, Certificate, KeyKind, SelfSigned, codec};
+use crate::change::Role;
 use crate::config::TargetConfig;
 use crate::engine::ConfigTest;
 use crate::outcome::Outcome;
@@ -99,13 +100,18 @@ pub(super) fn prepare_for(
 /// The keys that stand in the target's files, for a certificate that came without one.
 fn keys_in_place(survey: &Survey) -> Vec<Part> {
     let slots = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.looks));
-    slots
-        .filter(|(slot, _)| slot.role == crate::change::Role::Key)
-        .filter_map(|(slot, look)| {
-            let bytes = Sensitive::from(look.content.as_ref()?.expose().to_vec());
-            Some(Part { label: slot.path.display().to_string(), bytes })
-        })
-        .collect()
+    let mut parts = Vec::new();
+    for (slot, look) in slots.filter(|(slot, _)| slot.role.holds_key()) {
+        let Some(content) = &look.content else { continue };
+        let mut add = |bytes| parts.push(Part { label: slot.path.display().to_string(), bytes });
+        if slot.role == Role::Key {
+            add(Sensitive::from(content.expose().to_vec()));
+        } else if let Ok(found) = codec::read(content.expose(), None) {
+            // The certificates beside it are those that are replaced: of the same key, they would do as well as the new one.
+            found.keys.iter().for_each(|key| add(key.to_pem()));
+        }
+    }
+    parts
 }
 
 fn install(session: &mut Session<'_>, config: &TargetConfig, bundle: &Bundle) -> Report {
@@ -150,7 +156,7 @@ pub(super) fn no_pair(survey: &Survey, bundle: &Bundle) -> Refusal {
 pub(super) fn holds(survey: &Survey, index: usize, bundle: &Bundle) -> bool {
     let pair = &survey.pairs[index];
     pair.pair.slots.iter().zip(&pair.looks).all(|(slot, look)| {
-        let key_only = slot.role == crate::change::Role::Key;
+        let key_only = slot.role == Role::Key;
         let same_key = pair.installed.key == crate::cert::installed::KeyFound::Matches
             && pair.installed.chain.as_ref().is_some_and(|chain| chain.leaf() == bundle.leaf());
         (key_only && same_key) || look.content.as_ref().is_some_and(|content| *content == bundle.content(slot.role))

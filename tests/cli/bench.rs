@@ -30,20 +30,25 @@ impl Leaf<'_> {
     /// Certificate and key as PEM.
     pub fn make(&self) -> (String, String) {
         let key = KeyPair::generate().unwrap();
+        (self.of_key(&key), key.serialize_pem())
+    }
+
+    /// A certificate for a key, as PEM.
+    pub fn of_key(&self, key: &KeyPair) -> String {
         let mut params = CertificateParams::new(vec![self.name.to_owned()]).unwrap();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, self.common_name);
         params.not_before = OffsetDateTime::now_utc() - Duration::days(20);
         params.not_after = OffsetDateTime::now_utc() + Duration::days(self.days);
         let leaf = if self.self_signed {
-            params.self_signed(&key).unwrap()
+            params.self_signed(key).unwrap()
         } else {
             let mut ca = CertificateParams::new(Vec::new()).unwrap();
             ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             ca.distinguished_name.push(DnType::CommonName, "test CA");
-            params.signed_by(&key, &Issuer::new(ca, KeyPair::generate().unwrap())).unwrap()
+            params.signed_by(key, &Issuer::new(ca, KeyPair::generate().unwrap())).unwrap()
         };
-        (leaf.pem(), key.serialize_pem())
+        leaf.pem()
     }
 }
 

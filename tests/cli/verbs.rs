@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rcgen::KeyPair;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bench::{Bench, Leaf, Ran};
@@ -144,6 +145,32 @@ fn install_restore_and_what_is_told_about_them() {
     assert_eq!(history["damaged_lines"].as_array().unwrap().len(), 0);
     bench.run(&["restore", "web", "99"]).ends(4).warns("99");
     bench.run(&["recover"]).ends(0).says("nothing was interrupted");
+}
+
+/// In separate files and in one that holds certificate and key, for a CA that was given the old key again.
+#[test]
+fn the_key_in_place_stays_wherever_it_stands() {
+    for combined in [false, true] {
+        let bench = Bench::new();
+        let key = KeyPair::generate().unwrap();
+        let (old, new) = (Leaf { days: 30, ..Leaf::default() }.of_key(&key), Leaf::default().of_key(&key));
+        let both = |certificate: &str| {
+            if combined { certificate.to_owned() + &key.serialize_pem() } else { certificate.to_owned() }
+        };
+        bench.write("web.pem", &both(&old), 0o600);
+        bench.write("web.key", &key.serialize_pem(), 0o600);
+        if combined {
+            let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+            let lines = text.lines().filter(|line| !line.starts_with("key =")).collect::<Vec<_>>().join("\n");
+            bench.write("reseal.toml", &lines.replace("\ncertificate =", "\ncombined ="), 0o644);
+        }
+        let new_file = bench.write("new.pem", &new, 0o644);
+        bench.run(&["install", "web", "--cert", &new_file, "--keep-key"]).ends(0).says("installed www.example.org");
+        assert_eq!(bench.served(), both(&new), "combined: {combined}");
+        // Of a certificate for another key it is told that none fits.
+        let (other, _) = bench.bring("other", &Leaf::default());
+        bench.run(&["install", "web", "--cert", &other, "--keep-key"]).ends(4);
+    }
 }
 
 #[test]
