@@ -7,6 +7,7 @@ mod zone;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -18,6 +19,12 @@ pub use self::zone::{Odd, Resolved, Zone, ZoneError, is_name};
 pub fn whole_second(at: OffsetDateTime) -> OffsetDateTime {
     // No moment is without a nanosecond 0.
     at.replace_nanosecond(0).unwrap_or(at)
+}
+
+/// A moment as people and programs read it: RFC 3339, UTC, to the second.
+#[must_use]
+pub fn stamp(at: OffsetDateTime) -> String {
+    whole_second(at.to_offset(time::UtcOffset::UTC)).format(&Rfc3339).unwrap_or_default()
 }
 
 /// A moment, and the zone in which somebody named it.
@@ -81,7 +88,7 @@ impl std::str::FromStr for Written {
 
     fn from_str(text: &str) -> Result<Self, NoMoment> {
         let no = || NoMoment(text.to_owned());
-        if let Ok(at) = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339) {
+        if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
             return Ok(Self::Fixed(at));
         }
         // A date, a `T` or a space, a time of day, and perhaps a zone.

@@ -3,6 +3,8 @@
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
+use crate::moment::stamp;
+
 /// Where the time comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Clock {
@@ -30,13 +32,13 @@ pub const FLOOR: OffsetDateTime = datetime!(2026-11-01 00:00 UTC);
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ClockError {
     /// It is earlier than this program.
-    #[error("the clock shows {now}, before this release was made ({FLOOR})")]
+    #[error("the clock shows {}, before this release was made ({})", stamp(*now), stamp(FLOOR))]
     BeforeRelease {
         /// What the clock shows.
         now: OffsetDateTime,
     },
     /// It is earlier than something that was done here.
-    #[error("the clock shows {now}, and the newest receipt is of {newest}")]
+    #[error("the clock shows {}, and the newest receipt is of {}", stamp(*now), stamp(*newest))]
     BeforeReceipts {
         /// What the clock shows.
         now: OffsetDateTime,
@@ -114,7 +116,14 @@ mod tests {
     #[test]
     fn the_message_names_both_moments() {
         let error = plausible(FLOOR, Some(FLOOR + Duration::days(2))).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("2026-11-01") && text.contains("2026-11-03"), "{text}");
+        assert_eq!(
+            error.to_string(),
+            "the clock shows 2026-11-01T00:00:00Z, and the newest receipt is of 2026-11-03T00:00:00Z"
+        );
+        let error = plausible(datetime!(2001-01-01 01:02:03.455704691 +1), None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the clock shows 2001-01-01T00:02:03Z, before this release was made (2026-11-01T00:00:00Z)"
+        );
     }
 }

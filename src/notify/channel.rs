@@ -19,6 +19,7 @@ use crate::host::dir::MAX_FILE;
 use crate::host::exec::Status;
 use crate::host::http::{Patience, Plain, Reply, Roots, Web, WebError};
 use crate::host::mail::{Letter, Protection, Server, send as send_mail};
+use crate::moment::stamp;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 
@@ -339,7 +340,7 @@ fn letter(smtp: &Smtp, message: &Message) -> Letter {
         from: smtp.from.clone(),
         to: smtp.to.clone(),
         subject: message.title(),
-        text: format!("{}\n-- \nreseal {} on {}, {}\n", message.text(), message.verb, message.host, message.at),
+        text: format!("{}\n-- \nreseal {} on {}, {}\n", message.text(), message.verb, message.host, stamp(message.at)),
         at: message.at,
         id: format!("{}.{}", message.id, message.at.unix_timestamp()),
     }

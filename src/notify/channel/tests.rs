@@ -8,6 +8,23 @@ use crate::host::local_log::Log;
 use crate::notify::condition::Condition;
 use crate::notify::message::{Item, State};
 
+#[test]
+fn a_mail_is_signed_with_a_moment_as_programs_write_it() {
+    let who = |address: &str| address.parse().unwrap();
+    let smtp = Smtp {
+        host: "mail.lan".to_owned(),
+        port: 25,
+        tls: MailTls::None,
+        root: None,
+        from: who("reseal@app.lan"),
+        to: vec![who("ops@app.lan")],
+        login: None,
+    };
+    let message = Message::of(Vec::new(), "app.lan", "renew", datetime!(2026-11-30 02:51:14 UTC));
+    let text = letter(&smtp, &message).text;
+    assert!(text.ends_with("\n-- \nreseal renew on app.lan, 2026-11-30T02:51:14Z\n"), "{text}");
+}
+
 /// Known answer, so that whoever verifies signatures can hold their own code against it.
 #[test]
 fn a_signature_is_over_version_time_and_body() {
