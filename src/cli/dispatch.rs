@@ -19,7 +19,7 @@ use crate::cert::{Generate, SubjectPart};
 use crate::engine::When;
 use crate::event::Listener;
 use crate::flow::{
-    self, Refusal, Report, Session, adopt, backups, ca, check, csr, export, fitting, history, init, install, notify,
+    self, Report, Session, adopt, backups, ca, check, csr, export, fitting, history, init, install, notify,
     post_upgrade, recorded, recover, renew, restore, secret, snapshot, status,
 };
 use crate::host::publish::{Kind, publish, same_file};
@@ -34,10 +34,7 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
     let Request { host, config, options, .. } = request;
     let mut session = Session::new(host, config, request.live_dir.clone(), options.clone(), listener);
     let command = Some(request.verb.word());
-    let outcome = match known(&session, &request.verb) {
-        Ok(()) => carry_out(&mut session, request),
-        Err(refusal) => Err(Failure::misnamed(refusal)),
-    };
+    let outcome = known(&session, request).and_then(|()| carry_out(&mut session, request));
     let outcome = outcome.map(|(exit, mut body)| {
         let Body::Changes(reports) = &mut body else { return (exit, body) };
         reports.extend(session.stuck_elsewhere(reports));
@@ -57,12 +54,12 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
 }
 
 /// A name that no target has is a wrong word, told before anything is done.
-fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
-    let all = |names: &[String]| session.targets(names).map(|_| ());
+fn known(session: &Session<'_>, request: &Request) -> Result<(), Failure> {
+    let all = |names: &[String]| session.targets(names).map(|_| ()).map_err(Failure::from);
     let one = |name: &String| all(std::slice::from_ref(name));
     // Stores of trusted certificates have generations as targets have.
-    let kept = |names: &[String]| session.kept(names).map(|_| ());
-    match verb {
+    let kept = |names: &[String]| session.kept(names).map(|_| ()).map_err(Failure::from);
+    match &request.verb {
         Verb::Renew { names, .. }
         | Verb::Status { names }
         | Verb::Snapshot { names }
@@ -82,8 +79,12 @@ fn known(session: &Session<'_>, verb: &Verb) -> Result<(), Refusal> {
             BackupsVerb::Prune(prune) => kept(&prune.names),
         },
         Verb::Prune(prune) => kept(&prune.names),
-        Verb::Notify { act: NotifyVerb::Test { name: Some(name) } } => notify::known(session, name),
-        Verb::Secret { act } => act.labels().iter().try_for_each(|label| secret::known(session, label)),
+        Verb::Notify { act: NotifyVerb::Test { name: Some(name) } } => {
+            notify::known(session, name).map_err(Failure::misnamed)
+        }
+        Verb::Secret { act } => {
+            act.labels().iter().try_for_each(|label| secret::known(session, label)).map_err(Failure::misnamed)
+        }
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
         | Verb::Report { .. }

@@ -198,7 +198,7 @@ pub struct Refusal {
     pub why: String,
     /// What to do.
     pub hint: Option<String>,
-    /// [`Exit::Refused`], or [`Exit::Busy`] when another reseal is at work.
+    /// [`Exit::Refused`]; [`Exit::Busy`] when another reseal is at work, [`Exit::Usage`] for a name that no target has.
     pub exit: Exit,
 }
 
@@ -378,7 +378,8 @@ impl<'a> Session<'a> {
     fn target(&self, name: &str) -> Result<&TargetConfig, Refusal> {
         self.config.target(name).ok_or_else(|| {
             let known: Vec<&str> = self.config.targets.iter().map(|target| target.name.as_str()).collect();
-            let refusal = Refusal::new(format!("there is no target `{name}` in {}", self.config.origin.display()));
+            let why = format!("there is no target `{name}` in {}", self.config.origin.display());
+            let refusal = Refusal { why, hint: None, exit: Exit::Usage };
             match known.as_slice() {
                 [] => refusal.hint("no target is configured yet: `reseal init` writes a first configuration"),
                 known => refusal.hint(format!("the targets there are: {}", known.join(", "))),

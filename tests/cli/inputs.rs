@@ -115,3 +115,21 @@ fn odd_files_are_refused_at_once() {
         assert!(began.elapsed() < Duration::from_secs(3), "{name} takes {:?}", began.elapsed());
     }
 }
+
+/// A wrong word is 2; records that cannot be read are no wrong word.
+#[test]
+fn a_state_directory_that_is_open_to_others_is_a_refusal_for_every_verb() {
+    let bench = Bench::new();
+    bench.installed("good");
+    fs::set_permissions(bench.path("state"), Permissions::from_mode(0o755)).unwrap();
+    for line in [
+        &["backups"][..],
+        &["backups", "verify", "web"],
+        &["restore", "web"],
+        &["prune", "web"],
+        &["renew"],
+        &["recover", "web"],
+    ] {
+        bench.run(line).ends(4).warns("open to others");
+    }
+}
