@@ -85,6 +85,9 @@ fn known(session: &Session<'_>, request: &Request) -> Result<(), Failure> {
         Verb::Secret { act } => {
             act.labels().iter().try_for_each(|label| secret::known(session, label)).map_err(Failure::misnamed)
         }
+        Verb::Recover { name: Some(name), .. } | Verb::Recover { accept: Some(name), .. } if request.configured => {
+            Ok(recover::known(session, name)?)
+        }
         // What these are about may be no target any more, or never was one.
         Verb::Check { .. }
         | Verb::Report { .. }

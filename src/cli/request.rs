@@ -32,6 +32,8 @@ pub struct Request {
     pub live_dir: PathBuf,
     /// What was asked for besides the verb.
     pub options: Options,
+    /// Whether there was a configuration to read, or none had to be there: only then is a name that it lacks a wrong one.
+    pub configured: bool,
     /// Why the configuration could not be used, where the verb does its work without.
     pub without_config: Option<Failure>,
 }
@@ -103,7 +105,8 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         host = host.with_signals(signals);
     }
     let options = options(&global, &verb);
-    Ok(Request { verb, host, config, program, config_path, live_dir, options, without_config })
+    let configured = without_config.is_none() && need(&verb, &global) != Need::None;
+    Ok(Request { verb, host, config, program, config_path, live_dir, options, configured, without_config })
 }
 
 /// How to call the program again for the same configuration and state.

@@ -7,9 +7,22 @@ use crate::change::Point;
 use crate::engine::{self, Engine, EngineError, Intended, Interrupted, Recovered, When};
 use crate::host::Host;
 use crate::host::state::{State, file_name};
-use crate::outcome::{Outcome, explain};
+use crate::outcome::{Exit, Outcome, explain};
 
 const VERB: &str = "recover";
+
+/// That something has this name: a target, or what was one and has left a journal or generations. Where the records cannot be read,
+/// recovery itself tells that.
+///
+/// # Errors
+/// Nothing has it.
+pub fn known(session: &Session<'_>, name: &str) -> Result<(), Refusal> {
+    let waits = |waiting: Vec<String>| waiting.iter().any(|one| **one == *file_name(name));
+    match session.kept(&[name.to_owned()]) {
+        Err(refusal) if refusal.exit == Exit::Usage && !pending(session.host).is_ok_and(waits) => Err(refusal),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
 
 /// Recovers one target or all. Where nothing was interrupted, nothing is written.
 pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Report> {

@@ -52,8 +52,16 @@ fn a_configuration_that_others_can_write_is_not_roots() {
 fn a_name_that_is_no_target_is_told_with_those_there_are() {
     let bench = Bench::new();
     let before = bench.tree();
-    for line in [&["renew", "wbe"][..], &["restore", "wbe"], &["backups", "wbe"], &["status", "wbe"], &["adopt", "wbe"]]
-    {
+    for line in [
+        &["renew", "wbe"][..],
+        &["restore", "wbe"],
+        &["backups", "wbe"],
+        &["status", "wbe"],
+        &["adopt", "wbe"],
+        &["recover", "wbe"],
+        &["recover", "--accept", "wbe"],
+        &["recover", "--accept", "wbe", "--dry-run"],
+    ] {
         bench.run(line).ends(2).warns("`wbe`").warns("web");
     }
     bench.run(&["check", "wbe"]).ends(2);

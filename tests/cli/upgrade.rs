@@ -567,6 +567,13 @@ fn generations_of_a_target_that_is_gone_are_told_and_can_be_removed() {
     bench.write("reseal.toml", &text.replace("name = \"web\"", "name = \"other\""), 0o644);
     bench.run(&["backups"]).ends(0).says("web ").says("found");
     bench.run(&["backups", "web"]).ends(0).says("found");
+    bench.run(&["recover", "web"]).ends(0).says("no transaction of this target was interrupted");
+    bench.run(&["recover", "--accept", "nobody"]).ends(2).warns("there is no target `nobody`");
+    // One that was torn before it had begun.
+    bench.write("state/journal/nobody", "", 0o600);
+    bench.run(&["recover", "nobody", "--dry-run"]).ends(0).says("an empty journal would be removed");
+    bench.run(&["recover", "nobody"]).ends(0);
+    bench.run(&["recover", "nobody"]).ends(2);
     assert!(
         !bench.run(&["prune", "--keep", "1"]).ends(0).out.contains("web:"),
         "nobody has said how many are to be kept"
