@@ -164,12 +164,8 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
             let exit = list.iter().fold(told, |worst, one| worst.worst(standing(one)));
             Ok((exit, Body::Statuses { list, channels }))
         }
-        Verb::Init { output } => {
-            let path = match output {
-                Some(path) => trusted_file::absolute(path).map_err(|error| Failure::usage(explain(&error), None))?,
-                None => request.config_path.clone(),
-            };
-            let written = init::run(session.host, &path, session.options.dry_run)?;
+        Verb::Init { .. } => {
+            let written = init::run(session.host, &request.config_path, session.options.dry_run)?;
             Ok((Exit::Good, Body::Written(written)))
         }
         Verb::Snapshot { names } => Ok(changes(snapshot::run(session, names)?)),

@@ -104,6 +104,7 @@ fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
     }
     let code = tell(&answer, &style, changes && !dry_run);
     // Also where nothing else is to be said: who hears nothing takes it for good news.
+            style.view.program.clone_from(&request.program);
     for warning in warnings {
         output::trouble(&format!("warning: {}\n", escape(&warning)), style.colour);
     }

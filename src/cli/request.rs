@@ -58,9 +58,17 @@ enum Need {
 /// # Errors
 /// The configuration is missing, wrong or not to be trusted; the machine refuses a signal handler.
 pub fn resolve(cli: Cli) -> Result<Request, Failure> {
-    let Cli { global, verb } = cli;
-    let program = program(&global);
+    let Cli { mut global, verb } = cli;
     let places = standard_places();
+    if let Verb::Init { output: Some(path) } = &verb {
+        // What is written there is used from there: the next commands have to name it, unless it is what is read without.
+        let path = absolute(path)?;
+        let usual = global.config.is_none() && places.as_ref().is_ok_and(|places| places.config == path);
+        if !usual {
+            global.config = Some(path);
+        }
+    }
+    let program = program(&global);
     let config_path = match (&global.config, &places) {
         (Some(path), _) => absolute(path)?,
         (None, Ok(places)) => places.config.clone(),

@@ -267,7 +267,16 @@ fn init_writes_once() {
     let bench = Bench::new();
     bench.run(&["init"]).ends(4).warns("something is there already");
     let output = bench.path("new/dir/reseal.toml").display().to_string();
-    bench.run(&["init", "--output", &output, "--dry-run"]).ends(0).says("would write");
+    let foretold = bench.run(&["init", "--output", &output, "--dry-run"]).ends(0).says("would write");
+    foretold.says(&format!("`reseal --config {output} check` and `reseal --config {output} renew --dry-run`"));
+    let command = |words: &[&str]| {
+        Ran::of(&bench.command(words).env_remove("RESEAL_CONFIG").env("HOME", "/nowhere").output().unwrap())
+    };
+    let usual = command(&["init", "--dry-run"]);
+    if usual.code == Some(0) {
+        let place = usual.says("`reseal check`").out.split(' ').nth(2).unwrap().trim_end_matches(';').to_owned();
+        command(&["init", "--dry-run", "--output", &place]).ends(0).says("`reseal check`");
+    }
     assert!(!bench.path("new").exists());
     let written = bench.json(&["init", "--output", &output]);
     assert_eq!(written["results"][0]["path"], output.as_str());
