@@ -281,3 +281,11 @@ fn json_is_alone_on_standard_output_and_knows_every_end() {
     let usage = bench.json(&["restore"]);
     assert_eq!((usage["command"].as_str(), usage["exit"].as_i64()), (Some("restore"), Some(2)));
 }
+
+/// Its target is in no configuration: a command with that of this machine would be about something else.
+#[test]
+fn the_demo_names_no_configuration_of_the_machine() {
+    let bench = Bench::new();
+    let ran = bench.run(&["demo"]).ends(0).says("restore web ");
+    assert!(!ran.out.contains("--config"), "{}", ran.out);
+}

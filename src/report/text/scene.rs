@@ -39,7 +39,9 @@ pub fn begins(number: usize, title: &str, text: &str, command: Option<&str>, vie
 /// What a scene brought.
 #[must_use]
 pub fn ends(scene: &Scene, view: &View) -> String {
-    let narrow = View { width: view.width.map(|width| width.saturating_sub(INSET.len())), ..view.clone() };
+    // The demo's target is in no configuration that this run could be called with.
+    let program = "reseal".to_owned();
+    let narrow = View { width: view.width.map(|width| width.saturating_sub(INSET.len())), program, ..view.clone() };
     let (mut page, mut failed) = (Page::new(narrow.width), Page::new(narrow.width));
     if !scene.reports.is_empty() {
         change::render(&scene.reports, None, &narrow, &mut page, &mut failed);
