@@ -1,6 +1,6 @@
 //! The plan of a change, for people and machines: what a dry run shows, and what a real run reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -138,7 +138,7 @@ impl Plan {
             backup: upcoming.backup,
             generation: upcoming.generation,
             staged: false,
-            atomic: survey.adopted() || change.steps.len() <= 1,
+            atomic: switches(&change.steps) <= 1,
             trust: Vec::new(),
             files: change.steps.iter().map(|step| planned(step, survey)).collect(),
             before,
@@ -182,6 +182,14 @@ impl Plan {
             probes: survey.probes().iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+/// The steps that a reader of the files can see one by one: what is put into a directory that the change itself makes is read by nobody
+/// until a link leads there.
+fn switches(steps: &[Step]) -> usize {
+    let made =
+        |path: &Path| steps.iter().any(|step| matches!(step, Step::MakeDir { .. }) && path.starts_with(step.path()));
+    steps.iter().filter(|step| !made(step.path())).count()
 }
 
 fn planned(step: &Step, survey: &Survey) -> PlannedFile {

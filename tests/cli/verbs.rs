@@ -258,6 +258,19 @@ fn one_rename_and_back() {
     bench.run(&["adopt", "web"]).ends(0).says("adopted");
     assert!(bench.path("web.pem").is_symlink());
     bench.run(&["status"]).ends(0).says("one rename");
+    let renewal = [
+        "install",
+        "web",
+        "--cert",
+        &bench.bring("next", &Leaf::default()).0,
+        "--key",
+        &bench.path("next.key").display().to_string(),
+        "--dry-run",
+    ];
+    assert_eq!(bench.json(&renewal)["results"][0]["plan"]["atomic"], true);
+    let undo = ["adopt", "web", "--undo", "--dry-run"];
+    bench.run(&undo).ends(0).says("file by file");
+    assert_eq!(bench.json(&undo)["results"][0]["plan"]["atomic"], false, "a file takes the place of each link");
     bench.run(&["adopt", "web", "--undo"]).ends(0).says("gave back");
     assert!(!bench.path("web.pem").is_symlink());
 }
