@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Colour, Format, Verb};
@@ -48,8 +48,19 @@ fn examples_first(command: clap::Command) -> clap::Command {
 
 /// What was typed.
 fn parse(line: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut matches = command().try_get_matches_from(line)?;
+    let mut matches = command().try_get_matches_from(line).map_err(without_hidden)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command()))
+}
+
+/// A list of the verbs there are leaves out those that are hidden everywhere else.
+fn without_hidden(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::Strings(verbs)) = error.get(ContextKind::ValidSubcommand) {
+        let command = Cli::command();
+        let hidden = |verb: &String| command.find_subcommand(verb).is_some_and(clap::Command::is_hide_set);
+        let shown = verbs.iter().filter(|verb| !hidden(verb)).cloned().collect();
+        error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(shown));
+    }
+    error
 }
 
 /// Runs the program with the arguments of this process.
@@ -93,6 +104,7 @@ fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
     let (mut answer, warnings, ended_by) = match request::resolve(cli) {
         Ok(request) => {
             style.view.configuration = Some(request.config_path.clone());
+            style.view.program.clone_from(&request.program);
             let (answer, warnings) = sequel::answer(&request, &mut progress);
             (answer, warnings, request.host.interrupted())
         }
@@ -104,7 +116,6 @@ fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
     }
     let code = tell(&answer, &style, changes && !dry_run);
     // Also where nothing else is to be said: who hears nothing takes it for good news.
-            style.view.program.clone_from(&request.program);
     for warning in warnings {
         output::trouble(&format!("warning: {}\n", escape(&warning)), style.colour);
     }

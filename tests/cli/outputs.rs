@@ -19,6 +19,8 @@ fn help_tells_the_exit_codes() {
     bench.run(&["help"]).ends(0).says("Exit codes");
     bench.run(&["--version"]).ends(0).says("reseal ");
     bench.run(&["install", "--help"]).ends(0).says("Examples:");
+    let without = bench.run(&[]).ends(2).warns("[subcommands: check, ").warns(", notify, demo, help]");
+    assert!(!without.err.contains("demo-server"), "{}", without.err);
     let upgrade = bench.run(&["post-upgrade", "--help"]).ends(0).says("reseal post-upgrade web --strict");
     assert!(!upgrade.out.contains("below"), "there is no table: {}", upgrade.out);
 }
