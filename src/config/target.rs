@@ -171,16 +171,19 @@ fn files(table: &mut Table<'_>, places: &mut Vec<Taken>, problems: &mut Problems
     Some(FilesConfig::Separate { certificate: certificate?, key: key?, chain })
 }
 
+/// The names that are good; none where all that is there is wrong, which is told with each.
 fn names(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<Name>> {
     let mut names: Vec<Name> = Vec::new();
-    for (word, at) in table.texts("names", problems)? {
+    let words = table.texts("names", problems)?;
+    let given = !words.is_empty();
+    for (word, at) in words {
         match word.parse::<Name>() {
             Ok(name) if names.contains(&name) => {}
             Ok(name) => names.push(name),
             Err(why) => problems.add(&at, format!("{}: {why}", table.named("names"))),
         }
     }
-    Some(names)
+    (!names.is_empty() || !given).then_some(names)
 }
 
 fn listen(table: &mut Table<'_>, names: &[Name], problems: &mut Problems<'_>) -> Vec<Listen> {

@@ -361,3 +361,10 @@ mod generated {
         }
     }
 }
+
+#[test]
+fn names_of_which_none_is_good_are_not_called_empty() {
+    let told = problems("[[target]]\nname = \"a\"\nkind = \"files\"\ncombined = \"/c\"\nnames = [\"a lan\"]\n");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("5:10: `names` in target \"a\": "), "{told:?}");
+}
