@@ -169,7 +169,11 @@ impl TargetError {
         match self {
             Self::OtherKind { .. } => Some("this is a bug in reseal; please report it"),
             Self::Silent { .. } => Some("set `binary` to the program and `conf` to its configuration file"),
-            Self::Read { .. } => Some("run as a user who may read the service's configuration"),
+            Self::Read { source, .. } => Some(match source.kind() {
+                io::ErrorKind::NotFound => "no file is there: set `conf` to the service's main configuration file",
+                io::ErrorKind::PermissionDenied => "run as a user who may read the service's configuration",
+                _ => "it must be a regular file that this user may read",
+            }),
             Self::Syntax { .. } => Some("repair the service's configuration, or name its files with kind = \"files\""),
             Self::NoPair { .. } => Some("set `names` to names of the service, or `certificate` to one of the paths"),
             Self::Shared { .. } => {
@@ -190,6 +194,29 @@ fn list(found: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told_apart_from_what_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let hint = |conf: &std::path::Path| {
+            let conf = conf.display();
+            let text = format!(
+                "[[target]]\nname='n'\nkind='nginx'\nnames=['a.example']\nbinary='/bin/false'\nconf='{conf}'\n"
+            );
+            let config = crate::config::Config::parse(&text, std::path::Path::new("/x")).unwrap();
+            let observed = open(&config.targets[0]).unwrap().observe(&Host::new(dir.path().join("state")));
+            observed.err().unwrap().hint().unwrap()
+        };
+        let missing = hint(&dir.path().join("nginx.conf"));
+        assert!(missing.contains("no file is there") && missing.contains("`conf`"), "{missing}");
+        assert!(hint(dir.path()).contains("regular file"));
+        let refused =
+            |kind| TargetError::Read { target: "n".to_owned(), path: "/x".into(), source: io::Error::from(kind) };
+        assert_eq!(
+            refused(io::ErrorKind::PermissionDenied).hint(),
+            Some("run as a user who may read the service's configuration")
+        );
+    }
 
     #[test]
     fn every_kind_has_one_row_and_opens_only_its_own() {
