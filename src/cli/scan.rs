@@ -179,7 +179,7 @@ impl Stream {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let message = format!("cannot write the result to standard output: {error}");
                 let failure = Failure { exit: Exit::Refused, message, hint: None, problems: Vec::new() };
-                output::trouble(&text::failure(&failure), super::args::Colour::Auto);
+                output::trouble(&text::failure(&failure, "reseal"), super::args::Colour::Auto);
                 exit.worst(Exit::Refused)
             }
             Some(_) | None => exit,

@@ -121,7 +121,8 @@ pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
             (told.text, String::new(), told.state.code())
         }
         Format::Jsonl | Format::Csv | Format::Prometheus if answer.failure.is_some() => {
-            let failure: String = answer.failure.iter().map(text::failure).collect();
+            let told = |failure| text::failure(failure, &style.view.program);
+            let failure: String = answer.failure.iter().map(told).collect();
             output::trouble(&failure, style.colour);
             return answer.exit.code();
         }
@@ -151,7 +152,7 @@ pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
     };
     output::trouble(&err, style.colour);
     let Err(failure) = written else { return code };
-    output::trouble(&text::failure(&failure), style.colour);
+    output::trouble(&text::failure(&failure, &style.view.program), style.colour);
     match (style.format, changed) {
         (Format::Nagios, _) => State::Unknown.code(),
         (_, true) => code,

@@ -77,10 +77,10 @@ pub fn render(answer: &Answer, view: &View) -> Text {
 
 pub use scene::{begins, ends, opening};
 
-/// What is told when only what went wrong is of interest.
+/// What is told when only what went wrong is of interest; `program` is how to call the program again.
 #[must_use]
-pub fn failure(failure: &Failure) -> String {
-    let mut page = Page::new(None);
+pub fn failure(failure: &Failure, program: &str) -> String {
+    let mut page = Page::new(None).called(program);
     failed(failure, &mut page);
     page.into_text()
 }

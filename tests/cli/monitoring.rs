@@ -105,6 +105,10 @@ fn prometheus_gets_a_whole_file() {
     symlink("web.key", &link).unwrap();
     bench.run(&["check", "--format", "prometheus", "-o", "link.prom"]).ends(4).warns("no regular file is there");
     bench.run(&["check", "--format", "nagios", "-o", "none/x"]).ends(3).warns("cannot open the directory");
+    for format in ["prometheus", "csv", "jsonl"] {
+        let absent = bench.run(&["--config", "gone.toml", "check", "--format", format]).ends(2);
+        absent.warns("`reseal --config gone.toml init` writes a first one");
+    }
     bench.run(&["check", "--format", "csv", "-o", "x.csv", "--dry-run"]).ends(3).says("subject,kind,standing,");
     assert!(link.is_symlink() && !bench.path("x.csv").exists());
 }
