@@ -14,9 +14,6 @@ use crate::host::Host;
 use crate::moment::{Hours, Moment, Opening};
 use crate::outcome::explain;
 
-/// How long after its moment something is late: a machine that was asleep then, and has windows, waits for the next one.
-const LATE: Duration = Duration::hours(1);
-
 /// What is in place, as far as the time matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Look {
@@ -135,7 +132,6 @@ pub(super) fn to_activate(
     look: &Look,
     now: OffsetDateTime,
 ) -> Result<Occasion, Refusal> {
-    let windows = !config.policy.window.is_empty();
     if let Some(moment) = &next.at {
         if now < moment.at {
             // Who named a moment knew what was in place, and that it was bad.
@@ -145,14 +141,12 @@ pub(super) fn to_activate(
                 false => Occasion::Later { at: Some(moment.at), when: format!("at {moment}") },
             });
         }
-        if !windows || now - moment.at < LATE {
-            return Ok(Occasion::Now { early: None });
-        }
-        // It was slept through: as good as due.
-        return to_change(host, config, &Look { broken: false, ..*look }, now);
+        // Who has named it did so in spite of the windows: it holds from then on, however long the next run is in coming.
+        return Ok(Occasion::Now { early: None });
     }
     // A person wants it in place in the next window; the policy, when the one there is due.
     let margin = config.policy.renew_before.left_of(look.lives);
+    let windows = !config.policy.window.is_empty();
     let due = look.due || next.due || look.broken || look.ends.is_none_or(|ends| ends - now <= margin);
     if windows && (next.by_hand || due) {
         let known = next.by_hand && look.broken;
