@@ -14,6 +14,7 @@ mod keep;
 mod ledger;
 mod lineage;
 mod next;
+mod open;
 mod recover;
 pub mod snapshot;
 mod stage;
@@ -29,6 +30,7 @@ use std::time::Duration;
 pub use journal::Limits;
 pub use ledger::Ledger;
 pub use next::{Found, Next, NextError, STAGED, Staging};
+pub use open::{Open, open};
 pub use recover::{Intended, Interrupted, Recovered, When, interrupted, pending};
 use snapshot::Snapshot;
 

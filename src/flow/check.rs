@@ -18,7 +18,7 @@ use crate::cert::{Certificate, Signatures, TrustVerdict};
 use crate::change::Shown;
 use crate::config::{Policy, TargetConfig};
 use crate::endpoint::{Endpoint, Sni};
-use crate::engine;
+use crate::engine::{self, Open};
 use crate::host::state::{State, file_name};
 use crate::host::tls::{self, Crowd, Question};
 use crate::outcome::{Exit, explain};
@@ -115,6 +115,17 @@ pub fn run(session: &Session<'_>, subjects: &[OsString]) -> Result<Vec<Checked>,
     Ok(all)
 }
 
+/// The open journal of a target, if it has one.
+fn open_journal(session: &Session<'_>, state: Option<&State>, name: &str) -> Option<Open> {
+    let open = engine::open(state?, session.engine.is_some()).ok()?;
+    open.into_iter().find(|open| *open.name == *file_name(name))
+}
+
+/// That another reseal changes a target just now.
+pub(super) fn under_way(holder: &str) -> String {
+    format!("a change is under way: {holder}")
+}
+
 /// Tells of keys that several targets have.
 fn share(all: &mut [Checked], leaves: &[Option<Certificate>], session: &Session<'_>) {
     let keys = session.config.targets.iter().zip(leaves);
@@ -179,6 +190,9 @@ impl Run<'_, '_> {
         let session = self.session;
         let clients = self.clients.or(&config.policy.trust)?;
         let mut checked = Checked::blank(&config.name, "target");
+        let state = State::open(session.host);
+        let before = open_journal(session, state.as_ref().ok().and_then(Option::as_ref), &config.name);
+        let before = before.and_then(|open| open.at_work);
         let seen = match survey::survey(session.host, config, &session.live_dir) {
             Ok(seen) => seen,
             Err(refusal) => {
@@ -186,7 +200,6 @@ impl Run<'_, '_> {
                 return Ok((checked, None));
             }
         };
-        let state = State::open(session.host);
         if let Err(error) = &state {
             let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
             checked.notes.push(format!("{}{hint}", explain(error)));
@@ -195,16 +208,25 @@ impl Run<'_, '_> {
         let state = state.ok().flatten();
         let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
         let served = asked::closely(session.host, &seen.probes(), config.policy.probe_timeout);
+        let after = open_journal(session, state.as_ref(), &config.name);
+        let open = after.is_some();
+        // What has ended meanwhile was under way when the files were read.
+        let at_work = after.and_then(|open| open.at_work).or(before);
+        // In the midst of a change the files are neither what was committed nor what is served, and that is what it is there for.
+        let settled = at_work.is_none();
         let against = survey::Against {
-            committed: committed.as_ref().map(|(_, manifest)| manifest),
-            served: &served,
+            committed: committed.as_ref().map(|(_, manifest)| manifest).filter(|_| settled),
+            served: if settled { &served } else { &[] },
             clients: &clients,
             signatures: self.signatures,
         };
         (checked.findings, checked.trust) = survey::judged(&seen, config, &against, session.host.now());
-        let interrupted = state.as_ref().and_then(|state| engine::pending(state).ok()).unwrap_or_default();
-        if interrupted.iter().any(|name| **name == *file_name(&config.name)) {
-            checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
+        match (at_work, open) {
+            (Some(holder), _) => checked.notes.push(under_way(&holder)),
+            (None, true) => {
+                checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
+            }
+            (None, false) => {}
         }
         let first = seen.pairs.first();
         let subject = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().subject()));

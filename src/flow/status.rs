@@ -5,7 +5,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::occasion::{self, Look};
 use super::survey;
-use super::{Refusal, Session, activate, csr, fitting, hooks, obtain};
+use super::{Refusal, Session, activate, check, csr, fitting, hooks, obtain};
 use crate::assess::Finding;
 use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
@@ -63,6 +63,9 @@ pub struct Status {
     pub waiting: Vec<csr::Brief>,
     /// An interrupted transaction waits for `recover`.
     pub interrupted: bool,
+    /// That another reseal changes it just now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<String>,
     /// What somebody should see to, with what to type.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<String>,
@@ -78,13 +81,14 @@ pub struct Status {
 pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refusal> {
     let targets = session.targets(names)?;
     let state = State::open(session.host)?;
-    let (pending, ledger) = match &state {
-        Some(state) => (engine::pending(state)?, Some(Ledger::read(state)?)),
+    let (open, ledger) = match &state {
+        Some(state) => (engine::open(state, session.engine.is_some())?, Some(Ledger::read(state)?)),
         None => (Vec::new(), None),
     };
     let mut all = Vec::new();
     for config in &targets {
         let mut receipts = ledger.iter().flat_map(|ledger| ledger.receipts.iter().rev());
+        let open = open.iter().find(|open| *open.name == *file_name(&config.name));
         let mut status = Status {
             target: config.name.clone(),
             kind: config.kind.word(),
@@ -95,7 +99,8 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             generations: 0,
             last: receipts.find(|receipt| receipt.target == config.name).cloned(),
             waiting: Vec::new(),
-            interrupted: pending.iter().any(|name| **name == *file_name(&config.name)),
+            interrupted: open.is_some_and(|open| open.at_work.is_none()),
+            under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
             attention: Vec::new(),
             problem: None,
         };
@@ -118,7 +123,8 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
         match survey::survey(session.host, config, &session.live_dir) {
             Ok(seen) => {
                 let committed = survey::committed(state.as_ref(), &config.name)?;
-                let manifest = committed.as_ref().map(|(_, manifest)| manifest);
+                // In the midst of a change the files are not what was committed.
+                let manifest = committed.as_ref().map(|(_, manifest)| manifest).filter(|_| status.under_way.is_none());
                 status.findings = survey::findings(&seen, config, manifest, &[], &[], session.host.now());
                 let chain = seen.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
                 let subject = chain.map(|chain| chain.leaf().subject());
@@ -154,6 +160,7 @@ fn placed(session: &Session<'_>, state: Option<&State>, ledger: Option<&Ledger>)
             last: receipts.find(|receipt| receipt.target == view.name).cloned(),
             waiting: Vec::new(),
             interrupted: false,
+            under_way: None,
             attention: view.attention,
             problem: None,
             target: view.name,

@@ -387,3 +387,46 @@ fn a_record_that_was_altered_or_cut_is_told() {
     fs::write(&ledger, &whole).unwrap();
     bench.run(&["history", "verify"]).ends(0).says(&head);
 }
+
+/// A change that takes its time, as its service does: whoever looks meanwhile sees a change, and no damage.
+#[test]
+fn a_look_in_the_midst_of_a_change_is_no_alarm() {
+    let bench = Bench::new();
+    bench.installed("first");
+    // The reload waits until it may go on.
+    let slow = bench.write(
+        "slow",
+        "#!/bin/sh\ntouch \"$0.under-way\"\nwhile [ ! -e \"$0.done\" ]; do sleep 0.05; done\n",
+        0o755,
+    );
+    bench.configure(&format!("reload = [{slow:?}]\n"));
+    let (certificate, key) = bench.bring("second", &Leaf::default());
+    let mut child = bench
+        .command(&["--non-interactive", "install", "web", "--cert", &certificate, "--key", &key])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while !bench.path("slow.under-way").exists() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it has not come so far");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let under_way = format!("a change is under way: process {}, `reseal install`", child.id());
+    let before = bench.tree();
+    bench.run(&["check", "web"]).ends(0).says(&under_way).says("good");
+    bench.run(&["check", "web", "--format", "nagios"]).ends(0).says("SSL_CERT OK");
+    bench.run(&["status"]).ends(0).says(&under_way);
+    assert_eq!(bench.json(&["status"])["results"][0]["interrupted"], false);
+    assert!(bench.tree() == before, "a look writes nothing");
+
+    // The same journal, and nobody is at work on it any more.
+    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    bench.run(&["check", "web"]).ends(3).says("a transaction was interrupted");
+    bench.run(&["check", "web", "--format", "nagios"]).ends(2).says("interrupted");
+    bench.run(&["status"]).ends(3).says("a transaction was interrupted");
+    bench.write("slow.done", "", 0o644);
+    bench.run(&["recover"]).ends(0);
+    bench.run(&["check", "web"]).ends(0);
+}

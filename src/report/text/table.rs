@@ -186,6 +186,9 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         for text in &one.attention {
             page.put(Paint::Warn, "attention: ").say(&one.target).say(": ").advice(Paint::Plain, text, 2).end();
         }
+        if let Some(under_way) = &one.under_way {
+            notes(&[format!("{}: {under_way}", one.target)], page);
+        }
         if one.interrupted {
             let next = format!("{}: a transaction was interrupted: `reseal recover`", one.target);
             notes(&[next], page);
