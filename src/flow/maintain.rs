@@ -61,7 +61,7 @@ fn each(session: &mut Session<'_>, targets: &[TargetConfig], whole: bool) -> Res
         let mended = upgraded.iter().position(|report| report.target == config.name).map(|at| upgraded.remove(at));
         reports.push(match mended {
             Some(report) if !matches!(report.outcome, Outcome::Nothing { .. }) => report,
-            _ if settled => {
+            _ if settled && !spoilt(session, config) => {
                 let why = "the files are what was proved last, and nothing is due".to_owned();
                 Report::new(&config.name, Outcome::Nothing { why })
             }
@@ -91,6 +91,11 @@ fn after_upgrade(session: &mut Session<'_>) -> Result<Vec<Report>, Refusal> {
     let reports = fitting::fire::post_upgrade(session, &[], post_upgrade::Limits::default());
     session.options.live = live;
     reports
+}
+
+/// Whether something is staged that would not be put in place as things stand, or that cannot be read.
+fn spoilt(session: &Session<'_>, config: &TargetConfig) -> bool {
+    matches!(waiting(session, config), Waiting::Stale { .. })
 }
 
 /// Whether nothing is to be made ready for a target whose files are what was committed last, and nothing is to be put in place.

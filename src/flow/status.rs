@@ -38,6 +38,14 @@ pub struct Staged {
     pub problem: Option<String>,
 }
 
+impl Staged {
+    /// What a person should see to: what the policy has staged, the next run of `maintain` puts away.
+    fn attention(&self, target: &str) -> Option<String> {
+        let problem = self.problem.as_ref().filter(|_| self.by_hand)?;
+        Some(format!("{problem}; `reseal stage {target} --drop` puts it away"))
+    }
+}
+
 /// How one target stands.
 #[derive(Debug, Serialize)]
 pub struct Status {
@@ -107,7 +115,10 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
         if let Some(vault) = state.as_ref().map(|state| Vault::open(state, &config.name)).transpose()?.flatten() {
             status.generations = vault.numbers()?.len();
             match Next::read(&vault) {
-                Ok(next) => status.next = next.map(|next| staged(session, config, &vault, next)),
+                Ok(next) => {
+                    status.next = next.map(|next| staged(session, config, &vault, next));
+                    status.attention.extend(status.next.as_ref().and_then(|next| next.attention(&config.name)));
+                }
                 Err(error) => status.problem = Some(error.to_string()),
             }
         }

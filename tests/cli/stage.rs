@@ -114,6 +114,13 @@ fn what_has_changed_meanwhile_is_told_and_refused() {
     assert_eq!(bench.served(), certificate);
     assert!(status(&bench)["next"]["problem"].as_str().unwrap().contains("web.pem"));
     bench.run(&["maintain"]).ends(3).says("web.pem is not what it was");
+    // What stands there may be good, and reseal's own: what was staged is not put in place over it all the same, and nobody is to wait for it.
+    bench.installed("later");
+    bench.run(&["status"]).ends(3).says("attention").says("web.pem is not what it was").says("stage web --drop`");
+    let shown = status(&bench);
+    assert_eq!(shown["attention"].as_array().map(Vec::len), Some(1), "{shown}");
+    bench.run(&["maintain"]).ends(3).says("web.pem is not what it was");
+    bench.run(&["maintain", "--live"]).ends(3).says("web.pem is not what it was");
     bench.run(&["activate", "web", "--force"]).ends(0);
     assert_eq!(bench.served(), next);
 

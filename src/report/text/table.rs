@@ -157,9 +157,10 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
             let held = next.leaf.as_ref().map_or_else(|| "unreadable".to_owned(), super::leaf_line);
             let (target, number) = (&one.target, next.generation);
             match &next.problem {
+                // It is among the attention.
+                Some(_) if next.by_hand => {}
                 Some(problem) => {
-                    let text = format!("{target}: {problem}; `reseal stage {target} --drop` puts it away");
-                    page.put(Paint::Warn, "attention: ").advice(Paint::Plain, &text, 2).end();
+                    notes(&[format!("{target}: {problem}; the next run of `reseal maintain` puts it away")], page);
                 }
                 None => {
                     let when = &next.when;
