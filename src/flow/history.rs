@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Refusal, Session};
 use crate::digest::Digest;
 use crate::engine::Ledger;
-use crate::engine::vault::{Origin, Vault};
+use crate::engine::vault::{Manifest, Origin, Vault};
 use crate::host::state::State;
 use crate::outcome::Receipt;
 
@@ -69,7 +69,9 @@ pub fn verify(session: &Session<'_>) -> Result<Verified, Refusal> {
     for target in targets {
         let Some(vault) = Vault::open(&state, target)? else { continue };
         let Some(generation) = vault.current()? else { continue };
-        let made = vault.manifest(generation).is_ok_and(|manifest| matches!(manifest.origin, Origin::Made { .. }));
+        // What was staged only and stands there was put there by somebody else, and a snapshot has found it: no change of ours is missing.
+        let changed = |manifest: Manifest| matches!(manifest.origin, Origin::Made { .. }) && !manifest.was_staged();
+        let made = vault.manifest(generation).is_ok_and(changed);
         let told = |receipt: &Receipt| receipt.target == target && receipt.generation == generation;
         if made && !ledger.receipts.iter().any(told) {
             missing.push(Missing { target: target.to_owned(), generation });

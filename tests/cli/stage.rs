@@ -349,6 +349,24 @@ fn a_run_over_one_target_leaves_the_mark_of_an_upgrade() {
     assert!(!bench.path("state/upgrade/ended").exists());
 }
 
+/// A pair that was staged only, and was put into place by hand: no receipt tells of it, and none is missing.
+#[test]
+fn what_was_staged_and_is_put_there_by_hand_is_no_cut_record() {
+    for drop in [false, true] {
+        let bench = Bench::new();
+        bench.installed("good");
+        bench.run(&["snapshot"]).ends(0);
+        let next = staged(&bench, &[]);
+        if drop {
+            bench.run(&["stage", "web", "--drop"]).ends(0);
+        }
+        bench.write("web.pem", &next, 0o644);
+        bench.write("web.key", &fs::read_to_string(bench.path("next.key")).unwrap(), 0o600);
+        bench.run(&["snapshot", "--force"]).ends(0).says("this is the wanted state").says("generation 3");
+        bench.run(&["history", "verify"]).ends(0);
+    }
+}
+
 #[test]
 fn a_line_that_cannot_be_believed_is_told_and_can_be_put_away() {
     let bench = Bench::new();
