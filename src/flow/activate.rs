@@ -82,6 +82,9 @@ pub(super) fn instead(
 pub(super) fn put_off(session: &mut Session<'_>, config: &TargetConfig, at: Option<Moment>) -> Result<Report, Refusal> {
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     let before = staged(session, &config.name)?.ok_or_else(|| nothing_staged(config))?;
+    if let Some(at) = at.as_ref().filter(|_| !session.options.force) {
+        Usable::read(session, config, before.clone(), &survey)?.good_at(config, at)?;
+    }
     let later = Next { at: at.clone(), ..before.clone() };
     let written = later != before && !session.options.dry_run;
     if written {
@@ -108,15 +111,8 @@ pub(super) struct Usable {
 /// than when it was staged.
 pub(super) fn usable(session: &Session<'_>, config: &TargetConfig, guarded: bool) -> Result<Usable, Refusal> {
     let next = staged(session, &config.name)?.ok_or_else(|| nothing_staged(config))?;
-    let (manifest, contents) = restore::load(session, config, next.generation)?;
     let survey = survey::survey(session.host, config, &session.live_dir)?;
-    let mut bundles = restore::bundles_of(&manifest, &contents)?;
-    // A generation holds every pair of the target: one that was not to be changed is not judged.
-    bundles.retain(|bundle| {
-        let at = pairs_for(&survey, bundle);
-        at.is_empty() || at.iter().any(|index| !holds(&survey, *index, bundle))
-    });
-    let usable = Usable { next, bundles };
+    let usable = Usable::read(session, config, next, &survey)?;
     if !session.options.force {
         usable.still_good(session, config, session.host.now())?;
         if guarded {
@@ -127,6 +123,30 @@ pub(super) fn usable(session: &Session<'_>, config: &TargetConfig, guarded: bool
 }
 
 impl Usable {
+    /// Reads the pairs of what is staged.
+    fn read(session: &Session<'_>, config: &TargetConfig, next: Next, survey: &Survey) -> Result<Self, Refusal> {
+        let (manifest, contents) = restore::load(session, config, next.generation)?;
+        let mut bundles = restore::bundles_of(&manifest, &contents)?;
+        // A generation holds every pair of the target: one that was not to be changed is not judged.
+        bundles.retain(|bundle| {
+            let at = pairs_for(survey, bundle);
+            at.is_empty() || at.iter().any(|index| !holds(survey, *index, bundle))
+        });
+        Ok(Self { next, bundles })
+    }
+
+    /// Refuses a moment at which one of the certificates is not valid.
+    fn good_at(&self, config: &TargetConfig, at: &Moment) -> Result<(), Refusal> {
+        let found: Vec<String> = self.bundles.iter().flat_map(|bundle| untimely(bundle.leaf(), at.at)).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let (generation, target) = (self.next.generation, &config.name);
+        let why = found.join("; ");
+        Err(Refusal::new(format!("generation {generation}, which is staged for {target}, is not good at {at}: {why}"))
+            .hint(format!("name another moment, or get another certificate: `reseal stage {target} --force`")))
+    }
+
     fn refuse(&self, config: &TargetConfig, why: &str) -> Refusal {
         Refusal::new(format!(
             "generation {}, which is staged for {}, is not activated: {why}",

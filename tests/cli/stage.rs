@@ -139,6 +139,9 @@ fn it_can_be_replaced_put_off_and_put_away() {
     let later = at(Duration::days(3));
     bench.run(&["activate", "web", "--at", &later]).ends(0).says("generation 3 stays staged, with another moment");
     assert_eq!(status(&bench)["next"]["at"].as_str(), Some(later.as_str()));
+    // When it has ended: as with `stage --at`.
+    bench.run(&["activate", "web", "--at", &at(Duration::days(120))]).ends(4).warns("it ended").warns("is not good at");
+    assert_eq!(status(&bench)["next"]["at"].as_str(), Some(later.as_str()));
     staged(&bench, &[]);
     assert_eq!(status(&bench)["next"]["generation"], 4);
     bench.run(&["backups"]).ends(0).says("  staged  ");
