@@ -208,7 +208,7 @@ fn choose(
         Waiting::Good(next) => {
             return Ok(match occasion::to_activate(host, config, &next, look, now)? {
                 Occasion::Now { early } => {
-                    notes.extend(early.as_deref().map(told_early));
+                    notes.extend(early);
                     Step::Activate { why: due.map_or("its time has come", String::as_str).to_owned() }
                 }
                 Occasion::Later { when, .. } => {
@@ -240,7 +240,7 @@ fn choose(
     }
     let when = match occasion::to_change(host, config, look, now)? {
         Occasion::Now { early } => {
-            notes.extend(early.as_deref().map(told_early));
+            notes.extend(early);
             return Ok(Step::Renew);
         }
         Occasion::Later { when, .. } => when,
@@ -265,10 +265,6 @@ fn act(session: &mut Session<'_>, config: &TargetConfig, step: Step, put_away: b
         Step::Activate { why } => activate::one(session, config, VERB, &why),
         Step::Stage { why, due } => stage::from_source(session, config, &why, Staging { due, ..Staging::default() }),
     })
-}
-
-fn told_early(why: &str) -> String {
-    format!("not in a maintenance window: {why}")
 }
 
 /// What is staged for a target.

@@ -14,6 +14,9 @@ use crate::host::Host;
 use crate::moment::{Hours, Moment, Opening};
 use crate::outcome::explain;
 
+/// Why nobody waits any longer.
+const ENDS: &str = "the certificate in place ends within a day, or has ended";
+
 /// What is in place, as far as the time matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Look {
@@ -32,7 +35,7 @@ pub(super) struct Look {
 pub(super) enum Occasion {
     /// Now.
     Now {
-        /// Why it does not wait for a window, where it should have.
+        /// Why it does not wait for a window, or for its moment, where it should have.
         early: Option<String>,
     },
     /// Not before this moment; none: nobody has said.
@@ -116,7 +119,7 @@ pub(super) fn to_change(
         return Ok(early("what is in place is refused by clients"));
     }
     if look.ends_before(now) {
-        return Ok(early("the certificate in place ends within a day, or has ended"));
+        return Ok(early(ENDS));
     }
     Ok(within(&hours(host, config)?, look, now))
 }
@@ -137,7 +140,10 @@ pub(super) fn to_activate(
             // Who named a moment knew what was in place, and that it was bad.
             let over = look.last_call().is_some_and(|last| last <= now && next.staged < last);
             return Ok(match over {
-                true => early("the certificate in place ends within a day, or has ended"),
+                true => {
+                    let why = format!("before the moment that was set: {ENDS}");
+                    Occasion::Now { early: Some(why) }
+                }
                 false => Occasion::Later { at: Some(moment.at), when: format!("at {moment}") },
             });
         }
@@ -171,8 +177,9 @@ pub(super) fn to_activate(
     Ok(Occasion::Later { at, when })
 }
 
+/// Of a target that has windows.
 fn early(why: &str) -> Occasion {
-    Occasion::Now { early: Some(why.to_owned()) }
+    Occasion::Now { early: Some(format!("not in a maintenance window: {why}")) }
 }
 
 /// Now where a window is open, or where none opens before the end.
