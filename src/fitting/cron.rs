@@ -5,14 +5,27 @@ use super::{Placed, below};
 
 const TEXT: &str = include_str!("../../packaging/cron/reseal");
 
-/// Hours of the night over which machines are spread, as `RandomizedDelaySec` of the timer does.
-const HOURS: u64 = 6;
+/// Steps of minutes that come again at the same ones in each hour.
+const STEPS: [u64; 11] = [30, 20, 15, 12, 10, 6, 5, 4, 3, 2, 1];
 
 pub(super) fn file(site: &Site) -> Placed {
-    let minute = site.seed % (HOURS * 60);
+    let (hour, minute) = site.time_of_night();
+    // cron knows no time zones but its own: where a window has to be met, a run comes at least once in the time that the shortest is open.
+    let when = match site.shortest() {
+        None => format!("{minute} {hour}"),
+        Some(60..) => format!("{minute} *"),
+        Some(shortest) => {
+            let step = STEPS.into_iter().find(|step| *step <= u64::from(shortest)).unwrap_or(1);
+            format!("{}-59/{step} *", minute % step)
+        }
+    };
     let mut text = site
         .fit(TEXT)
-        .replace("MINUTE HOUR", &format!("{} {}", minute % 60, minute / 60))
+        .replace("MINUTE HOUR", &when)
+        .replace(
+            "once in the night",
+            if site.starts.is_empty() { "once in the night" } else { "in each maintenance window" },
+        )
         // In a crontab a percent sign ends the line.
         .replace('%', "\\%");
     if let Some(dir) = &site.collector {
@@ -20,7 +33,7 @@ pub(super) fn file(site: &Site) -> Placed {
         let command = format!("{} {}check --format prometheus", site.program.display(), site.words());
         text.push_str(&format!(
             "{} 7 * * * root {command} --non-interactive --quiet --output {} || [ $? -eq 3 ]\n",
-            minute % 60,
+            minute,
             output.display()
         ));
     }
@@ -30,6 +43,7 @@ pub(super) fn file(site: &Site) -> Placed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fitting::site::Start;
 
     #[test]
     fn machines_are_spread_over_the_night_and_each_keeps_its_minute() {
@@ -42,6 +56,19 @@ mod tests {
         assert_eq!(line(61), "1 1");
         assert_eq!(line(360 + 359), "59 5");
         assert_eq!(line(7), line(7));
+    }
+
+    #[test]
+    fn a_run_comes_while_the_shortest_window_is_open() {
+        for (minutes, when) in
+            [(&[120, 60][..], "7 *"), (&[45], "7-59/30 *"), (&[300, 7], "1-59/6 *"), (&[1], "0-59/1 *")]
+        {
+            let starts = minutes.iter().map(|&minutes| Start { calendar: "*-*-* 02:00:00 UTC".to_owned(), minutes });
+            let text = file(&Site { seed: 67, starts: starts.collect(), ..Site::plain() }).content;
+            let line = text.lines().find(|line| line.contains(" maintain ")).unwrap();
+            assert_eq!(line.split_once(" * * root ").unwrap().0, format!("{when} *"), "{line}");
+            assert!(text.contains("in each maintenance window;"), "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub const CONFIG: &str = "/etc/reseal/reseal.toml";
 /// Where the machine's records are.
 pub const STATE: &str = "/var/lib/reseal";
 
+/// Hours of the night over which machines are spread, as `RandomizedDelaySec` of the timer does.
+const HOURS: u64 = 6;
+
 /// Directories that a node exporter reads its `.prom` files from, by the habits of distributions.
 const COLLECTORS: &[&str] = &[
     "/var/lib/prometheus/node-exporter",
@@ -43,6 +46,17 @@ pub struct Site {
     pub written: Vec<PathBuf>,
     /// The files of the targets; sorted, each once.
     pub watched: Vec<PathBuf>,
+    /// The maintenance windows of the targets; sorted, each once.
+    pub starts: Vec<Start>,
+}
+
+/// When a run is wanted besides the daily one: a maintenance window.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Start {
+    /// When it opens, as a calendar event of systemd (systemd.time(7)), with its time zone.
+    pub calendar: String,
+    /// How many minutes it is open.
+    pub minutes: u16,
 }
 
 impl Site {
@@ -69,6 +83,7 @@ impl Site {
             seed: digest.get(..15).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default(),
             written: Vec::new(),
             watched: Vec::new(),
+            starts: Vec::new(),
         }
     }
 
@@ -78,6 +93,19 @@ impl Site {
         let inside = |path: &str| self.root.join(path.trim_start_matches('/'));
         self.running
             || ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].iter().any(|path| host.exists(&inside(path)))
+    }
+
+    /// This machine's own hour and minute of the night: machines are spread over six hours for the CA's sake.
+    #[must_use]
+    pub fn time_of_night(&self) -> (u64, u64) {
+        let minute = self.seed % (HOURS * 60);
+        (minute / 60, minute % 60)
+    }
+
+    /// How many minutes the shortest maintenance window is open; none where there is no window.
+    #[must_use]
+    pub fn shortest(&self) -> Option<u16> {
+        self.starts.iter().map(|start| start.minutes).min()
     }
 
     /// Whether all is where packages expect it.
@@ -131,6 +159,7 @@ impl Site {
             seed: 0,
             written: Vec::new(),
             watched: Vec::new(),
+            starts: Vec::new(),
         }
     }
 }

@@ -14,6 +14,9 @@ const DIR: &str = "/etc/systemd/system";
 /// The name of every drop-in; the administrator's own have other names.
 const DROP_IN: &str = "50-reseal-paths.conf";
 
+/// Seconds over which machines with the same maintenance window are spread at most.
+const DELAY: u64 = 600;
+
 /// Every unit, as packages ship it.
 const UNITS: &[(&str, &str)] = &[
     ("reseal-renew.service", include_str!("../../packaging/systemd/reseal-renew.service")),
@@ -54,6 +57,7 @@ pub(super) fn files(site: &Site) -> Vec<Placed> {
         ("reseal-post-upgrade.service", writing(site)),
         ("reseal-check.service", looking(site)),
         ("reseal-watch.path", watching(site)),
+        ("reseal-renew.timer", starting(site)),
     ];
     for (name, text) in drop_ins {
         if let Some(text) = text {
@@ -151,6 +155,21 @@ fn homes<'a>(how: &str, dirs: impl Iterator<Item = &'a Path>) -> String {
     if lines.is_empty() { lines } else { format!("ProtectHome=tmpfs\n{lines}") }
 }
 
+/// When a run begins, where it has to begin in maintenance windows: a delay of hours would carry it out of them, so the spread over the night
+/// is this machine's own minute.
+fn starting(site: &Site) -> Option<String> {
+    let shortest = u64::from(site.shortest()?);
+    let (hour, minute) = site.time_of_night();
+    let mut lines = format!("[Timer]\nOnCalendar=\nOnCalendar=*-*-* {hour:02}:{minute:02}:00\n");
+    for start in &site.starts {
+        lines.push_str(&format!("OnCalendar={}\n", start.calendar));
+    }
+    // Seconds; the same ones each time, by `FixedRandomDelay`. Windows are the same on many machines.
+    let delay = (shortest * 60 / 4).min(DELAY);
+    lines.push_str(&format!("RandomizedDelaySec={delay}\nAccuracySec=1\n"));
+    Some(lines)
+}
+
 /// What others may write to.
 fn watching(site: &Site) -> Option<String> {
     let lines: String = site
@@ -196,6 +215,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::fitting::site::Start;
     use crate::outcome::Exit;
 
     fn text<'f>(files: &'f [Placed], name: &str) -> &'f str {
@@ -229,6 +249,25 @@ mod tests {
         let watch = text(&files, "reseal-watch.path.d/50-reseal-paths.conf");
         assert!(watch.ends_with("[Path]\nPathChanged=/etc/a/x.pem\nPathChanged=/srv/b c/100%%.pem\n"), "{watch}");
         assert!(links(&site).iter().all(|link| link.to.starts_with("/usr/lib/systemd/system")));
+    }
+
+    #[test]
+    fn a_run_begins_in_each_maintenance_window_and_is_not_delayed_out_of_it() {
+        let start = |calendar: &str, minutes| Start { calendar: calendar.to_owned(), minutes };
+        let starts = vec![start("Sat,Sun *-*-* 02:00:00 Europe/Berlin", 120), start("Wed *-*-* 22:30:00 UTC", 8)];
+        let site = Site { seed: 6 * 60 + 65, shipped: Some("/usr/lib/systemd/system".into()), ..Site::plain() };
+        assert!(files(&site).is_empty(), "no window, no other times");
+        let drop_ins = files(&Site { starts: starts.clone(), ..site.clone() });
+        let timer = text(&drop_ins, "reseal-renew.timer.d/50-reseal-paths.conf");
+        assert!(
+            timer.ends_with(
+                "\n[Timer]\nOnCalendar=\nOnCalendar=*-*-* 01:05:00\nOnCalendar=Sat,Sun *-*-* 02:00:00 Europe/Berlin\n\
+                 OnCalendar=Wed *-*-* 22:30:00 UTC\nRandomizedDelaySec=120\nAccuracySec=1\n"
+            ),
+            "{timer}"
+        );
+        let long = files(&Site { starts: starts[..1].to_vec(), ..site });
+        assert!(text(&long, "50-reseal-paths.conf").contains("\nRandomizedDelaySec=600\n"));
     }
 
     #[test]

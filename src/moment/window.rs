@@ -119,11 +119,7 @@ fn minute(text: &str) -> Option<u16> {
 
 impl fmt::Display for Window {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.days.iter().any(|day| !day) {
-            let days: Vec<&str> =
-                DAYS.iter().zip(self.days).filter(|(_, on)| *on).map(|((name, _), _)| *name).collect();
-            write!(out, "{} ", days.join(","))?;
-        }
+        out.write_str(&self.days())?;
         let (from, to) = (self.from, self.to);
         write!(out, "{:02}:{:02}-{:02}:{:02} {}", from / 60, from % 60, to / 60, to % 60, self.zone)
     }
@@ -134,6 +130,25 @@ impl Window {
     #[must_use]
     pub fn zone(&self) -> &str {
         &self.zone
+    }
+
+    /// When it begins, as a calendar event of systemd (systemd.time(7)).
+    #[must_use]
+    pub fn calendar(&self) -> String {
+        format!("{}*-*-* {:02}:{:02}:00 {}", self.days(), self.from / 60, self.from % 60, self.zone)
+    }
+
+    /// How many minutes it is open by the clock, where no clock jumps.
+    #[must_use]
+    pub fn minutes(&self) -> u16 {
+        if self.to > self.from { self.to - self.from } else { DAY - self.from + self.to }
+    }
+
+    /// Its days with a space behind them; nothing where they are all.
+    fn days(&self) -> String {
+        let on = DAYS.iter().zip(self.days).filter(|(_, on)| *on);
+        let days: Vec<&str> = on.map(|((name, _), _)| *name).collect();
+        if days.len() == DAYS.len() { String::new() } else { format!("{} ", days.join(",")) }
     }
 
     /// The opening that begins on this day; none on another day of the week, and none where clocks jump over all of it.
@@ -245,6 +260,18 @@ mod tests {
         }
         for bad in ["", "Sat", "Sat 02:00-04:00 Europe/Berlin extra"] {
             assert!(matches!(refused(bad), WindowError::Shape(_)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_timer_is_told_when_it_begins() {
+        for (text, calendar, minutes) in [
+            ("Sat,Sun 02:00-04:00 Europe/Berlin", "Sat,Sun *-*-* 02:00:00 Europe/Berlin", 120),
+            ("Wed 22:30-01:00 UTC", "Wed *-*-* 22:30:00 UTC", 150),
+            ("daily 00:00-24:00 UTC", "*-*-* 00:00:00 UTC", 24 * 60),
+        ] {
+            let window: Window = text.parse().unwrap();
+            assert_eq!((window.calendar().as_str(), window.minutes()), (calendar, minutes));
         }
     }
 

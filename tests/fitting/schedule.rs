@@ -82,6 +82,34 @@ fn systemd_takes_the_units_and_they_are_well_shut() {
     assert!(check.contains("\nProtectHome=tmpfs\nBindReadOnlyPaths=\"-/root/tls of a test\"\n"), "{check}");
 }
 
+/// A window that the daily run does not fall into.
+#[test]
+fn a_run_begins_in_each_maintenance_window() {
+    let Some(machine) = machine() else { return };
+    machine.target("/srv-of-a-test/tls");
+    machine.reseal("schedule install").ends(0);
+    let drop_in = format!("{UNITS}/reseal-renew.timer.d/50-reseal-paths.conf");
+    assert!(!machine.has(&drop_in));
+    let text = machine.read("/etc/reseal/reseal.toml");
+    let windows = "[target.policy]\nwindow = [\"Sat,Sun 14:00-16:00 UTC\", \"daily 22:30-01:00 UTC\"]\n";
+    machine.put("/etc/reseal/reseal.toml", &format!("{text}{windows}"));
+    machine.reseal("schedule status").ends(3).says("reseal-renew.timer.d/50-reseal-paths.conf is missing");
+    machine.reseal("status").says("reseal-renew.timer.d/50-reseal-paths.conf is missing");
+    machine.reseal("schedule install").ends(0);
+    machine.reseal("schedule status").ends(0);
+    let timer = machine.read(&drop_in);
+    for calendar in ["Sat,Sun *-*-* 14:00:00 UTC", "*-*-* 22:30:00 UTC"] {
+        assert!(timer.contains(&format!("\nOnCalendar={calendar}\n")), "{timer}");
+        machine.run(&["systemd-analyze", "calendar", calendar]).ends(0);
+    }
+    let verify = format!("cd {UNITS} && systemd-analyze verify --man=no reseal-renew.timer 2>&1");
+    let told = machine.run(&["sh", "-c", &verify]).ends(0).out;
+    assert!(!told.contains("reseal"), "{told}");
+    machine.put("/etc/reseal/reseal.toml", &text);
+    machine.reseal("schedule install").ends(0);
+    assert!(!machine.has(&drop_in), "no window, no other times");
+}
+
 #[test]
 fn what_the_administrator_has_edited_stays() {
     let Some(machine) = machine() else { return };

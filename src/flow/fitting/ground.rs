@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{AcmeChallenge, SourceConfig, TargetConfig, TargetKind};
 use crate::digest::Digest;
 use crate::engine::vault::{Origin, Vault};
+use crate::fitting::site::Start;
 use crate::fitting::{Fitting, Placed, PlacedLink, Site, Standing, site, systemd};
 use crate::flow::beside::{digest, image};
 use crate::flow::survey;
@@ -73,8 +74,13 @@ impl Ground {
             notes: Vec::new(),
             site,
         };
-        if *fitting == Fitting::Systemd {
-            ground.places(session);
+        match fitting {
+            Fitting::Systemd => {
+                ground.places(session);
+                ground.site.starts = starts(session);
+            }
+            Fitting::Cron => ground.site.starts = starts(session),
+            Fitting::Apt | Fitting::Dnf | Fitting::Directory(_) => {}
         }
         for file in fitting.files(&ground.site) {
             let seen = ground.seen(session, &file.path)?;
@@ -253,6 +259,15 @@ impl Ground {
         self.site.written = written.into_iter().filter(|path| systemd::can_name(path)).collect();
         self.site.watched = watched.into_iter().filter(|path| systemd::can_name(path)).collect();
     }
+}
+
+/// The maintenance windows of all targets. One in a zone that is not known here never opens, which `check` tells.
+fn starts(session: &Session<'_>) -> Vec<Start> {
+    let windows = session.config.targets.iter().flat_map(|target| &target.policy.window);
+    let known = windows.filter(|window| session.host.zone(window.zone()).is_ok());
+    let all: BTreeSet<Start> =
+        known.map(|window| Start { calendar: window.calendar(), minutes: window.minutes() }).collect();
+    all.into_iter().collect()
 }
 
 /// The files that the configuration itself names.
