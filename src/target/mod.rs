@@ -169,11 +169,13 @@ impl TargetError {
         match self {
             Self::OtherKind { .. } => Some("this is a bug in reseal; please report it"),
             Self::Silent { .. } => Some("set `binary` to the program and `conf` to its configuration file"),
-            Self::Read { source, .. } => Some(match source.kind() {
-                io::ErrorKind::NotFound => "no file is there: set `conf` to the service's main configuration file",
-                io::ErrorKind::PermissionDenied => "run as a user who may read the service's configuration",
-                _ => "it must be a regular file that this user may read",
-            }),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("no file is there: set `conf` to the service's main configuration file")
+            }
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run as a user who may read the service's configuration")
+            }
+            Self::Read { .. } => Some("it must be a regular file that this user may read"),
             Self::Syntax { .. } => Some("repair the service's configuration, or name its files with kind = \"files\""),
             Self::NoPair { .. } => Some("set `names` to names of the service, or `certificate` to one of the paths"),
             Self::Shared { .. } => {
