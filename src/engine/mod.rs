@@ -15,6 +15,7 @@ mod ledger;
 mod lineage;
 mod next;
 mod open;
+mod proof;
 mod recover;
 pub mod snapshot;
 mod stage;

@@ -6,42 +6,23 @@
 use super::failure::Failure;
 use super::hook::{self, Ended, Pair};
 use super::journal::{Begin, Journal, Mark, Transaction};
+use super::proof::{Verified, prove, unproved};
 use super::stage::{Staged, stage};
 use super::step::{Bench, StepError, sync};
 use super::undo::{self, Stuck};
 use super::vault::Vault;
-use super::{Change, ConfigTest, Engine, actor, ledger, next, verify};
-use crate::change::{Apply, Command, Probe, Shown};
+use super::{Change, ConfigTest, Engine, actor, ledger, next};
+use crate::change::{Apply, Command, Shown};
 use crate::event::{Event, Listener};
 use crate::host::exec::Ran;
 use crate::host::trigger::trigger;
-use crate::outcome::{Checked, Checks, End, NotSeen, Outcome, Proof, Receipt, explain};
+use crate::outcome::{Checked, Checks, End, Outcome, Receipt, explain};
 
 /// Every place holds the new, durably.
 #[must_use]
 struct Installed {
     journal: Journal,
     transaction: Transaction,
-}
-
-/// The service was seen to serve the new, or there was nobody to ask.
-#[must_use]
-struct Verified {
-    proof: Proof,
-    not_served: Vec<NotSeen>,
-}
-
-impl Verified {
-    /// What follows where the service could not be told: it takes the new up when it is started, unless it has come up with something else.
-    fn of_one_that_was_down(mut self, failure: Failure) -> Result<Self, Failure> {
-        if self.not_served.iter().any(|seen| !matches!(seen.shown, Shown::Nobody { .. })) {
-            return Err(failure);
-        }
-        if let Proof::ReadBack { why } = &mut self.proof {
-            *why = format!("{why}; {}: does the service run?", failure.why);
-        }
-        Ok(self)
-    }
 }
 
 pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Listener) -> Outcome {
@@ -65,11 +46,10 @@ pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Liste
         }
     };
     let verified = match apply(engine, change, &mut installed, listener) {
-        Ok(Taken::Up) => prove(engine, &mut installed, listener),
-        Ok(Taken::Down { failure }) => {
-            prove(engine, &mut installed, listener).and_then(|verified| verified.of_one_that_was_down(failure))
-        }
-        Ok(Taken::NotYet { why }) => Ok(unproved(&installed, why)),
+        Ok(Taken::Up) => prove(engine, &mut installed.transaction, listener),
+        Ok(Taken::Down { failure }) => prove(engine, &mut installed.transaction, listener)
+            .and_then(|verified| verified.of_one_that_was_down(failure)),
+        Ok(Taken::NotYet { why }) => Ok(unproved(&installed.transaction.begin, why)),
         Err(failure) => Err(failure),
     };
     match verified {
@@ -238,68 +218,6 @@ fn untouched(bench: &Bench<'_>, begin: &Begin) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn unproved(installed: &Installed, why: String) -> Verified {
-    let watched = installed.transaction.begin.probes.iter();
-    let not_served = watched.map(|it| NotSeen { probe: it.probe.clone(), shown: it.before.clone() }).collect();
-    Verified { proof: Proof::ReadBack { why }, not_served }
-}
-
-/// Handshakes until every probe shows the new leaf, or time is up.
-fn prove(engine: &Engine<'_>, installed: &mut Installed, listener: &mut dyn Listener) -> Result<Verified, Failure> {
-    let Transaction { begin, checks, .. } = &mut installed.transaction;
-    if begin.probes.is_empty() {
-        let why = "no place is known where it could be asked for".to_owned();
-        return Ok(Verified { proof: Proof::ReadBack { why }, not_served: Vec::new() });
-    }
-    let questions = verify::after_install(&begin.probes);
-    let answers = verify::ask(engine.host, &questions, begin.limits, true, listener);
-    verify::record(&questions, &answers, false, checks);
-    if answers.interrupted {
-        return Err(Failure::new("a signal asked to stop before the new certificate was seen to be served"));
-    }
-    let listened = |probe: &Probe| {
-        begin.probes.iter().any(|watched| watched.probe == *probe && !matches!(watched.before, Shown::Nobody { .. }))
-    };
-    if let Some((probe, shown)) = answers.bad.iter().find(|(probe, _)| listened(probe)) {
-        if let Probe::Bundle { path, .. } = probe {
-            return Err(Failure {
-                why: format!("{shown} after the store was brought up to date"),
-                hint: Some(format!(
-                    "something else decides what is in {}: look for it where that file is made",
-                    path.display()
-                )),
-            });
-        }
-        let seconds = answers.took.as_secs();
-        let still_old = matches!(shown, Shown::Leaf { fingerprint, .. } if Some(*fingerprint) == begin.before);
-        let verb = if still_old { "still shows the OLD" } else { "shows" };
-        return Err(Failure {
-            why: format!("{probe} {verb} {shown} after {seconds} s, not the new certificate"),
-            hint: Some("the reload did not take the new files up: does the service read these paths, and does the reload command reach it?".to_owned()),
-        });
-    }
-    let all_absent = answers.bad.len() == begin.probes.len();
-    let read = begin.probes.iter().find_map(|watched| match &watched.probe {
-        Probe::Bundle { path, .. } => Some(path.clone()),
-        Probe::Tls { .. } | Probe::Command(_) => None,
-    });
-    let proof = if let Some(path) = read {
-        Proof::Bundle { path }
-    } else if all_absent {
-        let still = answers.bad.iter().all(|(_, shown)| matches!(shown, Shown::Nobody { .. }));
-        let why = if still {
-            "nothing listened, before or after"
-        } else {
-            "nothing listened before, and what answers now does not show the new certificate"
-        };
-        Proof::ReadBack { why: why.to_owned() }
-    } else {
-        Proof::Handshakes { count: answers.good }
-    };
-    let not_served = answers.bad.into_iter().map(|(probe, shown)| NotSeen { probe, shown }).collect();
-    Ok(Verified { proof, not_served })
 }
 
 /// The new state stands. From here on an interruption is finished, not undone.
