@@ -1,6 +1,7 @@
 //! The roots that this machine's programs trust.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -18,12 +19,7 @@ pub fn system() -> (Anchors, Vec<String>) {
     let found = rustls_native_certs::load_native_certs();
     let mut problems: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     let mut roots = Vec::with_capacity(found.certs.len());
-    let own = std::fs::read(SNAKE_OIL).ok().and_then(|pem| codec::read(&pem, None).ok());
-    let own = own.map(|found| found.certificates).unwrap_or_default();
-    for der in found.certs {
-        if own.iter().any(|own| own.der() == der.as_ref()) {
-            continue;
-        }
+    for der in without(found.certs, Path::new(SNAKE_OIL)) {
         match Certificate::from_der(der.as_ref()) {
             Ok(root) => roots.push(root),
             Err(error) => problems.push(error.to_string()),
@@ -36,6 +32,13 @@ pub fn system() -> (Anchors, Vec<String>) {
         problems.push(format!("{unusable} roots cannot serve as such"));
     }
     (anchors, problems)
+}
+
+/// Without those in this file, if it is there.
+fn without(found: Vec<CertificateDer<'static>>, file: &Path) -> impl Iterator<Item = CertificateDer<'static>> {
+    let own = std::fs::read(file).ok().and_then(|pem| codec::read(&pem, None).ok());
+    let own = own.map(|found| found.certificates).unwrap_or_default();
+    found.into_iter().filter(move |der| !own.iter().any(|own| own.der() == der.as_ref()))
 }
 
 /// Whom a client trusts to be the server that it means.
@@ -83,4 +86,22 @@ impl Roots {
 pub(super) fn distrusted(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::fixture::{Wish, self_signed};
+
+    #[test]
+    fn the_machines_own_certificate_is_no_root() {
+        let (own, root) = (self_signed(&Wish::ca("localhost")), self_signed(&Wish::ca("Root")));
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("snakeoil.pem");
+        std::fs::write(&file, own.certificate.to_pem()).unwrap();
+        let der = |one: &crate::cert::fixture::Issued| CertificateDer::from(one.certificate.der().to_vec());
+        let left: Vec<_> = without(vec![der(&own), der(&root)], &file).collect();
+        assert_eq!(left, [der(&root)]);
+        assert_eq!(without(left.clone(), &dir.path().join("none")).count(), 1);
+    }
 }
