@@ -110,7 +110,11 @@ fn append(
     next: impl FnOnce(&[u8]) -> Result<Option<Vec<u8>>, serde_json::Error>,
 ) -> Result<(), DiskError> {
     let name = OsStr::new(NAME);
-    let (bytes, skipped) = absent_is_none(state.root().tail(name, TAIL))?.unwrap_or_default();
+    let (mut bytes, mut skipped) = absent_is_none(state.root().tail(name, TAIL))?.unwrap_or_default();
+    if skipped > 0 && whole(&bytes) == 0 {
+        // No line of ours is so long: what was written last stands before it.
+        (bytes, skipped) = state.root().tail(name, u64::MAX)?;
+    }
     let line = next(&bytes).map_err(|error| DiskError {
         what: "encode a receipt for",
         path: state.root().path().join(NAME),

@@ -386,6 +386,12 @@ fn a_record_that_was_altered_or_cut_is_told() {
     assert_eq!(told["results"][0]["damaged_lines"].as_array().unwrap().len(), 2, "{told}");
     fs::write(&ledger, &whole).unwrap();
     bench.run(&["history", "verify"]).ends(0).says(&head);
+
+    // A line that a crash tore, however long, costs none but itself.
+    fs::write(&ledger, [whole.as_bytes(), &[0; 100_000]].concat()).unwrap();
+    bench.installed("third");
+    bench.run(&["history", "verify"]).ends(0).says("3 receipts");
+    assert!(fs::read_to_string(&ledger).unwrap().starts_with(&whole));
 }
 
 /// A change that takes its time, as its service does: whoever looks meanwhile sees a change, and no damage.
