@@ -388,7 +388,7 @@ fn a_record_that_was_altered_or_cut_is_told() {
     bench.run(&["history", "verify"]).ends(0).says(&head);
 
     // A line that a crash tore, however long, costs none but itself.
-    fs::write(&ledger, [whole.as_bytes(), &[0; 100_000]].concat()).unwrap();
+    fs::write(&ledger, [whole.as_bytes(), &vec![0; 100_000]].concat()).unwrap();
     bench.installed("third");
     bench.run(&["history", "verify"]).ends(0).says("3 receipts");
     assert!(fs::read_to_string(&ledger).unwrap().starts_with(&whole));
