@@ -271,7 +271,15 @@ impl SignatureAlgorithm {
     #[must_use]
     pub fn is_broken(&self) -> bool {
         match self {
-            Self::Other(oid) => matches!(oid.as_str(), "1.2.840.113549.1.1.2" | "1.2.840.113549.1.1.3"),
+            Self::Other(oid) => matches!(
+                oid.as_str(),
+                // RSA with MD2 and MD4, DSA with SHA-1, and the OIW's names for RSA with MD5 and DSA with SHA-1.
+                "1.2.840.113549.1.1.2"
+                    | "1.2.840.113549.1.1.3"
+                    | "1.2.840.10040.4.3"
+                    | "1.3.14.3.2.3"
+                    | "1.3.14.3.2.27"
+            ),
             Self::RsaPkcs1(_) | Self::RsaPss { .. } | Self::Ecdsa(_) | Self::Ed25519 | Self::MlDsa(_) => {
                 self.hash().is_some_and(Hash::is_broken)
             }
@@ -347,6 +355,18 @@ mod tests {
         assert_eq!(rsa_bits(&key(&[0x01, 0x00])), Some(9));
         assert_eq!(rsa_bits(&key(&[0x00])), None);
         assert_eq!(rsa_bits(b"x"), None);
+    }
+
+    #[test]
+    fn digests_that_can_be_forged_are_known_by_every_name() {
+        for (oid, broken) in [
+            ("1.2.840.10040.4.3", true),
+            ("1.3.14.3.2.3", true),
+            ("1.3.14.3.2.27", true),
+            ("2.16.840.1.101.3.4.3.2", false),
+        ] {
+            assert_eq!(SignatureAlgorithm::Other(oid.to_owned()).is_broken(), broken, "{oid}");
+        }
     }
 
     #[test]
