@@ -251,6 +251,10 @@ fn what_is_served_is_not_undone_for_what_no_service_takes() {
         let files = world.served();
         killed_after_the_reload(&world, &new);
         assert!(service.settles_on(leaf(&new)), "{old:?}");
+        let dry = Options { dry_run: true, ..Options::default() };
+        let planned = world.with(&world.host(), dry, |session| recover::run(session, None, When::Running));
+        let foretold = planned[0].notes.iter().any(|note| note.starts_with("where all listeners show the new"));
+        assert_eq!(foretold, ended == Exit::Good, "{planned:?}");
         let reports = world.recover(&world.host());
         assert_eq!(reports.len(), 1, "{old:?}: {reports:?}");
         let [receipt] = &receipts(&world)[..] else { panic!("{old:?}: {reports:?}") };

@@ -29,7 +29,7 @@ impl Name {
         }
     }
 
-    /// As it is displayed.
+    /// As it is displayed, without the way through a formatter, which takes longer than the copy.
     #[must_use]
     pub fn text(&self) -> String {
         match self {

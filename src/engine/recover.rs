@@ -72,6 +72,8 @@ pub enum Intended {
     PutBack {
         /// The verb that was interrupted.
         verb: String,
+        /// Where all probes show the new, it is committed instead: what was there before is no pair.
+        unless_served: bool,
         /// The generation that keeps what was there.
         backup: u32,
         /// The generation of the change.
@@ -98,10 +100,10 @@ pub enum Intended {
 /// The journals cannot be read.
 pub fn interrupted(host: &Host, state: &State) -> Result<Vec<Interrupted>, DiskError> {
     let journals = journal::open_ones(state)?;
-    Ok(journals.into_iter().map(|(name, replay)| intended(host, &name, replay)).collect())
+    Ok(journals.into_iter().map(|(name, replay)| intended(host, state, &name, replay)).collect())
 }
 
-fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
+fn intended(host: &Host, state: &State, name: &OsStr, replay: Replay) -> Interrupted {
     let named = |end| Interrupted { target: name.to_string_lossy().into_owned(), end };
     let transaction = match replay {
         Replay::Unbegun => return named(Intended::Discard),
@@ -126,6 +128,7 @@ fn intended(host: &Host, name: &OsStr, replay: Replay) -> Interrupted {
                 let points: &[Point] = if told { &[Point::Deploy, Point::Post] } else { &[Point::Post] };
                 Intended::PutBack {
                     verb: begin.verb.clone(),
+                    unless_served: may_stand(host, state, &transaction),
                     backup: begin.backup,
                     generation: begin.generation,
                     reload: begin.apply.reload.clone().filter(|_| told),
@@ -172,7 +175,7 @@ fn one(
 ) -> Option<Recovered> {
     let unnamed =
         |outcome| Some(Recovered { target: name.to_string_lossy().into_owned(), verb: String::new(), outcome });
-    let transaction = match replay {
+    let mut transaction = match replay {
         Replay::Unbegun => {
             let discarded = journal::discard(&engine.state, name);
             return discarded.err().and_then(|error| unnamed(record_failed(engine, &error)));
@@ -188,12 +191,11 @@ fn one(
         }
         Replay::Under(transaction) => transaction,
     };
-    let mut transaction = transaction;
     let (target, verb) = (transaction.begin.target.clone(), transaction.begin.verb.clone());
     listener.hear(&Event::Recovering { target: target.clone(), verb: verb.clone() });
     let committed = match transaction.committed().cloned() {
         Some(receipt) => stands(engine.host, &transaction).then_some(Ok(receipt)),
-        None if when == When::Running && never_worked(engine, &transaction) => {
+        None if when == When::Running && may_stand(engine.host, &engine.state, &transaction) => {
             served(engine, name, &mut transaction, listener).transpose()
         }
         None => None,
@@ -206,12 +208,18 @@ fn one(
     Some(Recovered { target, verb, outcome })
 }
 
-/// Whether what stood there before is no pair that any service takes, and all of the new stands in its place.
-fn never_worked(engine: &Engine<'_>, transaction: &Transaction) -> bool {
+/// Whether the change stands if it is served: what stood there before is no pair that any service takes, and all of the new stands in its
+/// place.
+fn may_stand(host: &Host, state: &State, transaction: &Transaction) -> bool {
     let begin = &transaction.begin;
-    let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
-    let before = Vault::open(&engine.state, &begin.target).ok().flatten().and_then(|it| it.manifest(begin.backup).ok());
-    before.is_some_and(|before| before.leaf.is_none_or(|leaf| !leaf.paired))
+    let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
+    let kept = || Vault::open(state, &begin.target).ok().flatten()?.manifest(begin.backup).ok();
+    let no_pair = || kept().is_some_and(|before| before.leaf.is_none_or(|leaf| !leaf.paired));
+    // Stores, units and hooks have no leaf, and can be put back whatever they were.
+    begin.after.is_some()
+        && transaction.published()
+        && !begin.probes.is_empty()
+        && no_pair()
         && begin.acts.iter().all(|act| bench.live(act).is_ok_and(|live| live.same_content(&act.after)))
 }
 
@@ -224,9 +232,6 @@ fn served(
     listener: &mut dyn Listener,
 ) -> Result<Option<Receipt>, DiskError> {
     let begin = &transaction.begin;
-    if !transaction.published() || begin.probes.is_empty() {
-        return Ok(None);
-    }
     // Nothing is under way that could still change the answer.
     let limits = Limits { verify: begin.limits.settle.saturating_add(1000), ..begin.limits };
     let questions = verify::after_install(&begin.probes);

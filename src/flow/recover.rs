@@ -77,7 +77,11 @@ fn plan(interrupted: Interrupted) -> Report {
             report.notes.extend(hooks.into_iter().map(told));
         }
         Intended::Nothing { why } => report.notes.push(format!("it would end stuck: {why}")),
-        Intended::PutBack { verb, backup, generation, places, reload, hooks, probes } => {
+        Intended::PutBack { verb, unless_served, backup, generation, places, reload, hooks, probes } => {
+            if unless_served {
+                let note = "where all listeners show the new certificate it stays, and nothing is put back: no service takes what was there before";
+                report.notes.push(note.to_owned());
+            }
             report.plan = Some(Plan {
                 why: format!("`reseal {verb}` was interrupted"),
                 backup,

@@ -19,7 +19,10 @@ pub fn system() -> (Anchors, Vec<String>) {
     let found = rustls_native_certs::load_native_certs();
     let mut problems: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     let mut roots = Vec::with_capacity(found.certs.len());
-    for der in without(found.certs, Path::new(SNAKE_OIL)) {
+    // Who names them has chosen them, that one too.
+    let chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let found = if chosen { found.certs } else { without(found.certs, Path::new(SNAKE_OIL)) };
+    for der in found {
         match Certificate::from_der(der.as_ref()) {
             Ok(root) => roots.push(root),
             Err(error) => problems.push(error.to_string()),
@@ -35,10 +38,11 @@ pub fn system() -> (Anchors, Vec<String>) {
 }
 
 /// Without those in this file, if it is there.
-fn without(found: Vec<CertificateDer<'static>>, file: &Path) -> impl Iterator<Item = CertificateDer<'static>> {
+fn without(mut found: Vec<CertificateDer<'static>>, file: &Path) -> Vec<CertificateDer<'static>> {
     let own = std::fs::read(file).ok().and_then(|pem| codec::read(&pem, None).ok());
     let own = own.map(|found| found.certificates).unwrap_or_default();
-    found.into_iter().filter(move |der| !own.iter().any(|own| own.der() == der.as_ref()))
+    found.retain(|der| !own.iter().any(|own| own.der() == der.as_ref()));
+    found
 }
 
 /// Whom a client trusts to be the server that it means.
@@ -100,8 +104,8 @@ mod tests {
         let file = dir.path().join("snakeoil.pem");
         std::fs::write(&file, own.certificate.to_pem()).unwrap();
         let der = |one: &crate::cert::fixture::Issued| CertificateDer::from(one.certificate.der().to_vec());
-        let left: Vec<_> = without(vec![der(&own), der(&root)], &file).collect();
+        let left = without(vec![der(&own), der(&root)], &file);
         assert_eq!(left, [der(&root)]);
-        assert_eq!(without(left.clone(), &dir.path().join("none")).count(), 1);
+        assert_eq!(without(left.clone(), &dir.path().join("none")), left);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reseal::engine::When;
 use reseal::event::Silence;
@@ -9,7 +10,7 @@ use reseal::flow::retire::{self, Retire, What};
 use reseal::flow::trust::{Install, Remove, Source, install, list, remove};
 use reseal::flow::{Options, Report, Session, recover, restore};
 use reseal::host::Host;
-use reseal::host::watch::Watch;
+use reseal::host::watch::{Act, Watch};
 use reseal::outcome::Outcome;
 use reseal::trust::Store;
 
@@ -161,6 +162,27 @@ fn killed_at_every_call_store_and_record_agree() {
         }
         assert!(ends[0] > 0 && ends[1] > 0, "{}: {ends:?}: the kill did not reach both sides", scene.name);
     }
+}
+
+/// A store can be put back whatever it was, and clients that read it already are no reason to keep what was not committed.
+#[test]
+fn what_clients_trust_before_it_is_committed_is_undone() {
+    let scene = &SCENES[0];
+    let Some((ground, ca)) = ground(scene) else { return };
+    let store = (scene.store)(&ground);
+    let ran = AtomicBool::new(false);
+    let (_, watch) = Faults::when(
+        move |_, crossing| {
+            let dead = ran.load(Ordering::Relaxed);
+            ran.fetch_or(crossing.act == Act::Run, Ordering::Relaxed);
+            dead
+        },
+        rustix::io::Errno::IO,
+    );
+    with(&ground, watch, |session| (scene.act)(session, &ground, &store));
+    assert!(ground.trusts(&ca), "the system has taken it up");
+    assert_eq!(recovered(&ground, Watch::default()).len(), 1);
+    assert!(!there(&ground, &store, &ca, scene.name));
 }
 
 #[test]
