@@ -2,7 +2,7 @@
 
 use super::dates::date;
 use super::{Code, Facts, Finding};
-use crate::cert::{Chain, SelfSigned, Signed, TrustVerdict, Untrusted};
+use crate::cert::{Chain, Signed, TrustVerdict, Untrusted};
 
 /// Every chain that no client takes has a finding that says why; what another finding said already is not said again.
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -20,11 +20,9 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         found.push(Finding::new(Code::TrustDiffers, message));
         return;
     }
-    // A root may have the name of a CA of the chain, or of a leaf that signed itself, and another key. The chain itself tells that nothing
-    // is forged.
+    // A root may have the name of a CA of the chain and another key. The chain itself tells that nothing is forged.
     let leaf = chain.leaf();
-    let sound = facts.signatures.self_signed(leaf) == SelfSigned::Yes
-        || chain.intermediates().iter().any(|one| facts.signatures.issued_by(leaf, one) == Signed::Verified);
+    let sound = chain.intermediates().iter().any(|one| facts.signatures.issued_by(leaf, one) == Signed::Verified);
     let reason = if sound && *reason == Untrusted::FalseSignature { &Untrusted::UnknownIssuer } else { reason };
     let (code, said_by): (Code, &[Code]) = of(reason);
     if found.iter().any(|known| known.code == code || said_by.contains(&known.code)) {
