@@ -21,7 +21,7 @@ impl Verified {
             return Err(failure);
         }
         if let Proof::ReadBack { why } = &mut self.proof {
-            *why = format!("{why}; {}: does the service run?", failure.why);
+            *why = format!("{why}; {}", failure.why);
         }
         Ok(self)
     }

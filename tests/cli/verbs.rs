@@ -173,6 +173,21 @@ fn the_key_in_place_stays_wherever_it_stands() {
     }
 }
 
+/// The reload of a service that is down fails, and what would let it start again was taken out for that.
+#[test]
+fn a_service_that_is_down_gets_its_pair_and_the_next_step_is_told() {
+    let bench = Bench::new();
+    // Nobody listens there.
+    bench.configure("listen = [\"127.0.0.1:1\"]\nreload = [\"/bin/false\"]\n");
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    let told = bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(3);
+    let told = told.says("installed www.example.org").says("`/bin/false` exited with 1").says("not served");
+    let said = told.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("next start the service if it does not run; then `reseal --config "), "{said}");
+    assert_eq!(bench.served(), fs::read_to_string(&certificate).unwrap());
+    bench.run(&["history"]).ends(0).says("read back");
+}
+
 #[test]
 fn a_damaged_backup_is_found() {
     let bench = Bench::new();

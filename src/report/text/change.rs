@@ -5,12 +5,12 @@ use time::OffsetDateTime;
 use super::{authority, hint, leaf_line, names, notes, trust};
 use crate::assess::{Code, date};
 use crate::cert::installed::Leaf;
-use crate::change::{Command, Point, Role};
+use crate::change::{Command, Point, Role, Shown};
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
 use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
 use crate::report::View;
-use crate::report::page::{Page, Paint};
+use crate::report::page::{FIELD, Page, Paint};
 
 /// What was done goes to `out`; what failed to `err`, where timers and pipes let people see it.
 pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut Page, err: &mut Page) {
@@ -197,6 +197,10 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[NotSeen], view: &
     }
     for NotSeen { probe, shown } in not_served {
         page.note("not served", Paint::Warn, &format!("{probe}: {shown}"));
+    }
+    if not_served.iter().any(|seen| matches!(seen.shown, Shown::Nobody { .. })) {
+        let next = format!("start the service if it does not run; then `reseal check {}` looks again", receipt.target);
+        page.field("next").advice(Paint::Plain, &next, FIELD).end();
     }
     overruled(report, page);
     notes(&report.notes, page);
