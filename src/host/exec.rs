@@ -288,7 +288,7 @@ fn attend(mut child: Child, mut pipe: File, limit: Instant, tail: &mut Tail) -> 
         } else {
             // Output ends a moment before the program does.
             std::thread::sleep(patience.min(nap));
-            nap *= 2;
+            nap = (nap * 2).min(GLANCE);
         }
     }
 }
@@ -429,9 +429,12 @@ mod tests {
 
     #[test]
     fn one_that_stops_speaking_is_still_waited_for() {
-        let ran = run(&sh("exec >&- 2>&-; sleep 0.3; exit 3", 10), &[]);
+        // Long enough for any number that grows at each look to pass what it can hold.
+        let ran = run(&sh("exec >&- 2>&-; sleep 2; exit 3", 10), &[]);
         assert!(matches!(ran.status, Status::Exited(3)), "{ran}");
-        assert!(ran.took >= Duration::from_millis(300));
+        assert!(ran.took >= Duration::from_secs(2));
+        let ran = run(&sh("exec >&- 2>&-; sleep 100", 1), &[]);
+        assert!(matches!(ran.status, Status::TimedOut) && ran.took < Duration::from_secs(8), "{ran} {:?}", ran.took);
     }
 
     #[test]
