@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reseal::assess::Code;
 use reseal::change::KeyFamily;
 use reseal::config::Config;
 use reseal::digest::Digest;
@@ -21,7 +22,7 @@ use reseal::event::Listener;
 use reseal::flow::{Options, Report, Session, activate, adopt, install, post_upgrade, restore, snapshot, stage};
 use reseal::host::{Host, tls};
 use reseal::outcome::{Exit, Outcome, Proof};
-use support::{Pair, pair, self_signed};
+use support::{Pair, issued, pair, self_signed};
 use tempfile::TempDir;
 
 const NGINX: &str = "/usr/sbin/nginx";
@@ -475,6 +476,33 @@ fn of_an_rsa_and_an_ecdsa_pair_the_one_of_its_kind_is_replaced() {
     let new = fs::read(&files[0]).unwrap();
     assert_eq!(shown(KeyFamily::Rsa), Digest::of(pem::parse(new).unwrap().contents()));
     assert_eq!(shown(KeyFamily::Ecdsa), before);
+}
+
+/// Monitoring goes by what ends first, whichever pair the configuration names first; and each listener shows a pair of its own.
+#[test]
+fn of_two_pairs_the_one_that_ends_first_is_judged() {
+    let more = "ssl_certificate ../tls/rsa.pem; ssl_certificate_key ../tls/rsa.key;";
+    for (days, first, second, begins) in [(2, "P-256", "RSA 2048", "P-256: "), (400, "RSA 2048", "P-256", "RSA 2048: ")]
+    {
+        let Some(nginx) = Nginx::start_serving("", &issued(&["localhost"], -88, days), more) else { return };
+        let all = nginx.with(Options::default(), &mut reseal::event::Silence, |session| {
+            reseal::flow::check::run(session, &[]).unwrap_or_else(|refusal| panic!("{}", refusal.why))
+        });
+        let keys: Vec<&str> = all[0].leaves().map(|leaf| leaf.key.as_str()).collect();
+        assert_eq!(keys, [first, second]);
+        // The RSA pair signed itself, and nothing is wrong with the other but its end.
+        let own = all[0].findings.iter().find(|one| one.code == Code::SelfSigned).unwrap();
+        assert_eq!(own.message, "RSA 2048: localhost signed itself");
+        let soon = all[0].findings.iter().find(|one| one.code == Code::EndsSoon);
+        assert_eq!(soon.is_some_and(|one| one.message.starts_with(begins)), days == 2, "{:?}", all[0].findings);
+
+        let now = time::OffsetDateTime::now_utc();
+        let metrics = reseal::report::prometheus::render(&all, now);
+        let served: Vec<&str> = metrics.lines().filter(|line| line.starts_with("reseal_served{")).collect();
+        assert!(served.len() == 2 && served.iter().all(|line| line.ends_with(" 1")), "{served:?}");
+        let ends = metrics.lines().filter(|line| line.starts_with("x509_cert_not_after{")).count();
+        assert_eq!(ends, 2, "{metrics}");
+    }
 }
 
 /// The upgrade brings a configuration of its own, which reads a certificate of its own: the wanted one is put where it is read now, and undone

@@ -148,6 +148,8 @@ codes! {
     EndsSoon = "ends-soon", Critical, Replace, "`reseal renew` today, and find out why it was not renewed before";
     /// An intermediate ends before the leaf.
     ChainExpires = "chain-expires", Warning, Tell, "get the chain anew from the CA and install it with the same key";
+    /// An intermediate ends before the leaf, and soon.
+    ChainEndsSoon = "chain-ends-soon", Critical, Tell, "get the chain anew from the CA today, and install it with the same key";
     /// A certificate of the chain is out of date, and the chain needs it.
     ChainExpired = "chain-expired", Critical, Tell, "get the chain anew from the CA and install it with the same key";
     /// A certificate of the chain is out of date, and is not needed.
@@ -262,6 +264,8 @@ codes! {
     NotServed = "not-served", Critical, Tell, "the service has not taken the files up: reload it, or `reseal renew --live`";
     /// Some listeners or addresses serve the files, and others do not.
     PartlyServed = "partly-served", Critical, Tell, "part of the service has not taken the files up: reload it there, or `reseal renew --live`";
+    /// The addresses of a name show different certificates.
+    AddressesDiffer = "addresses-differ", Note, Tell, "each is judged by itself; where all should show the same, reload the servers that are behind";
     /// Without a server name, another certificate is served.
     OtherByDefault = "other-by-default", Note, Tell, "clients without SNI get the other one: make this one the default, if there are such clients";
     /// The server speaks nothing newer than TLS 1.1.

@@ -102,8 +102,12 @@ fn intermediate(one: &Certificate, chain: &Chain, facts: &Facts<'_>, found: &mut
     }
     if one.is_valid_at(facts.now) {
         if one.not_after() < leaf.not_after() && !replaceable(one, chain, facts) {
-            let message = format!("{} ends {}, before the leaf", one.title(), date(one.not_after()));
-            found.push(Finding::new(Code::ChainExpires, message));
+            let left = one.not_after() - facts.now;
+            let soon = left < late(one.not_after() - one.not_before());
+            let code = if soon { Code::ChainEndsSoon } else { Code::ChainExpires };
+            let when = date(one.not_after());
+            let message = format!("{} ends {when} (in {}), before the leaf", one.title(), span(left));
+            found.push(Finding::new(code, message));
         }
         return;
     }

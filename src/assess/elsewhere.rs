@@ -18,7 +18,6 @@ pub fn remedy_elsewhere(code: Code) -> Option<&'static str> {
         Code::NameMissing => "order it anew with all names, or ask for one that it has",
         Code::Stranger => "leave it out",
         Code::Duplicate => "leave one out",
-        Code::NotServed | Code::PartlyServed => "part of the servers has not taken the new one up: reload them",
         _ => return None,
     })
 }
@@ -34,6 +33,8 @@ mod tests {
             Code::NoKey,
             Code::DanglingLink,
             Code::Regression,
+            Code::NotServed,
+            Code::PartlyServed,
             Code::Interrupted,
             Code::SourceMissing,
             Code::NotifyFailing,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use time::Date;
 
 use super::{Code, Severity};
+use crate::digest::Digest;
 
 /// One thing that was found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -24,6 +25,9 @@ pub struct Finding {
     /// The owner has lived with it until a day that is past: it counts again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<Acceptance>,
+    /// The leaf it is about, where it is about a certificate and not about files or servers.
+    #[serde(skip)]
+    pub leaf: Option<Digest>,
 }
 
 /// Why somebody lives with a finding, and how long.
@@ -47,7 +51,14 @@ impl Finding {
             remedy: code.remedy(),
             accepted: None,
             lapsed: None,
+            leaf: None,
         }
+    }
+
+    /// Whether both say the same.
+    #[must_use]
+    pub fn repeats(&self, other: &Self) -> bool {
+        (self.code, &self.message) == (other.code, &other.message)
     }
 
     /// Whether it calls for another certificate or another file. What is accepted calls for nothing.

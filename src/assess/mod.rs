@@ -110,7 +110,11 @@ impl<'a> Facts<'a> {
 pub fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let mut found = storage::findings(facts);
     if let Some(chain) = &facts.installed.chain {
+        let others = found.len();
         certificate(chain, facts, &mut found);
+        for finding in &mut found[others..] {
+            finding.leaf = Some(chain.leaf().fingerprint());
+        }
     }
     found.extend(served::findings(facts));
     let subject = facts.installed.chain.as_ref().map(|chain| chain.leaf().subject());

@@ -69,6 +69,7 @@ fn each_finding_fires() {
         Code::HookRefused,
         Code::NotifyFailing,
         Code::SharedKey,
+        Code::AddressesDiffer,
         Code::StoreExpired,
     ];
     let reasons: BTreeSet<Code> = REASONS.iter().map(|reason| reason.code()).collect();

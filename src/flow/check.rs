@@ -31,8 +31,11 @@ pub struct Checked {
     pub subject: String,
     /// `target`, `file` or `endpoint`.
     pub kind: &'static str,
-    /// The leaf in its files, or the one that is served.
+    /// The leaf in its files, or the one that is served; of several, the one that ends first.
     pub leaf: Option<Leaf>,
+    /// The others: of a target's other pairs, or shown by other addresses of a server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Leaf>,
     /// What clients make of its chain, those that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trust: Vec<TrustVerdict>,
@@ -68,6 +71,7 @@ impl Checked {
             subject: subject.to_owned(),
             kind,
             leaf: None,
+            further: Vec::new(),
             trust: Vec::new(),
             chain: Vec::new(),
             served: Vec::new(),
@@ -75,6 +79,11 @@ impl Checked {
             problem: None,
             notes: Vec::new(),
         }
+    }
+
+    /// All its leaves, the one that ends first before the others.
+    pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        self.leaf.iter().chain(&self.further)
     }
 }
 
@@ -220,7 +229,8 @@ impl Run<'_, '_> {
             clients: &clients,
             signatures: self.signatures,
         };
-        (checked.findings, checked.trust) = survey::judged(&seen, config, &against, session.host.now());
+        let (findings, mut trust) = survey::judged(&seen, config, &against, session.host.now());
+        checked.findings = findings;
         match (at_work, open) {
             (Some(holder), _) => checked.notes.push(under_way(&holder)),
             (None, true) => {
@@ -237,8 +247,15 @@ impl Run<'_, '_> {
         }
         hooks::tell(session, config, &seen, &mut checked.findings);
         occasion::tell(session, config, subject, &mut checked.findings);
-        checked.leaf = first.and_then(|pair| pair.installed.leaf());
-        checked.chain = first.map(|pair| pair.installed.links()).unwrap_or_default();
+        let first_to_end = survey::first_to_end(&seen);
+        checked.leaf = first_to_end.and_then(|index| seen.pairs[index].installed.leaf());
+        checked.chain = first_to_end.map(|index| seen.pairs[index].installed.links()).unwrap_or_default();
+        checked.trust = first_to_end.map(|index| trust.swap_remove(index)).unwrap_or_default();
+        for leaf in seen.pairs.iter().filter_map(|pair| pair.installed.leaf()) {
+            if !checked.leaves().any(|known| known.fingerprint == leaf.fingerprint) {
+                checked.further.push(leaf);
+            }
+        }
         checked.served =
             served.into_iter().map(|asked| Seen { probe: asked.probe.to_string(), shown: asked.shown }).collect();
         checked.notes.extend(seen.site.notes.clone());

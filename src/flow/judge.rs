@@ -1,13 +1,16 @@
 //! The verdict over the bytes of a file and over what a server showed. Opens nothing: whoever calls has read or asked already.
 
+mod addresses;
 mod issuers;
 
 use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
+pub use self::addresses::Answers;
+
 use self::issuers::Issuers;
-use super::asked::{failed, leaf, unseen, wire};
+use super::asked::{failed, unseen, wire};
 use super::check::{Checked, Seen};
 use super::clients::Known;
 use super::leaves::{self, Part};
@@ -199,49 +202,10 @@ impl<'a> Judge<'a> {
     /// The verdict over what a server showed.
     #[must_use]
     pub fn served(&self, subject: &str, endpoint: &Endpoint, served: &Served) -> Checked {
-        self.shown(subject, endpoint, served, &[], None)
+        self.shown(subject, endpoint, served, None)
     }
 
-    /// The verdict over a server that was asked at each of its addresses, and by a client that names nobody: held against the
-    /// first address that showed a certificate.
-    #[must_use]
-    pub fn answered(&self, subject: &str, endpoint: &Endpoint, answers: &Answers) -> Checked {
-        let Some(first) = answers.named.iter().find_map(|answer| answer.as_ref().ok()) else {
-            let error = answers.named.iter().find_map(|answer| answer.as_ref().err());
-            return match error {
-                Some(error) => self.failed(subject, error),
-                None => self.unseen(subject, Unseen::NoAddress, Shown::Nobody { why: "it has no address".to_owned() }),
-            };
-        };
-        let without_name = answers.unnamed.as_ref().and_then(leaf);
-        let others: Vec<&Served> = answers
-            .named
-            .iter()
-            .filter_map(|answer| answer.as_ref().ok())
-            .filter(|other| other.address != first.address)
-            .collect();
-        let mut checked = self.shown(subject, endpoint, first, &others, without_name);
-        let failed: Vec<Finding> = answers
-            .named
-            .iter()
-            .filter_map(|answer| answer.as_ref().err())
-            .filter(|error| error.code() != "local-error")
-            .map(|error| Finding::new(unseen(error).code(), explain(error)))
-            .collect();
-        let leaf = checked.leaf.as_ref().map(|leaf| leaf.subject.as_str());
-        checked.findings.extend(assess::ruled(failed, self.rules, subject, leaf, self.now));
-        checked.findings.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
-        checked
-    }
-
-    fn shown(
-        &self,
-        subject: &str,
-        endpoint: &Endpoint,
-        served: &Served,
-        others: &[&Served],
-        without_name: Option<Digest>,
-    ) -> Checked {
+    fn shown(&self, subject: &str, endpoint: &Endpoint, served: &Served, without_name: Option<Digest>) -> Checked {
         let mut checked = Checked::blank(subject, "endpoint");
         let chain: Result<Vec<Certificate>, _> =
             served.chain.iter().map(|der| Certificate::from_der(der.clone())).collect();
@@ -255,6 +219,7 @@ impl<'a> Judge<'a> {
                 return self.not_served(subject, Shown::Failing { why });
             }
         };
+        let shown = Shown::Leaf { fingerprint: chain.leaf().fingerprint(), proved: served.proved };
         let installed = Installed {
             chain: Some(chain),
             key: KeyFound::None,
@@ -263,23 +228,12 @@ impl<'a> Judge<'a> {
             encrypted: Vec::new(),
         };
         let wanted: Vec<Name> = wanted(endpoint).into_iter().collect();
-        let name = endpoint.server_name().map(str::to_owned);
-        let start = endpoint.start;
-        let told: Vec<Look> = std::iter::once(&served)
-            .chain(others)
-            .filter_map(|served| {
-                let shown = Shown::Leaf { fingerprint: leaf(served)?, proved: served.proved };
-                let address = served.address.to_string();
-                let at = Probe::Tls { address, start, name: name.clone(), family: None }.to_string();
-                Some(Look { at, shown, unseen: None, wire: Wire { without_name, ..wire(served) } })
-            })
-            .collect();
-        self.judge(
-            &mut checked,
-            &installed,
-            &Sight { wanted: &wanted, served: &told, whole_chain: true, issuer: false },
-        );
-        checked.served = told.into_iter().map(|look| Seen { probe: look.at, shown: look.shown }).collect();
+        let at = probe(endpoint, served.address.to_string());
+        let wire = Wire { without_name, ..wire(served) };
+        let look = [Look { at: at.clone(), shown: shown.clone(), unseen: None, wire }];
+        let sight = Sight { wanted: &wanted, served: &look, whole_chain: true, issuer: false };
+        self.judge(&mut checked, &installed, &sight);
+        checked.served.push(Seen { probe: at, shown });
         checked
     }
 
@@ -330,13 +284,10 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// What a server answered.
-#[derive(Debug, Default)]
-pub struct Answers {
-    /// Asked for its name, at each of its addresses.
-    pub named: Vec<Result<Served, ProbeError>>,
-    /// Asked for nobody, at one of them.
-    pub unnamed: Option<Served>,
+/// The endpoint at one of its addresses, as people know it.
+fn probe(endpoint: &Endpoint, address: String) -> String {
+    let name = endpoint.server_name().map(str::to_owned);
+    Probe::Tls { address, start: endpoint.start, name, family: None }.to_string()
 }
 
 /// The name that its certificate must be for.

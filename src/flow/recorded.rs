@@ -157,6 +157,7 @@ struct Row {
     subject: Option<String>,
     kind: Option<String>,
     leaf: Option<Leaf>,
+    further: Option<List<Leaf>>,
     served: Option<List<Sight>>,
     findings: Option<List<Found>>,
     problem: Option<String>,
@@ -173,6 +174,8 @@ struct Record {
     subject: String,
     kind: String,
     leaf: Option<Leaf>,
+    #[serde(default)]
+    further: List<Leaf>,
     #[serde(default)]
     served: List<Sight>,
     #[serde(default)]
@@ -207,6 +210,7 @@ impl Row {
                     subject,
                     kind,
                     leaf: self.leaf,
+                    further: self.further.unwrap_or_default(),
                     served: self.served.unwrap_or_default(),
                     findings: self.findings.unwrap_or_default(),
                     problem: self.problem,
@@ -354,6 +358,7 @@ fn checked(record: Record, now: OffsetDateTime) -> Checked {
         .then(|| format!("another version found what this one does not know: {}", unknown.join("; ")));
     Checked {
         leaf: record.leaf,
+        further: record.further.0,
         served: record.served.0.into_iter().map(|sight| sight.0).collect(),
         findings: if kind == "target" { findings } else { elsewhere(findings) },
         problem: record.problem.or(unknown),
@@ -395,6 +400,7 @@ mod tests {
         let shown = Shown::Leaf { fingerprint: Digest::of(b"x"), proved: true };
         one.served.push(Seen { probe: "a:443".to_owned(), shown });
         one.served.push(Seen { probe: "b:443".to_owned(), shown: Shown::Nobody { why: "refused".to_owned() } });
+        one.further.extend(one.leaf.clone());
         one.notes.push("a note".to_owned());
         let until = time::macros::date!(2030 - 12 - 24);
         one.findings[0].accepted = Some(Acceptance { reason: "intranet".to_owned(), until });

@@ -263,13 +263,13 @@ pub(super) fn findings(
     judged(survey, config, &against, now).0
 }
 
-/// The same, and what clients make of the first pair.
+/// The same, and what clients make of each pair. What is said of a certificate and not of those of all pairs begins with whose it is.
 pub(super) fn judged(
     survey: &Survey,
     config: &TargetConfig,
     against: &Against<'_>,
     now: time::OffsetDateTime,
-) -> (Vec<Finding>, Vec<TrustVerdict>) {
+) -> (Vec<Finding>, Vec<Vec<TrustVerdict>>) {
     let slots: Vec<Slot> = survey.pairs.iter().flat_map(|pair| pair.pair.slots.clone()).collect();
     let images: Vec<&Image> = survey.pairs.iter().flat_map(|pair| pair.looks.iter().map(|look| &look.image)).collect();
     let changed = against.committed.filter(|manifest| !same_as(manifest, &slots, &images));
@@ -278,7 +278,8 @@ pub(super) fn judged(
         committed: manifest.leaf.as_ref().map(|leaf| leaf.fingerprint),
     });
     let before = |lifetime| config.policy.renew_before.left_of(lifetime);
-    let (mut found, mut first): (Vec<Finding>, Option<Vec<TrustVerdict>>) = (Vec::new(), None);
+    let (mut each, mut trusts): (Vec<Vec<Finding>>, Vec<Vec<TrustVerdict>>) = (Vec::new(), Vec::new());
+    let mut sent: Vec<Finding> = Vec::new();
     for (index, pair) in survey.pairs.iter().enumerate() {
         let files = stored(pair, config, survey.owner);
         let asked: Vec<&Asked> =
@@ -299,20 +300,54 @@ pub(super) fn judged(
             subject: &config.name,
             ..Facts::new(&pair.installed, &before, against.signatures, now)
         };
-        for finding in assess::findings(&facts) {
-            if !found.contains(&finding) {
-                found.push(finding);
-            }
+        each.push(assess::findings(&facts));
+        sent.extend(sent::findings(pair.installed.chain.as_ref(), &asked, config, against, now));
+        trusts.push(trust);
+    }
+    let mut found = merged(survey, &each);
+    for finding in sent {
+        if !found.iter().any(|known| known.code == finding.code && finding.message.ends_with(&known.message)) {
+            found.push(finding);
         }
-        for finding in sent::findings(pair.installed.chain.as_ref(), &asked, config, against, now) {
-            if !found.iter().any(|known| known.code == finding.code && finding.message.ends_with(&known.message)) {
-                found.push(finding);
-            }
-        }
-        first.get_or_insert(trust);
     }
     found.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
-    (found, first.unwrap_or_default())
+    (found, trusts)
+}
+
+/// The pair whose leaf ends first; none where no pair has one.
+pub(super) fn first_to_end(survey: &Survey) -> Option<usize> {
+    let ends = |pair: &PairState| Some(pair.installed.chain.as_ref()?.leaf().not_after());
+    let all = survey.pairs.iter().enumerate().filter_map(|(index, pair)| Some((ends(pair)?, index)));
+    all.min().map(|(_, index)| index)
+}
+
+/// What was found of each pair as one: what is true of all is said once.
+fn merged(survey: &Survey, each: &[Vec<Finding>]) -> Vec<Finding> {
+    let leaf = |pair: &PairState| pair.installed.chain.as_ref().map(|chain| chain.leaf().fingerprint());
+    let differ = survey.pairs.iter().any(|pair| leaf(pair) != leaf(&survey.pairs[0]));
+    let mut found: Vec<Finding> = Vec::new();
+    for (pair, own) in survey.pairs.iter().zip(each) {
+        for finding in own {
+            let of_all = each.iter().all(|other| other.iter().any(|one| one.repeats(finding)));
+            let mut told = finding.clone();
+            if differ && !of_all && finding.leaf.is_some() {
+                told.message = format!("{}: {}", label(survey, pair), finding.message);
+            }
+            if !found.iter().any(|known| known.repeats(&told)) {
+                found.push(told);
+            }
+        }
+    }
+    found
+}
+
+/// What to call the certificate of one of several pairs: by its key, or by its file where that is not enough.
+fn label(survey: &Survey, pair: &PairState) -> String {
+    let kind = |pair: &PairState| pair.installed.chain.as_ref().map(|chain| chain.leaf().key_kind().to_string());
+    match kind(pair) {
+        Some(own) if survey.pairs.iter().filter(|other| kind(other).as_ref() == Some(&own)).count() == 1 => own,
+        Some(_) | None => pair.pair.slots.first().map(|slot| slot.path.display().to_string()).unwrap_or_default(),
+    }
 }
 
 /// The files of a pair, as the judge wants to know them.

@@ -6,10 +6,13 @@
 //! A server of which no address shows a certificate is down for its clients, whatever the reason: that is critical here, though the
 //! finding may be a warning, which leaves open whether the address was right.
 
+mod limits;
+
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use time::OffsetDateTime;
+
+pub use self::limits::{Limits, Threshold};
 
 use super::Answer;
 use super::escape::escape;
@@ -40,77 +43,6 @@ pub(super) const UNSEEN: [Code; 12] = [
     Code::Oversized,
     Code::HandshakeFails,
 ];
-
-/// How much of its life a certificate must have left.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Threshold {
-    /// Days; `20`, `20d`.
-    Days(f64),
-    /// Parts of its lifetime, in percent; `10%`.
-    Percent(f64),
-}
-
-impl FromStr for Threshold {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (number, percent) = match text.strip_suffix('%') {
-            Some(number) => (number, true),
-            None => (text.strip_suffix('d').unwrap_or(text), false),
-        };
-        let digits = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let value: f64 = number.parse().ok().filter(|_| digits).ok_or("days (`20`, `20d`) or percent (`10%`)")?;
-        let most = if percent { 100.0 } else { 100_000.0 };
-        if value > most {
-            return Err(format!("at most {most}"));
-        }
-        Ok(if percent { Self::Percent(value) } else { Self::Days(value) })
-    }
-}
-
-impl Threshold {
-    fn days(self, lifetime: f64) -> f64 {
-        match self {
-            Self::Days(days) => days,
-            Self::Percent(percent) => lifetime.max(0.0) * percent / 100.0,
-        }
-    }
-}
-
-/// When the end of a certificate is an alarm.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Limits {
-    /// Less is a warning. By default 20 days, as in `check_ssl_cert`; a quarter of the lifetime where that is less; never less than
-    /// what is critical.
-    pub warning: Option<Threshold>,
-    /// Less is critical. By default 15 days; an eighth of the lifetime where that is less; never more than what is a warning.
-    pub critical: Option<Threshold>,
-}
-
-impl Limits {
-    /// Whether the warning would never be seen.
-    #[must_use]
-    pub fn contradict(&self) -> bool {
-        match (self.warning, self.critical) {
-            (Some(Threshold::Days(warning)), Some(Threshold::Days(critical)))
-            | (Some(Threshold::Percent(warning)), Some(Threshold::Percent(critical))) => warning < critical,
-            (Some(_), Some(_) | None) | (None, _) => false,
-        }
-    }
-
-    /// Days for a warning and for an alarm.
-    fn days(&self, lifetime: f64) -> (f64, f64) {
-        let least = |days: f64, share: f64| days.min(lifetime.max(0.0) / share);
-        let set = |it: Threshold| it.days(lifetime);
-        // One that is set alone, beyond the default of the other, moves that one too.
-        match (self.warning.map(set), self.critical.map(set)) {
-            (Some(warning), Some(critical)) => (warning, critical),
-            (Some(warning), None) => (warning, least(15.0, 8.0).min(warning)),
-            (None, Some(critical)) => (least(20.0, 4.0).max(critical), critical),
-            (None, None) => (least(20.0, 4.0), least(15.0, 8.0)),
-        }
-    }
-}
 
 /// The states of the plugin API, best first but for the codes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -247,20 +179,34 @@ fn judge<'a>(checked: &'a Checked, limits: &Limits, now: OffsetDateTime) -> Judg
         let why = if notes.is_empty() { "there is no certificate to judge" } else { &notes };
         told.push((State::Unknown, shown(why)));
     }
-    let value = checked.leaf.as_ref().map(|leaf| value(leaf, limits, now));
-    if let Some(value) = &value {
-        let below =
-            |state, limit| (state, format!("ends in {} days, which is less than {}", two(value.left), two(limit)));
-        let ended = checked.findings.iter().any(|finding| finding.code == Code::Expired);
-        if value.left < value.critical && !ended {
-            told.push(below(State::Critical, value.critical));
-        } else if value.left < value.warning && !ended {
-            told.push(below(State::Warning, value.warning));
-        }
+    for leaf in checked.leaves().filter(|leaf| !settled(checked, leaf)) {
+        let value = value(leaf, limits, now);
+        let (state, limit) = match value.left {
+            left if left < value.critical => (State::Critical, value.critical),
+            left if left < value.warning => (State::Warning, value.warning),
+            _ => continue,
+        };
+        let which = if checked.further.is_empty() { String::new() } else { format!("{} ", shown(&called(leaf))) };
+        told.push((state, format!("{which}ends in {} days, which is less than {}", two(value.left), two(limit))));
     }
+    let value = checked.leaf.as_ref().map(|leaf| value(leaf, limits, now));
     told.sort_by_key(|(state, _)| std::cmp::Reverse(*state));
     let state = told.first().map_or(State::Ok, |(state, _)| *state);
     Judged { checked, state, reasons: told.into_iter().map(|(_, text)| text).collect(), value }
+}
+
+/// Whether its end is told by a finding, or accepted: then no threshold counts for it.
+fn settled(checked: &Checked, leaf: &Leaf) -> bool {
+    let mut about = checked.findings.iter().filter(|one| one.leaf.is_none_or(|leaf_of| leaf_of == leaf.fingerprint));
+    about.any(|finding| {
+        let near = matches!(finding.code, Code::Expiring | Code::EndsSoon);
+        matches!(finding.code, Code::Expired | Code::StoreExpired) || (near && finding.accepted.is_some())
+    })
+}
+
+/// One of several leaves in a few words.
+fn called(leaf: &Leaf) -> String {
+    format!("{} {}", leaf.key, leaf.fingerprint.short())
 }
 
 /// Whether it was asked for, and no address showed a certificate.
@@ -391,6 +337,7 @@ fn cut_to_lines(text: String) -> String {
 mod tests {
     use super::*;
     use crate::assess::{Acceptance, Finding};
+    use crate::digest::Digest;
     use crate::outcome::Exit;
     use crate::report::Body;
     use crate::report::Failure;
@@ -448,6 +395,36 @@ mod tests {
             let text = told(vec![endpoint("a", 60, &[])], &limits).text;
             assert!(text.lines().next().unwrap().ends_with(&format!("|{values}")), "{text}");
         }
+    }
+
+    #[test]
+    fn each_of_several_leaves_is_held_against_the_thresholds() {
+        let state = |leaves: &[(i64, &[(Code, bool)])]| {
+            let mut one = endpoint("a", leaves[0].0, &[]);
+            one.leaf = None;
+            for (days, codes) in leaves {
+                let leaf = crate::report::specimen::leaf(&format!("{days}.example"), *days);
+                for (code, accepted) in *codes {
+                    let until = time::macros::date!(2027 - 01 - 31);
+                    let acceptance = Acceptance { reason: "known".to_owned(), until };
+                    let accepted = accepted.then_some(acceptance);
+                    let about = Some(leaf.fingerprint);
+                    one.findings.push(Finding { accepted, leaf: about, ..Finding::new(*code, "x") });
+                }
+                if one.leaf.is_none() { one.leaf = Some(leaf) } else { one.further.push(leaf) }
+            }
+            told(vec![one], &Limits::default())
+        };
+        assert_eq!(state(&[(60, &[]), (80, &[])]).state, State::Ok);
+        let near = state(&[(60, &[]), (2, &[(Code::EndsSoon, false)])]);
+        assert_eq!(near.state, State::Critical);
+        let which = Digest::of(b"2.example").short();
+        assert!(near.text.contains(&format!("a:443: P-256 {which} ends in 2 days")), "{}", near.text);
+        // What is accepted is accepted for the one it was found at, before its end and after it.
+        assert_eq!(state(&[(60, &[]), (2, &[(Code::EndsSoon, true)])]).state, State::Ok);
+        assert_eq!(state(&[(-2, &[(Code::Expired, true)]), (60, &[])]).state, State::Ok);
+        assert_eq!(state(&[(-2, &[(Code::Expired, true)]), (2, &[])]).state, State::Critical);
+        assert_eq!(state(&[(2, &[(Code::EndsSoon, true)]), (3, &[])]).state, State::Critical);
     }
 
     #[test]

@@ -24,7 +24,7 @@ type Labels = Vec<(&'static str, String)>;
 pub fn render(all: &[Checked], now: OffsetDateTime) -> String {
     let mut text = String::new();
     let leaves: Vec<(&Leaf, Labels)> =
-        all.iter().filter_map(|one| one.leaf.as_ref().map(|leaf| (leaf, of_leaf(one, leaf)))).collect();
+        all.iter().flat_map(|one| one.leaves().map(move |leaf| (leaf, of_leaf(one, leaf)))).collect();
     let mut certificate = |name: &str, help: &str, value: &dyn Fn(&Leaf) -> i64| {
         family(&mut text, name, help, leaves.iter().map(|(leaf, labels)| (labels.clone(), value(leaf))));
     };
@@ -86,9 +86,7 @@ fn severity(finding: &Finding) -> &'static str {
 
 fn serves(one: &Checked, seen: &Seen) -> bool {
     match &seen.shown {
-        Shown::Leaf { fingerprint, proved } => {
-            *proved && one.leaf.as_ref().is_some_and(|leaf| leaf.fingerprint == *fingerprint)
-        }
+        Shown::Leaf { fingerprint, proved } => *proved && one.leaves().any(|leaf| leaf.fingerprint == *fingerprint),
         Shown::Well => true,
         Shown::Nobody { .. } | Shown::Failing { .. } => false,
     }

@@ -39,7 +39,8 @@ pub(super) fn cases() -> Vec<Case> {
             copy(key),
         )
     };
-    let soon = over(&root, &middle.key, Duration::days(10));
+    let soon = over(&root, &middle.key, Duration::days(20));
+    let sooner = over(&root, &middle.key, Duration::days(3));
     let past = over(&root, &middle.key, -Duration::DAY);
     let direct = middle.by(|_| {}).certificate;
     let forged = own(ca("Middle"));
@@ -80,6 +81,7 @@ pub(super) fn cases() -> Vec<Case> {
             vec![],
         ),
         ("an intermediate ends first", found(&[&direct, &soon.certificate]), vec![Code::ChainExpires]),
+        ("an intermediate ends in days", found(&[&direct, &sooner.certificate]), vec![Code::ChainEndsSoon]),
         ("an intermediate is over", found(&[&direct, &past.certificate]), vec![Code::ChainExpired]),
         (
             "an intermediate is over, and so is the leaf",

@@ -168,6 +168,28 @@ impl ProbeError {
         }
     }
 
+    /// With whom it was, as far as that is known: an address, or `host:port` where no address was tried.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        match self {
+            Self::Name { .. } => None,
+            Self::Resolve { address, .. } | Self::Avoided { address, .. } | Self::Timeout { address, .. } => {
+                Some(address.clone())
+            }
+            Self::Refused { address }
+            | Self::Connect { address, .. }
+            | Self::Reset { address }
+            | Self::NotTls { address, .. }
+            | Self::Alert { address, .. }
+            | Self::Oversized { address, .. }
+            | Self::Tls { address, .. }
+            | Self::Malformed { address, .. }
+            | Self::TooOld { address, .. }
+            | Self::Tls13Alone { address }
+            | Self::StartTls { address, .. } => Some(address.to_string()),
+        }
+    }
+
     /// What to do, where that can be said.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -132,6 +132,10 @@ fn facts(one: &Checked, leaf: &Leaf, page: &mut Markup) {
     for (name, value) in &rows {
         fact(page, name, value);
     }
+    for other in &one.further {
+        let (from, to) = (date(other.not_before), date(other.not_after));
+        fact(page, "Beside it", &format!("{}; {from} to {to}; {}; {}", other.subject, other.key, other.fingerprint));
+    }
     for seen in &one.served {
         fact(page, "Served", &served(seen, leaf));
     }

@@ -1,6 +1,6 @@
 //! What `check` found: a paragraph a subject, and a line for all.
 
-use super::{finding, names, remarks};
+use super::{finding, leaf_line, names, remarks};
 use crate::assess::{Code, Finding, Severity, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
@@ -59,6 +59,9 @@ fn subject(checked: &Checked, view: &View, page: &mut Page) {
     page.put(Paint::Strong, &checked.subject).put(Paint::Faint, &format!(" ({})", checked.kind)).end();
     if let Some(leaf) = &checked.leaf {
         facts(leaf, checked, view, page);
+    }
+    for leaf in &checked.further {
+        page.field("beside").say(&leaf_line(leaf)).end();
     }
     for verdict in &checked.trust {
         let text = match &verdict.why {

@@ -316,9 +316,10 @@ impl<'a> Worker<'a> {
                 self.finish(key, Err(error));
                 continue;
             }
-            let (here, others) = match addresses.split_first() {
-                Some((first, others)) if every => (vec![*first], others.to_vec()),
-                Some(_) | None => (addresses, Vec::new()),
+            let (here, others, label) = match addresses.split_first() {
+                // Each tells of itself.
+                Some((first, [_, ..])) if every => (vec![*first], addresses[1..].to_vec(), first.to_string()),
+                Some(_) | None => (addresses, Vec::new(), label),
             };
             let further = others.into_iter().map(|address| (index, wanted.clone(), address));
             let quest = Quest::new(wanted.clone(), label, here, deadline);
