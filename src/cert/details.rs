@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 
 use super::certificate::Certificate;
-use super::{distinguished, rsa};
+use super::rsa;
 
 /// Gathered while a certificate is parsed; what no ordinary certificate has costs no allocation.
 #[derive(Default)]
@@ -210,19 +210,6 @@ impl Certificate {
         self.details().must_staple
     }
 
-    /// Names with characters that no name has: NUL, which ends a name for some readers, and other control characters.
-    #[must_use]
-    pub fn has_control_characters(&self) -> bool {
-        let bad = |text: &str| text.chars().any(char::is_control);
-        bad(self.subject()) || bad(self.issuer()) || self.unusable_names().iter().any(|name| bad(name))
-    }
-
-    /// Common names, of which clients take none any more.
-    #[must_use]
-    pub fn common_names(&self) -> Vec<String> {
-        distinguished::common_names(self.subject_der())
-    }
-
     /// The numbers of its RSA key, where it has one.
     #[must_use]
     pub fn rsa(&self) -> Option<rsa::PublicNumbers> {
@@ -233,18 +220,6 @@ impl Certificate {
     #[must_use]
     pub fn same_key(&self, other: &Self) -> bool {
         super::spki::same(self.spki(), other.spki())
-    }
-
-    /// Whether both have the same subject (RFC 5280 section 7.1).
-    #[must_use]
-    pub fn same_subject(&self, other: &Self) -> bool {
-        distinguished::same(self.subject_der(), other.subject_der())
-    }
-
-    /// Whether it names `issuer` as its issuer; whether that is so is for [`issued_by`](super::issued_by).
-    #[must_use]
-    pub fn names_as_issuer(&self, issuer: &Self) -> bool {
-        distinguished::same(self.issuer_der(), issuer.subject_der())
     }
 
     /// What a strict reader of certificates has against this one before it looks at any other.

@@ -17,6 +17,7 @@ pub(crate) mod fixture;
 pub mod installed;
 mod key;
 mod name;
+mod naming;
 mod profile;
 mod recent;
 mod request;
