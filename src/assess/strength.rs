@@ -23,6 +23,10 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
 
 fn key(leaf: &Certificate, found: &mut Vec<Finding>) {
     let kind = leaf.key_kind();
+    if !leaf.has_possible_key() {
+        found.push(Finding::new(Code::InvalidKey, format!("its key is called one of {kind} and is none")));
+        return;
+    }
     match kind {
         KeyKind::Rsa(bits) => rsa(leaf, *bits, found),
         KeyKind::P256 | KeyKind::P384 => {}

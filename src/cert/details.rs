@@ -216,6 +216,13 @@ impl Certificate {
         rsa::PublicNumbers::of_spki(self.spki())
     }
 
+    /// Whether there is such a key: of an elliptic curve, a point on it. Of other kinds nothing is known against it. Costs some
+    /// microseconds.
+    #[must_use]
+    pub fn has_possible_key(&self) -> bool {
+        super::spki::is_possible(self.key_kind(), self.spki())
+    }
+
     /// Whether both certify the same key.
     #[must_use]
     pub fn same_key(&self, other: &Self) -> bool {

@@ -10,6 +10,7 @@ mod bundle;
 mod certificate;
 mod chain;
 pub mod codec;
+mod curve;
 mod details;
 mod distinguished;
 #[cfg(test)]
