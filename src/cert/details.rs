@@ -21,6 +21,7 @@ pub(super) struct Details {
     breaches: Vec<Breach>,
     algorithms_differ: bool,
     odd_dates: bool,
+    constrained: bool,
     constrains_names: bool,
     claims_public: bool,
     must_staple: bool,
@@ -153,6 +154,15 @@ impl Certificate {
     #[must_use]
     pub fn signs_lists(&self) -> bool {
         self.details().key_usage.is_none_or(|bits| bits & 0b100_0000 != 0)
+    }
+
+    /// Whether a client may take it, once it is trusted, for the certificate of a CA, as OpenSSL does: it says that it is one (RFC 5280
+    /// section 4.2.1.9); or it has no basic constraints, and is a root of version 1, which could not have any, or has a key usage.
+    #[must_use]
+    pub fn passes_for_ca(&self) -> bool {
+        let silent = !self.details().constrained;
+        let old_root = self.version() == 1 && self.is_self_issued();
+        self.is_ca() || (silent && (old_root || self.details().key_usage.is_some()))
     }
 
     /// Object identifiers of critical extensions that no client knows: it must refuse the certificate (RFC 5280 section 4.2).
@@ -306,6 +316,7 @@ fn take(details: &mut Details, seen: &mut Seen, extension: &X509Extension<'_>, n
             breach(no_subject && !extension.critical, Breach::NamesNotCritical);
         }
         ParsedExtension::BasicConstraints(constraints) => {
+            details.constrained = true;
             seen.ca |= constraints.ca;
             seen.path_length |= constraints.ca && constraints.path_len_constraint.is_some();
             breach(constraints.ca && !extension.critical, Breach::ConstraintsNotCritical);

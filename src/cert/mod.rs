@@ -30,7 +30,7 @@ mod subject;
 mod trust;
 
 pub use algorithm::{Hash, KeyKind, MlDsa, SignatureAlgorithm};
-pub use anchors::{Anchors, Path, Untrusted};
+pub use anchors::{Anchors, Forbids, Path, Untrusted};
 pub use ascent::{Ascent, ascend, twins};
 pub use bundle::{Bundle, PairError};
 pub use certificate::{Certificate, CertificateError};
