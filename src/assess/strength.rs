@@ -72,6 +72,11 @@ fn issuer(one: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let message = format!("{} in the chain is signed with {}", one.title(), one.signature_algorithm());
         found.push(Finding::new(Code::WeakChain, message));
     }
+    if !one.has_possible_key() {
+        let message =
+            format!("the key of {} in the chain is called one of {} and is none", one.title(), one.key_kind());
+        found.push(Finding::new(Code::WeakChain, message));
+    }
     if let KeyKind::Rsa(bits) = one.key_kind()
         && *bits < LEAST
     {

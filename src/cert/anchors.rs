@@ -103,7 +103,7 @@ pub enum Forbids {
     /// Its path length (RFC 5280 section 4.2.1.9).
     #[error("allows fewer CAs below it than the chain has")]
     TooLong,
-    /// Its extended key usage excludes TLS servers (RFC 5280 section 4.2.1.12).
+    /// Its extended key usage leaves out TLS servers (RFC 5280 section 4.2.1.12).
     #[error("may not be used for TLS servers")]
     WrongPurpose,
     /// A critical extension that clients do not know (RFC 5280 section 4.2).
@@ -119,7 +119,7 @@ impl Forbids {
             () if !root.unknown_critical().is_empty() => Some(Self::UnknownCritical),
             () if !root.passes_for_ca() => Some(Self::NotCa),
             () if !root.signs_certificates() => Some(Self::NotSigning),
-            () if !root.serves_tls() => Some(Self::WrongPurpose),
+            () if !root.names_tls_servers() => Some(Self::WrongPurpose),
             () if below > most => Some(Self::TooLong),
             () => None,
         }

@@ -15,6 +15,7 @@ pub(super) struct Details {
     serial: Range<usize>,
     key_usage: Option<u16>,
     purposes: Option<Purposes>,
+    servers_unnamed: bool,
     not_understood: Vec<String>,
     repeated: Vec<String>,
     unreadable: Vec<String>,
@@ -130,6 +131,13 @@ impl Certificate {
     #[must_use]
     pub fn purposes(&self) -> Option<Purposes> {
         self.details().purposes
+    }
+
+    /// Whether its extended key usage names TLS servers themselves, or is absent. Of a CA strict clients take nothing less, not even the
+    /// use for anything (RFC 5280 section 4.2.1.12 allows them to).
+    #[must_use]
+    pub fn names_tls_servers(&self) -> bool {
+        !self.details().servers_unnamed
     }
 
     /// Whether it may be a TLS client's (RFC 5280 section 4.2.1.12).
@@ -331,6 +339,7 @@ fn take(details: &mut Details, seen: &mut Seen, extension: &X509Extension<'_>, n
             details.key_usage = Some(details.key_usage.unwrap_or(u16::MAX) & usage.flags);
         }
         ParsedExtension::ExtendedKeyUsage(usage) => {
+            details.servers_unnamed |= !usage.server_auth;
             let before = details.purposes.unwrap_or(Purposes { any: true, server: true, client: true });
             details.purposes = Some(Purposes {
                 any: before.any && usage.any,

@@ -193,6 +193,8 @@ fn what_a_root_says_of_itself_counts_as_it_does_for_openssl() {
         (format!("{ca}\nkeyUsage=digitalSignature"), "direct", Some(NotSigning)),
         (format!("{ca}\nkeyUsage=cRLSign,digitalSignature"), "through", Some(NotSigning)),
         (format!("{ca}\nextendedKeyUsage=serverAuth,clientAuth"), "through", None),
+        (format!("{ca}\nextendedKeyUsage=serverAuth,anyExtendedKeyUsage"), "direct", None),
+        (format!("{ca}\nextendedKeyUsage=anyExtendedKeyUsage"), "direct", Some(WrongPurpose)),
         (format!("{ca}\nextendedKeyUsage=clientAuth"), "direct", Some(WrongPurpose)),
         (format!("{ca}\nextendedKeyUsage=codeSigning,emailProtection"), "through", Some(WrongPurpose)),
         (format!("{ca}\n1.2.3.4=critical,DER:0500"), "direct", Some(UnknownCritical)),
