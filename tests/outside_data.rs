@@ -269,7 +269,6 @@ const ACCEPTED: &[&str] = &[
     "rfc5280::serial::too-long",
     "rfc5280::ski::critical-ski",
     "rfc5280::ca-empty-subject",
-    "rfc5280::root-inconsistent-ca-extensions",
     "rfc5280::leaf-ku-keycertsign",
     "webpki::aki::root-with-aki-authoritycertserialnumber",
     "webpki::cn::ipv4-leading-zeros-mismatch",

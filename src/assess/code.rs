@@ -188,6 +188,8 @@ codes! {
     WeakKey = "weak-key", Critical, Replace, "order it anew with a P-256 or RSA-2048 key";
     /// A key that anybody can break.
     BrokenKey = "broken-key", Critical, Replace, "anybody can find its private key: order it anew with a new key at once";
+    /// What stands in the place of a public key is none.
+    InvalidKey = "invalid-key", Critical, Replace, "nobody can have its private key, and no client takes it: order it anew with a new key";
     /// An RSA exponent below 65537, or a size that is not usual.
     OddKey = "odd-key", Note, Tell, "it works; use the exponent 65537 and 2048, 3072 or 4096 bits next time";
     /// A key so large that clients refuse it or take long.

@@ -74,9 +74,14 @@ pub(super) fn of(chain: &Chain, is_called: impl Fn(&str) -> bool, verdict: SelfS
     let leaf = chain.leaf();
     let (subject, issuer) = (Attributes::of(leaf.subject()), Attributes::of(leaf.issuer()));
     KNOWN.iter().find(|known| match known.sign {
-        Subject(parts) => parts.iter().all(|part| subject.have(part)),
+        // In a text, one attribute may pretend to be two, so those that seem to be there are looked for in the name itself.
+        Subject(parts) => {
+            parts.iter().all(|part| subject.may_have(part)) && parts.iter().all(|part| leaf.subject_has(part))
+        }
         // Of a root, too.
-        Issuer(parts) => parts.iter().all(|part| issuer.have(part)),
+        Issuer(parts) => {
+            parts.iter().all(|part| issuer.may_have(part)) && parts.iter().all(|part| leaf.issuer_has(part))
+        }
         File(name) => verdict == SelfSigned::Yes && is_called(name),
     })
 }
@@ -92,7 +97,7 @@ impl<'n> Attributes<'n> {
         Self(std::iter::once(name).chain(spaces.map(|at| &name[at + 1..])).collect())
     }
 
-    fn have(&self, attribute: &str) -> bool {
+    fn may_have(&self, attribute: &str) -> bool {
         let ends = |rest: &str| rest.is_empty() || rest.starts_with(", ") || rest.starts_with(" + ");
         // Where it would end, nearly every other differs.
         let last = attribute.len() - 1;
@@ -104,13 +109,29 @@ impl<'n> Attributes<'n> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cert::fixture::{Wish, self_signed};
 
     #[test]
     fn attributes_are_whole() {
-        let has = |name, attribute| Attributes::of(name).have(attribute);
+        let has = |name, attribute| Attributes::of(name).may_have(attribute);
         assert!(has("C=US, CN=UniFi", "CN=UniFi") && has("CN=UniFi, OU=UniFi", "CN=UniFi"));
         assert!(!has("CN=UniFi 2", "CN=UniFi") && !has("OCN=UniFi", "CN=UniFi") && !has("", "CN=UniFi"));
         assert!(has("O=Superfish, Inc., L=SF", "O=Superfish, Inc."));
+    }
+
+    /// One common name that reads as if it were several attributes.
+    #[test]
+    fn a_text_that_reads_like_a_default_is_none() {
+        let known = |subject: &str| {
+            let chain = Chain::as_given(vec![self_signed(&Wish::ca(subject)).certificate]).unwrap();
+            of(&chain, |_| false, SelfSigned::Yes).map(|known| known.name)
+        };
+        assert!(known("eDellRoot").is_some() && known("TRAEFIK DEFAULT CERT").is_some());
+        for forged in
+            ["x, CN=eDellRoot", "x + CN=eDellRoot, O=y", "UniFi, OU=UniFi", "Superfish, Inc., O=Superfish, Inc."]
+        {
+            assert_eq!(known(forged), None, "{forged}");
+        }
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
 
 fn key(leaf: &Certificate, found: &mut Vec<Finding>) {
     let kind = leaf.key_kind();
+    if !leaf.has_possible_key() {
+        found.push(Finding::new(Code::InvalidKey, format!("its key is called one of {kind} and is none")));
+        return;
+    }
     match kind {
         KeyKind::Rsa(bits) => rsa(leaf, *bits, found),
         KeyKind::P256 | KeyKind::P384 => {}
@@ -66,6 +70,11 @@ fn issuer(one: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     if one.signature_algorithm().is_broken() {
         let message = format!("{} in the chain is signed with {}", one.title(), one.signature_algorithm());
+        found.push(Finding::new(Code::WeakChain, message));
+    }
+    if !one.has_possible_key() {
+        let message =
+            format!("the key of {} in the chain is called one of {} and is none", one.title(), one.key_kind());
         found.push(Finding::new(Code::WeakChain, message));
     }
     if let KeyKind::Rsa(bits) = one.key_kind()

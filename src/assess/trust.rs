@@ -2,7 +2,7 @@
 
 use super::dates::date;
 use super::{Code, Facts, Finding};
-use crate::cert::{Chain, Signed, TrustVerdict, Untrusted};
+use crate::cert::{Chain, Forbids, Signed, TrustVerdict, Untrusted};
 
 /// Every chain that no client takes has a finding that says why; what another finding said already is not said again.
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -37,7 +37,8 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         Untrusted::RootOutOfDate { root, to, .. } => {
             format!("the root {root} ({}) is valid only until {}", names(&refused), date(*to))
         }
-        other @ (Untrusted::Expired(_)
+        other @ (Untrusted::RootForbids { .. }
+        | Untrusted::Expired(_)
         | Untrusted::NotYetValid(_)
         | Untrusted::WrongName(_)
         | Untrusted::CaAsServer
@@ -84,6 +85,10 @@ fn of(reason: &Untrusted) -> (Code, &'static [Code]) {
             ],
         ),
         Untrusted::RootOutOfDate { .. } => (Code::RootExpired, &[Code::CrossSignExpired]),
+        Untrusted::RootForbids { why: Forbids::NotCa | Forbids::NotSigning, .. } => (Code::IssuerNotCa, &[]),
+        Untrusted::RootForbids { why: Forbids::TooLong, .. } => (Code::PathLength, &[]),
+        // Another certificate of the same CA would not help.
+        Untrusted::RootForbids { why: Forbids::WrongPurpose | Forbids::UnknownCritical, .. } => (Code::Untrusted, &[]),
         Untrusted::Expired(_) => (Code::ChainExpired, &[Code::Expired, Code::CrossSignExpired, Code::ValidityReversed]),
         Untrusted::NotYetValid(_) => (Code::NotYetValid, &[Code::ChainExpired, Code::ValidityReversed]),
         Untrusted::WrongName(_) => (Code::NameMissing, &[Code::NoNames]),

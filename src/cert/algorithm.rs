@@ -247,6 +247,8 @@ pub enum SignatureAlgorithm {
         /// Octets of salt.
         salt: u32,
     },
+    /// RSASSA-PSS with a mask made otherwise than over this digest, which no client takes.
+    RsaPssMixed(Hash),
     /// ECDSA.
     Ecdsa(Hash),
     /// Ed25519.
@@ -262,7 +264,9 @@ impl SignatureAlgorithm {
     #[must_use]
     pub fn hash(&self) -> Option<Hash> {
         match self {
-            Self::RsaPkcs1(hash) | Self::RsaPss { hash, .. } | Self::Ecdsa(hash) => Some(*hash),
+            Self::RsaPkcs1(hash) | Self::RsaPss { hash, .. } | Self::RsaPssMixed(hash) | Self::Ecdsa(hash) => {
+                Some(*hash)
+            }
             Self::Ed25519 | Self::MlDsa(_) | Self::Other(_) => None,
         }
     }
@@ -280,9 +284,12 @@ impl SignatureAlgorithm {
                     | "1.3.14.3.2.3"
                     | "1.3.14.3.2.27"
             ),
-            Self::RsaPkcs1(_) | Self::RsaPss { .. } | Self::Ecdsa(_) | Self::Ed25519 | Self::MlDsa(_) => {
-                self.hash().is_some_and(Hash::is_broken)
-            }
+            Self::RsaPkcs1(_)
+            | Self::RsaPss { .. }
+            | Self::RsaPssMixed(_)
+            | Self::Ecdsa(_)
+            | Self::Ed25519
+            | Self::MlDsa(_) => self.hash().is_some_and(Hash::is_broken),
         }
     }
 
@@ -316,6 +323,7 @@ impl fmt::Display for SignatureAlgorithm {
         match self {
             Self::RsaPkcs1(hash) => write!(out, "RSA with {hash}"),
             Self::RsaPss { hash, .. } => write!(out, "RSA-PSS with {hash}"),
+            Self::RsaPssMixed(hash) => write!(out, "RSA-PSS with {hash} and another mask"),
             Self::Ecdsa(hash) => write!(out, "ECDSA with {hash}"),
             Self::Ed25519 => out.write_str("Ed25519"),
             Self::MlDsa(set) => set.fmt(out),
@@ -327,9 +335,11 @@ impl fmt::Display for SignatureAlgorithm {
 fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<SignatureAlgorithm> {
     let parameters = RsaSsaPssParams::try_from(algorithm.parameters.as_ref()?).ok()?;
     let hash = Hash::of(parameters.hash_algorithm_oid())?;
-    let mask = parameters.mask_gen_algorithm().ok()?;
-    let usual = Hash::of(&mask.hash) == Some(hash) && parameters.trailer_field() == 1;
-    usual.then(|| SignatureAlgorithm::RsaPss { hash, salt: parameters.salt_length() })
+    let mask = parameters.mask_gen_algorithm().is_ok_and(|mask| Hash::of(&mask.hash) == Some(hash));
+    Some(match mask && parameters.trailer_field() == 1 {
+        true => SignatureAlgorithm::RsaPss { hash, salt: parameters.salt_length() },
+        false => SignatureAlgorithm::RsaPssMixed(hash),
+    })
 }
 
 /// Bits of the modulus of an RSAPublicKey (RFC 8017 appendix A.1.1).
@@ -366,6 +376,37 @@ mod tests {
             ("2.16.840.1.101.3.4.3.2", false),
         ] {
             assert_eq!(SignatureAlgorithm::Other(oid.to_owned()).is_broken(), broken, "{oid}");
+        }
+    }
+
+    /// OpenSSL reads such parameters and writes none with MD5.
+    #[test]
+    fn what_pss_is_made_with_counts_whatever_the_mask() {
+        use crate::cert::codec::tlv::{Element, NULL, OBJECT, ONE, SEQUENCE, ZERO};
+        let named = |oid: &[u8], parameters: &[u8]| {
+            Element::wrap(SEQUENCE, &[&Element::wrap(OBJECT, oid), parameters].concat())
+        };
+        let null = Element::wrap(NULL, &[]);
+        let pss = &oid!(raw 1.2.840.113549.1.1.10);
+        let mgf1 = &oid!(raw 1.2.840.113549.1.1.8);
+        let (md5, sha1): (&[u8], &[u8]) = (&oid!(raw 1.2.840.113549.2.5), &oid!(raw 1.3.14.3.2.26));
+        let sha256: &[u8] = &oid!(raw 2.16.840.1.101.3.4.2.1);
+        let digest = |oid: &[u8]| Element::wrap(ZERO, &named(oid, &null));
+        let mask = |oid: &[u8]| Element::wrap(ONE, &named(mgf1, &named(oid, &null)));
+        for (parameters, text, broken) in [
+            ([digest(md5), mask(md5)].concat(), "RSA-PSS with MD5", true),
+            // The mask is made over SHA-1 where nothing is said.
+            (digest(md5), "RSA-PSS with MD5 and another mask", true),
+            ([digest(md5), mask(sha256)].concat(), "RSA-PSS with MD5 and another mask", true),
+            (Vec::new(), "RSA-PSS with SHA-1", true),
+            ([digest(sha1), mask(sha1)].concat(), "RSA-PSS with SHA-1", true),
+            (mask(sha256), "RSA-PSS with SHA-1 and another mask", true),
+            ([digest(sha256), mask(sha256)].concat(), "RSA-PSS with SHA-256", false),
+            (digest(sha256), "RSA-PSS with SHA-256 and another mask", false),
+        ] {
+            let der = named(pss, &Element::wrap(SEQUENCE, &parameters));
+            let algorithm = SignatureAlgorithm::of(&AlgorithmIdentifier::from_der(&der).unwrap().1);
+            assert_eq!((algorithm.to_string().as_str(), algorithm.is_broken()), (text, broken));
         }
     }
 

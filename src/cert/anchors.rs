@@ -1,6 +1,6 @@
 //! Whom to trust, and what a strict client makes of a chain.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
@@ -44,6 +44,15 @@ pub enum Untrusted {
         /// Its last second.
         to: OffsetDateTime,
     },
+    /// A path leads to a root that is none for it, by what its own certificate says. OpenSSL refuses it; some clients take no more of a
+    /// root than its name and key.
+    #[error("the root {root} it leads to {why}")]
+    RootForbids {
+        /// The root's title.
+        root: String,
+        /// What it says.
+        why: Forbids,
+    },
     /// Over.
     #[error("a certificate of the chain has expired on {}", .0.date())]
     Expired(OffsetDateTime),
@@ -80,6 +89,41 @@ pub enum Untrusted {
     /// A certificate strict clients cannot read, or one that breaks a rule.
     #[error("strict clients refuse a certificate of the chain: {0}")]
     Refused(String),
+}
+
+/// What the certificate of a root says against a path that leads to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Forbids {
+    /// It is no CA's (RFC 5280 section 4.2.1.9).
+    #[error("is no CA's certificate")]
+    NotCa,
+    /// Its key usage leaves out keyCertSign (RFC 5280 section 4.2.1.3).
+    #[error("may not sign certificates")]
+    NotSigning,
+    /// Its path length (RFC 5280 section 4.2.1.9).
+    #[error("allows fewer CAs below it than the chain has")]
+    TooLong,
+    /// Its extended key usage leaves out TLS servers (RFC 5280 section 4.2.1.12).
+    #[error("may not be used for TLS servers")]
+    WrongPurpose,
+    /// A critical extension that clients do not know (RFC 5280 section 4.2).
+    #[error("has a critical extension that clients do not know")]
+    UnknownCritical,
+}
+
+impl Forbids {
+    /// The first thing that speaks against it above so many CAs that were issued by others than themselves.
+    fn of(root: &Certificate, below: usize) -> Option<Self> {
+        let most = root.path_len().map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        match () {
+            () if !root.unknown_critical().is_empty() => Some(Self::UnknownCritical),
+            () if !root.passes_for_ca() => Some(Self::NotCa),
+            () if !root.signs_certificates() => Some(Self::NotSigning),
+            () if !root.names_tls_servers() => Some(Self::WrongPurpose),
+            () if below > most => Some(Self::TooLong),
+            () => None,
+        }
+    }
 }
 
 /// Signatures that are checked to tell one that is false from one that somebody else made. An honest chain needs a few.
@@ -124,12 +168,12 @@ impl Anchors {
         let intermediates: Vec<_> = chain.intermediates().iter().map(|one| CertificateDer::from(one.der())).collect();
         let seconds = u64::try_from(now.unix_timestamp()).unwrap_or(0);
         let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let out_of_date = Cell::new(None);
-        // webpki takes a root's key and name on trust, its dates included; another path may lead to a root that is valid.
-        let root_is_valid = |path: &webpki::VerifiedPath<'_>| match self.dated(path.anchor(), now) {
-            Ok(()) => Ok(()),
-            Err(root) => {
-                out_of_date.set(Some(root));
+        let refused = RefCell::new(None);
+        // webpki takes a root's key and name on trust, and looks at nothing else that it says; another path may lead to one that is good.
+        let admitted = |path: &webpki::VerifiedPath<'_>| match self.admits(chain, path, now) {
+            Ok(_) => Ok(()),
+            Err(why) => {
+                refused.borrow_mut().get_or_insert(why);
                 Err(Error::UnknownIssuer)
             }
         };
@@ -140,18 +184,11 @@ impl Anchors {
             time,
             KeyUsage::server_auth(),
             None,
-            Some(&root_is_valid),
+            Some(&admitted),
         );
-        let path = match (verified, out_of_date.get()) {
+        let path = match (verified, refused.take()) {
             (Ok(path), _) => self.titled(chain, &path, now),
-            (Err(_), Some(root)) => {
-                let root = &self.roots[root];
-                return Err(Untrusted::RootOutOfDate {
-                    root: root.title(),
-                    from: root.not_before(),
-                    to: root.not_after(),
-                });
-            }
+            (Err(_), Some(why)) => return Err(why),
             // A root of the same name and another key than the one that is named did not sign falsely: it is not the issuer.
             (Err(Error::InvalidSignatureForPublicKey), None) if !self.names_a_signer(chain) => {
                 return Err(Untrusted::UnknownIssuer);
@@ -191,30 +228,40 @@ impl Anchors {
             let der = used.der();
             certificates.extend(chain.intermediates().iter().find(|one| one.der() == &*der).cloned());
         }
-        let same = |(_, known): &(usize, &TrustAnchor<'_>)| {
-            known.subject == path.anchor().subject
-                && known.subject_public_key_info == path.anchor().subject_public_key_info
-        };
-        let roots = self.anchors.iter().enumerate().filter(same).filter_map(|(place, _)| self.roots.get(place));
-        let root = roots.max_by_key(|root| (root.is_valid_at(now), root.not_after()));
+        let root = self.admits(chain, path, now).ok();
         // A root that is served as leaf stands in the path once.
         certificates.extend(root.filter(|root| *root != chain.leaf()).cloned());
         Path { certificates }
     }
 
-    /// Whether any root with this name and key is valid; else the index of one that is not.
-    fn dated(&self, anchor: &TrustAnchor<'_>, now: OffsetDateTime) -> Result<(), usize> {
-        let mut expired = Ok(());
-        for (place, root) in self.roots.iter().enumerate() {
-            let known = &self.anchors[place];
-            if known.subject == anchor.subject && known.subject_public_key_info == anchor.subject_public_key_info {
-                if root.is_valid_at(now) {
-                    return Ok(());
-                }
-                expired = Err(place);
+    /// The root at which a path ends: the one that ends last among those of the anchor's name and key that are valid and do not forbid it;
+    /// else why there is none.
+    fn admits(
+        &self,
+        chain: &Chain,
+        path: &webpki::VerifiedPath<'_>,
+        now: OffsetDateTime,
+    ) -> Result<&Certificate, Untrusted> {
+        let (anchor, leaf) = (path.anchor(), chain.leaf());
+        // Self-issued ones do not count (RFC 5280 section 4.2.1.9).
+        let below = path.intermediate_certificates().filter(|one| one.issuer() != one.subject()).count();
+        let (mut best, mut refused): (Option<&Certificate>, _) = (None, None);
+        for (root, known) in self.roots.iter().zip(&self.anchors) {
+            // Others of this name and key have name constraints of their own, and are asked for by themselves.
+            if known != anchor {
+                continue;
+            }
+            // Who trusts a certificate itself has it sign nothing.
+            if let Some(why) = Forbids::of(root, below).filter(|_| root != leaf) {
+                refused.get_or_insert(Untrusted::RootForbids { root: root.title(), why });
+            } else if !root.is_valid_at(now) {
+                let (from, to) = (root.not_before(), root.not_after());
+                refused.get_or_insert(Untrusted::RootOutOfDate { root: root.title(), from, to });
+            } else if best.is_none_or(|best| root.not_after() >= best.not_after()) {
+                best = Some(root);
             }
         }
-        expired
+        best.ok_or_else(|| refused.unwrap_or(Untrusted::UnknownIssuer))
     }
 }
 
@@ -257,90 +304,4 @@ fn moment(time: UnixTime) -> OffsetDateTime {
 }
 
 #[cfg(test)]
-mod tests {
-    use time::Duration;
-    use time::macros::datetime;
-
-    use super::*;
-    use crate::cert::fixture::{Issued, NOW, Wish, copy, self_signed};
-
-    fn chain(of: &[&Issued]) -> Chain {
-        Chain::as_given(of.iter().map(|one| one.certificate.clone()).collect()).unwrap()
-    }
-
-    fn names(texts: &[&str]) -> Vec<Name> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_good_chain_is_trusted_for_its_names() {
-        let root = self_signed(&Wish::ca("Root"));
-        let middle = root.issue(&Wish::ca("Middle"));
-        let leaf = middle.issue(&Wish::server("x").named(&["*.example.com", "example.com", "192.0.2.7"]));
-        let anchors = Anchors::new([root.certificate.clone()]);
-        let good = chain(&[&leaf, &middle]);
-        let wanted = names(&["example.com", "www.example.com", "*.example.com", "192.0.2.7"]);
-        assert_eq!(anchors.verify(&good, &wanted, NOW), Ok(()));
-        assert_eq!(anchors.verify(&chain(&[&leaf, &middle, &root]), &[], NOW), Ok(()));
-        for wrong in names(&["a.b.example.com", "*.b.example.com", "192.0.2.8", "x"]) {
-            let refused = anchors.verify(&good, &[wanted[0].clone(), wrong.clone()], NOW);
-            assert_eq!(refused, Err(Untrusted::WrongName(wrong)));
-        }
-        assert_eq!(anchors.verify(&chain(&[&leaf]), &wanted, NOW), Err(Untrusted::UnknownIssuer));
-        assert_eq!(Anchors::new([]).verify(&good, &[], NOW), Err(Untrusted::UnknownIssuer));
-        let after = leaf.certificate.not_after() + Duration::SECOND;
-        assert_eq!(anchors.verify(&good, &[], after), Err(Untrusted::Expired(leaf.certificate.not_after())));
-        let before = leaf.certificate.not_before() - Duration::SECOND;
-        assert_eq!(anchors.verify(&good, &[], before), Err(Untrusted::NotYetValid(leaf.certificate.not_before())));
-    }
-
-    #[test]
-    fn an_expired_root_is_no_root_unless_a_valid_one_has_its_key() {
-        let short = (datetime!(2020-01-01 0:00 UTC), datetime!(2030-05-01 0:00 UTC));
-        let expired = self_signed(&Wish { valid: short, ..Wish::ca("Root") });
-        let leaf = expired.issue(&Wish::server("www.example.com"));
-        let served = chain(&[&leaf]);
-        let refused = Anchors::new([expired.certificate.clone()]).verify(&served, &[], NOW);
-        let (from, to) = short;
-        assert_eq!(refused, Err(Untrusted::RootOutOfDate { root: "Root".to_owned(), from, to }));
-
-        let renewed = expired.issue_for(&Wish::ca("Root"), copy(&expired.key));
-        let both = Anchors::new([expired.certificate.clone(), renewed.certificate]);
-        assert_eq!(both.roots().len(), 2);
-        assert_eq!(both.verify(&served, &[], NOW), Ok(()));
-
-        // Another path: the same issuer, cross-signed by a root that is valid.
-        let other = self_signed(&Wish::ca("Other"));
-        let crossed = other.issue_for(&Wish::ca("Root"), copy(&expired.key));
-        let anchors = Anchors::new([expired.certificate, other.certificate]);
-        assert_eq!(anchors.verify(&chain(&[&leaf, &crossed]), &[], NOW), Ok(()));
-    }
-
-    #[test]
-    fn a_leaf_that_signed_itself_is_trusted_only_as_a_root() {
-        let strangers = Anchors::new([self_signed(&Wish::ca("Root")).certificate]);
-        let own = self_signed(&Wish::server("own").named(&["own.example"]));
-        assert_eq!(strangers.verify(&chain(&[&own]), &[], NOW), Err(Untrusted::UnknownIssuer));
-        let itself = Anchors::new([own.certificate.clone()]);
-        assert_eq!(itself.verify(&chain(&[&own]), &names(&["own.example"]), NOW), Ok(()));
-
-        let ca = self_signed(&Wish::ca("own").named(&["own.example"]));
-        let itself = Anchors::new([ca.certificate.clone()]);
-        assert_eq!(itself.verify(&chain(&[&ca]), &[], NOW), Err(Untrusted::CaAsServer));
-        assert_eq!(itself.verify(&chain(&[&ca.issue(&Wish::ca("Sub"))]), &[], NOW), Err(Untrusted::CaAsServer));
-    }
-
-    #[test]
-    fn a_false_signature_is_told() {
-        let (root, twin) = (self_signed(&Wish::ca("Root")), self_signed(&Wish::ca("Root")));
-        let leaf = twin.issue(&Wish::server("www.example.com"));
-        // It says which key signed it, and that is not this root's.
-        let refused = Anchors::new([root.certificate.clone()]).verify(&chain(&[&leaf]), &[], NOW);
-        assert_eq!(refused, Err(Untrusted::UnknownIssuer));
-        let mut der = root.issue(&Wish::server("www.example.com")).certificate.der().to_vec();
-        *der.last_mut().unwrap() ^= 1;
-        let forged = Chain::as_given(vec![Certificate::from_der(der).unwrap()]).unwrap();
-        let refused = Anchors::new([root.certificate]).verify(&forged, &[], NOW);
-        assert_eq!(refused, Err(Untrusted::FalseSignature));
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 
 use super::certificate::Certificate;
-use super::{distinguished, rsa};
+use super::rsa;
 
 /// Gathered while a certificate is parsed; what no ordinary certificate has costs no allocation.
 #[derive(Default)]
@@ -15,12 +15,14 @@ pub(super) struct Details {
     serial: Range<usize>,
     key_usage: Option<u16>,
     purposes: Option<Purposes>,
+    servers_unnamed: bool,
     not_understood: Vec<String>,
     repeated: Vec<String>,
     unreadable: Vec<String>,
     breaches: Vec<Breach>,
     algorithms_differ: bool,
     odd_dates: bool,
+    constrained: bool,
     constrains_names: bool,
     claims_public: bool,
     must_staple: bool,
@@ -131,6 +133,13 @@ impl Certificate {
         self.details().purposes
     }
 
+    /// Whether its extended key usage names TLS servers themselves, or is absent. Of a CA strict clients take nothing less, not even the
+    /// use for anything (RFC 5280 section 4.2.1.12 allows them to).
+    #[must_use]
+    pub fn names_tls_servers(&self) -> bool {
+        !self.details().servers_unnamed
+    }
+
     /// Whether it may be a TLS client's (RFC 5280 section 4.2.1.12).
     #[must_use]
     pub fn serves_clients(&self) -> bool {
@@ -153,6 +162,15 @@ impl Certificate {
     #[must_use]
     pub fn signs_lists(&self) -> bool {
         self.details().key_usage.is_none_or(|bits| bits & 0b100_0000 != 0)
+    }
+
+    /// Whether a client may take it, once it is trusted, for the certificate of a CA, as OpenSSL does: it says that it is one (RFC 5280
+    /// section 4.2.1.9); or it has no basic constraints, and is a root of version 1, which could not have any, or has a key usage.
+    #[must_use]
+    pub fn passes_for_ca(&self) -> bool {
+        let silent = !self.details().constrained;
+        let old_root = self.version() == 1 && self.is_self_issued();
+        self.is_ca() || (silent && (old_root || self.details().key_usage.is_some()))
     }
 
     /// Object identifiers of critical extensions that no client knows: it must refuse the certificate (RFC 5280 section 4.2).
@@ -210,41 +228,23 @@ impl Certificate {
         self.details().must_staple
     }
 
-    /// Names with characters that no name has: NUL, which ends a name for some readers, and other control characters.
-    #[must_use]
-    pub fn has_control_characters(&self) -> bool {
-        let bad = |text: &str| text.chars().any(char::is_control);
-        bad(self.subject()) || bad(self.issuer()) || self.unusable_names().iter().any(|name| bad(name))
-    }
-
-    /// Common names, of which clients take none any more.
-    #[must_use]
-    pub fn common_names(&self) -> Vec<String> {
-        distinguished::common_names(self.subject_der())
-    }
-
     /// The numbers of its RSA key, where it has one.
     #[must_use]
     pub fn rsa(&self) -> Option<rsa::PublicNumbers> {
         rsa::PublicNumbers::of_spki(self.spki())
     }
 
+    /// Whether there is such a key: of an elliptic curve, a point on it. Of other kinds nothing is known against it. Costs some
+    /// microseconds.
+    #[must_use]
+    pub fn has_possible_key(&self) -> bool {
+        super::spki::is_possible(self.key_kind(), self.spki())
+    }
+
     /// Whether both certify the same key.
     #[must_use]
     pub fn same_key(&self, other: &Self) -> bool {
         super::spki::same(self.spki(), other.spki())
-    }
-
-    /// Whether both have the same subject (RFC 5280 section 7.1).
-    #[must_use]
-    pub fn same_subject(&self, other: &Self) -> bool {
-        distinguished::same(self.subject_der(), other.subject_der())
-    }
-
-    /// Whether it names `issuer` as its issuer; whether that is so is for [`issued_by`](super::issued_by).
-    #[must_use]
-    pub fn names_as_issuer(&self, issuer: &Self) -> bool {
-        distinguished::same(self.issuer_der(), issuer.subject_der())
     }
 
     /// What a strict reader of certificates has against this one before it looks at any other.
@@ -324,6 +324,7 @@ fn take(details: &mut Details, seen: &mut Seen, extension: &X509Extension<'_>, n
             breach(no_subject && !extension.critical, Breach::NamesNotCritical);
         }
         ParsedExtension::BasicConstraints(constraints) => {
+            details.constrained = true;
             seen.ca |= constraints.ca;
             seen.path_length |= constraints.ca && constraints.path_len_constraint.is_some();
             breach(constraints.ca && !extension.critical, Breach::ConstraintsNotCritical);
@@ -338,6 +339,7 @@ fn take(details: &mut Details, seen: &mut Seen, extension: &X509Extension<'_>, n
             details.key_usage = Some(details.key_usage.unwrap_or(u16::MAX) & usage.flags);
         }
         ParsedExtension::ExtendedKeyUsage(usage) => {
+            details.servers_unnamed |= !usage.server_auth;
             let before = details.purposes.unwrap_or(Purposes { any: true, server: true, client: true });
             details.purposes = Some(Purposes {
                 any: before.any && usage.any,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::codec::tlv::{Element, OBJECT, SEQUENCE, SET, dotted};
+use super::codec::tlv::{BMP, Element, OBJECT, SEQUENCE, SET, dotted};
 use crate::digest::hex;
 
 /// One attribute of a name.
@@ -60,9 +60,11 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     };
     let by_relative = |one: &Attribute<'_>, other: &Attribute<'_>| one.relative == other.relative;
     // A relative name is a set, and DER sorts it by bytes that folding may change.
-    let same_set = |a: &[Attribute<'_>], b: &[Attribute<'_>]| {
-        a.len() == b.len() && a.iter().all(|one| b.iter().any(|other| same_attribute(one, other)))
-    };
+    let within =
+        |a: &[Attribute<'_>], b: &[Attribute<'_>]| a.iter().all(|one| b.iter().any(|other| same_attribute(one, other)));
+    // Both ways: what is there twice may hide that something else is there once.
+    let same_set =
+        |a: &[Attribute<'_>], b: &[Attribute<'_>]| a.len() == b.len() && within(a, b) && (a.len() == 1 || within(b, a));
     // With as many attributes, and sets of one size as far as there are sets, neither name has more of them.
     a.len() == b.len() && a.chunk_by(by_relative).zip(b.chunk_by(by_relative)).all(|(a, b)| same_set(a, b))
 }
@@ -74,7 +76,7 @@ fn same_attribute(a: &Attribute<'_>, b: &Attribute<'_>) -> bool {
     if a.tag == b.tag && a.data == b.data {
         return true;
     }
-    match (a.string(), b.string()) {
+    match (a.exact(), b.exact()) {
         (Some(a), Some(b)) if a == b => true,
         // Most differ, and are plain enough to see that without folding them.
         (Some(a), Some(b)) if is_plain(&a) && is_plain(&b) => a.eq_ignore_ascii_case(&b),
@@ -111,15 +113,31 @@ fn each<'a>(der: &'a [u8], mut show: impl FnMut(Attribute<'a>)) -> Option<()> {
         let mut set = relatives.expect(SET)?.inside();
         while !set.is_done() {
             let mut pair = set.expect(SEQUENCE)?.inside();
-            let (oid, value) = (pair.expect(OBJECT)?.content, pair.next()?);
-            show(Attribute { relative, oid, tag: value.tag, data: value.content });
+            let oid = pair.expect(OBJECT)?.content;
+            let (tag, data) = match pair.0 {
+                // A tag of several bytes, which nobody writes in earnest: no text, but no reason to hide the others.
+                whole @ [first, ..] if first & LONG_TAG == LONG_TAG => (LONG_TAG, whole),
+                _ => pair.next().map(|value| (value.tag, value.content))?,
+            };
+            show(Attribute { relative, oid, tag, data });
         }
         relative += 1;
     }
     Some(())
 }
 
+/// Whether the name has an attribute that is shown as this, `CN=Example Root`, be it alone or beside others. A text that contains the
+/// same characters is no such attribute.
+pub(super) fn has(der: &[u8], shown: &str) -> bool {
+    let Some((key, value)) = shown.split_once('=') else { return false };
+    let mut found = false;
+    each(der, |attribute| found = found || (attribute.key() == key && attribute.value() == value)).is_some() && found
+}
+
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+
+/// Where a tag has all of these bits, its number follows in bytes of its own (X.690 section 8.1.2.4).
+const LONG_TAG: u8 = 0x1f;
 
 impl Attribute<'_> {
     fn key(&self) -> Cow<'static, str> {
@@ -160,30 +178,52 @@ impl Attribute<'_> {
 
     /// The text of a string type. Wrong encodings are common, so what cannot be read becomes U+FFFD instead of an error.
     fn string(&self) -> Option<Cow<'_, str>> {
-        match self.tag {
-            // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
-            0x0c | 0x12 | 0x13 | 0x16 | 0x1a => Some(match std::str::from_utf8(self.data) {
-                Ok(text) => Cow::Borrowed(text),
-                Err(_) => String::from_utf8_lossy(self.data),
-            }),
-            // Everybody who uses T61String means Latin-1.
-            0x14 => Some(self.data.iter().map(|byte| char::from(*byte)).collect()),
+        let text = match self.tag {
+            UTF8 | NUMERIC | PRINTABLE | IA5 | VISIBLE => String::from_utf8_lossy(self.data),
             // BMPString.
-            0x1e => {
-                let unit = |pair: &[u8]| pair.iter().fold(0, |unit, byte| (unit << 8) | u16::from(*byte));
+            BMP => {
                 let read = char::decode_utf16(self.data.chunks(2).map(unit));
-                Some(read.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+                read.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
             }
             // UniversalString.
-            0x1c => {
-                let point = |four: &[u8]| four.iter().fold(0, |point, byte| (point << 8) | u32::from(*byte));
-                let read = self.data.chunks(4).map(|four| char::from_u32(point(four)));
-                Some(read.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+            UNIVERSAL => self.data.chunks(4).map(|four| point(four).unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
+            _ => return self.exact(),
+        };
+        Some(text)
+    }
+
+    /// The same, of what is rightly encoded alone: what becomes U+FFFD says nothing of what stood there.
+    fn exact(&self) -> Option<Cow<'_, str>> {
+        match self.tag {
+            UTF8 | NUMERIC | PRINTABLE | IA5 | VISIBLE => std::str::from_utf8(self.data).ok().map(Cow::Borrowed),
+            // T61String: everybody who uses it means Latin-1.
+            TELETEX => Some(self.data.iter().map(|byte| char::from(*byte)).collect()),
+            BMP if self.data.len().is_multiple_of(2) => {
+                char::decode_utf16(self.data.chunks(2).map(unit)).collect::<Result<_, _>>().ok().map(Cow::Owned)
+            }
+            UNIVERSAL if self.data.len().is_multiple_of(4) => {
+                self.data.chunks(4).map(point).collect::<Option<_>>().map(Cow::Owned)
             }
             _ => None,
         }
     }
 }
+
+fn unit(pair: &[u8]) -> u16 {
+    pair.iter().fold(0, |unit, byte| (unit << 8) | u16::from(*byte))
+}
+
+fn point(four: &[u8]) -> Option<char> {
+    char::from_u32(four.iter().fold(0, |point, byte| (point << 8) | u32::from(*byte)))
+}
+
+const UTF8: u8 = 0x0c;
+const NUMERIC: u8 = 0x12;
+const PRINTABLE: u8 = 0x13;
+const TELETEX: u8 = 0x14;
+const IA5: u8 = 0x16;
+const VISIBLE: u8 = 0x1a;
+const UNIVERSAL: u8 = 0x1c;
 
 #[cfg(test)]
 mod tests {
@@ -228,6 +268,60 @@ mod tests {
         assert!(!same(&printable, &name(&[(6, 0x13, b"DE")])));
         assert!(!same(&name(&[(3, 0x0c, b"a")]), &name(&[(10, 0x0c, b"a")])));
         assert!(!same(&name(&[(3, 0x04, b"a")]), &name(&[(3, 0x0c, b"a")])));
+    }
+
+    /// One relative name of all of these common names.
+    fn set(names: &[&[u8]]) -> Vec<u8> {
+        let pair = |value: &&[u8]| tlv(0x30, &[&[0x06, 3, 0x55, 4, 3], tlv(0x0c, value).as_slice()].concat());
+        tlv(0x30, &tlv(0x31, &names.iter().flat_map(pair).collect::<Vec<u8>>()))
+    }
+
+    #[test]
+    fn sets_are_compared_both_ways() {
+        let (twice, once) = (set(&[b"a", b"a"]), set(&[b"a", b"b"]));
+        assert!(!same(&twice, &once) && !same(&once, &twice));
+        assert!(same(&once, &set(&[b"B", b"A"])) && same(&twice, &set(&[b"A", b"a"])));
+        assert!(!same(&set(&[b"a", b"b"]), &name(&[(3, 0x0c, b"a"), (3, 0x0c, b"b")])), "one set is not two");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_equal_to_itself_alone() {
+        for (tag, one, other) in [
+            (0x0c, b"a\xff".as_slice(), b"a\xfe".as_slice()),
+            (0x13, b"\xc3\x28", b"\xc3\x29"),
+            (0x1e, b"\xd8\x00", b"\xd8\x01"),
+            (0x1e, b"\0a\0", b"\0a\xff\xfd"),
+            (0x1c, b"\0\x11\0\0", b"\0\x12\0\0"),
+        ] {
+            let (one, other) = (name(&[(3, tag, one)]), name(&[(3, tag, other)]));
+            assert!(!same(&one, &other) && !same(&other, &one) && same(&one, &one), "{tag:#x}");
+            let beside = |der: &[u8]| [der, &[0x31, 0]].concat();
+            let longer = |der: &[u8]| tlv(0x30, &beside(&der[2..]));
+            assert!(same(&one, &longer(&one)), "{tag:#x}: equal attributes in other bytes");
+        }
+        // U+FFFD itself is a character.
+        assert!(same(&name(&[(3, 0x0c, b"\xef\xbf\xbd")]), &name(&[(3, 0x1e, b"\xff\xfd")])));
+        assert!(!same(&name(&[(3, 0x0c, b"\xef\xbf\xbd")]), &name(&[(3, 0x0c, b"\xff")])));
+    }
+
+    #[test]
+    fn a_long_tag_hides_no_other_attribute() {
+        let value = [0x1f, 0x1f, 1, b'x'];
+        let odd = tlv(0x31, &tlv(0x30, &[&[0x06, 3, 0x55, 4, 10], value.as_slice()].concat()));
+        let plain = |arc: u8, text: &[u8]| name(&[(arc, 0x0c, text)])[2..].to_vec();
+        let der = tlv(0x30, &[plain(6, b"DE"), odd, plain(3, b"www")].concat());
+        assert_eq!(text(&der), "C=DE, O=#1f1f0178, CN=www");
+        assert_eq!((common_name(&der).as_deref(), common_names(&der)), (Some("www"), vec!["www".to_owned()]));
+        let mut other = der.clone();
+        *other.iter_mut().find(|byte| **byte == b'x').unwrap() = b'y';
+        assert!(same(&der, &der) && !same(&der, &other));
+    }
+
+    #[test]
+    fn an_attribute_is_found_by_key_and_value() {
+        let der = name(&[(10, 0x13, b"Superfish, Inc."), (3, 0x0c, b"x, CN=eDellRoot")]);
+        assert!(has(&der, "O=Superfish, Inc.") && has(&der, "CN=x, CN=eDellRoot"));
+        assert!(!has(&der, "CN=eDellRoot") && !has(&der, "O=Superfish") && !has(&der, "x") && !has(b"x", "CN=x"));
     }
 
     #[test]

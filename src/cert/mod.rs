@@ -10,6 +10,7 @@ mod bundle;
 mod certificate;
 mod chain;
 pub mod codec;
+mod curve;
 mod details;
 mod distinguished;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub(crate) mod fixture;
 pub mod installed;
 mod key;
 mod name;
+mod naming;
 mod profile;
 mod recent;
 mod request;
@@ -28,7 +30,7 @@ mod subject;
 mod trust;
 
 pub use algorithm::{Hash, KeyKind, MlDsa, SignatureAlgorithm};
-pub use anchors::{Anchors, Path, Untrusted};
+pub use anchors::{Anchors, Forbids, Path, Untrusted};
 pub use ascent::{Ascent, ascend, twins};
 pub use bundle::{Bundle, PairError};
 pub use certificate::{Certificate, CertificateError};

@@ -1,50 +1,83 @@
 //! Public keys as certificates carry them: SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
 
 use aws_lc_rs::digest;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey,
+    VerificationAlgorithm,
+};
 use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION};
-use x509_parser::prelude::FromDer;
-use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::algorithm::KeyKind;
 use super::codec::tlv::{BITS, Element, OBJECT, SEQUENCE};
+use super::curve::{Curve, Point};
+use super::rsa::PublicNumbers;
 
 /// Whether both hold the same public key.
 ///
-/// Equal bytes are; so are the spellings that tools disagree about: RSA parameters absent or NULL (RFC 3279 section 2.3.1 wants
-/// NULL), and a point on a curve compressed or not (RFC 5480 section 2.2).
+/// Equal bytes are; so are the spellings that tools disagree about, and that OpenSSL takes for one: RSA parameters absent or NULL
+/// (RFC 3279 section 2.3.1 wants NULL), numbers with more or fewer zeros in front than DER has; a curve named or described (section
+/// 2.3.5), and a point on it compressed, full or hybrid (RFC 5480 section 2.2).
 pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     if a == b {
         return true;
     }
-    let (Ok((_, a)), Ok((_, b))) = (SubjectPublicKeyInfo::from_der(a), SubjectPublicKeyInfo::from_der(b)) else {
+    let (Some(a_parts), Some(b_parts)) = (parts(a), parts(b)) else {
         return false;
     };
-    let algorithm = &a.algorithm.algorithm;
-    if *algorithm != b.algorithm.algorithm {
+    if a_parts.algorithm != b_parts.algorithm {
         return false;
     }
-    let (a_key, b_key) = (&a.subject_public_key.data, &b.subject_public_key.data);
-    if *algorithm == OID_PKCS1_RSAENCRYPTION {
-        a_key == b_key
-    } else if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
-        a.algorithm.parameters == b.algorithm.parameters && same_point(a_key, b_key)
+    if a_parts.algorithm == OID_PKCS1_RSAENCRYPTION.as_bytes() {
+        PublicNumbers::of_spki(a).zip(PublicNumbers::of_spki(b)).is_some_and(|(a, b)| a == b)
+    } else if a_parts.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY.as_bytes() {
+        let points = Point::of(a_parts.key).zip(Point::of(b_parts.key));
+        points.is_some_and(|(a, b)| a.same(b)) && a_parts.parameters.map(Curve::of) == b_parts.parameters.map(Curve::of)
     } else {
         false
     }
 }
 
+/// Whether there is such a key at all: a point on its curve (SEC 1 section 3.2.2.1), octets of the right number. Of kinds that are not
+/// listed nothing is known against it. Costs some microseconds.
+pub(super) fn is_possible(kind: &KeyKind, spki: &[u8]) -> bool {
+    let reader: &'static dyn VerificationAlgorithm = match kind {
+        KeyKind::P256 => &ECDSA_P256_SHA256_ASN1,
+        KeyKind::P384 => &ECDSA_P384_SHA384_ASN1,
+        KeyKind::P521 => &ECDSA_P521_SHA512_ASN1,
+        KeyKind::Ed25519 => &ED25519,
+        KeyKind::Rsa(_) | KeyKind::MlDsa(_) | KeyKind::Other(_) => return true,
+    };
+    let Some(key) = key_bits(spki) else { return true };
+    // The library reads more than points, and no hybrid ones, which OpenSSL takes.
+    let full = match Point::of(key) {
+        _ if *kind == KeyKind::Ed25519 => None,
+        Some(point) => point.uncompressed(),
+        None => return false,
+    };
+    ParsedPublicKey::new(reader, full.as_deref().unwrap_or(key)).is_ok()
+}
+
 /// The key alone, without its algorithm: what the BIT STRING of a SubjectPublicKeyInfo holds.
 #[must_use]
 pub fn key_bits(spki: &[u8]) -> Option<&[u8]> {
-    Some(parts(spki)?.1)
+    Some(parts(spki)?.key)
 }
 
-/// The algorithm's object identifier, and the key alone.
-fn parts(spki: &[u8]) -> Option<(&[u8], &[u8])> {
+struct Parts<'a> {
+    /// The algorithm's object identifier.
+    algorithm: &'a [u8],
+    parameters: Option<Element<'a>>,
+    /// The key alone.
+    key: &'a [u8],
+}
+
+fn parts(spki: &[u8]) -> Option<Parts<'_>> {
     let mut parts = Element::filling(spki)?.tagged(SEQUENCE)?.inside();
-    let algorithm = parts.expect(SEQUENCE)?.inside().expect(OBJECT)?.content;
+    let mut identifier = parts.expect(SEQUENCE)?.inside();
+    let (algorithm, parameters) = (identifier.expect(OBJECT)?.content, identifier.next());
     // First comes the number of bits that are not used, none in any key.
     let (_, key) = parts.expect(BITS)?.content.split_first()?;
-    parts.is_done().then_some((algorithm, key))
+    parts.is_done().then_some(Parts { algorithm, parameters, key })
 }
 
 /// RFC 5280 section 4.2.1.2, method 1: SHA-1 of the key alone, a name and no proof.
@@ -55,40 +88,129 @@ pub(super) fn identifier(spki: &[u8]) -> Vec<u8> {
 
 /// The key alone, of an RSA key that is not restricted to PSS.
 pub(super) fn rsa_key_bits(spki: &[u8]) -> Option<&[u8]> {
-    let (algorithm, key) = parts(spki)?;
+    let Parts { algorithm, key, .. } = parts(spki)?;
     (algorithm == OID_PKCS1_RSAENCRYPTION.as_bytes()).then_some(key)
-}
-
-/// SEC 1 section 2.3.3: `04 x y` is also written `02 x` or `03 x`, by the parity of y.
-fn same_point(a: &[u8], b: &[u8]) -> bool {
-    let (compressed, full) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    match (compressed, full) {
-        ([sign @ (2 | 3), x @ ..], [4, point @ .., last]) => {
-            point.len() + 1 == 2 * x.len() && point.starts_with(x) && *sign == 2 + (last & 1)
-        }
-        (_, _) => a == b,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_point_is_the_same_compressed() {
-        let full = [4, 10, 11, 20, 21];
-        assert!(same_point(&full, &[3, 10, 11]));
-        assert!(same_point(&[3, 10, 11], &full));
-        assert!(same_point(&full, &full));
-        assert!(!same_point(&full, &[2, 10, 11]), "the other root");
-        assert!(!same_point(&full, &[3, 10, 12]));
-        assert!(!same_point(&full, &[3, 10]));
-        assert!(!same_point(&full, &[]));
-    }
+    use crate::cert::codec::tlv::INTEGER;
+    use crate::cert::key::tests::openssl;
+    use crate::cert::{Certificate, Generate, PrivateKey};
 
     #[test]
     fn what_is_no_key_is_no_other_key() {
         assert!(!same(b"", b"x"));
         assert!(same(b"x", b"x"));
+    }
+
+    #[test]
+    fn an_rsa_key_is_the_same_however_its_numbers_are_written() {
+        let spki = PrivateKey::generate(Generate::Rsa2048).unwrap().spki().to_vec();
+        let [modulus, exponent] = {
+            let mut numbers = Element::filling(rsa_key_bits(&spki).unwrap()).unwrap().inside();
+            [(); 2].map(|()| numbers.next().unwrap().content)
+        };
+        let null = Element::filling(&spki).unwrap().inside().next().unwrap().whole;
+        let bare = Element::wrap(SEQUENCE, Element::filling(null).unwrap().inside().next().unwrap().whole);
+        let written = |algorithm: &[u8], modulus: &[u8], exponent: &[u8]| {
+            let numbers = [modulus, exponent].map(|number| Element::wrap(INTEGER, number)).concat();
+            let key = [&[0], Element::wrap(SEQUENCE, &numbers).as_slice()].concat();
+            Element::wrap(SEQUENCE, &[algorithm, &Element::wrap(BITS, &key)].concat())
+        };
+        assert_eq!(written(null, modulus, exponent), spki);
+        let long = [&[0, 0], modulus].concat();
+        for other in [
+            written(&bare, modulus, exponent),
+            written(null, &long, exponent),
+            written(null, &modulus[1..], exponent),
+            written(&bare, modulus, &[0, 1, 0, 1]),
+        ] {
+            assert!(same(&spki, &other) && same(&other, &spki) && other != spki);
+        }
+        let mut changed = modulus.to_vec();
+        changed[9] ^= 1;
+        for other in [
+            written(null, &changed, exponent),
+            written(null, modulus, &[3]),
+            written(null, &[modulus, &[0]].concat(), exponent),
+        ] {
+            assert!(!same(&spki, &other) && !same(&other, &spki));
+        }
+    }
+
+    /// OpenSSL writes the certificate as it is asked to; it says itself that certificate and key belong together (`req` would not sign).
+    #[test]
+    fn a_key_fits_its_certificate_however_curve_and_point_are_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        for curve in ["P-256", "P-384", "P-521", "secp256k1"] {
+            let plain = openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:{curve}"), b"");
+            let (key, stranger) = (PrivateKey::from_der(&openssl("pkey -outform DER", &plain)).unwrap(), {
+                let other = openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:{curve}"), b"");
+                PrivateKey::from_der(&openssl("pkey -outform DER", &other)).unwrap()
+            });
+            for curve_as in ["named_curve", "explicit"] {
+                for point_as in ["uncompressed", "compressed", "hybrid"] {
+                    let words = format!("ec -param_enc {curve_as} -conv_form {point_as}");
+                    std::fs::write(file("key"), openssl(&words, &plain)).unwrap();
+                    let der = openssl(&format!("req -x509 -key {} -subj /CN=x -outform DER", file("key")), b"");
+                    let certificate = Certificate::from_der(der).unwrap();
+                    let forms: &[u8] = match point_as {
+                        "compressed" => &[2, 3],
+                        "hybrid" => &[6, 7],
+                        _ => &[4],
+                    };
+                    assert!(forms.contains(&key_bits(certificate.spki()).unwrap()[0]), "{curve}: {words}");
+                    let described = parts(certificate.spki()).unwrap().parameters.unwrap().tag == SEQUENCE;
+                    assert_eq!(described, curve_as == "explicit", "{curve}: {words}");
+                    assert!(key.matches(&certificate), "{curve}: {words}");
+                    assert!(!stranger.matches(&certificate), "{curve}: {words}");
+                    assert!(certificate.has_possible_key(), "{curve}: {words}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_point_beside_its_curve_is_no_key() {
+        for kind in [Generate::P256, Generate::P384, Generate::P521, Generate::Ed25519] {
+            let key = PrivateKey::generate(kind).unwrap();
+            assert!(is_possible(key.kind(), key.spki()));
+        }
+        for kind in [Generate::P256, Generate::P384, Generate::P521] {
+            let key = PrivateKey::generate(kind).unwrap();
+            let good = key.spki().to_vec();
+            let mut bad = good.clone();
+            *bad.last_mut().unwrap() ^= 1;
+            assert!(!is_possible(key.kind(), &bad), "{kind}");
+            let at = good.len() - key_bits(&good).unwrap().len();
+            // The hybrid form of the same point, and of one beside the curve.
+            for (spki, possible) in [(good, true), (bad, false)] {
+                let mut hybrid = spki.clone();
+                hybrid[at] = 6 + (hybrid.last().unwrap() & 1);
+                assert_eq!(is_possible(key.kind(), &hybrid), possible, "{kind}");
+                *hybrid.last_mut().unwrap() ^= 1;
+                assert!(!is_possible(key.kind(), &hybrid), "{kind}");
+            }
+            // The point at infinity, no octets at all, and a whole key in the place of the octets.
+            for octets in [&[0, 0][..], &[0], &[&[0], key.spki()].concat()] {
+                let mut parts = Element::filling(key.spki()).unwrap().inside();
+                let algorithm = parts.next().unwrap().whole;
+                let spki = Element::wrap(SEQUENCE, &[algorithm, &Element::wrap(BITS, octets)].concat());
+                assert!(key_bits(&spki).is_some() && !is_possible(key.kind(), &spki), "{kind}: {octets:?}");
+            }
+        }
+        // Half of all x have no y.
+        let key = PrivateKey::generate(Generate::P256).unwrap();
+        let none = (0..=255).filter(|last| {
+            let point = &key_bits(key.spki()).unwrap()[1..32];
+            let octets = [&[0, 2], point, &[*last]].concat();
+            let mut parts = Element::filling(key.spki()).unwrap().inside();
+            let algorithm = parts.next().unwrap().whole;
+            !is_possible(key.kind(), &Element::wrap(SEQUENCE, &[algorithm, &Element::wrap(BITS, &octets)].concat()))
+        });
+        assert!((64..192).contains(&none.count()), "about half");
     }
 }

@@ -130,9 +130,10 @@ fn verifier(signature: &SignatureAlgorithm, spki: &[u8]) -> Choice {
             SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::Ed25519 | SignatureAlgorithm::MlDsa(_),
             KeyKind::Other(_),
         )
+        | (SignatureAlgorithm::RsaPssMixed(_), KeyKind::Rsa(_) | KeyKind::Other(_))
         | (SignatureAlgorithm::Other(_), _) => None,
         (
-            SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss { .. },
+            SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss { .. } | SignatureAlgorithm::RsaPssMixed(_),
             KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 | KeyKind::MlDsa(_),
         )
         | (SignatureAlgorithm::Ecdsa(_), KeyKind::Rsa(_) | KeyKind::Ed25519 | KeyKind::MlDsa(_))
@@ -284,6 +285,13 @@ mod tests {
             ("-newkey rsa:1024 -sha384".to_owned(), "RSA with SHA-384", SelfSigned::SelfIssuedUnverifiable),
             (format!("{rsa} -sha224"), "RSA with SHA-224", SelfSigned::SelfIssuedUnverifiable),
             (format!("{rsa} -md5"), "RSA with MD5", SelfSigned::SelfIssuedUnverifiable),
+            (format!("{pss}:sha1 -sha1"), "RSA-PSS with SHA-1", SelfSigned::SelfIssuedUnverifiable),
+            (format!("{pss}:sha256 -sha1"), "RSA-PSS with SHA-1 and another mask", SelfSigned::SelfIssuedUnverifiable),
+            (
+                format!("{pss}:sha1 -sha256"),
+                "RSA-PSS with SHA-256 and another mask",
+                SelfSigned::SelfIssuedUnverifiable,
+            ),
             (format!("{pss}:sha256 -sigopt rsa_pss_saltlen:32 -sha256"), "RSA-PSS with SHA-256", SelfSigned::Yes),
             (format!("{pss}:sha384 -sigopt rsa_pss_saltlen:20 -sha384"), "RSA-PSS with SHA-384", SelfSigned::Yes),
             (format!("{pss}:sha512 -sigopt rsa_pss_saltlen:max -sha512"), "RSA-PSS with SHA-512", SelfSigned::Yes),
@@ -313,6 +321,8 @@ mod tests {
             let der = openssl(&format!("req -x509 -nodes -subj /CN=x -keyout /dev/null -outform DER {key}"), b"");
             let certificate = Certificate::from_der(der).unwrap();
             assert_eq!(certificate.signature_algorithm().to_string(), text, "{key}");
+            let broken = text.contains("with MD5") || text.contains("with SHA-1");
+            assert_eq!(certificate.signature_algorithm().is_broken(), broken, "{key}");
             assert_eq!(SelfSigned::of(&certificate), verdict, "{key}");
         }
     }

@@ -203,10 +203,12 @@ fn client(host: &Host, root: Option<&Path>, total: Duration) -> Result<Web, Acme
             let bad = |why: String| AcmeError::Root { path: path.to_owned(), why };
             let bytes = host.read(path, MAX_FILE).map_err(|error| bad(error.to_string()))?;
             let found = codec::read(&bytes, None).map_err(|error| bad(explain(&error)))?;
-            if found.certificates.is_empty() {
-                return Err(bad("it holds no certificate".to_owned()));
+            let (roots, reserved) = found.into_roots();
+            match reserved.first() {
+                _ if !roots.is_empty() => Roots::These(roots),
+                Some(why) => return Err(bad(why.clone())),
+                None => return Err(bad("it holds no certificate".to_owned())),
             }
-            Roots::These(found.certificates)
         }
     };
     Ok(Web::new(&roots, Patience::within(total))?)

@@ -79,8 +79,21 @@ impl<'a> Clients<'a> {
         if found.certificates.is_empty() {
             return Err(Refusal::new(format!("{shown} holds no certificate to trust")).hint(hint));
         }
-        let problems = found.bad.iter().map(|bad| format!("{shown}: {}", explain(bad))).collect();
-        Ok((Profile::new(name, Anchors::new(found.certificates)), problems))
+        let mut problems: Vec<String> = found.bad.iter().map(|bad| format!("{shown}: {}", explain(bad))).collect();
+        let (roots, reserved) = found.into_roots();
+        if roots.is_empty() {
+            let why = reserved.join("; ");
+            return Err(Refusal::new(format!("{shown} holds no certificate to trust: {why}"))
+                .hint("`openssl x509 -in FILE -out PLAIN` takes the certificate without what is said of it"));
+        }
+        problems.extend(reserved.iter().map(|why| format!("{shown}: {why}")));
+        let count = roots.len();
+        let anchors = Anchors::new(roots);
+        let unusable = count - anchors.roots().len();
+        if unusable > 0 {
+            problems.push(format!("{shown}: {unusable} certificates cannot serve as roots: clients cannot read them"));
+        }
+        Ok((Profile::new(name, anchors), problems))
     }
 }
 
@@ -118,5 +131,30 @@ mod tests {
         assert_eq!(usual.or(&[]).unwrap().len(), 0);
         let system = usual.or(&words(&["system"])).unwrap();
         assert_eq!(system[0].0.judge(&chain, &[], NOW).reason, Some(Untrusted::UnknownIssuer));
+    }
+
+    #[test]
+    fn what_openssl_is_told_to_reject_is_no_root_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, other) = (self_signed(&Wish::ca("Root")), self_signed(&Wish::ca("Other")));
+        // Rejected for any use.
+        let rejected = [root.certificate.der(), b"\x30\x08\xa0\x06\x06\x04\x55\x1d\x25\x00"].concat();
+        let rejected = codec::pem::encode("TRUSTED CERTIFICATE", &rejected);
+        let (alone, beside) = (dir.path().join("alone.pem"), dir.path().join("beside.pem"));
+        std::fs::write(&alone, &rejected).unwrap();
+        std::fs::write(&beside, format!("{rejected}{}", other.certificate.to_pem())).unwrap();
+        let (host, named) = (Host::new(dir.path()), BTreeMap::new());
+        let asked = [beside.display().to_string()];
+        let known = Clients::new(&host, &named, &asked).or(&[]).unwrap();
+        let why = "line 1, TRUSTED CERTIFICATE: Root is no root here: OpenSSL is told to reject it for TLS servers";
+        assert_eq!(known[0].1, [format!("{}: {why}", beside.display())]);
+        let verdict = |by: &crate::cert::fixture::Issued| {
+            let chain = Chain::as_given(vec![by.issue(&Wish::server("www")).certificate]).unwrap();
+            known[0].0.judge(&chain, &[], NOW).reason
+        };
+        assert_eq!((verdict(&root), verdict(&other)), (Some(Untrusted::UnknownIssuer), None));
+        let asked = [alone.display().to_string()];
+        let refusal = Clients::new(&host, &named, &asked).or(&[]).err().unwrap();
+        assert_eq!(refusal.why, format!("{} holds no certificate to trust: {why}", alone.display()));
     }
 }

@@ -412,7 +412,12 @@ mod tests {
         assert_eq!(before(45), Duration::days(15));
         assert_eq!(before(3650), Duration::days(30));
         assert_eq!(before(3), Duration::DAY);
+        assert_eq!(before(2), Duration::hours(16));
         assert_eq!(before(1), Duration::hours(8));
+        let page = include_str!("../../docs/findings.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            page.contains("a third, but at most 30 days, and at least a day where the lifetime is three days or more.")
+        );
     }
 
     #[test]

@@ -185,8 +185,12 @@ fn roots(host: &Host, file: Option<&std::path::Path>) -> Result<Roots, Trouble> 
     let hint = "name a file with the root as PEM or DER".to_owned();
     let failed = |why: String| Trouble::new(format!("cannot use {} as root: {why}", path.display()), hint.clone());
     let bytes = host.read(path, MAX_FILE).map_err(|error| failed(error.to_string()))?;
-    let found = codec::read(&bytes, None).map(|found| found.certificates).unwrap_or_default();
-    if found.is_empty() { Err(failed("there is no certificate in it".to_owned())) } else { Ok(Roots::These(found)) }
+    let (found, reserved) = codec::read(&bytes, None).map(|found| found.into_roots()).unwrap_or_default();
+    match reserved.into_iter().next() {
+        _ if !found.is_empty() => Ok(Roots::These(found)),
+        Some(why) => Err(failed(why)),
+        None => Err(failed("there is no certificate in it".to_owned())),
+    }
 }
 
 /// One request to an address that may be a secret.

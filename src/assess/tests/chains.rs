@@ -92,6 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("a false signature", found(&[&bad, middle_c]), vec![Code::FalseSignature]),
         ("SHA-1 by another", weak_signature(), vec![Code::WeakSignature]),
         ("a weak CA", weak_chain(), vec![Code::WeakChain]),
+        ("a CA whose point is beside its curve", found(&[&direct, &pointless(middle_c)]), vec![Code::WeakChain]),
     ]
 }
 
@@ -105,6 +106,14 @@ fn weak_chain() -> Vec<Code> {
     let Family { middle, .. } = family();
     let one = middle.by(|_| {}).certificate;
     found(&[&one, &with_sha1(&middle.certificate)])
+}
+
+/// The last octet of its key changed.
+fn pointless(certificate: &Certificate) -> Certificate {
+    let (mut der, key) = (certificate.der().to_vec(), certificate.spki());
+    let at = der.windows(key.len()).position(|window| window == key).unwrap();
+    der[at + key.len() - 1] ^= 1;
+    Certificate::from_der(der).unwrap()
 }
 
 /// ecdsa-with-SHA256 (1.2.840.10045.4.3.2) becomes ecdsa-with-SHA1 (1.2.840.10045.4.1), a shorter one; the lengths follow.

@@ -5,6 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use super::Case;
 use super::bench::*;
 use crate::assess::*;
+use crate::cert::{Generate, PrivateKey};
 
 pub(super) fn cases() -> Vec<Case> {
     let used = |usages: &'static [KeyUsagePurpose]| leaf(|params| params.key_usages = usages.to_vec());
@@ -35,7 +36,13 @@ pub(super) fn cases() -> Vec<Case> {
         der[at - 1] &= 0xfe;
         Certificate::from_der(der).unwrap()
     };
+    let beside = {
+        let mut spki = PrivateKey::generate(Generate::P256).unwrap().spki().to_vec();
+        *spki.last_mut().unwrap() ^= 1;
+        spki
+    };
     vec![
+        ("a point beside its curve", with_key_of_spki(&beside), vec![Code::InvalidKey]),
         ("RSA 1024", rsa("-newkey rsa:1024"), vec![Code::WeakKey]),
         ("RSA 2048", rsa("-newkey rsa:2048"), vec![]),
         ("RSA 2052", rsa("-newkey rsa:2052"), vec![Code::OddKey]),

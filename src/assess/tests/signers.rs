@@ -1,6 +1,6 @@
 //! Who signed, and who trusts that.
 
-use rcgen::DnType;
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 
 use super::Case;
 use super::bench::*;
@@ -56,6 +56,27 @@ pub(super) fn cases() -> Vec<Case> {
         ("all know it", trusted_by(&pair, &[&[&root.certificate], &[&root.certificate]]), vec![]),
         ("one of two knows it", trusted_by(&pair, &[&[&root.certificate], &[]]), vec![Code::TrustDiffers]),
         ("the root is over", trusted_by(&[&old], &[&[&expired.certificate]]), vec![Code::RootExpired]),
+        ("the root is no CA's", below_root(|params| params.is_ca = IsCa::ExplicitNoCa), vec![Code::IssuerNotCa]),
+        (
+            "the root signs no certificates",
+            below_root(|params| params.key_usages = vec![KeyUsagePurpose::CrlSign]),
+            vec![Code::IssuerNotCa],
+        ),
+        (
+            "the root allows no CA",
+            below_root(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))),
+            vec![Code::PathLength],
+        ),
+        (
+            "the root allows one CA",
+            below_root(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1))),
+            vec![],
+        ),
+        (
+            "the root is for clients",
+            below_root(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
+            vec![Code::Untrusted],
+        ),
         ("the root ends first", trusted_by(&[&short], &[&[&ends_first.certificate]]), vec![Code::RootEndsFirst]),
         (
             "a false signature, by the roots",
@@ -78,4 +99,14 @@ pub(super) fn cases() -> Vec<Case> {
             vec![Code::SelfSigned],
         ),
     ]
+}
+
+/// What is found below a CA of this root, which the client has.
+fn below_root(wish: impl FnOnce(&mut CertificateParams)) -> Vec<Code> {
+    let root = own(|params| {
+        ca("Root")(params);
+        wish(params);
+    });
+    let middle = root.by(ca("Middle"));
+    trusted_by(&[&middle.by(|_| {}).certificate, &middle.certificate], &[&[&root.certificate]])
 }

@@ -1,8 +1,9 @@
 //! What an input holds, told by its bytes and never by its name.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
+use super::auxiliary::Reserve;
 use super::error::{BadBlock, BlockError, InputError, Place};
 use super::tlv::{Element, SEQUENCE};
 use super::{jks, pem, pkcs7, pkcs8, pkcs12};
@@ -34,6 +35,19 @@ pub struct Contents {
     pub bad: Vec<BadBlock>,
     /// Blocks that were read although OpenSSL, and so most servers, refuse a file with them: a blank line inside.
     pub broken: Vec<Place>,
+    /// Certificates that are no roots of TLS servers, whoever takes this for a file of roots.
+    pub reserved: Vec<Reserved>,
+}
+
+/// A certificate that is no root of TLS servers, by what OpenSSL has written behind it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reserved {
+    /// Where in [`Contents::certificates`] it is.
+    pub certificate: usize,
+    /// Where in the input it is.
+    pub place: Place,
+    /// What was said of it.
+    pub why: Reserve,
 }
 
 /// What an input is.
@@ -101,7 +115,28 @@ impl Contents {
             ignored: BTreeMap::new(),
             bad: Vec::new(),
             broken: Vec::new(),
+            reserved: Vec::new(),
         }
+    }
+
+    /// The certificates as roots of TLS servers, each once; and, for people, which of them are none. Of a certificate that is there
+    /// twice the first counts, as it does for OpenSSL.
+    #[must_use]
+    pub fn into_roots(self) -> (Vec<Certificate>, Vec<String>) {
+        let (mut seen, mut told) = (BTreeSet::new(), Vec::new());
+        let mut roots = Vec::with_capacity(self.certificates.len());
+        for (index, one) in self.certificates.into_iter().enumerate() {
+            if !seen.insert(one.fingerprint()) {
+                continue;
+            }
+            match self.reserved.iter().find(|reserved| reserved.certificate == index) {
+                Some(Reserved { place, why, .. }) => {
+                    told.push(format!("{place}: {} is no root here: {why}", one.title()));
+                }
+                None => roots.push(one),
+            }
+        }
+        (roots, told)
     }
 
     pub(super) fn ignore(&mut self, what: &str) {

@@ -1,5 +1,6 @@
 //! Bytes in, certificates and keys out, and back.
 
+mod auxiliary;
 mod bag;
 mod ber;
 mod block;
@@ -21,7 +22,8 @@ mod traditional;
 pub mod truststore;
 mod work;
 
-pub use contents::{Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, read, read_beside};
+pub use auxiliary::Reserve;
+pub use contents::{Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, Reserved, read, read_beside};
 pub use error::{BadBlock, BlockError, InputError, Place};
 pub use pem::request_in;
 pub use work::{MAX_ROUNDS, MAX_SALT, MAX_SCRYPT};

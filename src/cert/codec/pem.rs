@@ -6,12 +6,12 @@ use pkcs8::LineEnding;
 use zeroize::Zeroizing;
 
 use super::block::{Block, Blocks};
-use super::contents::{Contents, Format, MAX_ENTRIES};
+use super::contents::{Contents, Format, MAX_ENTRIES, Reserved};
 use super::error::{BlockError, InputError, Place};
 use super::passphrase::Readings;
 use super::tlv::Elements;
 use super::work::Work;
-use super::{pkcs7, pkcs8 as encrypted, traditional};
+use super::{auxiliary, pkcs7, pkcs8 as encrypted, traditional};
 use crate::cert::algorithm::KeyKind;
 use crate::cert::certificate::Certificate;
 use crate::cert::key::{KeyError, PrivateKey};
@@ -139,6 +139,11 @@ impl Reading<'_> {
                 let first =
                     Elements(&decoded.bytes).next().map_or(decoded.bytes.as_slice(), |certificate| certificate.whole);
                 self.certificate(first)?;
+                if let Some(why) = auxiliary::reserve(&decoded.bytes[first.len()..]) {
+                    let place = Place::Line { line: block.line, label: block.label.to_owned() };
+                    let certificate = self.contents.certificates.len() - 1;
+                    self.contents.reserved.push(Reserved { certificate, place, why });
+                }
                 Ok(decoded.blank_line)
             }
             "PKCS7" | "PKCS #7 SIGNED DATA" | "CMS" => {
