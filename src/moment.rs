@@ -21,10 +21,16 @@ pub fn whole_second(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(0).unwrap_or(at)
 }
 
+/// The same moment by the clock of UTC. At the ends of all calendars, where UTC has no such moment any more, it stays as it is.
+#[must_use]
+pub fn in_utc(at: OffsetDateTime) -> OffsetDateTime {
+    at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at)
+}
+
 /// A moment as people and programs read it: RFC 3339, UTC, to the second.
 #[must_use]
 pub fn stamp(at: OffsetDateTime) -> String {
-    whole_second(at.to_offset(time::UtcOffset::UTC)).format(&Rfc3339).unwrap_or_default()
+    whole_second(in_utc(at)).format(&Rfc3339).unwrap_or_default()
 }
 
 /// A moment, and the zone in which somebody named it.

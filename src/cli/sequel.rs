@@ -1,13 +1,12 @@
 //! What follows a run: channels, ping and metrics. The one place where a verb leads to them, after its work is done and every lock released.
 
-use std::thread;
-
 use super::args::Verb;
 use super::dispatch;
 use super::request::Request;
 use crate::event::{Event, Listener};
 use crate::flow::notify::{Ended, Run, Teller};
 use crate::host::publish::{Kind, publish};
+use crate::host::together;
 use crate::outcome::{called, explain};
 use crate::report::Answer;
 use crate::report::prometheus::{self, Names};
@@ -63,15 +62,14 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> (Answer, Vec<St
         program: request.program.clone(),
     };
     let mut warnings = Vec::new();
-    let answer = thread::scope(|scope| {
-        // Beside the work: it holds nothing up.
-        let begun = run.due().then(|| scope.spawn(|| teller.begin()));
-        let answer = dispatch::answer(request, listener);
-        if let Some(Ok(Err(why))) = begun.map(|begun| begun.join()) {
-            warnings.push(why);
-        }
-        answer
-    });
+    // Beside the work: it holds nothing up.
+    let (answer, begun) = match run.due() {
+        true => together::both(|| dispatch::answer(request, listener), || teller.begin()),
+        false => (dispatch::answer(request, listener), None),
+    };
+    if let Some(Err(why)) = begun {
+        warnings.push(why);
+    }
     let (reports, checked) = (answer.body.changes().unwrap_or_default(), answer.body.checks().unwrap_or_default());
     let failure = answer.failure.as_ref().map(|failure| (failure.message.as_str(), failure.hint.as_deref()));
     let verb = request.verb.word();

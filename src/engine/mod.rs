@@ -4,6 +4,7 @@
 //! what it is about to do, synced, before it does it; failure and crash end in the same [`undo`], which reads only the journal
 //! and the backups. The engine knows no adapter: it is handed [`Change`]s made of plain words.
 
+mod beside;
 mod failure;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]

@@ -16,6 +16,8 @@ use crate::change::{Image, Probe, Shown, Slot, Step};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
 use crate::host::dir::{DiskError, Errno, Look, Room};
+use crate::host::random::unguessable;
+use crate::host::together;
 use crate::host::trigger::trigger;
 use crate::host::walk::WalkError;
 use crate::host::{exec, process};
@@ -57,8 +59,9 @@ pub(super) fn prepare(
     let mut acts: Vec<Act> = Vec::new();
     let tag = Digest::of(change.target.as_bytes()).short();
     let number = vault::Vault::open(&engine.state, &change.target)?.map_or(Ok(1), |vault| vault.next())?;
+    let mark = unguessable()?;
     for (index, step) in change.steps.iter().enumerate() {
-        let staged = format!(".reseal-{}-{number}-{index}", &tag[..8]);
+        let staged = format!(".reseal-{}-{number}-{index}-{mark}", &tag[..8]);
         acts.push(bench.capture(step, staged, &acts)?);
     }
     refuse_one_place_twice(&acts)?;
@@ -309,12 +312,12 @@ fn pre_check(
 
 fn look_around(engine: &Engine<'_>, change: &Change) -> Vec<Watched> {
     let limit = std::time::Duration::from_millis(change.limits.probe);
-    let shown: Vec<Shown> = std::thread::scope(|scope| {
-        let asked: Vec<_> =
-            change.probes.iter().map(|(probe, _)| scope.spawn(move || engine.host.probe(probe, limit))).collect();
-        let lost = || Shown::Failing { why: "the probe itself failed".to_owned() };
-        asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
-    });
+    let lost = || Shown::Failing { why: "the probe itself failed".to_owned() };
+    let shown = together::each(&change.probes, |(probe, _)| engine.host.probe(probe, limit));
     let probes = change.probes.iter().zip(shown);
-    probes.map(|((probe, wanted), before)| Watched { probe: probe.clone(), before, wanted: *wanted }).collect()
+    let watched = probes.map(|((probe, wanted), before)| {
+        let before = before.unwrap_or_else(lost);
+        Watched { probe: probe.clone(), before, wanted: *wanted }
+    });
+    watched.collect()
 }

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::beside;
 use super::journal::{Act, Kind};
 use super::vault::{Vault, VaultError};
 use crate::change::{Attributes, Image, Role, Step};
@@ -219,14 +220,12 @@ impl Bench<'_> {
             }
             Image::File { sha256, attributes } => {
                 let bytes = vault.bytes_of(backup, *sha256)?;
-                let again = again_name(act);
-                place.dir.unlink(&again)?;
+                let again = beside::fresh(&staged)?;
                 place.dir.stage(&again, &bytes, attributes)?;
                 place.dir.rename_over(&again, &place.name)?;
             }
             Image::Link { to } => {
-                let again = again_name(act);
-                place.dir.unlink(&again)?;
+                let again = beside::fresh(&staged)?;
                 place.dir.stage_link(&again, to)?;
                 place.dir.rename_over(&again, &place.name)?;
             }
@@ -254,7 +253,7 @@ impl Bench<'_> {
             Image::File { .. } | Image::Link { .. } => place.dir.unlink(&place.name)?,
             Image::Dir { .. } => {
                 let dir = place.dir.sub(&place.name)?;
-                for name in dir.names()?.iter().filter(|name| is_ours(name)) {
+                for name in dir.names()?.iter().filter(|name| beside::is_ours(name)) {
                     dir.unlink(name)?;
                 }
                 place.dir.remove_empty_dir(&place.name)?;
@@ -275,14 +274,7 @@ impl Bench<'_> {
                 Kind::MakeDir if undone => place.dir.remove_empty_dir(&place.name)?,
                 Kind::MakeDir => continue,
                 Kind::PutFile | Kind::PutLink | Kind::RemoveFile => {
-                    let mut any = false;
-                    for name in [OsString::from(&act.staged), again_name(act), displaced_name(act)] {
-                        if place.dir.look(&name)?.image != Image::Absent {
-                            place.dir.unlink(&name)?;
-                            any = true;
-                        }
-                    }
-                    if !any {
+                    if !beside::sweep(&place.dir, OsStr::new(&act.staged))? {
                         continue;
                     }
                 }
@@ -355,25 +347,6 @@ fn final_attributes(before: &Image, role: Role, wanted: Option<&Attributes>) -> 
         return closed_to_others(attributes);
     }
     Attributes { mode: attributes.mode & 0o777, ..attributes }
-}
-
-/// Whether a file of an adopted generation is one that reseal names: somebody else's is left, and its directory with it.
-fn is_ours(name: &OsStr) -> bool {
-    let roles = [Role::Leaf, Role::Chain, Role::FullChain, Role::Key, Role::Combined];
-    name.to_str().is_some_and(|name| {
-        roles.iter().any(|role| {
-            let stem = role.file_name().trim_end_matches(".pem");
-            name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(".pem")).is_some()
-        })
-    })
-}
-
-fn again_name(act: &Act) -> OsString {
-    format!("{}.undo", act.staged).into()
-}
-
-fn displaced_name(act: &Act) -> OsString {
-    format!("{}.old", act.staged).into()
 }
 
 fn foreign(act: &Act, seen: &Image) -> StepError {

@@ -110,14 +110,18 @@ pub(super) fn ask(
     let mut answers = Answers { good: 0, bad: Vec::new(), interrupted: false, took: Duration::ZERO };
     let (tell, heard) = mpsc::channel();
     thread::scope(|scope| {
+        let given_up = &given_up;
+        let ask = |question: &Question<'_>, tell: &mpsc::Sender<Said>| {
+            if let Some(shown) = pursue(host, question, limits, deadline, given_up, tell) {
+                let _ = tell.send(Said::Bad(question.probe.as_ref().clone(), shown));
+            }
+        };
         for question in questions {
-            let (tell, given_up) = (tell.clone(), &given_up);
-            scope.spawn(move || {
-                let last = pursue(host, question, limits, deadline, given_up, &tell);
-                if let Some(shown) = last {
-                    let _ = tell.send(Said::Bad(question.probe.as_ref().clone(), shown));
-                }
-            });
+            let its = tell.clone();
+            // Where the system gives no thread, it is asked before the others are heard.
+            if thread::Builder::new().spawn_scoped(scope, move || ask(question, &its)).is_err() {
+                ask(question, &tell);
+            }
         }
         drop(tell);
         loop {
@@ -145,7 +149,7 @@ enum Said {
     Bad(Probe, Shown),
 }
 
-/// Asks one question until it is answered (`None`) or time is up (what was seen last).
+/// Asks one question until it is answered (`None`) or time is up (what was wrong last; where nothing was, it was not seen often enough).
 fn pursue(
     host: &Host,
     question: &Question<'_>,
@@ -156,7 +160,7 @@ fn pursue(
 ) -> Option<Shown> {
     let settle = Duration::from_millis(limits.settle);
     let asked = Instant::now();
-    let (mut in_a_row, mut first) = (0, asked);
+    let (mut in_a_row, mut first, mut wrong) = (0, asked, None);
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
         let started = Instant::now();
@@ -168,6 +172,7 @@ fn pursue(
             in_a_row += 1;
         } else {
             in_a_row = 0;
+            wrong = Some(shown.clone());
         }
         let _ = tell.send(Said::Saw { probe: question.probe.as_ref().clone(), shown: shown.clone(), in_a_row });
         let single = matches!(*question.probe, Probe::Command(_) | Probe::Bundle { .. });
@@ -176,7 +181,7 @@ fn pursue(
         }
         let over = Instant::now() >= deadline || given_up.load(Ordering::Relaxed);
         if over || (question.briefly && in_a_row == 0 && asked.elapsed() >= PATIENCE) {
-            return Some(shown);
+            return Some(wrong.unwrap_or(shown));
         }
         thread::sleep(PAUSE);
     }

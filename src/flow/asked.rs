@@ -1,6 +1,5 @@
 //! What the probes of a target came to, in the judge's words: the same as an endpoint that somebody names is judged by.
 
-use std::thread;
 use std::time::Duration;
 
 use crate::assess::{Look, Unseen, Wire, WireVersion};
@@ -9,6 +8,7 @@ use crate::digest::Digest;
 use crate::host::Host;
 use crate::host::probe::{Answer, Sight};
 use crate::host::tls::{PostQuantum, ProbeError, Refusal, Served, Spoken, Version};
+use crate::host::together;
 
 /// One probe, asked.
 pub(super) struct Asked {
@@ -32,27 +32,20 @@ pub(super) fn ask(host: &Host, probes: &[Probe], limit: Duration) -> Vec<Asked> 
 /// The same with the chains that are sent, and with what clients see that name nobody.
 pub(super) fn closely(host: &Host, probes: &[Probe], limit: Duration) -> Vec<Asked> {
     let both = |probe: &Probe| {
-        thread::scope(|scope| {
-            let unnamed = scope.spawn(|| host.probe_without_name(probe, limit));
-            let sight = host.look_by(probe, limit);
-            (sight, unnamed.join().ok().flatten())
-        })
+        let (sight, unnamed) = together::both(|| host.look_by(probe, limit), || host.probe_without_name(probe, limit));
+        (sight, unnamed.flatten())
     };
     at_once(probes, both, true)
 }
 
 fn at_once(probes: &[Probe], ask: impl Fn(&Probe) -> (Sight, Option<Served>) + Sync, chains: bool) -> Vec<Asked> {
     let lost = || Sight { shown: Shown::Failing { why: "the probe itself failed".to_owned() }, answers: Vec::new() };
-    thread::scope(|scope| {
-        let threads: Vec<_> = probes.iter().map(|probe| (probe, scope.spawn(|| ask(probe)))).collect();
-        threads
-            .into_iter()
-            .map(|(probe, thread)| {
-                let (sight, unnamed) = thread.join().unwrap_or_else(|_| (lost(), None));
-                asked(probe, sight, unnamed.as_ref(), chains)
-            })
-            .collect()
-    })
+    let answers = together::each(probes, ask);
+    let all = probes.iter().zip(answers).map(|(probe, answer)| {
+        let (sight, unnamed) = answer.unwrap_or_else(|| (lost(), None));
+        asked(probe, sight, unnamed.as_ref(), chains)
+    });
+    all.collect()
 }
 
 fn asked(probe: &Probe, sight: Sight, unnamed: Option<&Served>, chains: bool) -> Asked {

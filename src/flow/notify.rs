@@ -6,7 +6,6 @@ mod found;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -19,6 +18,7 @@ use crate::config::{Channel, Config, Notify, On};
 use crate::event::Silence;
 use crate::host::Host;
 use crate::host::process;
+use crate::host::together;
 use crate::moment::whole_second;
 use crate::notify::channel::{Told, Trouble, tell_all};
 use crate::notify::message::{Item, Message};
@@ -284,12 +284,15 @@ impl Teller<'_> {
         let messages: Vec<(&Channel, Message)> =
             jobs.iter().map(|(channel, _, message)| (*channel, message.clone())).collect();
         let ping = self.config.notify.ping.as_ref().filter(|_| ended.run.due());
-        let (results, pinged) = thread::scope(|scope| {
-            let ping = ping.map(|ping| scope.spawn(move || ping::send(self.host, ping, Sign::End(ended.exit))));
-            let results = tell_all(self.host, &messages);
-            let lost = || Err(Trouble { why: "it ended with a bug of reseal".to_owned(), hint: None });
-            (results, ping.map(|one| one.join().unwrap_or_else(|_| lost())))
-        });
+        let lost = || Err(Trouble { why: "it ended with a bug of reseal".to_owned(), hint: None });
+        let (results, pinged) = match ping {
+            Some(ping) => {
+                let sent = || ping::send(self.host, ping, Sign::End(ended.exit));
+                let (results, pinged) = together::both(|| tell_all(self.host, &messages), sent);
+                (results, Some(pinged.unwrap_or_else(lost)))
+            }
+            None => (tell_all(self.host, &messages), None),
+        };
         for ((channel, items, message), result) in jobs.iter().zip(results) {
             sequel.messages.push(words(channel, message));
             self.noted(record, &channel.name, items, result, sequel, now);

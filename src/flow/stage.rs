@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use super::change::{self, Intent};
 use super::clients::Clients;
@@ -21,6 +21,7 @@ use crate::engine::vault::Vault;
 use crate::engine::{ConfigTest, Found, Next, STAGED, Staging};
 use crate::host::state::State;
 use crate::moment::Moment;
+use crate::moment::in_utc;
 use crate::outcome::Outcome;
 
 const VERB: &str = STAGED;
@@ -235,7 +236,7 @@ pub(super) fn told(
 ) -> Outcome {
     let look = Look::of_survey(survey);
     let when = occasion::told(session.host, config, next, &look, session.host.now());
-    let at = next.at.as_ref().map(|moment| moment.at.to_offset(UtcOffset::UTC));
+    let at = next.at.as_ref().map(|moment| in_utc(moment.at));
     Outcome::Staged { generation: next.generation, at, when, written }
 }
 

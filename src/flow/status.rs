@@ -1,7 +1,7 @@
 //! `status`: how every target stands, at a glance.
 
 use serde::Serialize;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use super::occasion::{self, Look};
 use super::survey;
@@ -12,6 +12,7 @@ use crate::config::TargetConfig;
 use crate::engine::vault::Vault;
 use crate::engine::{self, Ledger, Next};
 use crate::host::state::{State, file_name};
+use crate::moment::in_utc;
 use crate::outcome::Receipt;
 
 /// What is staged for a target.
@@ -192,7 +193,7 @@ fn staged(session: &Session<'_>, config: &TargetConfig, vault: &Vault, next: Nex
         staged: next.staged,
         actor: next.actor,
         by_hand: next.by_hand,
-        at: next.at.map(|moment| moment.at.to_offset(UtcOffset::UTC)),
+        at: next.at.map(|moment| in_utc(moment.at)),
         when,
         problem,
     }

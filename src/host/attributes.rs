@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::fs::{self, Gid, Mode, Uid};
 use rustix::io::Errno;
@@ -76,8 +77,15 @@ const POSIX_ACL: &str = "system.posix_acl_access";
 const ACL_HEADER: usize = 4;
 /// Bytes of an entry: tag, rights (two bytes each) and id (four).
 const ACL_ENTRY: usize = 8;
+/// The tags of entries for a user and a group by number, little-endian.
+const ACL_USER: [u8; 2] = [0x02, 0];
+const ACL_GROUP: [u8; 2] = [0x08, 0];
 /// The tag of the entry for all others, little-endian.
 const ACL_OTHER: [u8; 2] = [0x20, 0];
+
+/// Bytes of attributes of the owner's own (`user.*`) that go with a file; of more, none does. Whoever owns it may fill it with megabytes
+/// of them, and journals and manifests hold all that is carried.
+const MOST_OWN: usize = 64 * 1024;
 
 /// The extended attributes that belong to the file's place rather than to its bytes. `security.capability`, `ima` and `evm`
 /// vouch for contents, and `trusted.*` belongs to the file system itself: none of these may be copied to other bytes.
@@ -87,17 +95,47 @@ fn carried(file: &File) -> io::Result<Vec<(String, String)>> {
         Err(error) if unsupported(&error) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut found = Vec::new();
+    let (mut found, mut own, mut own_bytes) = (Vec::new(), Vec::new(), 0);
     for name in names {
         let Ok(text) = std::str::from_utf8(name.as_bytes()) else { continue };
-        if (text == POSIX_ACL || text == "security.selinux" || text == "security.SMACK64" || text.starts_with("user."))
+        if text.starts_with("user.") {
+            if own_bytes > MOST_OWN {
+                continue;
+            }
+            if let Some(value) = file.get_xattr(&name)? {
+                own_bytes += value.len();
+                own.push((text.to_owned(), hex(&value)));
+            }
+        } else if (text == POSIX_ACL || text == "security.selinux" || text == "security.SMACK64")
             && let Some(value) = file.get_xattr(&name)?
         {
             found.push((text.to_owned(), hex(&value)));
         }
     }
+    if own_bytes <= MOST_OWN {
+        found.append(&mut own);
+    }
     found.sort();
     Ok(found)
+}
+
+/// Whether an ACL of what is at `path` lets others write than these users, root's group, and the file's own: behind an ACL the group's bits
+/// of the mode are the most that it gives to anybody (acl(5)), and its named entries say to whom.
+pub(super) fn lets_others_write(path: &Path, owners: &[u32]) -> io::Result<bool> {
+    let acl = match xattr::get_deref(path, POSIX_ACL) {
+        Ok(acl) => acl.unwrap_or_default(),
+        Err(error) if unsupported(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let entries = acl.get(ACL_HEADER..).unwrap_or_default().chunks_exact(ACL_ENTRY);
+    Ok(entries.filter(|entry| entry[2] & 0o2 != 0).any(|entry| {
+        let id = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
+        match [entry[0], entry[1]] {
+            ACL_USER => !owners.contains(&id),
+            ACL_GROUP => id != 0,
+            _ => false,
+        }
+    }))
 }
 
 fn unsupported(error: &io::Error) -> bool {

@@ -182,7 +182,8 @@ pub fn ask(command: &Command, limit: Duration, input: &[u8], max: usize) -> Answ
     let (words, last_words) = std::sync::mpsc::channel();
     let status = match fed(input).and_then(|input| start_apart(command, input)) {
         Ok((child, out, mut errors)) => {
-            std::thread::spawn(move || {
+            // Without a thread its complaints are not heard.
+            let _ = std::thread::Builder::new().spawn(move || {
                 let mut text = Vec::new();
                 let _ = Read::by_ref(&mut errors).take(KEPT as u64).read_to_end(&mut text);
                 let _ = words.send(String::from_utf8_lossy(&text).into_owned());

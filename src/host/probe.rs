@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::change::{KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::endpoint::{Endpoint, Sni, Start};
 use crate::host::tls::{self, ProbeError, Served};
-use crate::host::{bundle, exec};
+use crate::host::{bundle, exec, together};
 use crate::outcome::explain;
 
 /// What a probe came to.
@@ -94,10 +93,8 @@ fn every_address(
     if let [one] = addresses.as_slice() {
         return vec![ask(*one)];
     }
-    thread::scope(|scope| {
-        let asked: Vec<_> = addresses.iter().map(|at| (*at, scope.spawn(|| ask(*at)))).collect();
-        asked.into_iter().map(|(at, thread)| thread.join().unwrap_or_else(|_| lost(at))).collect()
-    })
+    let answers = together::each(&addresses, |at| ask(*at));
+    addresses.iter().zip(answers).map(|(at, answer)| answer.unwrap_or_else(|| lost(*at))).collect()
 }
 
 fn lost(address: SocketAddr) -> Answer {

@@ -7,21 +7,24 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::dir::MAX_FILE;
 use crate::cert::{Anchors, Certificate, codec};
 
 /// Debian's package `ssl-cert` lays the certificate that it makes for this one machine among the roots. No other machine has it there.
 const SNAKE_OIL: &str = "/etc/ssl/certs/ssl-cert-snakeoil.pem";
 
+/// Names a file with the roots to trust, as OpenSSL does.
+const ROOTS_FILE: &str = "SSL_CERT_FILE";
+
 /// The roots of the operating system, and why some of them could not be read. `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured, as
 /// OpenSSL does. Reads some hundred files: to be called once, and only where trust is asked for.
 #[must_use]
 pub fn system() -> (Anchors, Vec<String>) {
-    let found = rustls_native_certs::load_native_certs();
-    let mut problems: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-    let mut roots = Vec::with_capacity(found.certs.len());
+    let (found, mut problems) = native();
+    let mut roots = Vec::with_capacity(found.len());
     // Who names them has chosen them, that one too.
-    let chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-    let found = if chosen { found.certs } else { without(found.certs, Path::new(SNAKE_OIL)) };
+    let chosen = [ROOTS_FILE, "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let found = if chosen { found } else { without(found, Path::new(SNAKE_OIL)) };
     for der in found {
         match Certificate::from_der(der.as_ref()) {
             Ok(root) => roots.push(root),
@@ -35,6 +38,27 @@ pub fn system() -> (Anchors, Vec<String>) {
         problems.push(format!("{unusable} roots cannot serve as such"));
     }
     (anchors, problems)
+}
+
+/// What the operating system trusts, and why some of it could not be read. Nothing that has no end is read.
+fn native() -> (Vec<CertificateDer<'static>>, Vec<String>) {
+    if let Some(problem) = std::env::var_os(ROOTS_FILE).and_then(|file| endless(Path::new(&file))) {
+        return (Vec::new(), vec![problem]);
+    }
+    let found = rustls_native_certs::load_native_certs();
+    (found.certs, found.errors.iter().map(ToString::to_string).collect())
+}
+
+/// Why a file that was named cannot be all read.
+fn endless(path: &Path) -> Option<String> {
+    // What is not there, the reader tells.
+    let found = std::fs::metadata(path).ok()?;
+    let why = match found.is_file() {
+        true if found.len() <= MAX_FILE => return None,
+        true => format!("it has {} bytes, more than the 16 MiB that are read", found.len()),
+        false => "it is no regular file".to_owned(),
+    };
+    Some(format!("{ROOTS_FILE}={} is not read: {why}", path.display()))
 }
 
 /// Without those in this file, if it is there.
@@ -62,10 +86,11 @@ impl Roots {
         let mut store = RootCertStore::empty();
         match self {
             Self::System => {
-                let found = rustls_native_certs::load_native_certs();
-                let _ = store.add_parsable_certificates(found.certs);
+                let (found, problems) = native();
+                let _ = store.add_parsable_certificates(found);
                 if store.is_empty() {
-                    return Err("this machine has no roots that it trusts".to_owned());
+                    let why = problems.first().map(|why| format!(": {why}")).unwrap_or_default();
+                    return Err(format!("this machine has no roots that it trusts{why}"));
                 }
             }
             Self::These(roots) => {
@@ -96,6 +121,20 @@ pub(super) fn distrusted(error: &io::Error) -> bool {
 mod tests {
     use super::*;
     use crate::cert::fixture::{Wish, self_signed};
+
+    #[test]
+    fn nothing_without_an_end_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let sparse = dir.path().join("sparse");
+        std::fs::File::create(&sparse).unwrap().set_len(1 << 40).unwrap();
+        for (path, why) in [(fifo, "no regular file"), ("/dev/zero".into(), "no regular file"), (sparse, "16 MiB")] {
+            let told = endless(&path).unwrap();
+            assert!(told.contains(why) && told.starts_with("SSL_CERT_FILE="), "{told}");
+        }
+        assert_eq!(endless(Path::new("/etc/passwd")), None);
+    }
 
     #[test]
     fn the_machines_own_certificate_is_no_root() {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 /// Catches SIGINT, SIGTERM and SIGHUP from when it is installed to the program's end.
@@ -24,6 +24,9 @@ impl Signals {
     pub fn install() -> io::Result<Self> {
         let caught = Arc::new(AtomicUsize::new(0));
         let ignored = ignored();
+        for signal in HARMLESS {
+            flag::register(signal, Arc::default())?;
+        }
         for signal in ASKED {
             if ignored & mask(signal) == 0 {
                 flag::register_usize(signal, Arc::clone(&caught), usize::try_from(signal).unwrap_or_default())?;
@@ -46,6 +49,10 @@ pub fn finish_as(signal: i32) -> ! {
     // Reached only for a signal that ends nobody.
     std::process::exit(128_i32.saturating_add(signal))
 }
+
+/// Caught to be nothing but caught. Whoever has started this program may ignore SIGCHLD, and then no program's end could be waited for; and
+/// a file that must not grow is an error of the one write.
+const HARMLESS: [i32; 2] = [SIGCHLD, SIGXFSZ];
 
 const ASKED: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::attributes::lets_others_write;
 use super::dir::{Dir, DiskError};
 use super::watch::Watch;
 
@@ -37,7 +38,7 @@ impl Trust {
     }
 
     /// Why others could change what is in a directory, if they could.
-    fn objection(&self, stat: &Stat) -> Option<String> {
+    fn objection(&self, stat: &Stat, fd: BorrowedFd<'_>) -> Option<String> {
         let mode = stat.st_mode & 0o7777;
         let sticky = mode & 0o1000 != 0;
         if !self.owners.contains(&stat.st_uid) {
@@ -49,7 +50,24 @@ impl Trust {
         if self.root && mode & 0o020 != 0 && !sticky && stat.st_gid != 0 {
             return Some(format!("group {} may write there (mode {mode:04o})", stat.st_gid));
         }
+        if self.root && mode & 0o020 != 0 && !sticky {
+            // A handle for the way only can be asked for its attributes by this path alone.
+            let held = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+            match lets_others_write(&held, &self.owners) {
+                Ok(false) => {}
+                Ok(true) => return Some("its access control list lets others write there".to_owned()),
+                Err(error) => return Some(format!("its access control list cannot be read: {error}")),
+            }
+        }
         None
+    }
+
+    /// Why what stands at a name could be what somebody has put there, of those who may make names in its directory.
+    fn planted(&self, dir: &Stat, stat: &Stat) -> Option<String> {
+        let mode = dir.st_mode & 0o7777;
+        let makes = mode & 0o002 != 0 || (mode & 0o020 != 0 && dir.st_gid != 0);
+        (self.root && makes && !self.owners.contains(&stat.st_uid))
+            .then(|| format!("it belongs to user {}, and others may make files there (mode {mode:04o})", stat.st_uid))
     }
 }
 
@@ -68,6 +86,26 @@ pub enum WalkError {
         path: PathBuf,
         /// What is wrong.
         why: String,
+    },
+    /// What stands there was made by somebody else, where others may make files.
+    #[error("cannot trust {}: {why}", path.display())]
+    Planted {
+        /// The file or link.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A link of a service's user leads to what is not theirs.
+    #[error("cannot trust the link {} of user {user}: it leads to {}, which belongs to user {owner}", link.display(), to.display())]
+    LedAstray {
+        /// The link.
+        link: PathBuf,
+        /// Whose it is.
+        user: u32,
+        /// Where it leads.
+        to: PathBuf,
+        /// Whose that is.
+        owner: u32,
     },
     /// A link leads to a directory that is not there.
     #[error("{} is a link to {}, and the directory of that is not there", path.display(), to.display())]
@@ -89,6 +127,11 @@ impl WalkError {
                 "whoever may write there could redirect the change: `chown root {0}`, `chmod go-w {0}`, or name the owner as the target's `service_user`",
                 at.display()
             )),
+            Self::Planted { path, .. } => Some(format!(
+                "`rm {0}`, or `chown root {0}` if it is what it should be, or name the owner as the target's `service_user`",
+                path.display()
+            )),
+            Self::LedAstray { link, .. } => Some(format!("`rm {}`: a file takes its place", link.display())),
             Self::LeadsNowhere { path, .. } => Some(format!(
                 "mount or make that directory, then run the same command again; or, if the link is not wanted, `rm {}`: a file takes its place",
                 path.display()
@@ -136,6 +179,7 @@ pub fn place(path: &Path, last: Last, trust: &Trust, watch: &Watch) -> Result<Pl
     let (mut walk, name) = Walk::to(path, last, trust)?;
     let name = name.ok_or_else(|| DiskError::new("use as a file", path, Errno::ISDIR))?;
     walk.led_to_their_own(&name)?;
+    walk.not_planted(&name)?;
     Ok(Place { dir: walk.take(watch)?, name })
 }
 
@@ -165,7 +209,7 @@ struct Walk<'a> {
     /// The directories from the root to here, so that `..` means what it means to the kernel.
     held: Vec<(OwnedFd, PathBuf)>,
     /// The user, neither root nor the one who runs this, whose link was followed last: it must not lead to what is not theirs.
-    led_by: Option<u32>,
+    led_by: Option<(u32, PathBuf)>,
 }
 
 impl<'a> Walk<'a> {
@@ -272,7 +316,7 @@ impl<'a> Walk<'a> {
 
     fn hold(&mut self, fd: OwnedFd, path: PathBuf) -> Result<(), WalkError> {
         let stat = fs::fstat(&fd).map_err(|errno| DiskError::new("look at", &path, errno))?;
-        if let Some(why) = self.trust.objection(&stat) {
+        if let Some(why) = self.trust.objection(&stat, fd.as_fd()) {
             return Err(WalkError::Untrusted { at: path, path: self.whole.to_owned(), why });
         }
         self.held.push((fd, path));
@@ -287,7 +331,7 @@ impl<'a> Walk<'a> {
             return Err(WalkError::Untrusted { at, path: self.whole.to_owned(), why });
         }
         if stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw() {
-            self.led_by = Some(stat.st_uid);
+            self.led_by = Some((stat.st_uid, at.clone()));
         }
         let text = fs::readlinkat(self.fd(), name, Vec::new()).map_err(|e| DiskError::new("read the link", &at, e))?;
         let text = PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(text.into_bytes()));
@@ -297,7 +341,7 @@ impl<'a> Walk<'a> {
     /// Refuses where a link of the service's user leads to a file, or to a directory without it, that is not theirs: they could have
     /// anything on the machine replaced in this way.
     fn led_to_their_own(&self, name: &OsStr) -> Result<(), WalkError> {
-        let Some(user) = self.led_by else { return Ok(()) };
+        let Some((user, link)) = self.led_by.clone() else { return Ok(()) };
         let owner = match self.stat(name)? {
             Some(stat) => stat.st_uid,
             None => fs::fstat(self.fd()).map_err(|errno| DiskError::new("look at", self.here(), errno))?.st_uid,
@@ -305,8 +349,16 @@ impl<'a> Walk<'a> {
         if owner == user {
             return Ok(());
         }
-        let why = format!("a link of user {user} leads there, and it belongs to user {owner}");
-        Err(WalkError::Untrusted { at: self.here().join(name), path: self.whole.to_owned(), why })
+        Err(WalkError::LedAstray { link, user, to: self.here().join(name), owner })
+    }
+
+    /// Refuses a file in a directory such as `/tmp` that somebody has made there who is not trusted: they would own what takes its place.
+    fn not_planted(&self, name: &OsStr) -> Result<(), WalkError> {
+        let dir = fs::fstat(self.fd()).map_err(|errno| DiskError::new("look at", self.here(), errno))?;
+        match self.stat(name)?.and_then(|stat| self.trust.planted(&dir, &stat)) {
+            Some(why) => Err(WalkError::Planted { path: self.here().join(name), why }),
+            None => Ok(()),
+        }
     }
 
     /// The directory reached, opened so that it can be listed and synced.

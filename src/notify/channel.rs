@@ -19,6 +19,7 @@ use crate::host::dir::MAX_FILE;
 use crate::host::exec::Status;
 use crate::host::http::{Patience, Plain, Reply, Roots, Web, WebError};
 use crate::host::mail::{Letter, Protection, Server, send as send_mail};
+use crate::host::together;
 use crate::moment::stamp;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
@@ -63,12 +64,9 @@ impl Trouble {
 /// Tells each channel its message, all at once; the answers in the same order.
 #[must_use]
 pub fn tell_all(host: &Host, jobs: &[(&Channel, Message)]) -> Vec<Result<Told, Trouble>> {
-    thread::scope(|scope| {
-        let running: Vec<_> =
-            jobs.iter().map(|(channel, message)| scope.spawn(move || tell(host, channel, message))).collect();
-        let lost = || Err(Trouble::new("it ended with a bug of reseal", None));
-        running.into_iter().map(|one| one.join().unwrap_or_else(|_| lost())).collect()
-    })
+    let told = together::each(jobs, |(channel, message)| tell(host, channel, message));
+    let lost = || Err(Trouble::new("it ended with a bug of reseal", None));
+    told.into_iter().map(|one| one.unwrap_or_else(lost)).collect()
 }
 
 /// Tells one channel.

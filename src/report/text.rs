@@ -22,6 +22,7 @@ use crate::assess::{Finding, Severity, date};
 use crate::cert::installed::Leaf;
 use crate::flow::export::Exported;
 use crate::flow::init::Written;
+use crate::moment::in_utc;
 
 /// Text for standard output and for standard error, with colours in it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -188,7 +189,7 @@ fn names(leaf: &Leaf) -> String {
 
 /// Date and time of day, UTC.
 fn moment(at: OffsetDateTime) -> String {
-    let at = at.to_offset(time::UtcOffset::UTC);
+    let at = in_utc(at);
     format!("{} {:02}:{:02}", date(at), at.hour(), at.minute())
 }
 

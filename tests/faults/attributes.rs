@@ -136,3 +136,21 @@ fn a_directory_s_default_acl_opens_nothing() {
     installed(&world);
     assert_eq!(of(&key), before);
 }
+
+/// Its owner may give a file megabytes of attributes; a journal that holds them all is one that nobody can read.
+#[test]
+fn more_attributes_than_a_record_can_hold_are_not_carried() {
+    let world = World::made_in(TempDir::new_in("/dev/shm").unwrap(), |_| String::new());
+    world.put(&pair(30));
+    let key = world.path("private/web.key");
+    for number in 0..4 {
+        if let Err(error) = xattr::set(&key, format!("user.a{number}"), &vec![b'x'; 60_000]) {
+            println!("skipped: this file system holds no such attributes: {error}");
+            return;
+        }
+    }
+    installed(&world);
+    let manifest = fs::read(world.path("state/vault/web/1/manifest")).unwrap();
+    assert!(manifest.len() < 20_000, "{} bytes", manifest.len());
+    good(&world.restore(&world.host(), Some(1), true));
+}

@@ -211,36 +211,132 @@ fn directories_of_the_service_user_and_sticky_ones_are_normal() {
     installed(&world);
 }
 
+/// Somebody who may write to the directory, and is quicker than the one call that makes the new file.
 #[test]
 fn a_name_that_is_planted_where_the_new_file_would_wait_leads_nowhere() {
-    let probe = World::new("");
-    let staged = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let noted = std::sync::Arc::clone(&staged);
-    let watch = reseal::host::watch::Watch::with(move |crossing| {
-        let name = crossing.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if crossing.act == reseal::host::watch::Act::Create && name.starts_with(".reseal-") {
-            noted.lock().unwrap().push(name);
-        }
-        Ok(())
-    });
-    good(&probe.install(&probe.host().with_watch(watch), &probe.bring(&pair(90))));
-    let names = staged.lock().unwrap().clone();
-    assert_eq!(names.len(), 2, "{names:?}");
-    for (dir, name) in ["certs", "private"].iter().zip(&names) {
+    let mut marks = Vec::new();
+    for dir in ["certs", "private"] {
         let world = World::new("");
         let (victim, before) = (world.path("shadow"), world.served());
         fs::write(&victim, "root:*:0").unwrap();
-        // The number of the first attempt on a fresh target; the names are no secret.
-        let (stem, index) = name.rsplit_once('-').unwrap();
-        let stem = stem.rsplit_once('-').unwrap().0;
-        for number in 1..=3 {
-            symlink(&victim, world.path(dir).join(format!("{stem}-{number}-{index}"))).unwrap();
-        }
-        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        let (planted, names) = (victim.clone(), std::sync::Arc::new(std::sync::Mutex::new(Vec::new())));
+        let (noted, wanted) = (std::sync::Arc::clone(&names), world.path(dir));
+        let watch = reseal::host::watch::Watch::with(move |crossing| {
+            let name = crossing.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let here = crossing.path.parent() == Some(&wanted);
+            if crossing.act == reseal::host::watch::Act::Create && here && name.starts_with(".reseal-") {
+                symlink(&planted, &crossing.path).unwrap();
+                noted.lock().unwrap().push(name);
+            }
+            Ok(())
+        });
+        let report = world.install(&world.host().with_watch(watch), &world.bring(&pair(90)));
         assert!(matches!(report.outcome, Outcome::Refused { .. }), "{report:?}");
         assert_eq!(fs::read_to_string(&victim).unwrap(), "root:*:0");
         assert_eq!(world.served(), before);
+        let names = names.lock().unwrap().clone();
+        let [name] = names.as_slice() else { panic!("{names:?}") };
+        marks.push(name.rsplit_once('-').unwrap().1.to_owned());
+        // Nor is it in the way of the next try.
+        installed(&world);
     }
+    assert!(marks[0].len() == 16 && marks[0] != marks[1], "a name to be guessed: {marks:?}");
+}
+
+/// While the service reloads, its user does this beside the certificate; `$1` waits there.
+fn beside(script: &str, end: u8) -> World {
+    World::made_in(TempDir::new().unwrap(), |root| {
+        let program = root.join("reload");
+        let text = format!("#!/bin/sh\nset -e\ncd {0}/certs\nset -- .reseal-*\n{script}\nexit {end}\n", root.display());
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        format!("reload = [\"{}\"]\n", program.display())
+    })
+}
+
+#[test]
+fn directories_that_are_planted_beside_stop_no_undo() {
+    for script in [
+        "rm \"$1\"; mkdir \"$1.undo\" \"$1.old\"; touch \"$1.undo/x\" \"$1.old/x\"",
+        "rm \"$1\"; mkdir \"$1\"; touch \"$1/x\"",
+    ] {
+        let world = beside(script, 1);
+        world.put(&pair(30));
+        let before = world.served();
+        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        assert!(matches!(report.outcome, Outcome::RolledBack { .. }), "{script}: {report:?}");
+        assert_eq!(world.served(), before, "{script}");
+        assert!(world.recover(&world.host()).is_empty(), "{script}: nothing is open");
+    }
+}
+
+#[test]
+fn directories_that_are_planted_beside_stop_no_change() {
+    let world = beside("mkdir -p \"$1.old/x\" \"$1.undo/x\" .reseal-0/x", 0);
+    world.put(&pair(30));
+    installed(&world);
+    installed(&world);
+}
+
+#[test]
+fn what_somebody_else_has_made_where_everybody_may_is_not_given_the_key() {
+    if !root() {
+        return;
+    }
+    for (mode, words) in [(0o1777, "mode 1777"), (0o1770, "mode 1770")] {
+        let world = World::new("");
+        chown(world.path("private"), None, Some(4321)).unwrap();
+        fs::set_permissions(world.path("private"), fs::Permissions::from_mode(mode)).unwrap();
+        chown(world.path("private/web.key"), Some(4321), Some(4321)).unwrap();
+        refused(&world, &world.host(), &["it belongs to user 4321, and others may make files there", words]);
+        chown(world.path("private/web.key"), Some(0), None).unwrap();
+        installed(&world);
+    }
+}
+
+#[test]
+fn an_access_control_list_that_lets_others_write_is_seen_behind_roots_group() {
+    if !root() {
+        return;
+    }
+    for (entry, words) in [("u:4321:rwx", true), ("g:4321:rwx", true), ("u:4321:rx", false), ("u:0:rwx", false)] {
+        let world = World::on_disk("");
+        if !system("setfacl", &[&"-m", &entry, &world.path("private")]) {
+            return;
+        }
+        if words {
+            refused(&world, &world.host(), &["cannot trust", "its access control list lets others write there"]);
+        } else {
+            installed(&world);
+        }
+    }
+    let world = World::made_in(TempDir::new().unwrap(), |root| {
+        let program = root.join("reload");
+        fs::copy("/bin/true", &program).unwrap();
+        format!("reload = [\"{}\"]\n", program.display())
+    });
+    world.put(&pair(30));
+    assert!(system("setfacl", &[&"-m", &"u:4321:rwx", &world.path("reload")]));
+    let report = world.install(&world.host(), &world.bring(&pair(90)));
+    super::refused_with(&report, &["reload"]);
+}
+
+#[test]
+fn a_link_of_the_services_user_to_what_is_not_theirs_is_told_with_what_helps() {
+    if !root() {
+        return;
+    }
+    let world = World::new("service_user = \"daemon\"\n");
+    let Some(daemon) = world.host().user_id("daemon") else { return };
+    let (path, shadow) = (world.path("certs/web.pem"), world.path("shadow"));
+    fs::write(&shadow, "root:*:0").unwrap();
+    fs::remove_file(&path).unwrap();
+    symlink(&shadow, &path).unwrap();
+    std::os::unix::fs::lchown(&path, Some(daemon), None).unwrap();
+    let report = world.install(&world.host(), &world.bring(&pair(90)));
+    let Outcome::Refused { why, hint: Some(hint) } = &report.outcome else { panic!("{report:?}") };
+    assert!(why.contains(&format!("it leads to {}, which belongs to user 0", shadow.display())), "{why}");
+    assert_eq!(*hint, format!("`rm {}`: a file takes its place", path.display()));
 }
 
 #[test]

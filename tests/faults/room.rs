@@ -126,3 +126,30 @@ fn a_program_that_must_not_run_blocks() {
     installed(&world);
     good(&world.restore(&world.host(), Some(1), false));
 }
+
+/// Whoever starts the program may have set both: signals that would end it, or take the end of its children away.
+#[test]
+fn signals_that_were_set_by_whoever_started_it_harm_nothing() {
+    let world = World::new("reload = [\"/bin/true\"]\n");
+    let old = world.served();
+    let new = pair(90);
+    let files: Vec<String> = world.bring(&new).iter().map(|path| path.display().to_string()).collect();
+    let words = ["install", "web", "--cert", &files[0], "--key", &files[1]];
+    let run = |before: &str| {
+        let mut program = world.program(&words);
+        let arguments: Vec<std::ffi::OsString> =
+            std::iter::once(program.get_program()).chain(program.get_args()).map(Into::into).collect();
+        program = std::process::Command::new("/bin/sh");
+        program.arg("-c").arg(format!("{before}; exec \"$@\"")).arg("sh").args(arguments);
+        program.output().unwrap()
+    };
+    // One block: less than the files that are kept.
+    let full = run("ulimit -f 1");
+    let said = String::from_utf8_lossy(&full.stderr).into_owned();
+    assert!(full.status.code().is_some_and(|code| code == 4 || code == 5), "{:?}: {said}", full.status);
+    assert!(said.contains("File too large"), "{said}");
+    assert_eq!(world.served(), old);
+    let ignored = run("trap '' CHLD");
+    assert!(ignored.status.success(), "{}", String::from_utf8_lossy(&ignored.stderr));
+    assert_eq!(world.served().unwrap().0, new.certificate);
+}

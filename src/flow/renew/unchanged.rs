@@ -12,6 +12,7 @@ use crate::flow::{acme, maintain, survey};
 use crate::host::Host;
 use crate::host::dir::{Dir, MAX_FILE};
 use crate::host::state::State;
+use crate::host::together;
 use crate::host::walk::Trust;
 use crate::sensitive::Sensitive;
 use crate::target;
@@ -33,19 +34,12 @@ pub(in crate::flow) enum Same {
 /// The short way for all targets, shared between a few threads: what it costs is waiting for the kernel.
 pub(in crate::flow) fn all(host: &Host, state: &State, targets: &[TargetConfig], what: Same) -> Vec<bool> {
     let each = targets.len().div_ceil(THREADS).max(1);
-    std::thread::scope(|scope| {
-        let shares: Vec<_> = targets
-            .chunks(each)
-            .map(|share| {
-                let judge = move || -> Vec<bool> {
-                    share.iter().map(|config| unchanged(host, state, config, what).unwrap_or(false)).collect()
-                };
-                (share.len(), scope.spawn(judge))
-            })
-            .collect();
-        // A share that could not be judged takes the long way.
-        shares.into_iter().flat_map(|(count, share)| share.join().unwrap_or_else(|_| vec![false; count])).collect()
-    })
+    let shares: Vec<&[TargetConfig]> = targets.chunks(each).collect();
+    let judged = together::each(&shares, |share| -> Vec<bool> {
+        share.iter().map(|config| unchanged(host, state, config, what).unwrap_or(false)).collect()
+    });
+    // A share that could not be judged takes the long way.
+    shares.iter().zip(judged).flat_map(|(share, judged)| judged.unwrap_or_else(|| vec![false; share.len()])).collect()
 }
 
 /// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,

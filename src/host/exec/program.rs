@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 
 use crate::change::Command;
+use crate::host::attributes::lets_others_write;
 
 /// Why a program must not be run.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +126,9 @@ fn only_root_changes(path: &Path) -> Result<(), ProgramError> {
     }
     let found = look(path)?;
     let (uid, gid, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);
-    let by_group = mode & 0o020 != 0 && gid != 0;
+    // Behind an ACL the group's bits are those of whoever it names.
+    let by_list = || !itself.is_symlink() && lets_others_write(path, &[0]).unwrap_or(true);
+    let by_group = mode & 0o020 != 0 && (gid != 0 || by_list());
     let by_others = mode & 0o002 != 0;
     // In a sticky directory nobody can rename or remove what belongs to root, and everything below is looked at too.
     let sticky = found.is_dir() && mode & 0o1000 != 0;

@@ -15,6 +15,7 @@ use self::markup::Markup;
 use super::standing::Standing;
 use crate::assess::{date, span};
 use crate::flow::check::Checked;
+use crate::moment::in_utc;
 
 const STYLE: &str = include_str!("report.css");
 
@@ -121,7 +122,7 @@ fn told(standing: Standing) -> &'static str {
 
 /// Date and time of day, for people and for programs.
 fn moment(at: OffsetDateTime) -> Markup {
-    let at = at.to_offset(time::UtcOffset::UTC);
+    let at = in_utc(at);
     let (date, hour, minute) = (date(at), at.hour(), at.minute());
     let mut markup = Markup::default();
     markup.raw("<time datetime=\"").text(&format!("{date}T{hour:02}:{minute:02}Z")).raw("\">");

@@ -1,0 +1,46 @@
+//! The names under which files wait beside their places, in directories that a service's user may write to as well: none is to be guessed
+//! before it is taken, and what that user puts at one stops nothing.
+
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+
+use crate::change::Role;
+use crate::host::dir::{Dir, DiskError};
+use crate::host::random::unguessable;
+
+/// A name that nobody has, which [`sweep`] finds by the one it begins with.
+pub(super) fn fresh(staged: &OsStr) -> Result<OsString, DiskError> {
+    let mut name = staged.to_owned();
+    name.push(format!(".undo-{}", unguessable()?));
+    Ok(name)
+}
+
+/// Removes the files and links that wait under `staged` or a name made of it. A directory there is somebody else's, and left. Whether
+/// anything was there.
+pub(super) fn sweep(dir: &Dir, staged: &OsStr) -> Result<bool, DiskError> {
+    let begins = [staged.as_encoded_bytes(), b"."].concat();
+    let mut any = false;
+    for name in dir.names()? {
+        if name == staged || name.as_encoded_bytes().starts_with(&begins) {
+            match dir.unlink(&name) {
+                Err(error) if error.source.kind() == ErrorKind::IsADirectory => {}
+                other => {
+                    other?;
+                    any = true;
+                }
+            }
+        }
+    }
+    Ok(any)
+}
+
+/// Whether a file of an adopted generation is one that reseal names: somebody else's is left, and its directory with it.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    let roles = [Role::Leaf, Role::Chain, Role::FullChain, Role::Key, Role::Combined];
+    name.to_str().is_some_and(|name| {
+        roles.iter().any(|role| {
+            let stem = role.file_name().trim_end_matches(".pem");
+            name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(".pem")).is_some()
+        })
+    })
+}
