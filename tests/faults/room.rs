@@ -7,8 +7,8 @@ use reseal::host::watch::{Act, Watch};
 use reseal::outcome::{Exit, Outcome};
 
 use super::places::Mount;
-use super::{good, installed, refused};
-use crate::support::{World, pair};
+use super::{good, installed, refused, system};
+use crate::support::{World, pair, root};
 
 /// A small file system at one of the places, filled up.
 fn filled(place: &str, options: &str, fill: fn(&std::path::Path)) -> Option<(World, Mount)> {
@@ -152,4 +152,31 @@ fn signals_that_were_set_by_whoever_started_it_harm_nothing() {
     let ignored = run("trap '' CHLD");
     assert!(ignored.status.success(), "{}", String::from_utf8_lossy(&ignored.stderr));
     assert_eq!(world.served().unwrap().0, new.certificate);
+}
+
+/// `postfix reload`, `pg_ctl`, `setpriv`: what works by hand works in the night, with what the shipped units leave of root's rights.
+#[test]
+fn a_reload_may_go_on_as_the_services_user_within_the_shipped_units() {
+    if !root() || !system("setpriv", &[&"--version"]) {
+        return;
+    }
+    for unit in [
+        include_str!("../../packaging/systemd/reseal-renew.service"),
+        include_str!("../../packaging/systemd/reseal-post-upgrade.service"),
+    ] {
+        let kept = unit.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet=")).unwrap();
+        let kept: Vec<String> = kept.split(' ').map(|one| one.to_lowercase().replacen("cap_", "+", 1)).collect();
+        assert!(unit.contains("\nNoNewPrivileges=yes\n") && kept.len() > 3, "{kept:?}");
+        let become_it = "\"/usr/bin/setpriv\", \"--reuid=1\", \"--regid=1\", \"--clear-groups\", \"/bin/true\"";
+        let world = World::new(&format!("reload = [{become_it}]\n"));
+        let files: Vec<String> = world.bring(&pair(90)).iter().map(|path| path.display().to_string()).collect();
+        let program = world.program(&["install", "web", "--cert", &files[0], "--key", &files[1]]);
+        let ran = std::process::Command::new("setpriv")
+            .args(["--no-new-privs", &format!("--bounding-set=-all,{}", kept.join(",")), "--inh-caps=-all"])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
 }
