@@ -297,12 +297,11 @@ impl Run<'_, '_> {
         }
         let crowd = Crowd { limit: Policy::default().probe_timeout, every_address: true, ..Crowd::default() };
         let mut answers = Answers::default();
-        tls::ask_all(questions.into_iter(), &crowd, &mut |index, answer| match (index, answer) {
+        tls::ask_all(questions.into_iter(), &crowd, &mut |index, answer, _| match (index, answer) {
             (0, answer) => answers.named.push(answer),
             (_, Ok(served)) => answers.unnamed = Some(served),
             (_, Err(_)) => {}
         });
-        answers.named.sort_by_key(|answer| answer.as_ref().ok().map(|served| served.address));
-        Ok(self.judge(&clients).answered(subject, endpoint, &answers))
+        Ok(self.judge(&clients).answered(subject, endpoint, answers))
     }
 }

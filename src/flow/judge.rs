@@ -199,12 +199,6 @@ impl<'a> Judge<'a> {
         checked
     }
 
-    /// The verdict over what a server showed.
-    #[must_use]
-    pub fn served(&self, subject: &str, endpoint: &Endpoint, served: &Served) -> Checked {
-        self.shown(subject, endpoint, served, None)
-    }
-
     fn shown(&self, subject: &str, endpoint: &Endpoint, served: &Served, without_name: Option<Digest>) -> Checked {
         let mut checked = Checked::blank(subject, "endpoint");
         let chain: Result<Vec<Certificate>, _> =

@@ -22,18 +22,21 @@ impl Judge<'_> {
     /// The verdict over a server that was asked at each of its addresses, and by a client that names nobody. What each address shows is
     /// judged; what is wrong at some of them alone is told with where.
     #[must_use]
-    pub fn answered(&self, subject: &str, endpoint: &Endpoint, answers: &Answers) -> Checked {
-        let without_name = answers.unnamed.as_ref().and_then(leaf);
+    pub fn answered(&self, subject: &str, endpoint: &Endpoint, answers: Answers) -> Checked {
+        let Answers { mut named, unnamed } = answers;
+        // In one order, whoever answered first.
+        named.sort_by_key(|answer| answer.as_ref().ok().map(|served| served.address));
+        let without_name = unnamed.as_ref().and_then(leaf);
         // What this machine itself could not do counts only where nothing else is known.
         let known = |answer: &&Result<Served, ProbeError>| {
             answer.as_ref().err().is_none_or(|error| error.code() != "local-error")
         };
         let mut each: Vec<Checked> = Vec::new();
-        for served in answers.named.iter().filter_map(|answer| answer.as_ref().ok()) {
+        for served in named.iter().filter_map(|answer| answer.as_ref().ok()) {
             each.push(self.shown(subject, endpoint, served, without_name));
         }
         if each.is_empty() {
-            return match answers.named.iter().find(known).or(answers.named.first()) {
+            return match named.iter().find(known).or(named.first()) {
                 Some(Err(error)) => self.failed(subject, error),
                 Some(Ok(_)) | None => {
                     self.unseen(subject, Unseen::NoAddress, Shown::Nobody { why: "it has no address".to_owned() })
@@ -41,7 +44,7 @@ impl Judge<'_> {
             };
         }
         let mut checked = self.together(subject, each);
-        for error in answers.named.iter().filter(known).filter_map(|answer| answer.as_ref().err()) {
+        for error in named.iter().filter(known).filter_map(|answer| answer.as_ref().err()) {
             checked.findings.extend(self.told(subject, vec![Finding::new(unseen(error).code(), explain(error))]));
             let at = probe(endpoint, error.address().unwrap_or_else(|| endpoint.address()));
             checked.served.push(Seen { probe: at, shown: failed(error) });
@@ -133,7 +136,7 @@ mod tests {
         let endpoint: Endpoint = "www.example.com:443".parse().unwrap();
         let (good, other, over) = (leaf(80), leaf(78), leaf(-1));
         let answered = |named: Vec<Result<Served, ProbeError>>, judge: Judge<'_>| {
-            judge.answered("www.example.com:443", &endpoint, &Answers { named, unnamed: None })
+            judge.answered("www.example.com:443", &endpoint, Answers { named, unnamed: None })
         };
         let told = |checked: &Checked| -> Vec<(Code, String)> {
             checked.findings.iter().map(|one| (one.code, one.message.clone())).collect()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Scan;
 use super::looking::Looking;
 use crate::endpoint::{Endpoint, Sni};
+use crate::flow::judge::Answers;
 use crate::host::tls::{self, Crowd, Question};
 use crate::host::tree::Visitor;
 use crate::inventory::{self, Item, is_metadata};
@@ -32,27 +33,30 @@ pub(super) fn all(scan: &Scan<'_>, items: &[Item], asking: &Asking) {
         in_flight: asking.concurrency,
         limit: asking.timeout,
         rate: asking.rate,
+        every_address: true,
         avoid: Some(is_metadata),
         ..Crowd::default()
     };
-    let under_way: Mutex<HashMap<u64, Endpoint>> = Mutex::default();
+    let under_way: Mutex<HashMap<u64, (Endpoint, Answers)>> = Mutex::default();
     let questions = (0..).zip(inventory::servers(items)).take_while(|_| scan.goes_on()).map(|(index, endpoint)| {
-        under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(index, endpoint.clone());
+        let unanswered = (endpoint.clone(), Answers::default());
+        under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(index, unanswered);
         Question::new(endpoint)
     });
     let mut looking = Looking::new(scan);
-    tls::ask_all(questions, &crowd, &mut |index, answer| {
-        let endpoint = under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
-        let Some(endpoint) = endpoint else { return };
+    tls::ask_all(questions, &crowd, &mut |index, answer, last| {
+        let mut all = under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, answers)) = all.get_mut(&index) {
+            answers.named.push(answer);
+        }
+        let Some((endpoint, answers)) = last.then(|| all.remove(&index)).flatten() else { return };
+        drop(all);
         let subject = match &endpoint.sni {
             Sni::Host => endpoint.to_string(),
             Sni::Name(name) => format!("{endpoint} ({name})"),
             Sni::Nothing => format!("{endpoint} (no name)"),
         };
-        looking.tell(&match answer {
-            Ok(served) => scan.servers.served(&subject, &endpoint, &served),
-            Err(error) => scan.servers.failed(&subject, &error),
-        });
+        looking.tell(&scan.servers.answered(&subject, &endpoint, answers));
         if inventory::count(items) <= FEW {
             looking.rest();
         }

@@ -5,6 +5,7 @@
 //!                                  ^ Lookups: names, on threads of their own
 //! ```
 
+mod queues;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +24,7 @@ use super::{Served, deadline, left};
 use crate::change::KeyFamily;
 use crate::endpoint::Endpoint;
 
-use worker::{Inbox, Worker};
+use worker::{Inbox, Shares, Worker};
 
 /// What is to be asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,18 +79,21 @@ impl Default for Crowd {
     }
 }
 
+/// Under way at one address and port at the same time.
+const AT_ONE_ADDRESS: usize = 100;
+
 /// Descriptors that others need: standard streams, journals, sockets of the resolver.
 const OTHER_FILES: usize = 64;
 
-/// Asks all, and gives each answer to `each` as it comes, with the number of its question from 0. Neither questions nor answers
-/// are kept: an iterator without end is served as well as a short one.
+/// Takes an answer: the number of its question from 0, what was answered, and whether that is the last answer to it.
+pub type Each<'a> = dyn FnMut(u64, Result<Served, ProbeError>, bool) + 'a;
+
+/// Asks all, and gives each answer to `each` as it comes. Neither questions nor answers are kept: an iterator without end is served as
+/// well as a short one. However many names lead to one address, it is asked for a hundred of them at a time at most: a server that
+/// cannot keep up with one client is not a dead one.
 ///
 /// A slow `each` slows the asking; it never makes a server look slow.
-pub fn ask_all(
-    questions: impl Iterator<Item = Question> + Send,
-    options: &Crowd,
-    each: &mut dyn FnMut(u64, Result<Served, ProbeError>),
-) {
+pub fn ask_all(questions: impl Iterator<Item = Question> + Send, options: &Crowd, each: &mut Each<'_>) {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let threads = if options.threads == 0 { cores() } else { options.threads }.clamp(1, 64);
     let files = OpenFiles::raise(options.in_flight.max(1).saturating_add(OTHER_FILES + 3 * threads));
@@ -116,7 +120,8 @@ pub fn ask_all(
         for (number, inbox) in inboxes.iter().enumerate() {
             let (sender, lookups, feed) = (sender.clone(), lookups.clone(), &feed);
             let share = in_flight / workers + usize::from(number < in_flight % workers);
-            scope.spawn(move || match Worker::new(number, share, options, inbox, feed, lookups) {
+            let shares = Shares { most: share, at_one_address: AT_ONE_ADDRESS.div_ceil(workers) };
+            scope.spawn(move || match Worker::new(number, shares, options, inbox, feed, lookups) {
                 Ok(worker) => worker.run(&sender),
                 Err(error) => worker::refuse(number, feed, &error, &sender),
             });
@@ -125,8 +130,8 @@ pub fn ask_all(
         let feed = &feed;
         scope.spawn(move || bring(questions, options.rate, feed));
         // Taken by value: if `each` panics, the workers find nobody to tell, and end.
-        for (index, answer) in receiver {
-            each(index, answer);
+        for (index, answer, last) in receiver {
+            each(index, answer, last);
         }
     });
     lookups.close();
@@ -156,13 +161,9 @@ impl Drop for Closing<'_> {
     }
 }
 
-fn all_fail(
-    questions: impl Iterator<Item = Question>,
-    error: &std::io::Error,
-    each: &mut dyn FnMut(u64, Result<Served, ProbeError>),
-) {
+fn all_fail(questions: impl Iterator<Item = Question>, error: &std::io::Error, each: &mut Each<'_>) {
     for (index, question) in (0..).zip(questions) {
-        each(index, Err(worker::not_asked(&question, error)));
+        each(index, Err(worker::not_asked(&question, error)), true);
     }
 }
 

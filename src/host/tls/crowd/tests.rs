@@ -17,7 +17,7 @@ fn at(address: SocketAddr) -> Question {
 
 fn count(questions: impl Iterator<Item = Question> + Send, options: &Crowd) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    ask_all(questions, options, &mut |_, answer| {
+    ask_all(questions, options, &mut |_, answer, _| {
         let word = answer.map_or_else(|error| error.code().to_owned(), |served| format!("proved {}", served.proved));
         *counts.entry(word).or_default() += 1;
     });
@@ -33,7 +33,7 @@ fn every_question_has_one_answer_with_its_number() {
     for threads in [1, 2, 3] {
         let options = Crowd { in_flight: 50, threads, ..Crowd::default() };
         let mut answers = BTreeMap::new();
-        ask_all(questions.clone(), &options, &mut |index, answer| {
+        ask_all(questions.clone(), &options, &mut |index, answer, _| {
             assert!(answers.insert(index, answer).is_none(), "{index} twice");
         });
         assert_eq!(answers.len(), 400);
@@ -70,7 +70,7 @@ fn a_slow_listener_makes_no_server_look_slow() {
     let good = pair().serve(rustls::ALL_VERSIONS);
     let options = Crowd { in_flight: 8, limit: Duration::from_secs(1), ..Crowd::default() };
     let mut told = 0;
-    ask_all((0..300).map(|_| at(good)), &options, &mut |_, answer| {
+    ask_all((0..300).map(|_| at(good)), &options, &mut |_, answer, _| {
         told += 1;
         if told < 4 {
             std::thread::sleep(Duration::from_millis(700));
@@ -89,7 +89,7 @@ fn slow_questions_do_not_hold_up_the_answers() {
     });
     let began = Instant::now();
     let mut first = None;
-    ask_all(questions, &Crowd { limit: Duration::from_millis(300), ..Crowd::default() }, &mut |_, answer| {
+    ask_all(questions, &Crowd { limit: Duration::from_millis(300), ..Crowd::default() }, &mut |_, answer, _| {
         assert!(answer.is_ok());
         first.get_or_insert(began.elapsed());
     });
@@ -129,7 +129,7 @@ fn names_are_looked_up_and_each_of_their_addresses_asked() {
     let name = |host: &str| Question::new(Endpoint::tls(host, good.port()).unwrap());
     let questions = || [name("localhost"), name("no-such-name.invalid"), name("127.0.0.1")].into_iter();
     let mut answers = BTreeMap::<u64, Vec<_>>::new();
-    ask_all(questions(), &Crowd::default(), &mut |index, answer| answers.entry(index).or_default().push(answer));
+    ask_all(questions(), &Crowd::default(), &mut |index, answer, _| answers.entry(index).or_default().push(answer));
     assert!(answers[&0][0].as_ref().unwrap().proved && answers[&2][0].as_ref().unwrap().proved);
     let error = answers[&1][0].as_ref().unwrap_err();
     assert_eq!(error.code(), "no-address", "{error}");
@@ -137,11 +137,47 @@ fn names_are_looked_up_and_each_of_their_addresses_asked() {
     let mut each = 0;
     let expected = super::super::resolve(&format!("localhost:{}", good.port()), Duration::from_secs(5)).unwrap().len();
     let options = Crowd { every_address: true, ..Crowd::default() };
-    ask_all([name("localhost")].into_iter(), &options, &mut |index, _| {
+    ask_all([name("localhost")].into_iter(), &options, &mut |index, _, last| {
         assert_eq!(index, 0);
         each += 1;
+        assert_eq!(last, each == expected);
     });
     assert_eq!(each, expected);
+}
+
+#[test]
+fn a_name_that_leads_where_it_must_not_is_answered_too() {
+    let good = pair().serve(rustls::ALL_VERSIONS);
+    let name = Question::new(Endpoint::tls("localhost", good.port()).unwrap());
+    let options = Crowd { avoid: Some(|address| address.is_loopback()), ..Crowd::default() };
+    let mut answers = Vec::new();
+    ask_all([name, at(good)].into_iter(), &options, &mut |index, answer, last| answers.push((index, answer, last)));
+    answers.sort_by_key(|(index, ..)| *index);
+    assert!(matches!(answers[..], [(0, Err(ProbeError::Avoided { .. }), true), (1, Ok(_), true)]), "{answers:?}");
+}
+
+/// A server that is asked for thousands of names by one client at the same time does not come to answer any in time.
+#[test]
+fn one_address_is_not_flooded() {
+    static NOW: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            MOST.fetch_max(NOW.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(100));
+                NOW.fetch_sub(1, Ordering::SeqCst);
+                drop(connection);
+            });
+        }
+    });
+    let good = pair().serve(rustls::ALL_VERSIONS);
+    let questions = (0..600).map(|number| at(if number % 100 == 99 { good } else { busy }));
+    let counts = count(questions, &Crowd { threads: 2, ..Crowd::default() });
+    assert_eq!((counts["reset"], counts["proved true"]), (594, 6), "{counts:?}");
+    assert!((50..=AT_ONE_ADDRESS).contains(&MOST.load(Ordering::SeqCst)), "{MOST:?}");
 }
 
 #[test]
@@ -168,7 +204,7 @@ fn a_wrong_name_is_an_answer_too() {
 fn a_panic_of_who_listens_ends_everything() {
     let good = pair().serve(rustls::ALL_VERSIONS);
     let ended = std::panic::catch_unwind(|| {
-        ask_all((0..5000).map(|_| at(good)), &Crowd { in_flight: 16, ..Crowd::default() }, &mut |_, _| {
+        ask_all((0..5000).map(|_| at(good)), &Crowd { in_flight: 16, ..Crowd::default() }, &mut |_, _, _| {
             panic!("enough")
         });
     });
@@ -180,6 +216,6 @@ fn a_limit_of_nothing_is_a_timeout() {
     let good = pair().serve(rustls::ALL_VERSIONS);
     let mut answers = Vec::new();
     let options = Crowd { limit: Duration::ZERO, ..Crowd::default() };
-    ask_all([at(good)].into_iter(), &options, &mut |_, answer| answers.push(answer));
+    ask_all([at(good)].into_iter(), &options, &mut |_, answer, _| answers.push(answer));
     assert!(matches!(answers[..], [Err(ProbeError::Timeout { stage: Stage::Connect, .. })]), "{answers:?}");
 }

@@ -1,7 +1,7 @@
 //! One thread of the crowd: sockets that tell when they are ready, and times at which a quest wants to be looked at.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -18,10 +18,18 @@ use super::super::feed::{Bell, Feed, Taken};
 use super::super::lookup::Lookups;
 use super::super::quest::{Quest, Step};
 use super::super::{Served, wanted};
+use super::queues::{Later, Queues};
 use super::{Crowd, Question, deadline};
 
-/// A question's number, and its answer.
-type Answer = (u64, Result<Served, ProbeError>);
+/// A question's number, an answer to it, and whether that is the last.
+type Answer = (u64, Result<Served, ProbeError>, bool);
+
+/// What one thread may have under way at the same time.
+#[derive(Clone, Copy)]
+pub(super) struct Shares {
+    pub(super) most: usize,
+    pub(super) at_one_address: usize,
+}
 
 /// The key of the bell among those of the slots.
 const BELL: u64 = u64::MAX;
@@ -55,6 +63,8 @@ struct Slot {
     /// Tells what was here before from what is here now.
     turn: u32,
     work: Option<Work>,
+    /// The address that counts as asked by it.
+    address: Option<SocketAddr>,
     /// The next time in the heap.
     wake: Option<Instant>,
 }
@@ -68,11 +78,14 @@ pub(super) struct Worker<'a> {
     epoll: OwnedFd,
     slots: Vec<Slot>,
     free: Vec<usize>,
-    most: usize,
+    shares: Shares,
     busy: usize,
+    queues: Queues,
+    /// Answers still to come to the questions that have several.
+    open: HashMap<u64, usize>,
     times: BinaryHeap<Reverse<(Instant, u64)>>,
-    /// Further addresses of names, each to be asked as the name was.
-    further: VecDeque<(u64, Wanted, SocketAddr)>,
+    /// Further addresses of names, each to be asked as the name was; and those that have waited.
+    further: VecDeque<Later>,
     /// Answers that found the channel full.
     outbox: VecDeque<Answer>,
     ended: bool,
@@ -81,7 +94,7 @@ pub(super) struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub(super) fn new(
         number: usize,
-        most: usize,
+        shares: Shares,
         options: &'a Crowd,
         inbox: &'a Inbox,
         feed: &'a Feed<(u64, Question)>,
@@ -98,8 +111,10 @@ impl<'a> Worker<'a> {
             epoll,
             slots: Vec::new(),
             free: Vec::new(),
-            most,
+            shares,
             busy: 0,
+            queues: Queues::new(shares.at_one_address),
+            open: HashMap::new(),
             times: BinaryHeap::new(),
             further: VecDeque::new(),
             outbox: VecDeque::new(),
@@ -156,12 +171,12 @@ impl<'a> Worker<'a> {
     /// Begins what there is room for. True: there may be more, which no bell will tell of.
     fn take_up(&mut self) -> bool {
         // Who does not get rid of answers begins nothing new.
-        while self.busy < self.most && self.outbox.len() < self.most {
-            if let Some((index, wanted, address)) = self.further.pop_front() {
-                self.begin(index, wanted, address.to_string(), vec![address]);
+        while self.busy < self.shares.most && self.outbox.len() < self.shares.most {
+            if let Some(later) = self.further.pop_front() {
+                self.begin(later);
                 continue;
             }
-            if self.ended {
+            if self.ended || self.queues.waits() >= self.shares.most {
                 return false;
             }
             if self.lookups.crowded() {
@@ -180,11 +195,11 @@ impl<'a> Worker<'a> {
         let Question { endpoint, family, address } = question;
         let wanted = match wanted(endpoint.server_name(), endpoint.start, family) {
             Ok(wanted) => Wanted { early: self.options.early, ..wanted },
-            Err(error) => return self.outbox.push_back((index, Err(error))),
+            Err(error) => return self.outbox.push_back((index, Err(error), true)),
         };
         let label = endpoint.address();
         if let Some(address) = address.or_else(|| endpoint.ip().map(|ip| SocketAddr::new(ip, endpoint.port))) {
-            return self.begin(index, wanted, label, vec![address]);
+            return self.begin(Later { index, wanted, label, addresses: vec![address] });
         }
         let deadline = deadline(self.options.limit);
         let key = self.occupy(index, Work::Lookup { wanted, label, deadline });
@@ -196,9 +211,14 @@ impl<'a> Worker<'a> {
         });
     }
 
-    fn begin(&mut self, index: u64, wanted: Wanted, label: String, addresses: Vec<SocketAddr>) {
+    fn begin(&mut self, later: Later) {
+        let Some(Later { index, wanted, label, addresses }) = self.queues.admit(later) else { return };
+        let address = addresses.first().copied();
         let quest = Quest::new(wanted, label, addresses, deadline(self.options.limit));
         let key = self.occupy(index, Work::Quest(Box::new(quest)));
+        if let Some(slot) = self.slot(key) {
+            slot.address = address;
+        }
         let now = Instant::now();
         self.step(key, now, |quest| quest.begin(now));
     }
@@ -206,13 +226,14 @@ impl<'a> Worker<'a> {
     fn occupy(&mut self, index: u64, work: Work) -> u64 {
         self.busy += 1;
         let place = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { index, turn: 0, work: None, wake: None });
+            self.slots.push(Slot { index, turn: 0, work: None, address: None, wake: None });
             self.slots.len() - 1
         });
         let Some(slot) = self.slots.get_mut(place) else { return BELL };
         slot.index = index;
         slot.turn = slot.turn.wrapping_add(1);
         slot.work = Some(work);
+        slot.address = None;
         slot.wake = None;
         // Places stay below the number in flight, which is far below 2^32.
         u64::from(slot.turn) << 32 | u64::try_from(place & 0xffff_ffff).unwrap_or_default()
@@ -254,12 +275,28 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(&mut self, key: u64, outcome: Result<Served, ProbeError>) {
-        let Some(slot) = self.slot(key) else { return };
+        let Some((index, address)) = self.vacate(key) else { return };
+        if let Some(address) = address {
+            self.further.extend(self.queues.leave(address));
+        }
+        let last = self.open.get_mut(&index).is_none_or(|left| {
+            *left -= 1;
+            *left == 0
+        });
+        if last {
+            self.open.remove(&index);
+        }
+        self.outbox.push_back((index, outcome, last));
+    }
+
+    /// Frees a slot; its question, and the address at which it counts.
+    fn vacate(&mut self, key: u64) -> Option<(u64, Option<SocketAddr>)> {
+        let slot = self.slot(key)?;
         slot.work = None;
-        let index = slot.index;
+        let left = (slot.index, slot.address.take());
         self.busy -= 1;
         self.free.push(usize::try_from(key & 0xffff_ffff).unwrap_or_default());
-        self.outbox.push_back((index, outcome));
+        Some(left)
     }
 
     /// Notes when a slot wants to be looked at. An entry of the heap that comes too early is only put off.
@@ -309,7 +346,8 @@ impl<'a> Worker<'a> {
                     continue;
                 }
             };
-            let Some(Work::Lookup { wanted, label, deadline }) = slot.work.take() else { continue };
+            let Some(Work::Lookup { wanted, label, deadline }) = &slot.work else { continue };
+            let (wanted, label, deadline) = (wanted.clone(), label.clone(), *deadline);
             let trap = avoid.and_then(|avoid| addresses.iter().find(|address| avoid(address.ip())));
             if let Some(trap) = trap {
                 let error = ProbeError::Avoided { address: label, leads_to: trap.ip() };
@@ -318,14 +356,26 @@ impl<'a> Worker<'a> {
             }
             let (here, others, label) = match addresses.split_first() {
                 // Each tells of itself.
-                Some((first, [_, ..])) if every => (vec![*first], addresses[1..].to_vec(), first.to_string()),
+                Some((first, others @ [_, ..])) if every => (vec![*first], others.to_vec(), first.to_string()),
                 Some(_) | None => (addresses, Vec::new(), label),
             };
-            let further = others.into_iter().map(|address| (index, wanted.clone(), address));
-            let quest = Quest::new(wanted.clone(), label, here, deadline);
-            slot.work = Some(Work::Quest(Box::new(quest)));
+            if !others.is_empty() {
+                self.open.insert(index, others.len() + 1);
+            }
+            let each = |address: SocketAddr| {
+                let (wanted, label) = (wanted.clone(), address.to_string());
+                Later { index, wanted, label, addresses: vec![address] }
+            };
+            self.further.extend(others.into_iter().map(each));
+            let first = here.first().copied();
+            let Some(later) = self.queues.admit(Later { index, wanted, label, addresses: here }) else {
+                self.vacate(key);
+                continue;
+            };
+            let Some(slot) = self.slot(key) else { continue };
+            slot.work = Some(Work::Quest(Box::new(Quest::new(later.wanted, later.label, later.addresses, deadline))));
+            slot.address = first;
             slot.wake = None;
-            self.further.extend(further);
             self.step(key, now, |quest| quest.begin(now));
         }
     }
@@ -336,7 +386,7 @@ pub(super) fn refuse(number: usize, feed: &Feed<(u64, Question)>, error: &io::Er
     loop {
         match feed.take(number) {
             Taken::One((index, question)) => {
-                if sender.send((index, Err(not_asked(&question, error)))).is_err() {
+                if sender.send((index, Err(not_asked(&question, error)), true)).is_err() {
                     return feed.close();
                 }
             }

@@ -299,7 +299,7 @@ fn each_has_its_word_by_the_limit_and_half_a_second() {
     let began = Instant::now();
     let mut wrong = Vec::new();
     let mut heard = vec![0; cases.len()];
-    ask_all(questions, &options, &mut |index, answer| {
+    ask_all(questions, &options, &mut |index, answer, _| {
         let took = began.elapsed();
         let index = usize::try_from(index).unwrap();
         heard[index] += 1;
