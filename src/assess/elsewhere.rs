@@ -34,6 +34,7 @@ mod tests {
             Code::NoKey,
             Code::DanglingLink,
             Code::Regression,
+            Code::Revoked,
             Code::Interrupted,
             Code::SourceMissing,
             Code::NotifyFailing,
