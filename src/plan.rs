@@ -48,7 +48,7 @@ pub struct Means<'a> {
     /// Whether a source is configured.
     pub source: bool,
     /// Why the source would have the certificate replaced although nothing is wrong with it.
-    pub newer: Option<&'static str>,
+    pub newer: Option<&'a str>,
 }
 
 /// Decides.

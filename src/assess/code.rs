@@ -104,6 +104,8 @@ codes! {
     Interrupted = "interrupted", Critical, Tell, "`reseal recover`";
     /// The CA or the account of the target's source is not there.
     SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init`, `reseal acme account create`";
+    /// reseal's own directory is open to others.
+    StateExposed = "state-exposed", Critical, Tell, "it holds keys: `chmod 0700` it and `chown` it to the user who runs reseal; until then nothing is changed";
     /// Something lies among the hooks and is not run.
     HookNotRun = "hook-not-run", Warning, Tell, "`chmod +x` it if it is to run, else move it away";
     /// A zone of its maintenance windows is not known here.
@@ -136,6 +138,9 @@ codes! {
     RootEndsFirst = "root-ends-first", Warning, Tell, "get a chain to a newer root from the CA before that day";
     /// A signature in the chain is false.
     FalseSignature = "false-signature", Critical, Replace, "the file is damaged or forged: get certificate and chain anew from the CA";
+
+    /// A CA of this machine has revoked it.
+    Revoked = "revoked", Critical, Replace, "clients that read the CA's list refuse it, and others may have its key: `reseal renew` replaces it";
 
     // Dates.
     /// The end of validity is past.

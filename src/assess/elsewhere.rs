@@ -35,6 +35,7 @@ mod tests {
             Code::Regression,
             Code::NotServed,
             Code::PartlyServed,
+            Code::Revoked,
             Code::Interrupted,
             Code::SourceMissing,
             Code::NotifyFailing,

@@ -53,6 +53,8 @@ pub struct Facts<'a> {
     pub served: &'a [Look],
     /// What clients make of the chain, where they were asked.
     pub trust: &'a [TrustVerdict],
+    /// Who has revoked the leaf, and why, where that is known.
+    pub revoked: Option<&'a str>,
     /// The leaf that was committed last, and what stands in the files now, where the two differ.
     pub regression: Option<Regression>,
     /// How long before its end a certificate counts as expiring.
@@ -95,6 +97,7 @@ impl<'a> Facts<'a> {
             needs_client_auth: false,
             served: &[],
             trust: &[],
+            revoked: None,
             regression: None,
             renew_before,
             signatures,
@@ -117,6 +120,7 @@ pub fn findings(facts: &Facts<'_>) -> Vec<Finding> {
         }
     }
     found.extend(served::findings(facts));
+    storage::remedy_regression(&mut found);
     let subject = facts.installed.chain.as_ref().map(|chain| chain.leaf().subject());
     ruled(found, facts.rules, facts.subject, subject, facts.now)
 }
@@ -169,6 +173,7 @@ fn certificate(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
         return authority(chain, facts, found);
     }
     let vouched = issuer::findings(chain, facts, found);
+    found.extend(facts.revoked.map(|why| Finding::new(Code::Revoked, why)));
     dates::findings(chain, facts, found);
     names::findings(chain.leaf(), facts, found);
     strength::findings(chain, facts, vouched, found);

@@ -75,6 +75,20 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     found
 }
 
+/// What to do about another pair than the committed one that is good by itself, or about the same one in other files: nobody replaces
+/// that unasked.
+const WANTED_OR_NOT: &str = "`reseal snapshot` makes what is there the wanted state; if nobody meant it, `reseal restore` puts the committed pair back";
+
+/// Gives the finding that the files are not what was committed the remedy that fits what else was found.
+pub(super) fn remedy_regression(found: &mut [Finding]) {
+    if found.iter().any(|one| one.code.calls_for_replacement()) {
+        return;
+    }
+    for one in found.iter_mut().filter(|one| one.code == Code::Regression) {
+        one.remedy = WANTED_OR_NOT;
+    }
+}
+
 fn one(file: &Stored, found: &mut Vec<Finding>) {
     if file.dangling {
         let message = format!("{} is a link to something that is not there", file.path);

@@ -64,6 +64,7 @@ fn each_finding_fires() {
     let others = [
         Code::Interrupted,
         Code::SourceMissing,
+        Code::StateExposed,
         Code::HookNotRun,
         Code::WindowUnknown,
         Code::HookRefused,

@@ -195,7 +195,7 @@ fn misunderstood(error: &clap::Error, line: &[OsString]) -> u8 {
             let _ = output::result(&json::render(&answer), Colour::Never);
             return Exit::Usage.code();
         }
-        let told = nagios::render(&answer, &Limits::default(), Clock::System.now());
+        let told = nagios::render(&answer, &Limits::default(), "reseal", Clock::System.now());
         let _ = output::result(&told.text, Colour::Never);
         return told.state.code();
     }

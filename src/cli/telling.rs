@@ -115,9 +115,9 @@ pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
     let checks = answer.body.checks().unwrap_or_default();
     // What is for programs says nothing of a failure: that goes to standard error, and an earlier result stays where it is.
     let (told, err, code) = match style.format {
-        Format::Json => (json::render(answer), String::new(), answer.exit.code()),
+        Format::Json => (json::advised(&json::render(answer), &style.view.program), String::new(), answer.exit.code()),
         Format::Nagios => {
-            let told = nagios::render(answer, &style.limits, now);
+            let told = nagios::render(answer, &style.limits, &style.view.program, now);
             (told.text, String::new(), told.state.code())
         }
         Format::Jsonl | Format::Csv | Format::Prometheus if answer.failure.is_some() => {
@@ -126,7 +126,11 @@ pub fn tell(answer: &Answer, style: &Style, changed: bool) -> u8 {
             output::trouble(&failure, style.colour);
             return answer.exit.code();
         }
-        Format::Jsonl => (checks.iter().map(jsonl::line).collect(), String::new(), answer.exit.code()),
+        Format::Jsonl => (
+            checks.iter().map(|one| json::advised(&jsonl::line(one), &style.view.program)).collect(),
+            String::new(),
+            answer.exit.code(),
+        ),
         Format::Csv => (csv::render(checks, now), String::new(), answer.exit.code()),
         Format::Prometheus => (prometheus::render(checks, now), String::new(), answer.exit.code()),
         Format::Text => {

@@ -94,6 +94,8 @@ pub struct Demands {
     /// Whether the service takes every file of the directory for its own, whatever its name: then nothing may lie beside the new files
     /// while it is told, and an undo takes the old ones from the backup.
     pub nothing_beside: bool,
+    /// Slots that are read through a link of the target's own to a directory that is lost: the change makes it again.
+    pub lost: Vec<PathBuf>,
     /// What these places held when the new bytes were made out of it; nothing for one that was empty.
     pub made_from: Vec<(PathBuf, Option<Digest>)>,
 }
@@ -203,8 +205,13 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// The slots or the vault cannot be read.
-    pub fn upcoming(&self, target: &str, slots: &[Slot], owner: Option<u32>) -> Result<Upcoming, WalkError> {
-        upcoming(self.host, &self.state, target, slots, owner)
+    pub fn upcoming(
+        &self,
+        target: &str,
+        slots: &[Slot],
+        demands: (Option<u32>, &[PathBuf]),
+    ) -> Result<Upcoming, WalkError> {
+        upcoming(self.host, &self.state, target, slots, demands)
     }
 
     /// Keeps what is there now as a generation, where none holds exactly that yet, and remembers what was seen; where nothing has
@@ -281,12 +288,12 @@ pub fn upcoming(
     state: &State,
     target: &str,
     slots: &[Slot],
-    owner: Option<u32>,
+    demands: (Option<u32>, &[PathBuf]),
 ) -> Result<Upcoming, WalkError> {
     let Some(vault) = Vault::open(state, target)? else {
         return Ok(Upcoming { backup: 1, backup_is_new: true, generation: 2 });
     };
-    let images = images(host, slots, owner)?;
+    let images = images(host, slots, demands)?;
     let next = vault.next()?;
     Ok(match kept(&vault, slots, &images)? {
         Some(backup) => Upcoming { backup, backup_is_new: false, generation: next },
@@ -294,15 +301,18 @@ pub fn upcoming(
     })
 }
 
-/// What stands at the end of every slot's links. Where the directory is not there to which a link leads, nothing is changed: it may be of
-/// a file system that is not mounted.
+/// What stands at the end of every slot's links. Where the directory is not there to which a link leads, nothing is changed, for it may be of
+/// a file system that is not mounted; unless the change itself makes it again.
 fn images(
     host: &Host,
     slots: &[Slot],
-    owner: Option<u32>,
+    (owner, lost): (Option<u32>, &[PathBuf]),
 ) -> Result<Vec<(PathBuf, crate::host::dir::Look)>, WalkError> {
     let trust = host.trusting(owner);
     let look = |slot: &Slot| match host.look(&slot.path, &trust) {
+        Err(error) if error.is_absent() && lost.contains(&slot.path) => {
+            Ok((slot.path.clone(), Look { image: Image::Absent, content: None }))
+        }
         Err(error) if error.is_absent() && host.is_link(&slot.path) => {
             let place = host.place(&slot.path, Last::Keep, &trust)?;
             Err(WalkError::LeadsNowhere { to: place.dir.link_text(&place.name)?, path: slot.path.clone() })

@@ -55,7 +55,7 @@ pub(super) fn prepare(
     let host = engine.host;
     let bench = Bench { host, trust: host.trusting(change.demands.trusted_owner) };
     refuse_programs(change)?;
-    let looks = images(host, &change.slots, change.demands.trusted_owner)?;
+    let looks = images(host, &change.slots, (change.demands.trusted_owner, &change.demands.lost))?;
     let mut acts: Vec<Act> = Vec::new();
     let tag = Digest::of(change.target.as_bytes()).short();
     let number = vault::Vault::open(&engine.state, &change.target)?.map_or(Ok(1), |vault| vault.next())?;

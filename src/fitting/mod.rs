@@ -16,6 +16,7 @@ mod windows;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::change::Attributes;
 use crate::digest::Digest;
 use crate::host::state::name_of;
 
@@ -195,14 +196,55 @@ impl Placed {
         Self { path, content, mode: 0o644 }
     }
 
-    /// How what stands at its path compares with it. `ours` are the digests of what reseal has ever put there, as far as it is kept.
+    /// How what stands at its path compares with it. `ours` are the digests of what reseal has ever put there, as far as it is kept;
+    /// `owners` the users who may own it.
     #[must_use]
-    pub fn standing(&self, seen: Option<Digest>, ours: &[Digest]) -> Standing {
+    pub fn standing(&self, seen: Option<(Digest, &Attributes)>, ours: &[Digest], owners: &[u32]) -> Standing {
         match seen {
             None => Standing::Missing,
-            Some(seen) if seen == Digest::of(self.content.as_bytes()) => Standing::AsRendered,
-            Some(seen) if ours.contains(&seen) => Standing::Outdated,
+            Some((seen, rights)) if seen == Digest::of(self.content.as_bytes()) => {
+                if self.wrong(rights, owners).is_empty() { Standing::AsRendered } else { Standing::Rights }
+            }
+            Some((seen, _)) if ours.contains(&seen) => Standing::Outdated,
             Some(_) => Standing::Edited,
+        }
+    }
+
+    /// What is wrong with the owner and the mode of what stands at its path. Fewer rights than it is given are no fault, as long as root
+    /// can run what is to be run: to root nothing is unreadable.
+    #[must_use]
+    pub fn wrong(&self, seen: &Attributes, owners: &[u32]) -> Vec<WrongRights> {
+        let mut found = Vec::new();
+        if !owners.contains(&seen.uid) {
+            found.push(WrongRights::Owner(seen.uid));
+        }
+        if seen.mode & 0o022 & !self.mode != 0 {
+            found.push(WrongRights::Writable(seen.mode));
+        }
+        if self.mode & 0o111 != 0 && seen.mode & 0o111 == 0 {
+            found.push(WrongRights::NotExecutable(seen.mode));
+        }
+        found
+    }
+}
+
+/// What is wrong with the owner or the mode of a file of a fitting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WrongRights {
+    /// It is this user's.
+    Owner(u32),
+    /// Its group or everybody may write it: the permission bits.
+    Writable(u32),
+    /// It is a program, and nobody may run it: the permission bits.
+    NotExecutable(u32),
+}
+
+impl fmt::Display for WrongRights {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(uid) => write!(out, "belongs to the user {uid}, who can change what root runs"),
+            Self::Writable(mode) => write!(out, "has mode {mode:04o}: others can change what root runs"),
+            Self::NotExecutable(mode) => write!(out, "has mode {mode:04o}, and nothing runs it"),
         }
     }
 }
@@ -227,6 +269,8 @@ pub enum Standing {
     Outdated,
     /// Not what reseal has put there.
     Edited,
+    /// As it is to be, with another owner, or a mode by which others can write it or nobody can run it.
+    Rights,
 }
 
 impl Standing {
@@ -238,6 +282,7 @@ impl Standing {
             Self::Missing => "missing",
             Self::Outdated => "outdated",
             Self::Edited => "edited",
+            Self::Rights => "rights",
         }
     }
 }
@@ -336,10 +381,20 @@ mod tests {
     fn what_stands_there_is_told_apart() {
         let file = Placed::new("/x".into(), "new\n".to_owned());
         let (old, other) = (Digest::of(b"old\n"), Digest::of(b"mine\n"));
-        let standing = |seen| file.standing(seen, &[old]);
+        let own = Attributes { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() };
+        let standing = |seen: Option<Digest>| file.standing(seen.map(|digest| (digest, &own)), &[old], &[0]);
         assert_eq!(standing(None), Standing::Missing);
         assert_eq!(standing(Some(Digest::of(b"new\n"))), Standing::AsRendered);
         assert_eq!(standing(Some(old)), Standing::Outdated);
         assert_eq!(standing(Some(other)), Standing::Edited);
+
+        let script = Placed { mode: 0o755, ..file.clone() };
+        let given = |file: &Placed, uid, mode| file.wrong(&Attributes { mode, uid, ..own.clone() }, &[0]);
+        assert_eq!(given(&file, 0, 0o600), []);
+        assert_eq!(given(&file, 1000, 0o646), [WrongRights::Owner(1000), WrongRights::Writable(0o646)]);
+        assert_eq!(given(&script, 0, 0o644), [WrongRights::NotExecutable(0o644)]);
+        assert_eq!(given(&script, 0, 0o775), [WrongRights::Writable(0o775)]);
+        let open = Attributes { mode: 0o666, ..own.clone() };
+        assert_eq!(file.standing(Some((Digest::of(b"new\n"), &open)), &[old], &[0]), Standing::Rights);
     }
 }

@@ -13,10 +13,10 @@ use crate::cert::codec;
 use crate::engine::{Engine, EngineError};
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
-use crate::host::http::{Patience, Roots, Web};
+use crate::host::http::{self, Patience, Roots, Web};
 use crate::host::passphrase::{self, Explicit, PassphraseQuery};
 use crate::host::state::State;
-use crate::outcome::explain;
+use crate::outcome::{Exit, explain};
 use crate::source::acme::{self, Account, AcmeError, Binding, Registration};
 
 pub(super) use self::order::{admit, advised, due, installed, obtain};
@@ -85,6 +85,9 @@ pub fn create(session: &mut Session<'_>, name: &str, wanted: &Create) -> Result<
         agreed: wanted.agreed,
     };
     let bound = wanted.binding.is_some();
+    // The address was typed: that it is none is a wrong word, and not a server's fault.
+    http::check_url(&wanted.directory)
+        .map_err(|error| Refusal { exit: Exit::Usage, ..AcmeError::from(error).into() })?;
     let web = || client(session.host, wanted.root.as_deref(), QUESTION);
     acme::admit(&web()?, &wanted.directory, wanted.agreed, bound)?;
     if session.options.dry_run {

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::change::{self, Intent};
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session};
+use super::{Refusal, Report, Session, switch};
 use crate::change::Image;
 use crate::config::TargetConfig;
 use crate::engine::ConfigTest;
 use crate::host::process;
-use crate::host::walk::Last;
 use crate::target::layout;
 
 const VERB: &str = "adopt";
@@ -53,7 +52,7 @@ fn adopt(session: &mut Session<'_>, config: &TargetConfig) -> Report {
             }
         }
         let pieces = change::present(survey);
-        let missing = missing(host, &dir)?;
+        let missing = switch::missing(host, &dir)?;
         let mut steps = layout::adopt(pieces, &dir, &missing, upcoming.generation);
         point_at_places(survey, &mut steps);
         let leaf = survey.pairs.first().and_then(|pair| pair.installed.leaf());
@@ -93,22 +92,13 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
 
 /// The link on the way from a path that leads into the target's directory.
 fn switch_link(host: &crate::host::Host, path: &Path, dir: &Path, owner: Option<u32>) -> Result<PathBuf, Refusal> {
-    let switch = dir.join(layout::CURRENT);
-    let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        let place = host.place(&path, Last::Keep, &host.trusting(owner))?;
-        let Image::Link { to } = place.dir.look(&place.name)?.image else { break };
-        if to.starts_with(&switch) {
-            return Ok(place.path());
-        }
-        path = place.dir.path().join(to);
-    }
-    Err(Refusal::new(format!("no link into {} was found on the way from {}", switch.display(), path.display()))
-        .hint("somebody else has changed the links: put plain files there by hand, then `reseal install`"))
+    let through = switch::through(host, path, dir, owner);
+    through.map(|(link, _)| link).ok_or_else(|| {
+        let switch = dir.join(layout::CURRENT);
+        Refusal::new(format!("no link into {} was found on the way from {}", switch.display(), path.display()))
+            .hint("somebody else has changed the links: put plain files there by hand, then `reseal install`")
+    })
 }
-
-/// Links followed before a path is called a loop.
-const MAX_LINKS: usize = 40;
 
 /// A path that is a link already keeps its link: what it leads to becomes the link into the target's directory.
 fn point_at_places(survey: &Survey, steps: &mut [crate::change::Step]) {
@@ -122,27 +112,6 @@ fn point_at_places(survey: &Survey, steps: &mut [crate::change::Step]) {
                     path.clone_from(real);
                 }
             }
-        }
-    }
-}
-
-/// The directories that have to be made, the outermost first.
-fn missing(host: &crate::host::Host, dir: &Path) -> Result<Vec<PathBuf>, Refusal> {
-    let mut missing = Vec::new();
-    let mut path = dir;
-    loop {
-        match host.place(path, Last::Follow, &host.trusting(None)) {
-            Ok(place) if place.dir.look(&place.name)?.image == Image::Absent => {
-                missing.insert(0, path.to_owned());
-                return Ok(missing);
-            }
-            Ok(_) => return Err(Refusal::new(format!("{} is in the way: it is no directory", path.display()))),
-            Err(error) if error.is_absent() => {
-                missing.insert(0, path.to_owned());
-                path = path.parent().ok_or_else(|| Refusal::new("the live directory has no root"))?;
-            }
-            Err(_) if host.exists(path) => return Ok(missing),
-            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -126,7 +126,7 @@ fn attempt(session: &mut Session<'_>, target: &str, verb: &'static str, build: &
         Ok(made) => made,
         Err(nothing) => return Ok(done_already(target, nothing)),
     };
-    let upcoming = engine.upcoming(target, &made.slots, None)?;
+    let upcoming = engine.upcoming(target, &made.slots, (None, &[]))?;
     let plan = plan(&made, upcoming);
     let change = change(target, verb, &mut made);
     let outcome = engine.run(&change, session.listener);
@@ -168,7 +168,7 @@ fn change(target: &str, verb: &'static str, made: &mut Made) -> Change {
 /// The numbers a change would take, without the lock.
 fn upcoming(session: &Session<'_>, target: &str, slots: &[Slot]) -> Result<Upcoming, Refusal> {
     Ok(match State::open(session.host)? {
-        Some(state) => engine::upcoming(session.host, &state, target, slots, None)?,
+        Some(state) => engine::upcoming(session.host, &state, target, slots, (None, &[]))?,
         None => Upcoming { backup: 1, backup_is_new: true, generation: 2 },
     })
 }

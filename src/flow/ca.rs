@@ -15,10 +15,12 @@ use serde::Serialize;
 
 use super::{Refusal, Session};
 use crate::cert::Certificate;
+use crate::cert::installed::Leaf;
+use crate::config::{SourceConfig, TargetConfig};
 use crate::engine::EngineError;
 use crate::host::state::State;
 use crate::outcome::{Exit, Outcome, explain};
-use crate::source::local_ca::{Authority, CaError};
+use crate::source::local_ca::{Authority, CaError, Withdrawn};
 
 pub use self::export::{AnchorView, Export, ExportView, export};
 pub use self::hand::{Written, issue};
@@ -48,23 +50,63 @@ pub fn show(session: &Session<'_>, name: Option<&str>) -> Result<Vec<AuthorityVi
     }
 }
 
-/// Whether a certificate is from a former root of the CA: the present one should issue another.
+/// Why the CA that a target's source names should issue another certificate in place of this one, which is good: it is from a former
+/// root of it, or from another CA of this machine. What a stranger has issued stays until it is due.
 ///
 /// # Errors
 /// There is no such CA, or it is damaged.
-pub fn outlived(session: &Session<'_>, ca: &str, leaf: &Certificate) -> Result<bool, Refusal> {
-    let Some(state) = State::open(session.host)? else { return Ok(false) };
-    if !Authority::has_former(&state, ca)? {
-        return Ok(false);
+pub(super) fn outlived(session: &Session<'_>, ca: &str, leaf: &Certificate) -> Result<Option<String>, Refusal> {
+    let Some(state) = State::open(session.host)? else { return Ok(None) };
+    let alone = Authority::names(&state)?.iter().all(|name| name == ca);
+    if alone && !Authority::has_former(&state, ca)? {
+        return Ok(None);
     }
     let authority = Authority::find(&state, ca)?;
     let active = authority.active().number();
-    Ok(authority.issuer_of(leaf).is_some_and(|held| held.number() < active))
+    // Two of the same key, as one that was taken over again under another name, are one to clients.
+    if let Some(held) = authority.issuer_of(leaf) {
+        return Ok((held.number() < active).then(|| "it is from a former root of its CA".to_owned()));
+    }
+    let other = Authority::issuer_among(&state, ca, leaf)?;
+    Ok(other.map(|other| format!("it is from the CA {other}, and the configuration names {ca}")))
 }
 
-/// Whether there may be certificates from a former root.
-pub(super) fn changing(state: &State, ca: &str) -> bool {
-    Authority::has_former(state, ca).unwrap_or(true)
+/// What a run holds its certificates against before it looks at any of them closely; read once for all targets.
+pub(super) struct Glance {
+    withdrawn: Withdrawn,
+    /// Of each CA that a source names, whether what it issued last can be from a former root, and the names of the issuers of all others.
+    named: Vec<(String, bool, Vec<String>)>,
+}
+
+impl Glance {
+    /// Reads what these targets need; none where it cannot be told.
+    pub(super) fn at(state: &State, targets: &[TargetConfig]) -> Option<Self> {
+        let mut named: Vec<(String, bool, Vec<String>)> = Vec::new();
+        for config in targets {
+            let SourceConfig::LocalCa { ca, .. } = &config.source else { continue };
+            if named.iter().all(|(name, ..)| name != ca) {
+                let former = Authority::has_former(state, ca).ok()?;
+                named.push((ca.clone(), former, Authority::issuers_but(state, ca).ok()?));
+            }
+        }
+        Some(Self { withdrawn: Withdrawn::read(state).ok()?, named })
+    }
+
+    /// Whether a certificate needs no closer look: no CA here can have revoked it, and it can be from no other CA here than the source
+    /// of its target names.
+    pub(super) fn clears(&self, leaf: &Leaf, config: &TargetConfig) -> bool {
+        let placed = match &config.source {
+            SourceConfig::LocalCa { ca, .. } => {
+                self.named.iter().any(|(name, former, others)| name == ca && !former && !others.contains(&leaf.issuer))
+            }
+            SourceConfig::None
+            | SourceConfig::Acme(_)
+            | SourceConfig::Csr { .. }
+            | SourceConfig::Command { .. }
+            | SourceConfig::Import { .. } => true,
+        };
+        placed && !self.withdrawn.may_hold(&leaf.serial, leaf.not_after)
+    }
 }
 
 /// One of the answers of these verbs.

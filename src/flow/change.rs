@@ -54,7 +54,7 @@ pub(super) fn of_bundles(
         fresh.or_else(|| survey.pairs[index].installed.chain.as_ref().map(|chain| chain.leaf().fingerprint()))
     };
     let leaf = bundles.first().map(|(_, bundle)| Leaf::of(bundle.leaf(), true));
-    change(config, survey, layout::install(pieces, upcoming.generation), leaf, &leaf_at, intent)
+    change(config, survey, layout::install(pieces, &survey.unmade, upcoming.generation), leaf, &leaf_at, intent)
 }
 
 /// One switch replaces every adopted file: those that stay as they are go along to the new directory.
@@ -164,6 +164,7 @@ fn demands(config: &TargetConfig, survey: &Survey, config_test: ConfigTest) -> D
         trusted_owner: survey.owner,
         config_test,
         nothing_beside: false,
+        lost: survey.lost(),
         made_from: Vec::new(),
     }
 }
@@ -213,7 +214,7 @@ fn attempt(
     session.alone_with(&config.name, &survey)?;
     led_nowhere_else(session, config, &survey)?;
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
-    let upcoming = engine.upcoming(&config.name, &survey.slots(), survey.owner)?;
+    let upcoming = engine.upcoming(&config.name, &survey.slots(), (survey.owner, &survey.lost()))?;
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
     let found = hooks::of(session, config, Some(&survey))?;
     change.hooks = found.hooks;
@@ -248,7 +249,9 @@ fn led_nowhere_else(session: &Session<'_>, config: &TargetConfig, survey: &Surve
 /// The numbers a change would take, without the lock.
 pub(super) fn upcoming(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Result<Upcoming, Refusal> {
     Ok(match State::open(session.host)? {
-        Some(state) => engine::upcoming(session.host, &state, &config.name, &survey.slots(), survey.owner)?,
+        Some(state) => {
+            engine::upcoming(session.host, &state, &config.name, &survey.slots(), (survey.owner, &survey.lost()))?
+        }
         None => Upcoming { backup: 1, backup_is_new: true, generation: 2 },
     })
 }

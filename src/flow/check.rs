@@ -19,8 +19,9 @@ use crate::change::Shown;
 use crate::config::{Policy, TargetConfig};
 use crate::endpoint::{Endpoint, Sni};
 use crate::engine::{self, Open};
-use crate::host::state::{State, file_name};
+use crate::host::state::{State, StateError, file_name};
 use crate::host::tls::{self, Crowd, Question};
+use crate::host::walk::WalkError;
 use crate::outcome::{Exit, explain};
 use crate::sensitive::Sensitive;
 
@@ -209,7 +210,11 @@ impl Run<'_, '_> {
                 return Ok((checked, None));
             }
         };
-        if let Err(error) = &state {
+        let mut exposed = None;
+        if let Err(error @ (StateError::Open { .. } | StateError::Walk(WalkError::Untrusted { .. }))) = &state {
+            exposed = Some(explain(error));
+            checked.notes.extend(error.hint());
+        } else if let Err(error) = &state {
             let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
             checked.notes.push(format!("{}{hint}", explain(error)));
         }
@@ -240,6 +245,11 @@ impl Run<'_, '_> {
         }
         let first = seen.pairs.first();
         let subject = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().subject()));
+        if let Some(why) = exposed {
+            let found = vec![Finding::new(Code::StateExposed, why)];
+            checked.findings.extend(ruled(found, &config.rules, &config.name, subject, session.host.now()));
+            checked.findings.sort_by_key(|one| (one.accepted.is_some(), one.severity));
+        }
         // Where the records cannot be read, nothing is said of what is not in them.
         if looked {
             let now = session.host.now();

@@ -84,7 +84,7 @@ impl Ground {
             match self.standing(file, seen) {
                 Standing::AsRendered => work.slots.push(slot(&file.path)),
                 Standing::Edited if !force => work.leave(&file.path, "replaces"),
-                Standing::Missing | Standing::Outdated | Standing::Edited => {
+                Standing::Missing | Standing::Outdated | Standing::Edited | Standing::Rights => {
                     work.put(&file.path, seen, Sensitive::from(file.content.clone()), own(file.mode));
                 }
             }

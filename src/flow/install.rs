@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::change::{self, Intent};
 use super::obtain::Way;
 use super::survey::{self, Survey};
+use super::withdrawn::Known;
 use super::{Options, Refusal, Report, Session, csr, obtain, occasion};
 use crate::assess::date;
 use crate::cert::{Bundle, Certificate, KeyKind, SelfSigned, codec};
@@ -93,6 +94,7 @@ pub(super) fn prepare_for(
     };
     let notes = imported.notes.iter().map(ToString::to_string).collect();
     acceptable(&imported.bundle, &config, then, session.options.force)?;
+    not_revoked(session, &imported.bundle, &config)?;
     no_worse(&imported.bundle, &config, &survey, session)?;
     Ok(Prepared { config, bundle: imported.bundle, notes })
 }
@@ -180,6 +182,15 @@ pub(super) fn acceptable(
         ))
         .hint("bring a certificate without these faults, or insist with `--force`")),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses what a CA here has revoked, unless that is forced.
+fn not_revoked(session: &Session<'_>, bundle: &Bundle, config: &TargetConfig) -> Result<(), Refusal> {
+    match Known::read(session.host).of(bundle.leaf()).filter(|_| !session.options.force) {
+        Some(revoked) => Err(Refusal::new(format!("it is not installed in {}: {}", config.name, revoked.why))
+            .hint("bring another certificate, or insist with `--force`")),
+        None => Ok(()),
     }
 }
 

@@ -41,8 +41,10 @@ pub mod snapshot;
 pub mod stage;
 pub mod status;
 mod survey;
+mod switch;
 pub mod trust;
 pub mod users;
+mod withdrawn;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -11,6 +11,7 @@ use super::occasion::{self, Look, Occasion};
 use super::renew::unchanged::{self, Same};
 use super::{Refusal, Report, Session, activate, renew, survey};
 use crate::assess::Finding;
+use crate::assess::upgrade::Harm;
 use crate::config::{AfterUpgrade, TargetConfig};
 use crate::engine;
 use crate::host::state::State;
@@ -77,7 +78,12 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
         } else {
             // Found out before anything is mended. What cannot be compared is no reason to leave it so.
             let noticed = compare::noticed(session, &config, left.min(up_by.saturating_duration_since(Instant::now())));
-            let mut report = renew::one(session, &config, VERB, config.policy.after_upgrade);
+            let moved = noticed.as_ref().ok().and_then(|all| all.iter().find(|one| one.harm == Harm::PathMoved));
+            let policy = if moved.is_some() { AfterUpgrade::Report } else { config.policy.after_upgrade };
+            let mut report = renew::one(session, &config, VERB, policy);
+            if let (Some(moved), Outcome::Reported { .. } | Outcome::Nothing { .. }) = (moved, &report.outcome) {
+                report.outcome = Outcome::Reported { why: elsewhere(&config, &moved.message) };
+            }
             match noticed {
                 Ok(noticed) => {
                     if let (Outcome::Nothing { why }, [_, ..]) = (&report.outcome, &*noticed) {
@@ -97,6 +103,15 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
     }
     session.host.take_its_time();
     Ok(reports)
+}
+
+/// What a person is told where the service reads files that the target does not name: a reload brings it back to none that it does.
+fn elsewhere(config: &TargetConfig, moved: &str) -> String {
+    let name = &config.name;
+    format!(
+        "{moved}: find out which files the service reads now, and name them in the configuration; then `reseal renew {name}`. \
+         If it reads the same as before, `reseal renew {name} --live` has it take them up"
+    )
 }
 
 /// Waits, in pieces that a signal can end, until `done` or the time is over.

@@ -1,5 +1,6 @@
 //! `renew [NAME]...`: brings every target, or those named, to the wanted state. Nothing to do means no write and no reload.
 
+mod newer;
 pub(super) mod unchanged;
 mod wanted;
 
@@ -20,15 +21,11 @@ use crate::cert::installed::Leaf;
 use crate::cert::{Bundle, Chain, Generate, Name, PrivateKey};
 use crate::config::{AfterUpgrade, SourceConfig, TargetConfig};
 use crate::engine::{self, ConfigTest};
-use crate::host::Host;
-use crate::host::dir::MAX_FILE;
 use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::plan::{self, Decision, Means};
-use crate::sensitive::Sensitive;
 
 const VERB: &str = "renew";
-const NEWER: &str = "the source holds a newer certificate";
 
 /// Brings the targets of these names, or all, to the wanted state. One target's failure does not stop the others.
 ///
@@ -144,34 +141,7 @@ pub(super) fn decide(
     let clients = Clients::new(session.host, &session.config.trust, &[]).or(&config.policy.trust)?;
     let findings = survey::findings(&survey, config, manifest, &served, &clients, session.host.now());
     let mut notes = Vec::new();
-    let in_place = survey.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
-    let newer = match (in_place, &config.source) {
-        // Where it is replaced anyway, nobody need be asked.
-        (Some(_), SourceConfig::Acme(_))
-            if verb == post_upgrade::VERB || findings.iter().any(Finding::calls_for_replacement) =>
-        {
-            None
-        }
-        (Some(chain), SourceConfig::Acme(source)) => {
-            acme::due(session, config, source, chain.leaf(), &mut notes).then_some("the CA would have it renewed now")
-        }
-        (Some(_), SourceConfig::LocalCa { ca, .. }) => {
-            let leaves = survey.pairs.iter().filter_map(|pair| Some(pair.installed.chain.as_ref()?.leaf()));
-            match leaves.map(|leaf| super::ca::outlived(session, ca, leaf)).find(|it| !matches!(it, Ok(false))) {
-                Some(Ok(_)) => Some("it is from a former root of its CA"),
-                Some(Err(refusal)) => {
-                    notes.push(refusal.why);
-                    None
-                }
-                None => None,
-            }
-        }
-        (
-            Some(chain),
-            SourceConfig::None | SourceConfig::Import { .. } | SourceConfig::Csr { .. } | SourceConfig::Command { .. },
-        ) => newer(session.host, config, chain.leaf().not_after(), &mut notes).then_some(NEWER),
-        (None, _) => matches!(config.source, SourceConfig::Import { .. }).then_some(NEWER),
-    };
+    let newer = newer::why(session, config, &survey, &findings, verb, &mut notes);
     let reinstate = committed
         .as_ref()
         .filter(|_| policy != AfterUpgrade::Renew)
@@ -187,32 +157,24 @@ pub(super) fn decide(
         }
         (_, _) => Vec::new(),
     };
-    let means = Means { reinstate, worse: &worse, source: config.source != SourceConfig::None, newer };
+    let means =
+        Means { reinstate, worse: &worse, source: config.source != SourceConfig::None, newer: newer.as_deref() };
     let decision = plan::decide(&findings, means);
     if findings.iter().any(|finding| finding.code == Code::Regression) && matches!(decision, Decision::Leave { .. }) {
-        notes.push(
-            "somebody else has replaced the committed certificate by another good one: it is left in place".to_owned(),
-        );
+        let place = survey.pairs.first().and_then(|pair| pair.installed.leaf()).map(|leaf| leaf.fingerprint);
+        let same =
+            manifest.and_then(|manifest| manifest.leaf.as_ref()).is_some_and(|leaf| Some(leaf.fingerprint) == place);
+        let what = if same {
+            "the committed certificate stands in other files, or in another packing"
+        } else {
+            "somebody else has replaced the committed certificate by another good one"
+        };
+        let name = &config.name;
+        notes.push(format!(
+            "{what}: it is left in place; `reseal snapshot {name}` makes it the wanted state, `reseal restore {name}` takes the committed one back"
+        ));
     }
     Ok((decision, findings, notes))
-}
-
-/// Whether files that somebody keeps fresh hold a certificate that lasts longer than the one in place, which ends at `ends`, UTC. A
-/// file that cannot be read is a note.
-fn newer(host: &Host, config: &TargetConfig, ends: OffsetDateTime, notes: &mut Vec<String>) -> bool {
-    let SourceConfig::Import { from, .. } = &config.source else { return false };
-    let mut newest = None;
-    for path in from {
-        match host.read(path, MAX_FILE).map(Sensitive::from) {
-            Ok(bytes) => {
-                let found = codec::read(bytes.expose(), None).map(|found| found.certificates).unwrap_or_default();
-                let leaves = found.iter().filter(|certificate| !certificate.is_ca()).map(|leaf| leaf.not_after());
-                newest = newest.max(leaves.max());
-            }
-            Err(error) => notes.push(format!("cannot read {}: {error}", path.display())),
-        }
-    }
-    newest.is_some_and(|newest| newest > ends)
 }
 
 /// What would be done, for an owner who wants to do it by hand.
@@ -345,6 +307,8 @@ pub(super) fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: 
             .family
             .and(pair.installed.chain.as_ref())
             .and_then(|chain| Generate::like(chain.leaf().key_kind()));
+        // Whoever has it could go on with it under the next certificate.
+        let keep_key = keep_key && !pair.revoked.as_ref().is_some_and(|revoked| revoked.key_lost);
         let keep = if keep_key { key_in_place(pair) } else { None };
         let leaf = pair.installed.chain.as_ref().map(Chain::leaf);
         let bundle = match &config.source {

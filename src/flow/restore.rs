@@ -8,6 +8,7 @@ use super::beside::Beside;
 use super::change::{self, Intent};
 use super::install::{holds, pairs_for};
 use super::survey::{self, PairState, Survey};
+use super::withdrawn::Known;
 use super::{Refusal, Report, Session};
 use crate::assess::date;
 use crate::cert::Bundle;
@@ -54,7 +55,9 @@ fn choose(session: &Session<'_>, config: &TargetConfig, wanted: Option<u32>) -> 
         let manifest = vault.manifest(generation)?;
         if !session.options.force {
             let now = session.host.now();
-            if let Some(why) = objection(manifest.leaf.as_ref(), now) {
+            let revoked = || Known::read(session.host).among(&vault.contents(&manifest).ok()?);
+            let revoked = || revoked().map(|revoked| revoked.why);
+            if let Some(why) = objection(manifest.leaf.as_ref(), now).or_else(revoked) {
                 return Err(Refusal::new(format!("generation {generation} of {} is not restored: {why}", config.name))
                     .hint("choose another one from `reseal backups`, or insist with `--force`"));
             }
@@ -74,6 +77,7 @@ fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vaul
         .map(|receipt| receipt.generation)
         .collect();
     let current = vault.current()?;
+    let withdrawn = Known::read(session.host);
     let mut all: Vec<(u32, Manifest)> = Vec::new();
     for generation in vault.numbers()?.into_iter().rev() {
         all.extend(vault.manifest(generation).ok().map(|manifest| (generation, manifest)));
@@ -89,15 +93,19 @@ fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vaul
         let images: Vec<&Image> = survey.pairs[0].looks.iter().map(|look| &look.image).collect();
         let there_now = survey::same_as(&manifest, &survey.pairs[0].pair.slots, &images);
         let good = objection(manifest.leaf.as_ref(), session.host.now()).is_none();
-        if in_use && good && !there_now && vault.contents(&manifest).is_ok() {
+        let sound = || vault.contents(&manifest).is_ok_and(|contents| withdrawn.among(&contents).is_none());
+        if in_use && good && !there_now && sound() {
             return Ok(generation);
         }
     }
-    Err(Refusal::new(format!("no earlier generation of {} is whole, good today and not in place already", config.name))
-        .hint(format!(
-            "`reseal backups {}` lists them; name one, with `--force` if it must be an expired one",
-            config.name
-        )))
+    Err(Refusal::new(format!(
+        "no earlier generation of {} is whole, good today, not revoked and not in place already",
+        config.name
+    ))
+    .hint(format!(
+        "`reseal backups {}` lists them; name one, with `--force` if it must be an expired or revoked one",
+        config.name
+    )))
 }
 
 /// Why a generation should not be put back.
@@ -260,8 +268,10 @@ fn from_manifest(session: &Session<'_>, config: &TargetConfig, manifest: &Manife
     let owner = survey::owner(session.host, config)?;
     let state: PairState = survey::look_at(session.host, pair.clone(), &config.name, &session.live_dir, owner)?;
     let site = Site { pairs: vec![pair], apply: manifest.apply.clone(), reads_per_handshake: false, notes: Vec::new() };
-    let adopted = survey::adopted_dir(session.host, &session.live_dir.join(&config.name), owner)?;
-    Ok(Survey { site, pairs: vec![state], owner, adopted })
+    let dir = session.live_dir.join(&config.name);
+    let adopted = survey::adopted_dir(session.host, &dir, owner)?;
+    let unmade = survey::unmade(session.host, std::slice::from_ref(&state), &dir)?;
+    Ok(Survey { site, pairs: vec![state], owner, adopted, unmade })
 }
 
 fn build(
@@ -300,7 +310,7 @@ fn build(
         return None;
     }
     change::complete_switch(&mut pieces, survey);
-    let mut all = layout::install(pieces, upcoming.generation);
+    let mut all = layout::install(pieces, &survey.unmade, upcoming.generation);
     all.append(&mut steps);
     let leaves = leaves(survey, manifest, contents);
     let leaf_at = |index: usize| leaves.get(index).copied().flatten();

@@ -11,7 +11,7 @@ use crate::change::{Image, Probe, Slot};
 use crate::config::TargetConfig;
 use crate::engine::snapshot::{Listener, Snapshot, Snapshots};
 use crate::engine::vault::Vault;
-use crate::engine::{Change, ConfigTest, Seen};
+use crate::engine::{Change, ConfigTest, Ledger, Seen};
 use crate::host::state::State;
 use crate::outcome::Outcome;
 
@@ -27,9 +27,36 @@ pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, R
         if session.host.interrupted().is_some() {
             break;
         }
-        reports.push(one(session, &config).unwrap_or_else(|outcome| Report::new(&config.name, outcome)));
+        let mut damaged: Vec<String> = records(session, &config.name).into_iter().collect();
+        if reports.is_empty() {
+            damaged.extend(receipts(session));
+        }
+        let mut report = one(session, &config).unwrap_or_else(|outcome| Report::new(&config.name, outcome));
+        report.notes.extend(damaged);
+        reports.push(report);
     }
     Ok(reports)
+}
+
+/// That lines of the record of a target's snapshots count for nothing: the next one is written without them.
+fn records(session: &Session<'_>, name: &str) -> Option<String> {
+    let state = State::open(session.host).ok()??;
+    let damaged = Snapshots::read(&state, name).ok()?.damaged;
+    told(&damaged, "the record of its snapshots", "they count for nothing")
+}
+
+/// The same of the record of what was done.
+fn receipts(session: &Session<'_>) -> Option<String> {
+    let broken = Ledger::read(&State::open(session.host).ok()??).ok()?.broken;
+    told(&broken, "the record of what was done", "`reseal history verify` tells more")
+}
+
+fn told(lines: &[usize], record: &str, more: &str) -> Option<String> {
+    let first = lines.first()?;
+    Some(match lines.len() {
+        1 => format!("line {first} of {record} was torn or altered: {more}"),
+        count => format!("{count} lines of {record} were torn or altered, from line {first} on: {more}"),
+    })
 }
 
 fn one(session: &mut Session<'_>, config: &TargetConfig) -> Result<Report, Outcome> {

@@ -11,6 +11,7 @@ use super::install::{self, Inputs, Prepared, faults, holds, no_pair, nothing, pa
 use super::occasion::{self, Look};
 use super::preview::Plan;
 use super::survey::{self, Survey};
+use super::withdrawn::Known;
 use super::{Refusal, Report, Session, csr, judge, renew};
 use crate::assess::{self, Code, Facts, Finding};
 use crate::cert::installed::{self, Installed};
@@ -234,10 +235,16 @@ pub(super) fn told(
     survey: &Survey,
     written: bool,
 ) -> Outcome {
-    let look = Look::of_survey(survey);
+    let look = standing(session, config, survey);
     let when = occasion::told(session.host, config, next, &look, session.host.now());
     let at = next.at.as_ref().map(|moment| in_utc(moment.at));
     Outcome::Staged { generation: next.generation, at, when, written }
+}
+
+/// What is in place, as far as the time matters: one that clients refuse waits for no date.
+pub(super) fn standing(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Look {
+    let findings = survey::findings(survey, config, None, &[], &[], session.host.now());
+    Look::of_judged(survey, &findings, false)
 }
 
 /// What clients and the product will make of a pair at this moment.
@@ -254,12 +261,14 @@ pub(super) fn outlook(
     let installed: Installed = installed::read(&parts);
     let before = |lifetime| config.policy.renew_before.left_of(lifetime);
     let signatures = Signatures::default();
+    let revoked = Known::read(session.host).of(bundle.leaf());
     let facts = Facts {
         key_expected: true,
         whole_chain: true,
         wanted: &config.names,
         needs_client_auth: config.needs_client_auth,
         trust: &trust,
+        revoked: revoked.as_ref().map(|revoked| revoked.why.as_str()),
         rules: &config.rules,
         subject: &config.name,
         ..Facts::new(&installed, &before, &signatures, then)
@@ -267,9 +276,10 @@ pub(super) fn outlook(
     Ok(assess::findings(&facts))
 }
 
-/// What of it the owner has asked to be kept away: clients that do not trust it, a product that cannot use it.
+/// What of it the owner has asked to be kept away: clients that do not trust it, a product that cannot use it, a CA that has revoked it.
 pub(super) fn objections(found: &[Finding]) -> Vec<String> {
-    let asked = |one: &&Finding| one.counts() && matches!(one.code, Code::Untrusted | Code::NoClientAuth);
+    let asked =
+        |one: &&Finding| one.counts() && matches!(one.code, Code::Untrusted | Code::NoClientAuth | Code::Revoked);
     found.iter().filter(asked).map(|one| one.message.clone()).collect()
 }
 

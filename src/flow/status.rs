@@ -3,9 +3,9 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::occasion::{self, Look};
+use super::occasion;
 use super::survey;
-use super::{Refusal, Session, activate, check, csr, fitting, hooks, obtain};
+use super::{Refusal, Session, activate, check, csr, fitting, hooks, obtain, stage};
 use crate::assess::Finding;
 use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
@@ -185,7 +185,8 @@ fn placed(session: &Session<'_>, state: Option<&State>, ledger: Option<&Ledger>)
 fn staged(session: &Session<'_>, config: &TargetConfig, vault: &Vault, next: Next) -> Staged {
     let leaf = vault.manifest(next.generation).ok().and_then(|manifest| manifest.leaf);
     let problem = activate::usable(session, config, true).err().map(|refusal| refusal.why);
-    let look = survey::survey(session.host, config, &session.live_dir).map(|seen| Look::of_survey(&seen));
+    let look =
+        survey::survey(session.host, config, &session.live_dir).map(|seen| stage::standing(session, config, &seen));
     let when = occasion::told(session.host, config, &next, &look.unwrap_or_default(), session.host.now());
     Staged {
         generation: next.generation,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::asked::Asked;
 use super::clients::Known;
-use super::{Refusal, judge, keepers, sent};
+use super::withdrawn::{self, Revoked};
+use super::{Refusal, judge, keepers, sent, switch};
 use crate::assess::{self, Facts, Finding, Look as Sight, Regression, Stored};
 use crate::cert::installed::{self, Installed};
 use crate::cert::{Signatures, TrustVerdict};
@@ -30,6 +31,8 @@ pub(super) struct Survey {
     pub owner: Option<u32>,
     /// The target's directory with the switch, where it has one.
     pub adopted: Option<AdoptedDir>,
+    /// Of the directories above it, and itself, those that are lost, the outermost first.
+    pub unmade: Vec<PathBuf>,
 }
 
 /// The directory through which an adopted target is read.
@@ -54,6 +57,8 @@ pub(super) struct PairState {
     pub installed: Installed,
     /// Of the slots whose path is a link that leads nowhere, the places.
     dangling: Vec<usize>,
+    /// That its leaf is revoked.
+    pub revoked: Option<Revoked>,
     /// The tool whose own records name one of the files.
     tracked_by: Option<String>,
 }
@@ -81,6 +86,17 @@ impl Survey {
         probes
     }
 
+    /// The slots that are read through the switch and hold nothing: what it leads to is lost.
+    pub(super) fn lost(&self) -> Vec<PathBuf> {
+        let of = |pair: &PairState| {
+            let slots = pair.pair.slots.iter().zip(&pair.places).zip(&pair.looks);
+            let lost = slots
+                .filter(|((_, place), look)| matches!(place, Place::Adopted { .. }) && look.image == Image::Absent);
+            lost.map(|((slot, _), _)| slot.path.clone()).collect::<Vec<_>>()
+        };
+        self.pairs.iter().flat_map(of).collect()
+    }
+
     /// Whether the service reads through one link that a single rename switches.
     pub(super) fn adopted(&self) -> bool {
         self.pairs.iter().flat_map(|pair| &pair.places).all(|place| matches!(place, Place::Adopted { .. }))
@@ -91,14 +107,27 @@ impl Survey {
 pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Result<Survey, Refusal> {
     let opened =
         target::open(config).map_err(|error| Refusal::with(explain(&error), error.hint().map(str::to_owned)))?;
-    let site = opened.observe(host).map_err(|error| Refusal::with(explain(&error), error.hint().map(str::to_owned)))?;
+    let mut site =
+        opened.observe(host).map_err(|error| Refusal::with(explain(&error), error.hint().map(str::to_owned)))?;
     let owner = owner(host, config)?;
     let mut pairs = Vec::new();
+    let withdrawn = withdrawn::Known::read(host);
     for pair in &site.pairs {
-        pairs.push(look_at(host, pair.clone(), &config.name, live_dir, owner)?);
+        let mut seen = look_at(host, pair.clone(), &config.name, live_dir, owner)?;
+        seen.revoked = withdrawn.of_chain(seen.installed.chain.as_ref());
+        pairs.push(seen);
     }
-    let adopted = adopted_dir(host, &live_dir.join(&config.name), owner)?;
-    Ok(Survey { site, pairs, owner, adopted })
+    site.notes.extend(withdrawn.note);
+    let dir = live_dir.join(&config.name);
+    let adopted = adopted_dir(host, &dir, owner)?;
+    let unmade = unmade(host, &pairs, &dir)?;
+    Ok(Survey { site, pairs, owner, adopted, unmade })
+}
+
+/// The directories that have to be made for the pairs that are read through the switch, where it is lost with the directory `dir`.
+pub(super) fn unmade(host: &Host, pairs: &[PairState], dir: &Path) -> Result<Vec<PathBuf>, Refusal> {
+    let adopted = pairs.iter().flat_map(|pair| &pair.places).any(|place| matches!(place, Place::Adopted { .. }));
+    if adopted && !host.is_folder(dir) { switch::missing(host, dir) } else { Ok(Vec::new()) }
 }
 
 /// Looks at the directory of an adopted target.
@@ -128,7 +157,7 @@ pub(super) fn owner(host: &Host, config: &TargetConfig) -> Result<Option<u32>, R
     }
 }
 
-/// Looks at the places of one pair.
+/// Looks at the places of one pair; whether its leaf is revoked is not asked.
 pub(super) fn look_at(
     host: &Host,
     pair: Pair,
@@ -154,7 +183,7 @@ pub(super) fn look_at(
         .filter_map(|(slot, look)| Some((slot.role, look.content.as_ref()?.expose())))
         .collect();
     let installed = installed::read(&parts);
-    Ok(PairState { pair, places, looks, installed, dangling, tracked_by })
+    Ok(PairState { pair, places, looks, installed, dangling, revoked: None, tracked_by })
 }
 
 /// Where a path of the service's configuration really is: behind the target's own switch, or a file at the end of any links.
@@ -173,6 +202,12 @@ fn locate(
         Err(error) => return Err(error),
     };
     let dir = live_dir.join(target);
+    // The link is the target's own, and what is lost is only what it leads to.
+    if look.image == Image::Absent
+        && let Some((_, name)) = switch::through(host, path, &dir, owner)
+    {
+        return Ok((Place::Adopted { dir, file_name: name }, look));
+    }
     let held = host.dir(&dir, &trust).map_or(dir.clone(), |held| held.path().to_owned());
     Ok((Place::of(&real, &held, &dir), look))
 }
@@ -295,6 +330,7 @@ pub(super) fn judged(
             needs_client_auth: config.needs_client_auth,
             served: &served,
             trust: &trust,
+            revoked: pair.revoked.as_ref().map(|revoked| revoked.why.as_str()),
             regression: regression.filter(|_| index == 0),
             rules: &config.rules,
             subject: &config.name,

@@ -5,10 +5,10 @@ mod against;
 
 use super::asked::{self, Asked};
 use super::survey::{self, Survey};
-use super::{Refusal, Session, stage};
+use super::{Refusal, Session, ca, stage};
 use crate::assess::Unseen;
 use crate::cert::codec;
-use crate::cert::{Certificate, Chain};
+use crate::cert::{Certificate, Chain, Signed, issued_by, twins};
 use crate::change::{KeyFamily, Probe, Role, Shown};
 use crate::config::{Policy, SourceConfig, TargetConfig};
 use crate::digest::Digest;
@@ -16,7 +16,9 @@ use crate::endpoint::Endpoint;
 use crate::engine::Next;
 use crate::engine::vault::Vault;
 use crate::host::state::State;
+use crate::source::local_ca::{Authority, Hierarchy};
 
+pub(super) use self::against::elsewhere;
 pub use self::against::{Against, Reason};
 
 /// What was seen, and what could not be.
@@ -38,8 +40,12 @@ pub(super) struct Target {
     pub name: String,
     /// The local CA that it takes from.
     pub ca: Option<String>,
+    /// What that CA issues below now, up to its root; none where there is no such CA.
+    pub issuing: Option<Hierarchy>,
     /// Whether it has a source.
     pub sourced: bool,
+    /// Whether `renew` gets it another certificate although nothing is wrong with the one in its files.
+    pub moves: bool,
     /// Why it could not be looked at.
     pub refused: Option<String>,
     /// The chains in its files.
@@ -87,6 +93,17 @@ pub(super) struct Blind {
     pub hint: Option<String>,
 }
 
+impl Target {
+    /// Whether what its CA issues now leads to one of these anchors, too.
+    pub(super) fn stays_below(&self, anchors: &[Certificate]) -> bool {
+        let Some(issuing) = &self.issuing else { return false };
+        let top = issuing.top();
+        anchors.iter().any(|anchor| {
+            issuing.certificates().any(|one| twins(one, anchor)) || issued_by(top, anchor) == Signed::Verified
+        })
+    }
+}
+
 impl Sight {
     /// Whose issuers count: of the first, and of every other that is no CA's, for some files hold the pairs of two kinds of keys.
     pub(super) fn leaves(&self) -> impl Iterator<Item = &Certificate> {
@@ -116,11 +133,16 @@ impl Users {
         let mut target = Target {
             name: config.name.clone(),
             ca: if let SourceConfig::LocalCa { ca, .. } = &config.source { Some(ca.clone()) } else { None },
+            issuing: None,
             sourced: !matches!(config.source, SourceConfig::None),
+            moves: false,
             refused: None,
             present: Vec::new(),
             strange: None,
         };
+        if let (Some(ca), Ok(Some(state))) = (&target.ca, State::open(session.host)) {
+            target.issuing = Authority::find(&state, ca).ok().map(|found| found.active().hierarchy().clone());
+        }
         self.staged(session, &config.name);
         let survey = match survey::survey(session.host, config, &session.live_dir) {
             Ok(survey) => survey,
@@ -137,6 +159,10 @@ impl Users {
             }
         };
         target.present = self.files(&config.name, &survey);
+        if let Some(ca) = &target.ca {
+            let moved = |chain: &Chain| ca::outlived(session, ca, chain.leaf()).is_ok_and(|why| why.is_some());
+            target.moves = target.present.iter().any(moved);
+        }
         let asked = asked::closely(session.host, &survey.probes(), config.policy.probe_timeout);
         let ours = |shown: Digest| target.present.iter().any(|chain| chain.leaf().fingerprint() == shown);
         let other = |shown: &Shown| match shown {

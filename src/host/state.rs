@@ -9,6 +9,7 @@
 //! STATE/ledger                     receipts
 //! STATE/ca/NAME/                   a local certificate authority
 //! STATE/requests/TARGET/N/         a request to a CA elsewhere, and the key that waits for its answer
+//! STATE/request-numbers/TARGET     the highest number that one of them ever had
 //! STATE/trust/STORE.json           what was added to a store of trusted certificates
 //! STATE/nss-copy/                  a database of NSS while certutil works on it; removed at once, or by the next change
 //! STATE/lineage/TARGET/            certificate and key for the hooks that run now; removed when they have ended, or by the next run

@@ -5,6 +5,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::escape::escape;
 use super::standing::Standing;
+use crate::assess::{Code, Finding};
 use crate::change::Shown;
 use crate::flow::check::Checked;
 
@@ -57,7 +58,7 @@ pub fn row(checked: &Checked, now: OffsetDateTime) -> String {
             // A number that is ours, also below zero.
             (leaf.not_after - now).whole_days().to_string(),
             cell(&leaf.key),
-            leaf.paired.to_string(),
+            matches(checked, leaf.paired),
             leaf.fingerprint.to_string(),
         ]),
         None => cells.extend((0..10).map(|_| String::new())),
@@ -83,6 +84,15 @@ pub fn row(checked: &Checked, now: OffsetDateTime) -> String {
         cell(&accepted.collect::<Vec<_>>().join("; ")),
     ]);
     cells.join(",") + "\r\n"
+}
+
+/// Whether the key is the certificate's; nothing where no key was there to be held against it, and none was wanted.
+fn matches(checked: &Checked, paired: bool) -> String {
+    let lacks = |one: &Finding| matches!(one.code, Code::NoKey | Code::KeyMismatch | Code::Unreadable);
+    if paired || checked.kind == "target" || checked.findings.iter().any(lacks) {
+        return paired.to_string();
+    }
+    String::new()
 }
 
 fn shown(shown: &Shown) -> String {

@@ -22,7 +22,7 @@ use crate::flow::notify::{Overview, Tested};
 use crate::flow::secret::{self, SecretView};
 use crate::flow::status::Status;
 use crate::flow::trust::AnchorView;
-use crate::outcome::Receipt;
+use crate::outcome::{Receipt, called};
 
 /// The number of the shape.
 pub const VERSION: u32 = crate::flow::recorded::VERSION;
@@ -151,6 +151,50 @@ impl<'a> Error<'a> {
     }
 }
 
+/// The same for a run that was called as `program`: what it advises (`remedy`, `hint`, `next`, `attention`) names it so, as text for
+/// people does.
+#[must_use]
+pub fn advised(json: &str, program: &str) -> String {
+    let quoted = serde_json::to_string(program).map(|text| quiet(&text)).unwrap_or_default();
+    let program = quoted.trim_matches('"');
+    if program == "reseal" || program.is_empty() {
+        return json.to_owned();
+    }
+    let (mut out, mut rest, mut key) = (String::with_capacity(json.len()), json, "");
+    while let Some(begin) = rest.find('"') {
+        let inside = &rest[begin + 1..];
+        let end = end_of_string(inside);
+        let (text, after) = (&inside[..end], &inside[end..]);
+        out.push_str(&rest[..=begin]);
+        if after.starts_with("\":") {
+            key = text;
+            out.push_str(text);
+        } else if ADVICE.contains(&key) {
+            out.push_str(&called(text, program));
+        } else {
+            out.push_str(text);
+        }
+        let closed = after.len().min(1);
+        out.push_str(&after[..closed]);
+        rest = &after[closed..];
+    }
+    out + rest
+}
+
+/// Under which names advice stands.
+const ADVICE: [&str; 4] = ["remedy", "hint", "next", "attention"];
+
+/// Where a string of JSON ends.
+fn end_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    let end = text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.unwrap_or(text.len())
+}
+
 /// Outside of ASCII, such characters stand only within strings, where an escape means the same.
 pub(super) fn quiet(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -173,6 +217,22 @@ mod tests {
 
     use super::*;
     use crate::outcome::Exit;
+
+    #[test]
+    fn advice_names_the_program_as_it_was_called_and_nothing_else_changes() {
+        let value = json!({
+            "message": "`reseal x` \\\" \"hint\":", "hint": "a \" `reseal renew`; `reseal check`", "names": ["`reseal y`"],
+            "attention": ["`reseal a`", "`reseal b`"], "n": 1, "remedy": null, "next": {"why": "`reseal z`"},
+        });
+        let text = serde_json::to_string(&value).unwrap();
+        assert_eq!(advised(&text, "reseal"), text);
+        let back: Value = serde_json::from_str(&advised(&text, "reseal --config '/a \"b\\.toml'")).unwrap();
+        let called = "`reseal --config '/a \"b\\.toml' ";
+        let mut wanted = value;
+        wanted["hint"] = json!(format!("a \" {called}renew`; {called}check`"));
+        wanted["attention"] = json!([format!("{called}a`"), format!("{called}b`")]);
+        assert_eq!(back, wanted);
+    }
 
     #[test]
     fn a_failure_has_the_shape_of_an_answer() {

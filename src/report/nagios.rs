@@ -20,6 +20,7 @@ use crate::assess::{Code, Severity, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::Checked;
+use crate::outcome::called;
 
 /// What Nagios keeps of an answer is at most 8 KiB.
 const MOST_BYTES: usize = 7_900;
@@ -88,11 +89,11 @@ pub struct Told {
     pub state: State,
 }
 
-/// The answer for a monitoring system.
+/// The answer for a monitoring system; `program` is how to call the program again for the same configuration and state.
 #[must_use]
-pub fn render(answer: &Answer, limits: &Limits, now: OffsetDateTime) -> Told {
+pub fn render(answer: &Answer, limits: &Limits, program: &str, now: OffsetDateTime) -> Told {
     if let Some(failure) = &answer.failure {
-        let hint = failure.hint.as_ref().map(|hint| format!("\n{}", shown(hint))).unwrap_or_default();
+        let hint = failure.hint.as_ref().map(|hint| format!("\n{}", shown(&called(hint, program)))).unwrap_or_default();
         let problems = failure.problems.iter().map(|(file, problem)| {
             let place = format!("{}:{}:{}", file.display(), problem.line, problem.column);
             format!("\n{}", shown(&format!("{place}: {}", problem.message)))
@@ -101,7 +102,7 @@ pub fn render(answer: &Answer, limits: &Limits, now: OffsetDateTime) -> Told {
     }
     match answer.body.checks() {
         Some([]) => unknown("nothing to check: no target is configured", ""),
-        Some(all) => checks(all, limits, now),
+        Some(all) => checks(all, limits, program, now),
         None => unknown("only `check` has an answer for monitoring", ""),
     }
 }
@@ -127,8 +128,8 @@ struct Value {
     critical: f64,
 }
 
-fn checks(all: &[Checked], limits: &Limits, now: OffsetDateTime) -> Told {
-    let mut judged: Vec<Judged<'_>> = all.iter().map(|checked| judge(checked, limits, now)).collect();
+fn checks(all: &[Checked], limits: &Limits, program: &str, now: OffsetDateTime) -> Told {
+    let mut judged: Vec<Judged<'_>> = all.iter().map(|checked| judge(checked, limits, program, now)).collect();
     let left = |one: &Judged<'_>| one.value.as_ref().map_or(f64::MAX, |value| value.left);
     judged.sort_by(|a, b| b.state.cmp(&a.state).then(left(a).total_cmp(&left(b))));
     let state = judged.iter().map(|one| one.state).max().unwrap_or(State::Unknown);
@@ -155,7 +156,7 @@ fn checks(all: &[Checked], limits: &Limits, now: OffsetDateTime) -> Told {
     Told { text: cut_to_lines(text), state }
 }
 
-fn judge<'a>(checked: &'a Checked, limits: &Limits, now: OffsetDateTime) -> Judged<'a> {
+fn judge<'a>(checked: &'a Checked, limits: &Limits, program: &str, now: OffsetDateTime) -> Judged<'a> {
     let mut told = Vec::new();
     if let Some(problem) = &checked.problem {
         told.push((State::Unknown, shown(problem)));
@@ -169,7 +170,7 @@ fn judge<'a>(checked: &'a Checked, limits: &Limits, now: OffsetDateTime) -> Judg
             Severity::Warning => State::Warning,
             Severity::Note => continue,
         };
-        let message = format!("{}: {} ({})", finding.code.name(), finding.message, finding.remedy);
+        let message = format!("{}: {} ({})", finding.code.name(), finding.message, called(finding.remedy, program));
         told.push((state, shown(&message)));
     }
     if down && !checked.findings.iter().any(|finding| unseen(finding.code)) {
@@ -186,7 +187,7 @@ fn judge<'a>(checked: &'a Checked, limits: &Limits, now: OffsetDateTime) -> Judg
             left if left < value.warning => (State::Warning, value.warning),
             _ => continue,
         };
-        let which = if checked.further.is_empty() { String::new() } else { format!("{} ", shown(&called(leaf))) };
+        let which = if checked.further.is_empty() { String::new() } else { format!("{} ", shown(&in_brief(leaf))) };
         told.push((state, format!("{which}ends in {} days, which is less than {}", two(value.left), two(limit))));
     }
     let value = checked.leaf.as_ref().map(|leaf| value(leaf, limits, now));
@@ -205,7 +206,7 @@ fn settled(checked: &Checked, leaf: &Leaf) -> bool {
 }
 
 /// One of several leaves in a few words.
-fn called(leaf: &Leaf) -> String {
+fn in_brief(leaf: &Leaf) -> String {
     format!("{} {}", leaf.key, leaf.fingerprint.short())
 }
 
@@ -346,7 +347,7 @@ mod tests {
 
     fn told(all: Vec<Checked>, limits: &Limits) -> Told {
         let answer = Answer { command: Some("check"), exit: Exit::Good, body: Body::Checks(all), failure: None };
-        render(&answer, limits, NOW)
+        render(&answer, limits, "reseal", NOW)
     }
 
     fn limits(warning: &str, critical: &str) -> Limits {
@@ -510,7 +511,7 @@ mod tests {
     #[test]
     fn a_run_that_could_not_begin_is_unknown() {
         let failure = Failure::usage("no | such\nthing", Some("do <this>".to_owned()));
-        let told = render(&Answer::failed(None, failure), &Limits::default(), NOW);
+        let told = render(&Answer::failed(None, failure), &Limits::default(), "reseal", NOW);
         assert_eq!(told.text, "SSL_CERT UNKNOWN - no \\u{7c} such\\u{a}thing\ndo \\u{3c}this\\u{3e}\n");
         assert_eq!(told.state.code(), 3);
         assert_eq!(self::told(Vec::new(), &Limits::default()).state, State::Unknown);

@@ -88,7 +88,7 @@ mod tests {
         assert!(!samples.contains("critical"), "{samples}");
 
         let answer = Answer { command: Some("check"), exit: Exit::Good, body: Body::Checks(all), failure: None };
-        let told = nagios::render(&answer, &Limits::default(), NOW);
+        let told = nagios::render(&answer, &Limits::default(), "reseal", NOW);
         assert!(told.state == State::Ok && told.text.starts_with("SSL_CERT OK - "), "{}", told.text);
         let view = View { now: NOW, width: None, program: "reseal".to_owned(), configuration: None, quiet: false };
         let told = anstream::adapter::strip_str(&text::render(&answer, &view).out).to_string();

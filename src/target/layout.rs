@@ -73,11 +73,12 @@ pub struct Piece {
     pub attributes: Option<Attributes>,
 }
 
-/// The steps that install new contents, each piece where it is; `generation` names the new directory of what is adopted.
+/// The steps that install new contents, each piece where it is; `generation` names the new directory of what is adopted, and `missing`
+/// are the directories above it that are lost and have to be made again, the outermost first.
 ///
 /// Files in place come first: the one switch that replaces what is adopted is the last step.
 #[must_use]
-pub fn install(pieces: Vec<(Piece, Place)>, generation: u32) -> Vec<Step> {
+pub fn install(pieces: Vec<(Piece, Place)>, missing: &[PathBuf], generation: u32) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut adopted: BTreeMap<PathBuf, Vec<(String, Piece)>> = BTreeMap::new();
     for (piece, place) in pieces {
@@ -85,6 +86,9 @@ pub fn install(pieces: Vec<(Piece, Place)>, generation: u32) -> Vec<Step> {
             Place::InPlace { path } => steps.push(put(path, piece)),
             Place::Adopted { dir, file_name } => adopted.entry(dir).or_default().push((file_name, piece)),
         }
+    }
+    if !adopted.is_empty() {
+        steps.extend(made(missing));
     }
     for (dir, files) in adopted {
         steps.extend(new_generation(&dir, files, generation));
@@ -96,8 +100,7 @@ pub fn install(pieces: Vec<(Piece, Place)>, generation: u32) -> Vec<Step> {
 /// `missing` are the directories that have to be made first, the outermost first: `dir` itself, perhaps its parent.
 #[must_use]
 pub fn adopt(pieces: Vec<Piece>, dir: &Path, missing: &[PathBuf], generation: u32) -> Vec<Step> {
-    let mut steps: Vec<Step> =
-        missing.iter().map(|path| Step::MakeDir { path: path.clone(), mode: DIR_MODE }).collect();
+    let mut steps: Vec<Step> = made(missing).collect();
     let names = file_names(pieces.iter().map(|piece| &piece.slot));
     let links: Vec<Step> = pieces
         .iter()
@@ -132,6 +135,10 @@ pub fn file_names<'s>(slots: impl IntoIterator<Item = &'s Slot>) -> Vec<String> 
         }
     };
     slots.into_iter().map(name).collect()
+}
+
+fn made(missing: &[PathBuf]) -> impl Iterator<Item = Step> {
+    missing.iter().map(|path| Step::MakeDir { path: path.clone(), mode: DIR_MODE })
 }
 
 fn new_generation(dir: &Path, files: Vec<(String, Piece)>, generation: u32) -> Vec<Step> {
@@ -211,6 +218,7 @@ mod tests {
                 (piece("/c", Role::FullChain, None), in_place("/real/c")),
                 (piece("/k", Role::Key, None), in_place("/k")),
             ],
+            &[PathBuf::from("/live/web")],
             3,
         );
         assert_eq!(lines(&steps), ["put /real/c FullChain same < /c", "put /k Key same < /k"]);
@@ -224,12 +232,14 @@ mod tests {
                 (piece("/k", Role::Key, Some(0o640)), adopted("privkey.pem")),
                 (piece("/other", Role::Combined, None), in_place("/other")),
             ],
+            &[PathBuf::from("/live/web")],
             12,
         );
         assert_eq!(
             lines(&steps),
             [
                 "put /other Combined same < /other",
+                "mkdir /live/web 755",
                 "mkdir /live/web/g12 755",
                 "put /live/web/g12/fullchain.pem FullChain 644 < /c",
                 "put /live/web/g12/privkey.pem Key 640 < /k",

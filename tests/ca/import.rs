@@ -249,3 +249,23 @@ fn without_its_root_it_is_told_what_is_not_known() {
     }
     assert_eq!(ground.json("ca show corp")["results"][0]["root_known"], false);
 }
+
+/// Why clients would refuse it is told, and what to permit instead.
+#[test]
+fn what_clients_would_refuse_is_not_taken_over_and_the_reason_told() {
+    let ground = Ground::new();
+    ground.openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout c.key -subj /CN=narrow -addext keyUsage=keyCertSign,cRLSign \
+         -addext nameConstraints=critical,permitted;DNS:other.org -days 99 -out c.pem",
+    );
+    let line = "ca import corp --cert c.pem --key c.key --permit";
+    for line in [format!("{line} example.org"), format!("--dry-run {line} example.org")] {
+        ground
+            .run(&line)
+            .refused("cannot take over the CA corp: clients would refuse what it issues")
+            .warns("may not issue for one of its names")
+            .warns("hint: permit with `--permit` what its certificates allow");
+    }
+    assert!(!ground.of_ca("corp", "profile").exists());
+    ground.run(&format!("{line} other.org")).good();
+}

@@ -13,3 +13,4 @@ mod rekey;
 mod revocation;
 mod secrets;
 mod sign;
+mod withdrawn;

@@ -83,6 +83,23 @@ fn the_request_is_what_the_configuration_wants() {
     assert!(!answer.to_string().contains("PRIVATE KEY"));
 }
 
+/// An answer that comes late to a request that was forgotten must not be taken for one to another.
+#[test]
+fn a_number_is_never_given_twice() {
+    let bench = Bench::new();
+    let _office = Office::found(&bench);
+    bench.run(&["csr", "web"]).ends(7).warns("request 1 was made");
+    bench.run(&["csr", "web", "--forget", "1"]).ends(0);
+    bench.run(&["csr", "web"]).ends(7).warns("request 2 was made");
+    bench.run(&["csr", "web", "--another"]).ends(7).warns("request 3 was made");
+    bench.run(&["csr", "web", "--forget", "3"]).ends(0);
+    bench.run(&["csr", "web", "--forget", "2"]).ends(0);
+    bench.run(&["csr", "web"]).ends(7).warns("request 4 was made");
+    // As an earlier reseal has left it: what waits counts.
+    std::fs::remove_dir_all(bench.path("state/request-numbers")).unwrap();
+    bench.run(&["csr", "web", "--another"]).ends(7).warns("request 5 was made");
+}
+
 #[test]
 fn an_answer_in_any_packing_is_installed_with_the_key_that_waits() {
     let bench = Bench::new();

@@ -1,5 +1,6 @@
 //! The real program, run as an administrator runs it.
 
+mod advice;
 mod ahead;
 mod bench;
 mod command;

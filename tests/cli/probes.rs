@@ -143,7 +143,7 @@ fn what_a_listener_sends_is_held_against_the_files() {
     assert_eq!(all(&answer), set(&["not-served", "self-signed"]), "{answer}");
     let place = format!("{behind} (www.example.org): what is served instead: appliance signed itself");
     assert_eq!(codes(&answer, &place), set(&["self-signed"]), "{answer}");
-    assert!(answer.to_string().contains("or `reseal renew --live`") && !answer.to_string().contains("replaces it"));
+    assert!(answer.to_string().contains(" renew --live`") && !answer.to_string().contains("replaces it"));
 
     let answer = check(&[fresh, behind]);
     assert_eq!(all(&answer), set(&["other-by-default", "partly-served", "self-signed"]), "{answer}");

@@ -247,6 +247,61 @@ fn a_server_that_comes_up_late_is_waited_for() {
     assert_eq!(found, ["listener-gone"]);
 }
 
+/// Nothing that is put into the target's files reaches such a service: it is told, and nothing is tried and undone in each run.
+#[test]
+fn a_service_that_reads_other_files_is_told_and_left() {
+    let bench = Bench::new();
+    by_hand(&bench, &Leaf::default());
+    let server = Server::start(&bench);
+    let port = server.port;
+    let reloaded = bench.path("reloaded");
+    bench.configure(&format!(
+        "listen = [\"127.0.0.1:{port}\"]\nreload = [\"/usr/bin/touch\", {reloaded:?}]\n[target.policy]\nverify_timeout = 2\n"
+    ));
+    bench.run(&["snapshot"]).ends(0);
+    drop(server);
+    bench.bring("other", &vendor());
+    let moved = Server::of(&bench, port, "other");
+    let (found, value) = harms(&bench, &[]);
+    assert_eq!(found, ["path-moved"], "{value}");
+    let told = bench.run(&["post-upgrade"]).ends(0).says("which files the service reads now").says("renew web --live");
+    assert!(!told.out.contains("rolled back"), "{}", told.out);
+    bench.run(&["post-upgrade", "--strict"]).ends(3);
+    assert!(!reloaded.exists(), "it was told to take up what it does not read");
+    drop(moved);
+}
+
+/// The pair is in the backups: the directory that the service reads it through is made again.
+#[test]
+fn a_lost_directory_of_an_adopted_pair_is_made_again() {
+    for (lose, whole) in [("live/web", true), ("live", true), ("live/web/current", false), ("live/web/g3", true)] {
+        for verb in ["restore", "post-upgrade", "maintain", "renew"] {
+            let bench = Bench::new();
+            bench.installed("good");
+            bench.run(&["adopt", "web"]).ends(0);
+            let served = bench.served();
+            let key = fs::read(bench.path("web.key")).unwrap();
+            let lost = bench.path(lose);
+            if whole { fs::remove_dir_all(&lost) } else { fs::remove_file(&lost) }.unwrap();
+            assert!(!bench.path("web.pem").exists());
+            bench.run(&["status"]).says("one rename");
+            bench.run(&[verb, "web", "--dry-run"]).ends(0);
+            assert!(!bench.path("web.pem").exists());
+            bench.run(&[verb, "web"]).ends(0);
+            assert_eq!(
+                (bench.served(), fs::read(bench.path("web.key")).unwrap()),
+                (served.clone(), key),
+                "{verb} {lose}"
+            );
+            assert!(bench.path("web.pem").is_symlink() && bench.path("live/web/current").is_symlink());
+            let mode = |name: &str| fs::metadata(bench.path(name)).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode("web.key"), mode("live"), mode("live/web")), (0o600, 0o755, 0o755));
+            bench.run(&["adopt", "web", "--undo"]).ends(0);
+            assert_eq!(bench.served(), served);
+        }
+    }
+}
+
 /// OpenSSL's own server with the target's pair.
 struct Server {
     port: u16,
@@ -267,9 +322,17 @@ impl Server {
     }
 
     fn at(bench: &Bench, port: u16) -> Self {
+        Self::of(bench, port, "web")
+    }
+
+    fn of(bench: &Bench, port: u16, pair: &str) -> Self {
         let mut command = std::process::Command::new("openssl");
         command.args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}")]);
-        command.arg("-cert").arg(bench.path("web.pem")).arg("-key").arg(bench.path("web.key"));
+        command
+            .arg("-cert")
+            .arg(bench.path(&format!("{pair}.pem")))
+            .arg("-key")
+            .arg(bench.path(&format!("{pair}.key")));
         command
             .stdin(std::process::Stdio::null())
             .stdout(std::process::Stdio::null())

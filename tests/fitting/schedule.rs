@@ -337,3 +337,51 @@ fn texts_are_printed_as_they_would_be_placed() {
         .says("# /etc/systemd/system/reseal-renew.timer\n")
         .says("OnCalendar=daily");
 }
+
+/// Anybody could have root run what they like.
+#[test]
+fn rights_that_let_others_write_are_told_and_taken_back() {
+    let Some(machine) = machine() else { return };
+    machine.target("/srv-of-a-test/tls");
+    machine.reseal("schedule install").ends(0);
+    machine.shell("mkdir -p /opt/x.d");
+    machine.reseal("hook install directory:/opt/x.d").ends(0);
+    let unit = format!("{UNITS}/reseal-renew.timer");
+    let unit = if machine.has(&unit) { unit } else { format!("{UNITS}/reseal-renew.service.d/50-reseal-paths.conf") };
+    let rights = |path: &str| machine.shell(&format!("stat -c '%a %u' {path}")).trim().to_owned();
+    let text = machine.read(&unit);
+    for (harm, told) in [
+        ("chmod 666", "has mode 0666: others can change what root runs"),
+        ("chmod 664", "has mode 0664: others can change what root runs"),
+        ("chown 65534", "belongs to the user 65534, who can change what root runs"),
+    ] {
+        machine.shell(&format!("{harm} {unit}"));
+        machine.reseal("schedule status").ends(3).says(told).says("`reseal schedule install systemd`");
+        machine.reseal("status").ends(3).says(told);
+        machine.reseal("schedule install --dry-run").ends(0).says(&unit);
+        assert_ne!(rights(&unit), "644 0");
+        machine.reseal("schedule install").ends(0).says("bring it up to date");
+        assert_eq!((rights(&unit), machine.read(&unit)), ("644 0".to_owned(), text.clone()));
+        machine.reseal("schedule install").ends(0).says("all is in place already");
+        machine.reseal("schedule status").ends(0);
+    }
+    // Fewer rights than it was given are the administrator's choice.
+    machine.shell(&format!("chmod 600 {unit}"));
+    machine.reseal("schedule status").ends(0);
+    let hook = "hook:directory:/opt/x.d";
+    machine.shell("chmod 644 /opt/x.d/reseal");
+    machine
+        .reseal("hook status")
+        .says("has mode 0644, and nothing runs it")
+        .says("`reseal hook install directory:/opt/x.d`");
+    machine.reseal("status").ends(3).says("nothing runs it");
+    machine.reseal("hook install directory:/opt/x.d").ends(0);
+    assert_eq!(rights("/opt/x.d/reseal"), "755 0");
+    machine.reseal("history verify").ends(0);
+    machine.reseal(&format!("backups {hook}")).ends(0);
+    // Somebody else's text is told of, and stays as it is.
+    machine.shell("echo '#!/bin/sh' >/opt/x.d/reseal; chmod 777 /opt/x.d/reseal");
+    machine.reseal("hook status").says("has mode 0777").says("chmod 755 /opt/x.d/reseal");
+    machine.reseal("hook install directory:/opt/x.d").ends(0);
+    assert_eq!(rights("/opt/x.d/reseal"), "777 0");
+}

@@ -480,3 +480,34 @@ fn nothing_goes_unasked() {
     assert!(change.ground.trusts(&change.old));
     assert_eq!(change.ground.names("local"), ["reseal-new-root.crt", "reseal-old-root.crt"]);
 }
+
+/// A target whose CA is the one that goes is not helped by that CA, in the store or at the next renewal.
+#[test]
+fn whoever_takes_from_what_goes_is_sent_elsewhere() {
+    let Some(change) = Change::begun() else { return };
+    let ground = &change.ground;
+    let secret = ground.secret("pp", "correct horse battery");
+    let text = fs::read_to_string(ground.path("reseal.toml")).unwrap();
+    ground.write(
+        "reseal.toml",
+        &format!("{text}[ca.office]\npassphrase_file = \"{secret}\"\n[ca.branch]\npassphrase_file = \"{secret}\"\n"),
+    );
+    for line in ["ca init office --permit localhost", "ca init branch --permit localhost"] {
+        change.run(line).ends(0);
+    }
+    change.target("[target.source]\nkind = \"local-ca\"\nca = \"office\"\n");
+    change.run("renew web").ends(0);
+    change.run("trust install --ca office").ends(0);
+    let told = change.run("retire office").ends(4);
+    let said = format!("{}{}", told.out, told.err).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("name another CA in the source of web"), "{said}");
+    assert!(!said.contains("trust install --ca office") && !said.contains("renew web` gets"), "{said}");
+    let config = fs::read_to_string(ground.path("reseal.toml")).unwrap();
+    ground.write("reseal.toml", &config.replace("ca = \"office\"", "ca = \"branch\""));
+    // From here on `renew` is what helps, and then the new root.
+    change.run("retire office").ends(4).warns("renew web` gets another one");
+    change.run("renew web").ends(0).says("the configuration names branch");
+    change.run("retire office").ends(4).warns("trust install --ca branch --store os");
+    change.run("trust install --ca branch").ends(0);
+    change.run("retire office").ends(0);
+}

@@ -36,6 +36,11 @@ pub(super) fn cases() -> Vec<Case> {
         Certificate::from_der(der).unwrap()
     };
     vec![
+        (
+            "revoked",
+            judged(&installed(&pair), |facts| facts.revoked = Some("www was revoked by the CA office")),
+            vec![Code::Revoked],
+        ),
         ("signed itself", found(&[&own(|_| {}).certificate]), vec![Code::SelfSigned]),
         (
             "signed itself with MD5",

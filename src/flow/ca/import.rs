@@ -14,7 +14,7 @@ use crate::host::passphrase::{self as sources, Explicit, PassphraseQuery};
 use crate::host::state::State;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
-use crate::source::local_ca::{Authority, Existing};
+use crate::source::local_ca::{Authority, CaError, Existing};
 
 /// What is taken over.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,7 +60,8 @@ pub fn import(session: &mut Session<'_>, name: &str, import: &Import) -> Result<
         }
         .map_err(|unread| unread.refusal(name))?;
         let founded = existing(session, name, import, certificates, key)
-            .take_over(&Sensitive::from("dry run".to_owned()), now)?;
+            .take_over(&Sensitive::from("dry run".to_owned()), now)
+            .map_err(|error| refused(name, error))?;
         return Ok(unmade(session, &founded).after(What::TakenOver, vec![1], false));
     }
     let engine = Engine::open(session.host, "ca import", session.options.wait).map_err(not_opened)?;
@@ -76,13 +77,28 @@ pub fn import(session: &mut Session<'_>, name: &str, import: &Import) -> Result<
         Some(found) => found,
         None => read(session, import, Some(&secret)).map_err(|unread| unread.refusal(name))?,
     };
-    let founded = existing(session, name, import, certificates, key).take_over(&secret, now)?;
+    let founded = existing(session, name, import, certificates, key)
+        .take_over(&secret, now)
+        .map_err(|error| refused(name, error))?;
     if import.store_keyring {
         store(session, name, &secret, &origin)?;
     }
     let kept = founded.keep(engine.state())?;
     remember(session, name, &secret, &origin);
     Ok(view(&kept)?.after(What::TakenOver, vec![1], true))
+}
+
+/// Why it is not taken over: where clients would refuse what it issues, that is a matter of its own certificates, and told as one.
+fn refused(name: &str, error: CaError) -> Refusal {
+    let CaError::Untrusted(why) = error else { return error.into() };
+    let why = explain(&why);
+    Refusal::new(format!(
+        "cannot take over the CA {name}: clients would refuse what it issues for the names that are permitted: {why}"
+    ))
+    .hint(
+        "permit with `--permit` what its certificates allow (`openssl x509 -in FILE -noout -text` shows their name constraints and uses), \
+         or have it made anew",
+    )
 }
 
 fn existing(

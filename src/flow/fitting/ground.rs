@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::change::{Attributes, Image};
 use crate::config::{AcmeChallenge, SourceConfig, TargetConfig, TargetKind};
 use crate::digest::Digest;
 use crate::engine::vault::{Origin, Vault};
 use crate::fitting::site::Start;
-use crate::fitting::{Fitting, Placed, PlacedLink, Site, Standing, site, systemd};
+use crate::fitting::{Fitting, Placed, PlacedLink, Site, Standing, WrongRights, site, systemd};
 use crate::flow::beside::{digest, image};
 use crate::flow::survey;
 use crate::flow::{Refusal, Session};
+use crate::host::attributes::own;
 use crate::host::state::State;
 use crate::host::walk::Last;
 use crate::host::{account::Account, exec, process};
@@ -30,6 +32,8 @@ pub(super) struct Ground {
     pub dirs: BTreeSet<PathBuf>,
     /// What reseal has placed, as the kept generations tell.
     ours: BTreeMap<PathBuf, Vec<Digest>>,
+    /// The users who may own its files.
+    owners: Vec<u32>,
     /// What could not be found out.
     pub notes: Vec<String>,
 }
@@ -39,6 +43,8 @@ pub(super) struct Ground {
 pub(super) struct Seen {
     /// The digest of a file; none where nothing is.
     pub digest: Option<Digest>,
+    /// Its owner and mode.
+    pub attributes: Option<Attributes>,
     /// Whether its directory is there.
     pub has_dir: bool,
 }
@@ -71,9 +77,12 @@ impl Ground {
             links: Vec::new(),
             dirs: BTreeSet::new(),
             ours: ours(session, fitting)?,
+            owners: vec![0],
             notes: Vec::new(),
             site,
         };
+        // A system below another root is being made by whoever runs this.
+        ground.owners.extend(session.options.root.as_ref().map(|_| own(0).uid));
         match fitting {
             Fitting::Systemd => {
                 ground.places(session);
@@ -130,12 +139,23 @@ impl Ground {
         if super::stands(&found) && digest(&found).is_none() {
             return Err(Refusal::new(format!("{} is a {found}", path.display())).hint("look at it, and move it away"));
         }
-        Ok(Seen { digest: digest(&found), has_dir })
+        let digest = digest(&found);
+        let attributes = match found {
+            Image::File { attributes, .. } => Some(attributes),
+            Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
+        };
+        Ok(Seen { digest, attributes, has_dir })
     }
 
     /// How a file stands.
     pub(super) fn standing(&self, file: &Placed, seen: &Seen) -> Standing {
-        file.standing(seen.digest, self.ours.get(&file.path).map_or(&[], Vec::as_slice))
+        let there = seen.digest.zip(seen.attributes.as_ref());
+        file.standing(there, self.ours.get(&file.path).map_or(&[], Vec::as_slice), &self.owners)
+    }
+
+    /// What is wrong with the owner and the mode of a file.
+    pub(super) fn wrong(&self, file: &Placed, seen: &Seen) -> Vec<WrongRights> {
+        seen.attributes.as_ref().map(|rights| file.wrong(rights, &self.owners)).unwrap_or_default()
     }
 
     /// Whether what stands there is what reseal has put there once.

@@ -46,7 +46,7 @@ pub struct FittingView {
 pub struct FileView {
     /// The file.
     pub path: PathBuf,
-    /// `in-place`, `missing`, `outdated` or `edited`.
+    /// `in-place`, `missing`, `outdated`, `edited` or `rights`.
     pub state: &'static str,
 }
 
@@ -156,8 +156,15 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
         let standing = ground.standing(file, seen);
         view.files.push(FileView { path: file.path.clone(), state: standing.word() });
         let path = file.path.display();
+        // What is somebody else's text is not for reseal to give other rights.
+        let mend = if standing == Standing::Edited {
+            format!("`chown root {path}; chmod {:o} {path}`", file.mode)
+        } else {
+            install.clone()
+        };
+        view.attention.extend(ground.wrong(file, seen).iter().map(|wrong| format!("{path} {wrong}: {mend}")));
         match standing {
-            Standing::AsRendered => {}
+            Standing::AsRendered | Standing::Rights => {}
             Standing::Missing if there => view.attention.push(format!("{path} is missing: {install}")),
             Standing::Missing => {}
             Standing::Outdated => view

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::{good, newer};
+use super::good;
+use super::newer::newer;
 use crate::cert::installed;
 use crate::change::{Image, Role, Slot};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::engine::vault::{self, Vault};
+use crate::flow::ca::{self, Glance};
 use crate::flow::{acme, maintain, survey};
 use crate::host::Host;
 use crate::host::dir::{Dir, MAX_FILE};
@@ -33,10 +35,13 @@ pub(in crate::flow) enum Same {
 
 /// The short way for all targets, shared between a few threads: what it costs is waiting for the kernel.
 pub(in crate::flow) fn all(host: &Host, state: &State, targets: &[TargetConfig], what: Same) -> Vec<bool> {
+    let glance = ca::Glance::at(state, targets);
+    let glance = glance.as_ref();
     let each = targets.len().div_ceil(THREADS).max(1);
     let shares: Vec<&[TargetConfig]> = targets.chunks(each).collect();
     let judged = together::each(&shares, |share| -> Vec<bool> {
-        share.iter().map(|config| unchanged(host, state, config, what).unwrap_or(false)).collect()
+        let same = |config| unchanged(host, state, config, glance?, what);
+        share.iter().map(|config| same(config).unwrap_or(false)).collect()
     });
     // A share that could not be judged takes the long way.
     shares.iter().zip(judged).flat_map(|(share, judged)| judged.unwrap_or_else(|| vec![false; share.len()])).collect()
@@ -44,7 +49,7 @@ pub(in crate::flow) fn all(host: &Host, state: &State, targets: &[TargetConfig],
 
 /// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,
 /// and the long way is taken.
-fn unchanged(host: &Host, state: &State, config: &TargetConfig, what: Same) -> Option<bool> {
+fn unchanged(host: &Host, state: &State, config: &TargetConfig, glance: &Glance, what: Same) -> Option<bool> {
     let vault = Vault::open(state, &config.name).ok()??;
     let manifest = vault.manifest(vault.current().ok()??).ok()?;
     let leaf = manifest.leaf.as_ref()?;
@@ -55,7 +60,7 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig, what: Same) -> O
     if what == Same::Ahead && !maintain::settled(host, config, &vault, leaf) {
         return Some(false);
     }
-    if matches!(&config.source, SourceConfig::LocalCa { ca, .. } if crate::flow::ca::changing(state, ca)) {
+    if !glance.clears(leaf, config) {
         return Some(false);
     }
     if matches!(config.source, SourceConfig::Acme(_)) {
@@ -71,7 +76,7 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig, what: Same) -> O
         let listens = !manifest.probes.is_empty() || site.pairs.iter().any(|pair| !pair.probes.is_empty());
         let trust = host.trusting(survey::owner(host, config).ok()?);
         let same = !listens && known && as_they_were(host, &trust, &manifest.slots)?;
-        return Some(same && each_good(host, &site.pairs, config));
+        return Some(same && each_good(host, &site.pairs, config, glance));
     }
     let same = |saved: &vault::Saved| match &saved.file {
         Some(file) => host
@@ -79,7 +84,7 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig, what: Same) -> O
             .is_ok_and(|bytes| Digest::of(Sensitive::from(bytes).expose()) == file.sha256),
         None => !host.exists(&saved.path),
     };
-    Some(known && manifest.slots.iter().all(same) && each_good(host, &site.pairs, config))
+    Some(known && manifest.slots.iter().all(same) && each_good(host, &site.pairs, config, glance))
 }
 
 /// Whether each file is what was kept of it. Those of one folder, as most of a target's are, are looked at through one way to it.
@@ -104,12 +109,14 @@ fn as_they_were(host: &Host, trust: &Trust, slots: &[vault::Saved]) -> Option<bo
 }
 
 /// Whether the leaf of each of several pairs is good: the manifest tells of the one alone that was installed last.
-fn each_good(host: &Host, pairs: &[target::Pair], config: &TargetConfig) -> bool {
+fn each_good(host: &Host, pairs: &[target::Pair], config: &TargetConfig, glance: &Glance) -> bool {
     let [_, _, ..] = pairs else { return true };
     pairs.iter().all(|pair| {
         let read = |slot: &Slot| Some((slot.role, Sensitive::from(host.read(&slot.path, MAX_FILE).ok()?)));
         let Some(contents) = pair.slots.iter().map(read).collect::<Option<Vec<_>>>() else { return false };
         let parts: Vec<(Role, &[u8])> = contents.iter().map(|(role, bytes)| (*role, bytes.expose())).collect();
-        installed::read(&parts).leaf().is_some_and(|leaf| good(&leaf, config, host.now()))
+        installed::read(&parts)
+            .leaf()
+            .is_some_and(|leaf| good(&leaf, config, host.now()) && glance.clears(&leaf, config))
     })
 }

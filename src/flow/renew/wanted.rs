@@ -11,8 +11,8 @@ use crate::change::Role;
 use crate::config::TargetConfig;
 use crate::engine::snapshot::Snapshots;
 use crate::engine::vault::{Manifest, Vault};
-use crate::flow::clients::Known;
-use crate::flow::{Session, judge};
+use crate::flow::withdrawn::Known;
+use crate::flow::{Session, clients, judge};
 use crate::host::state::State;
 
 /// The wanted generation, when something else is in its place, and it is whole and valid itself. That it is due is no hindrance where
@@ -33,7 +33,8 @@ pub(super) fn reinstatable(
         leaf.paired && named(leaf, config) && valid && wanted
     };
     let sound = overwritten && manifest.leaf.as_ref().is_some_and(sound);
-    (sound && vault.contents(manifest).is_ok()).then_some(manifest.generation)
+    let contents = sound.then(|| vault.contents(manifest).ok()).flatten()?;
+    Known::read(session.host).among(&contents).is_none().then_some(manifest.generation)
 }
 
 fn signed_off(session: &Session<'_>, config: &TargetConfig, generation: u32) -> bool {
@@ -48,7 +49,7 @@ pub(super) fn worse(
     config: &TargetConfig,
     (vault, manifest): &(Vault, Manifest),
     findings: &[Finding],
-    clients: &[Arc<Known>],
+    clients: &[Arc<clients::Known>],
 ) -> Vec<String> {
     let mut found = Vec::new();
     // What its owner lives with is no reason to leave it where the wanted one is at hand.
@@ -66,7 +67,7 @@ pub(super) fn worse(
 fn trusted(
     vault: &Vault,
     manifest: &Manifest,
-    clients: &[Arc<Known>],
+    clients: &[Arc<clients::Known>],
     config: &TargetConfig,
     now: OffsetDateTime,
 ) -> bool {

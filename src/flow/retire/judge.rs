@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Succeeded, Task, again, ca_allows, headline, of_ca};
-use crate::cert::{Anchors, Ascent, Certificate, Chain, Untrusted, ascend, twins};
+use crate::cert::{Anchors, Ascent, Certificate, Chain, Signed, Untrusted, ascend, issued_by, twins};
 use crate::flow::trust::{Known, Meant};
 use crate::flow::users::{self, Against, Reason, Target, Users};
 use crate::flow::{Refusal, Report, Session};
@@ -146,7 +146,7 @@ fn of_store(
         if let Some(chain) = untrusted
             && was_below(session, target, &going, known)?
         {
-            let one = successor(target, chain, store);
+            let one = successor(target, chain, store, &going);
             // That its issuer is not known is the same matter.
             let same = |other: &Against| other.who == one.who && other.certificate == one.certificate;
             found.retain(|other| other.reason != Reason::Unclear || !same(other));
@@ -200,11 +200,15 @@ fn nobodys(anchors: &Anchors, chain: &Chain, now: OffsetDateTime) -> bool {
     )
 }
 
-fn successor(target: &Target, chain: &Chain, store: &Store) -> Against {
+fn successor(target: &Target, chain: &Chain, store: &Store, going: &[Certificate]) -> Against {
     let (leaf, name) = (chain.leaf(), &target.name);
+    let of_its_ca =
+        target.issuing.as_ref().is_some_and(|issuing| issued_by(leaf, issuing.issuer()) == Signed::Verified);
     let next = match &target.ca {
-        Some(ca) => format!("`reseal trust install --ca {ca} --store {store}`"),
-        None => format!("`reseal trust install FILE --store {store}`, with the root that it leads to"),
+        // What is to go is no help in staying.
+        Some(_) if of_its_ca && target.stays_below(going) => users::elsewhere(target),
+        Some(ca) if of_its_ca || target.moves => format!("`reseal trust install --ca {ca} --store {store}`"),
+        Some(_) | None => format!("`reseal trust install FILE --store {store}`, with the root that it leads to"),
     };
     Against {
         reason: Reason::NoSuccessor,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::lock::{self, Need};
 use crate::flow::{Refusal, Session};
-use crate::host::passphrase::{self, Miss, Origin, Sighting};
+use crate::host::passphrase::{self, Explicit, Miss, Origin, Sighting};
 use crate::outcome::explain;
 
 /// How it stands with one passphrase.
@@ -28,6 +28,9 @@ pub struct SecretView {
     /// Why it could not be found out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What to do, where a run that asks nobody could not do its work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// Every source, in the order in which they are asked.
     pub sources: Vec<SourceView>,
 }
@@ -98,6 +101,7 @@ pub fn status(session: &Session<'_>, labels: &[String]) -> Result<Vec<SecretView
                 source: None,
                 opens: None,
                 problem: Some(lock::why(&refusal)),
+                next: None,
                 sources: Vec::new(),
             }),
         })
@@ -119,13 +123,27 @@ fn seen(session: &Session<'_>, need: &Need) -> Result<SecretView, Refusal> {
         (Err(_), _) => (None, None, None),
     };
     let sources = passphrase::look(session.host, &query).map_err(|error| lock::none(&error))?;
+    let needed = need.lock.is_some() || need.wanted;
+    let next = (needed && problem.is_none() && opens != Some(true)).then(|| next(&need.label, query.explicit.as_ref()));
     Ok(SecretView {
         label: need.label.clone(),
         of: Some(need.of.clone()),
-        needed: need.lock.is_some() || need.wanted,
+        needed,
         source,
         opens,
         problem,
+        next,
         sources: sources.into_iter().map(SourceView::from).collect(),
     })
+}
+
+/// Where a source is named nothing else is asked, so nothing else helps.
+fn next(label: &str, explicit: Option<&Explicit>) -> String {
+    match explicit {
+        Some(Explicit::File(path)) => format!(
+            "put the right passphrase into {}, which is named for it, or name another file; no other source is asked",
+            path.display()
+        ),
+        Some(Explicit::Fd(_)) | None => format!("`reseal secret set {label}`, or another source: docs/secrets.md"),
+    }
 }

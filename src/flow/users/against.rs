@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Blind, Place, Sight, Users};
+use super::{Blind, Place, Sight, Target, Users};
 use crate::cert::{Ascent, Certificate, ascend};
 use crate::digest::Digest;
 
@@ -79,7 +79,7 @@ impl Users {
             for leaf in sight.leaves() {
                 match ascend(leaf, anchor, &sight.certificates, known) {
                     Ascent::Elsewhere => {}
-                    Ascent::Leads { proved } => found.push(self.in_use(sight, leaf, proved)),
+                    Ascent::Leads { proved } => found.push(self.in_use(sight, leaf, anchor, proved)),
                     Ascent::Open(last) => found.push(unclear(sight, leaf, &last)),
                 }
             }
@@ -88,7 +88,7 @@ impl Users {
         found
     }
 
-    fn in_use(&self, sight: &Sight, leaf: &Certificate, proved: bool) -> Against {
+    fn in_use(&self, sight: &Sight, leaf: &Certificate, anchor: &Certificate, proved: bool) -> Against {
         let leads = if proved {
             "which leads to it"
         } else {
@@ -98,7 +98,8 @@ impl Users {
         let in_files = target.is_some_and(|target| target.present.iter().any(|chain| chain.leaf() == leaf));
         let who = &sight.who;
         let another = match target {
-            Some(target) if target.ca.is_some() => format!("`reseal renew {who}` gets another one"),
+            Some(target) if target.stays_below(std::slice::from_ref(anchor)) => elsewhere(target),
+            Some(target) if target.moves => format!("`reseal renew {who}` gets another one"),
             Some(target) if target.sourced => format!(
                 "`reseal renew {who}` gets another one; where it is good still, `reseal stage {who} --force` and `reseal activate {who}` do"
             ),
@@ -116,6 +117,14 @@ impl Users {
         let why = format!("{} {}, {leads}", holds(sight), leaf.fingerprint().short());
         Against { reason: Reason::InUse, next: Some(next), ..of(sight, leaf, why) }
     }
+}
+
+/// What to do about a target whose own CA is below what is to go: another certificate of that one would be no help.
+pub(in crate::flow) fn elsewhere(target: &Target) -> String {
+    let (who, ca) = (&target.name, target.ca.as_deref().unwrap_or_default());
+    format!(
+        "its CA {ca} issues below it: name another CA in the source of {who} in the configuration, then `reseal renew {who}`"
+    )
 }
 
 fn unclear(sight: &Sight, leaf: &Certificate, last: &Certificate) -> Against {

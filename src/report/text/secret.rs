@@ -35,9 +35,8 @@ pub fn shown(views: &[SecretView], view: &View, page: &mut Page) {
         for source in &one.sources {
             self::source(&one.label, source, page);
         }
-        if one.problem.is_none() && one.needed && one.opens != Some(true) {
-            let next = format!("`{} secret set {}`, or another source: docs/secrets.md", view.program, one.label);
-            page.note("next", Paint::Plain, &next);
+        if let Some(next) = &one.next {
+            page.field("next").advice(Paint::Plain, next, FIELD).end();
         }
     }
 }

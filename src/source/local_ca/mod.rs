@@ -28,6 +28,7 @@ mod profile;
 mod record;
 mod rekey;
 mod succession;
+mod withdrawn;
 
 pub use authority::{Authority, LeafOrder, Unlocked};
 pub use certify::MOST_DAYS;
@@ -42,3 +43,4 @@ pub use permitted::{Permitted, PermittedError};
 pub use profile::{Founding, MOST_YEARS, NAME_MOST};
 pub use record::{Exported, Issued, Listed, Reason, Record, Revocation, UnknownReason};
 pub use rekey::NotYet;
+pub use withdrawn::Withdrawn;

@@ -253,6 +253,15 @@ pub(super) fn newest(dir: &Dir) -> Result<Option<OffsetDateTime>, DiskError> {
     Ok(None)
 }
 
+/// What was revoked, oldest first, and nothing else: of a long record few lines are revocations, and to understand all others takes most
+/// of the time.
+pub(super) fn revocations(dir: &Dir) -> Result<Vec<Revocation>, DiskError> {
+    let (bytes, skipped) = absent_is_none(dir.tail(OsStr::new(NAME), MOST)).map(Option::unwrap_or_default)?;
+    let begun = if skipped == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+    let lines = bytes[begun..].split_inclusive(|byte| *byte == b'\n').filter(|line| line.starts_with(REVOKED));
+    Ok(lines.flat_map(|line| Record::parse(line).revoked).collect())
+}
+
 /// Adds one, and makes it durable.
 pub(super) fn add(dir: &Dir, line: &Line) -> Result<(), DiskError> {
     let failed = |what| move |source: io::Error| DiskError { what, path: dir.path().join(NAME), source };
@@ -278,6 +287,9 @@ pub(super) const NAME: &str = "issued";
 
 /// Bytes from the end that are read: some hundred thousand lines.
 const MOST: u64 = 64 * 1024 * 1024;
+
+/// How the line of a revocation begins.
+const REVOKED: &[u8] = b"{\"revoked\":";
 
 /// Longer than any line: 100 names of 253 characters.
 const TAIL: u64 = 1024 * 1024;
@@ -331,6 +343,14 @@ mod tests {
         assert_eq!((record.revoked[0].reason, record.revoked[0].by), (Reason::KeyCompromise, 2));
         assert_eq!((record.revoked.len(), record.exported[0].exported), (1, Digest::of(b"abc")));
         assert_eq!(record.newest(), Some(datetime!(2027-01-04 00:00 UTC)));
+        let scratch = tempfile::tempdir().unwrap();
+        let host = crate::host::Host::new(scratch.path().join("state"));
+        let dir = host.dir(scratch.path(), &host.trusting(None)).unwrap();
+        assert_eq!(revocations(&dir).unwrap(), []);
+        std::fs::write(scratch.path().join(NAME), lines).unwrap();
+        assert_eq!(revocations(&dir).unwrap(), record.revoked);
+        add(&dir, &Line::Revoked(Revocation { by: 1, ..record.revoked[0].clone() })).unwrap();
+        assert_eq!(revocations(&dir).unwrap(), Record::read(&dir).unwrap().revoked);
         for reason in Reason::ALL {
             assert_eq!(reason.to_string().parse(), Ok(*reason));
             assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{reason}\""));

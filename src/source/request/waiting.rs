@@ -148,8 +148,8 @@ impl Requests {
         Ok(self.dir.remove_dir(OsStr::new(HIDDEN))?)
     }
 
-    fn keep(&self, request: &Request, now: OffsetDateTime) -> Result<Waiting, RequestError> {
-        let number = self.numbers()?.last().map_or(1, |last| last + 1);
+    fn keep(&self, request: &Request, taken: &Taken, now: OffsetDateTime) -> Result<Waiting, RequestError> {
+        let number = taken.after(self.numbers()?.last().copied().unwrap_or(0))?;
         let about = About {
             at: whole_second(now),
             names: request.order.names.clone(),
@@ -160,7 +160,7 @@ impl Requests {
         };
         let name: OsString = number.to_string().into();
         self.sweep()?;
-        let kept = self.write(request, &about).and_then(|()| {
+        let kept = taken.write(number).and_then(|()| self.write(request, &about)).and_then(|()| {
             self.dir.rename_new(OsStr::new(HIDDEN), &name)?;
             Ok(self.dir.sync()?)
         });
@@ -188,6 +188,31 @@ impl Requests {
     }
 }
 
+/// The highest number that a target's requests ever had, so that none is given twice: an answer to a request that was forgotten is
+/// not to be taken for one to another. It lies outside of the requests, and stays when the last of them is gone.
+struct Taken {
+    dir: Dir,
+    name: OsString,
+}
+
+impl Taken {
+    /// The number that comes next, after those that wait.
+    fn after(&self, waiting: u32) -> Result<u32, RequestError> {
+        let unusable = |why| RequestError::Damaged { path: self.dir.path().join(&self.name), why };
+        let taken = match absent_is_none(self.dir.read(&self.name))? {
+            Some(bytes) => std::str::from_utf8(bytes.expose()).ok().and_then(|text| text.trim_end().parse().ok()),
+            None => Some(0),
+        };
+        let highest = taken.ok_or_else(|| unusable("it holds no number".to_owned()))?.max(waiting);
+        highest.checked_add(1).ok_or_else(|| unusable("no number is left".to_owned()))
+    }
+
+    fn write(&self, number: u32) -> Result<(), RequestError> {
+        let text = Sensitive::from(format!("{number}\n"));
+        Ok(self.dir.replace(&self.name, &text, &attributes::own(0o600))?)
+    }
+}
+
 impl Request {
     /// Keeps it with its key, under the next number of the target, before anybody gets it: what is sent away without a key that lasts
     /// is lost.
@@ -196,11 +221,13 @@ impl Request {
     /// A call failed; then nothing waits.
     pub fn keep(&self, state: &State, target: &str, now: OffsetDateTime) -> Result<Waiting, RequestError> {
         let dir = state.area(AREA)?.sub_or_make(&file_name(target), 0o700)?;
-        Requests { target: target.to_owned(), dir }.keep(self, now)
+        let taken = Taken { dir: state.area(NUMBERS)?, name: file_name(target) };
+        Requests { target: target.to_owned(), dir }.keep(self, &taken, now)
     }
 }
 
 const AREA: &str = "requests";
+const NUMBERS: &str = "request-numbers";
 const KEY: &str = "key.pem";
 const REQUEST: &str = "request.pem";
 const ABOUT: &str = "about";
