@@ -189,16 +189,20 @@ fn one_line(line: &[u8]) -> Result<Item, Refused> {
     let first = words.next().unwrap_or_default();
     let mut second = words.take_while(|word| !word.starts_with(b"#"));
     match (word(OsStr::from_bytes(first))?, second.next()) {
+/// Understands the name to ask a server for; `-`: none.
+///
+/// # Errors
+/// It is no name.
+pub fn sni(text: &str) -> Result<Sni, Refused> {
+    match text.parse::<Name>() {
+        _ if text == "-" => Ok(Sni::Nothing),
+        Ok(known) => Ok(Sni::Name(known.to_string())),
+        Err(_) => Err(Refused::Name(text.to_owned())),
+    }
+}
+
         (item, None) => Ok(item),
-        (Item::Server(server), Some(name)) => {
-            let name = String::from_utf8_lossy(name).into_owned();
-            let sni = match name.parse::<Name>() {
-                _ if name == "-" => Sni::Nothing,
-                Ok(known) => Sni::Name(known.to_string()),
-                Err(_) => return Err(Refused::Name(name)),
-            };
-            Ok(Item::Server(server.named(sni)))
-        }
+        (Item::Server(server), Some(name)) => Ok(Item::Server(server.named(sni(&String::from_utf8_lossy(name))?))),
         // A relative path with a space in it; nothing else it could be.
         (Item::Path(_), Some(_)) => Ok(Item::Path(OsStr::from_bytes(line).into())),
         (Item::Range(_), Some(name)) => Err(Refused::Name(String::from_utf8_lossy(name).into_owned())),

@@ -69,19 +69,26 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         }
     }
     let program = program(&global);
+    let need = match need(&verb, &global) {
+        // Where no configuration can be, nothing that is there may be a target's name.
+        Need::IfMine | Need::IfThere if places.is_err() && global.config.is_none() && named_by_itself(&verb) => {
+            Need::None
+        }
+        need => need,
+    };
     let config_path = match (&global.config, &places) {
         (Some(path), _) => absolute(path)?,
         (None, Ok(places)) => places.config.clone(),
-        (None, Err(_)) if need(&verb, &global) == Need::None => PathBuf::new(),
+        (None, Err(_)) if need == Need::None => PathBuf::new(),
         (None, Err(error)) => return Err(homeless(*error)),
     };
-    let (mut config, mut without_config) = configuration(need(&verb, &global), &config_path, global.config.is_some())?;
+    let (mut config, mut without_config) = configuration(need, &config_path, global.config.is_some())?;
     let state_dir = match (&global.state_dir, &config.state_dir, &places) {
         (Some(dir), _, _) => absolute(dir)?,
         (None, Some(dir), _) => dir.clone(),
         (None, None, Ok(places)) => places.state.clone(),
         // Nothing is kept for a file or a server that somebody named.
-        (None, None, Err(_)) if need(&verb, &global) == Need::None => PathBuf::new(),
+        (None, None, Err(_)) if need == Need::None => PathBuf::new(),
         (None, None, Err(error)) => return Err(homeless(*error)),
     };
     let live_dir = match (&config.live_dir, &places) {
@@ -113,7 +120,7 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         host = host.with_signals(signals);
     }
     let options = options(&global, &verb);
-    let configured = without_config.is_none() && need(&verb, &global) != Need::None;
+    let configured = without_config.is_none() && need != Need::None;
     Ok(Request { verb, host, config, program, config_path, live_dir, options, configured, without_config })
 }
 
@@ -191,6 +198,17 @@ fn configuration(need: Need, path: &Path, named: bool) -> Result<(Config, Option
         (Ok(Some(config)), _) => Ok((config, None)),
         (Ok(None), Need::IfMine) => Ok((empty()?, None)),
         (Ok(None), Need::IfThere | Need::IfGood) if !named => Ok((empty()?, None)),
+/// Whether all that is to be looked at is a file or a server, and whose trust is asked for needs no name of a configuration.
+fn named_by_itself(verb: &Verb) -> bool {
+    let (Verb::Check { subjects, trust, .. } | Verb::Report { subjects, trust, .. }) = verb else { return false };
+    let host = Host::new("");
+    let own = |word: &std::ffi::OsStr| {
+        word.as_encoded_bytes().iter().any(|byte| b"/:".contains(byte)) || host.exists(Path::new(word))
+    };
+    let known = |who: &String| [SYSTEM, NONE].contains(&who.as_str()) || own(who.as_ref());
+    subjects.iter().all(|subject| own(subject)) && trust.iter().all(known)
+}
+
         // Not readable, or not to be trusted; one that is read and wrong is told.
         (Err(failure), Need::IfMine) if failure.problems.is_empty() => Ok((empty()?, None)),
         (Ok(None), Need::IfGood) => Ok((empty()?, Some(missing(path)))),
@@ -276,7 +294,7 @@ fn options(global: &Global, verb: &Verb) -> Options {
     if let Verb::Maintain(words) = verb {
         options.live = words.live;
     }
-    if let Verb::Check { trust, .. } | Verb::Report { trust, .. } = verb {
+    if let Verb::Check { trust, servers, .. } | Verb::Report { trust, servers, .. } = verb {
         options.trust.clone_from(trust);
     }
     options
@@ -291,3 +309,5 @@ pub fn secrets(global: &Global) -> Secrets {
         remember: global.remember.map(|minutes| Duration::from_secs(minutes * 60)),
     }
 }
+        options.timeout = servers.timeout.map(|limit| Duration::from_secs(limit.into()));
+        options.name.clone_from(&servers.name);

@@ -184,8 +184,8 @@ impl Teller<'_> {
         }
         let mut silence = Silence;
         let options = Options::default();
-        let session = Session::new(self.host, self.config, self.live_dir.clone(), options, &mut silence);
-        match check::run(&session, if ended.run.whole { &[] } else { &subjects }) {
+        let mut session = Session::new(self.host, self.config, self.live_dir.clone(), options, &mut silence);
+        match check::run(&mut session, if ended.run.whole { &[] } else { &subjects }) {
             Ok(checked) => (checked, None),
             Err(refusal) => (Vec::new(), Some(format!("what is there now could not be looked at: {}", refusal.why))),
         }
