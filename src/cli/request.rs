@@ -124,6 +124,20 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
     Ok(Request { verb, host, config, program, config_path, live_dir, options, configured, without_config })
 }
 
+/// The configuration of `scan`, which needs none: what it says counts all the same. One that nobody has named may be missing or another's.
+///
+/// # Errors
+/// It is wrong; or it is named, and missing or not to be trusted.
+pub fn if_there(global: &Global) -> Result<Config, Failure> {
+    let path = match (&global.config, standard_places()) {
+        (Some(path), _) => absolute(path)?,
+        (None, Ok(places)) => places.config,
+        (None, Err(_)) => return Ok(configuration(Need::None, Path::new(""), false)?.0),
+    };
+    let need = if global.config.is_some() { Need::Must } else { Need::IfMine };
+    Ok(configuration(need, &path, global.config.is_some())?.0)
+}
+
 /// How to call the program again for the same configuration and state.
 #[must_use]
 pub fn program(global: &Global) -> String {
@@ -184,6 +198,17 @@ fn need(verb: &Verb, global: &Global) -> Need {
     }
 }
 
+/// Whether all that is to be looked at is a file or a server, and whose trust is asked for needs no name of a configuration.
+fn named_by_itself(verb: &Verb) -> bool {
+    let (Verb::Check { subjects, trust, .. } | Verb::Report { subjects, trust, .. }) = verb else { return false };
+    let host = Host::new("");
+    let own = |word: &std::ffi::OsStr| {
+        word.as_encoded_bytes().iter().any(|byte| b"/:".contains(byte)) || host.exists(Path::new(word))
+    };
+    let known = |who: &String| [SYSTEM, NONE].contains(&who.as_str()) || own(who.as_ref());
+    subjects.iter().all(|subject| own(subject)) && trust.iter().all(known)
+}
+
 /// Whether these have generations and are in no configuration.
 fn of_beside(names: &[String]) -> bool {
     !names.is_empty() && names.iter().all(|name| Beside::of_target(name).is_some())
@@ -198,17 +223,6 @@ fn configuration(need: Need, path: &Path, named: bool) -> Result<(Config, Option
         (Ok(Some(config)), _) => Ok((config, None)),
         (Ok(None), Need::IfMine) => Ok((empty()?, None)),
         (Ok(None), Need::IfThere | Need::IfGood) if !named => Ok((empty()?, None)),
-/// Whether all that is to be looked at is a file or a server, and whose trust is asked for needs no name of a configuration.
-fn named_by_itself(verb: &Verb) -> bool {
-    let (Verb::Check { subjects, trust, .. } | Verb::Report { subjects, trust, .. }) = verb else { return false };
-    let host = Host::new("");
-    let own = |word: &std::ffi::OsStr| {
-        word.as_encoded_bytes().iter().any(|byte| b"/:".contains(byte)) || host.exists(Path::new(word))
-    };
-    let known = |who: &String| [SYSTEM, NONE].contains(&who.as_str()) || own(who.as_ref());
-    subjects.iter().all(|subject| own(subject)) && trust.iter().all(known)
-}
-
         // Not readable, or not to be trusted; one that is read and wrong is told.
         (Err(failure), Need::IfMine) if failure.problems.is_empty() => Ok((empty()?, None)),
         (Ok(None), Need::IfGood) => Ok((empty()?, Some(missing(path)))),
@@ -296,6 +310,8 @@ fn options(global: &Global, verb: &Verb) -> Options {
     }
     if let Verb::Check { trust, servers, .. } | Verb::Report { trust, servers, .. } = verb {
         options.trust.clone_from(trust);
+        options.timeout = servers.timeout.map(|limit| Duration::from_secs(limit.into()));
+        options.name.clone_from(&servers.name);
     }
     options
 }
@@ -309,5 +325,3 @@ pub fn secrets(global: &Global) -> Secrets {
         remember: global.remember.map(|minutes| Duration::from_secs(minutes * 60)),
     }
 }
-        options.timeout = servers.timeout.map(|limit| Duration::from_secs(limit.into()));
-        options.name.clone_from(&servers.name);

@@ -1,18 +1,20 @@
 //! The verdict over the bytes of a file and over what a server showed. Opens nothing: whoever calls has read or asked already.
 
 mod issuers;
+mod locked;
 
 use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
 use self::issuers::Issuers;
+use self::locked::{is_locked, unopened};
 use super::asked::{failed, leaf, unseen, wire};
 use super::check::{Checked, Seen};
 use super::clients::Known;
 use super::leaves::{self, Part};
 use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, Wire};
-use crate::cert::codec::{self, BadBlock, BlockError, Contents, Format, InputError};
+use crate::cert::codec::{self, Contents, Format, InputError};
 use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Recent, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown, placed};
@@ -32,6 +34,7 @@ pub struct Judge<'a> {
     rules: &'a Rules,
     signatures: Option<&'a Signatures>,
     passphrase: Option<&'a Sensitive>,
+    nameless: bool,
 }
 
 impl<'a> Judge<'a> {
@@ -39,7 +42,7 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn by_default(now: OffsetDateTime) -> Self {
         let renew_before = Policy::default().renew_before;
-        Self { now, renew_before, clients: &[], rules: &NO_RULES, signatures: None, passphrase: None }
+        Self { now, renew_before, clients: &[], rules: &NO_RULES, signatures: None, passphrase: None, nameless: false }
     }
 
     /// And what these clients make of it.
@@ -64,6 +67,12 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn opening_with(self, passphrase: Option<&'a Sensitive>) -> Self {
         Self { passphrase, ..self }
+    }
+
+    /// The same for servers of which nobody says what they are called: their certificates are held against no name.
+    #[must_use]
+    pub fn of_no_name(self) -> Self {
+        Self { nameless: true, ..self }
     }
 
     /// The verdict over the bytes of a file: one, or one for each leaf where there are several.
@@ -262,7 +271,7 @@ impl<'a> Judge<'a> {
             blank_lines: Vec::new(),
             encrypted: Vec::new(),
         };
-        let wanted: Vec<Name> = wanted(endpoint).into_iter().collect();
+        let wanted: Vec<Name> = wanted(endpoint).into_iter().filter(|_| !self.nameless).collect();
         let name = endpoint.server_name().map(str::to_owned);
         let start = endpoint.start;
         let told: Vec<Look> = std::iter::once(&served)
@@ -377,17 +386,6 @@ pub(super) fn verdicts(
 fn usual(renew_before: RenewBefore, lifetime: Duration) -> Duration {
     let least = Duration::DAY.min(lifetime / 3_i32);
     renew_before.left_of(lifetime).clamp(least, Duration::days(30).max(least))
-}
-
-/// Whether a passphrase, or another one, opens it.
-fn is_locked(bad: &BadBlock) -> bool {
-    matches!(bad.why, BlockError::EncryptedNoPassphrase | BlockError::WrongPassphrase)
-}
-
-/// What the passphrase that was given does not open, a line each.
-fn unopened(locked: &[&BadBlock]) -> Vec<String> {
-    let wrong = locked.iter().filter(|bad| bad.why == BlockError::WrongPassphrase);
-    wrong.map(|bad| format!("{}: {}", bad.place, explain(&bad.why))).collect()
 }
 
 fn unreadable(subject: &str, error: &InputError) -> Checked {

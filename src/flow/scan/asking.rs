@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::Scan;
 use super::looking::Looking;
-use crate::endpoint::{Endpoint, Sni};
-use crate::host::tls::{self, Crowd, Question};
+use crate::flow::asked::titled;
+use crate::host::tls::{self, Crowd, ProbeError, Question, Stage};
 use crate::host::tree::Visitor;
-use crate::inventory::{self, Item, is_metadata};
+use crate::inventory::{self, Item, Listed, is_metadata};
 
 /// How servers are asked.
 #[derive(Clone, Copy, Debug)]
@@ -35,29 +35,40 @@ pub(super) fn all(scan: &Scan<'_>, items: &[Item], asking: &Asking) {
         avoid: Some(is_metadata),
         ..Crowd::default()
     };
-    let under_way: Mutex<HashMap<u64, Endpoint>> = Mutex::default();
-    let questions = (0..).zip(inventory::servers(items)).take_while(|_| scan.goes_on()).map(|(index, endpoint)| {
-        under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(index, endpoint.clone());
-        Question::new(endpoint)
+    let under_way: Mutex<HashMap<u64, Listed>> = Mutex::default();
+    let questions = (0..).zip(inventory::servers(items)).take_while(|_| scan.goes_on()).map(|(index, server)| {
+        under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(index, server.clone());
+        Question::new(server.endpoint)
     });
+    let nameless = scan.servers.of_no_name();
     let mut looking = Looking::new(scan);
     tls::ask_all(questions, &crowd, &mut |index, answer| {
-        let endpoint = under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
-        let Some(endpoint) = endpoint else { return };
-        let subject = match &endpoint.sni {
-            Sni::Host => endpoint.to_string(),
-            Sni::Name(name) => format!("{endpoint} ({name})"),
-            Sni::Nothing => format!("{endpoint} (no name)"),
-        };
+        let server = under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
+        let Some(Listed { endpoint, of_range }) = server else { return };
+        if of_range && answer.as_ref().is_err_and(nobody_there) {
+            scan.tally.lock().unwrap_or_else(PoisonError::into_inner).nobody();
+            return;
+        }
+        let judge = if of_range { &nameless } else { scan.servers };
+        let subject = titled(&endpoint.to_string(), &endpoint);
         looking.tell(&match answer {
-            Ok(served) => scan.servers.served(&subject, &endpoint, &served),
-            Err(error) => scan.servers.failed(&subject, &error),
+            Ok(served) => judge.served(&subject, &endpoint, &served),
+            Err(error) => judge.failed(&subject, &error),
         });
         if inventory::count(items) <= FEW {
             looking.rest();
         }
     });
     looking.rest();
+}
+
+/// Whether nothing listens at an address of a range, as at most of them: what this machine itself could not do is something else.
+fn nobody_there(error: &ProbeError) -> bool {
+    let nobody = matches!(
+        error,
+        ProbeError::Refused { .. } | ProbeError::Connect { .. } | ProbeError::Timeout { stage: Stage::Connect, .. }
+    );
+    nobody && error.code() != "local-error"
 }
 
 /// So few that each is told at once.
