@@ -208,12 +208,16 @@ impl Sink for Stream {
 
     fn write(&self, rows: &[u8]) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rows = rows;
-        if !std::mem::replace(&mut state.begun, true) {
+        if std::mem::replace(&mut state.begun, true) {
+            self.put(&mut state, rows);
+        } else {
             self.put(&mut state, &self.opening());
-            rows = rows.strip_prefix(b",").filter(|_| self.format == Format::Json).unwrap_or(rows);
+            match self.format {
+                Format::Json => self.put(&mut state, rows.strip_prefix(b",").unwrap_or(rows)),
+                Format::Jsonl => self.put(&mut state, &rows::first_lines(rows)),
+                Format::Text | Format::Csv | Format::Nagios | Format::Prometheus => self.put(&mut state, rows),
+            }
         }
-        self.put(&mut state, rows);
         state.failed.is_none()
     }
 
