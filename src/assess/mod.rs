@@ -20,7 +20,7 @@ mod usage;
 
 pub use code::{Code, Severity};
 pub use dates::{date, span};
-pub use elsewhere::remedy_elsewhere;
+pub use elsewhere::{remedy_by_hand, remedy_elsewhere};
 pub use finding::{Accept, Acceptance, Finding, NO_RULES, Rules, matches};
 pub use served::{Look, Unseen, Wire, WireVersion};
 pub use storage::{Stored, keeper};

@@ -15,7 +15,7 @@ use time::{Date, OffsetDateTime};
 use super::Refusal;
 use super::check::{Checked, Seen};
 use super::judge::elsewhere;
-use crate::assess::{Acceptance, Code, Finding, Severity, date};
+use crate::assess::{Acceptance, Code, Finding, Severity, date, remedy_by_hand};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::digest::Digest;
@@ -311,6 +311,7 @@ struct Found {
     code: String,
     severity: String,
     message: String,
+    remedy: Option<String>,
     accepted: Option<Accepted>,
     lapsed: Option<Accepted>,
 }
@@ -352,7 +353,11 @@ fn checked(record: Record, now: OffsetDateTime) -> Checked {
                     accepted => (accepted, None),
                 };
                 let lapsed = over.or(found.lapsed.map(Acceptance::from));
-                findings.push(Finding { severity: *severity, accepted, lapsed, ..Finding::new(code, found.message) });
+                // Of a target without a source, which no other line tells.
+                let by_hand = remedy_by_hand(code).filter(|remedy| found.remedy.as_deref() == Some(*remedy));
+                let new = Finding::new(code, found.message);
+                let remedy = by_hand.unwrap_or(new.remedy);
+                findings.push(Finding { severity: *severity, accepted, lapsed, remedy, ..new });
             }
             (None, _) | (_, None) => unknown.push(format!("{} ({}): {}", found.code, found.severity, found.message)),
         }
@@ -396,12 +401,12 @@ mod tests {
         super::parse(bytes, NOW).map_err(|trouble| match trouble {
             Trouble::Line(line, why) => (line, why),
             Trouble::Failed(message) => (0, message),
+            Trouble::CutOff => (0, "cut off".to_owned()),
             Trouble::Io(error) => panic!("{error}"),
         })
     }
 
     #[test]
-            Trouble::CutOff => (0, "cut off".to_owned()),
     fn what_was_written_reads_back() {
         let certificate = crate::cert::fixture::self_signed(&crate::cert::fixture::Wish::server("a.example"));
         let mut one = Judge::by_default(NOW).file("/x/a.pem", certificate.certificate.to_pem().as_bytes()).remove(0);
@@ -438,11 +443,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_named_by_its_line() {
-        let good = r#"{"subject":"a","kind":"file","leaf":null}"#;
-        assert_eq!(parse(good.as_bytes()).unwrap().len(), 1);
-        for bad in [
-    #[test]
     fn a_scan_without_its_end_is_no_record() {
         let first = r#"{"stream":"scan","subject":"a","kind":"file","leaf":null}"#;
         let row = r#"{"subject":"b","kind":"file","leaf":null}"#;
@@ -455,6 +455,11 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_no_record_is_named_by_its_line() {
+        let good = r#"{"subject":"a","kind":"file","leaf":null}"#;
+        assert_eq!(parse(good.as_bytes()).unwrap().len(), 1);
+        for bad in [
             "x",
             "{}",
             "[]",
