@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use super::Answer;
 use super::escape::escape;
-use crate::assess::{Code, Severity, date, span};
+use crate::assess::{Code, Severity, ago, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::Checked;
@@ -296,7 +296,7 @@ fn summary(one: &Judged<'_>, now: OffsetDateTime) -> String {
     let ends = if leaf.not_after >= now {
         format!("expires in {}", span(leaf.not_after - now))
     } else {
-        format!("expired {} ago", span(now - leaf.not_after))
+        format!("expired {} ago", ago(now - leaf.not_after))
     };
     format!(
         "{subject}, x509 certificate '{}' from '{}' valid until {} ({ends})",

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use time::OffsetDateTime;
 
 use super::severity;
-use crate::assess::date;
+use crate::assess::{date, days_left};
 use crate::flow::check::Checked;
 use crate::flow::scan::{ITSELF, Progress, Summary};
 use crate::report::escape::escape;
@@ -99,10 +99,7 @@ impl Rows {
     }
 
     fn days(&self, end: OffsetDateTime) -> String {
-        let left = end - self.now;
-        // Towards the past, so that what has ended is never called 0.
-        let days = left.whole_seconds().div_euclid(86_400);
-        let mut text = days.to_string();
+        let mut text = days_left(end - self.now).to_string();
         text.push_str(" d");
         text
     }
@@ -121,12 +118,12 @@ impl Rows {
             // Who shows nothing is counted, and not as if it did.
             let of =
                 if summary.answered == summary.servers { String::new() } else { format!("{} of ", summary.answered) };
-        if summary.nobody > 0 {
-            what.push(format!("nobody listens at {} of a range", counted(summary.nobody, "address")));
-        }
             places.push(format!("at {of}{}", counted(summary.servers, "server")));
         }
         let mut what = vec![format!("{} {}", counted(summary.certificates, "certificate"), places.join(" and "))];
+        if summary.nobody > 0 {
+            what.push(format!("nobody listens at {} of a range", counted(summary.nobody, "address")));
+        }
         if summary.problems > 0 {
             what.push(format!("{} could not be looked at", summary.problems));
         }
@@ -302,6 +299,9 @@ impl Line {
     }
 
     fn pad(&mut self, count: usize) {
+        self.out.resize(self.out.len() + count, b' ');
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -316,8 +316,5 @@ mod tests {
         assert_eq!(told(none, 1500, 4000), "1500 of 4000 servers asked, 12 results");
         assert_eq!(told(some, 0, 0), "31 files seen, 30 read, 12 results");
         assert_eq!(told(some, 0, 1), "31 files seen, 30 read, 0 of 1 server asked, 12 results");
-    }
-}
-        self.out.resize(self.out.len() + count, b' ');
     }
 }
