@@ -196,7 +196,7 @@ impl<'a> Judge<'a> {
             // What no path needs is trusted there, not sent.
             checked.findings.retain(|finding| finding.code != Code::Stranger);
         }
-        if keys_alone || damaged {
+        if damaged {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
         }
         if keys_alone {
@@ -514,12 +514,15 @@ mod tests {
         let der = crate::cert::codec::pkcs8::encrypt(&own.key, &"secret".to_owned().into()).unwrap();
         let checked = only(Judge::by_default(NOW).file("a.key", der.expose()));
         let codes = |checked: &Checked| checked.findings.iter().map(|one| one.code).collect::<Vec<_>>();
-        assert_eq!(codes(&checked), [Code::KeyEncrypted]);
+        assert_eq!(codes(&checked), [Code::NoCertificate, Code::KeyEncrypted]);
         assert_eq!(checked.notes, ["it holds a private key and no certificate"]);
+        // Of what is come across nobody has said that it holds a certificate.
+        let found = Judge::by_default(NOW).found("a.key", der.expose(), &mut Recent::default());
+        assert_eq!(codes(&only(found)), [Code::KeyEncrypted]);
         // Neither damaged nor gone: another passphrase opens it.
         let other = "other".to_owned().into();
         let checked = only(Judge::by_default(NOW).opening_with(Some(&other)).file("a.key", der.expose()));
-        assert_eq!(codes(&checked), [Code::KeyEncrypted]);
+        assert_eq!(codes(&checked), [Code::NoCertificate, Code::KeyEncrypted]);
         assert!(
             checked.notes.iter().any(|note| note.ends_with("the passphrase does not open it")),
             "{:?}",
