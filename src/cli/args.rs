@@ -382,8 +382,6 @@ mod tests {
             ("check --format nagios -w 20d -c 10% a.example:443", "check"),
             ("check --format prometheus -o reseal.prom", "check"),
             ("check --notify web", "check"),
-            ("check -H www.example.org -t 2 192.0.2.7:443", "check"),
-            ("report --html x.html --name - --timeout 60 192.0.2.7:443", "report"),
             ("report --html x.html", "report"),
             ("report --html x.html a.example:443 web", "report"),
             ("report --html x.html --from scan.jsonl", "report"),
@@ -476,6 +474,16 @@ mod tests {
             ("demo-server /x --reload", "demo-server"),
         ] {
             assert_eq!(word(line), verb, "{line}");
+        }
+    }
+
+    #[test]
+    fn servers_are_asked_as_the_line_says() {
+        for line in ["check -H www.example.org -t 2 a:443", "report --html x --name - --timeout 60 a:443"] {
+            let (Verb::Check { servers, .. } | Verb::Report { servers, .. }) = parse(line).unwrap().verb else {
+                panic!("{line}")
+            };
+            assert!(servers.name.is_some() && servers.timeout.is_some(), "{line}: {servers:?}");
         }
     }
 

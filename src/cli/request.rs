@@ -69,13 +69,10 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         }
     }
     let program = program(&global);
-    let need = match need(&verb, &global) {
-        // Where no configuration can be, nothing that is there may be a target's name.
-        Need::IfMine | Need::IfThere if places.is_err() && global.config.is_none() && named_by_itself(&verb) => {
-            Need::None
-        }
-        need => need,
-    };
+    // Where no configuration can be, nothing that is there may be a target's name.
+    let (needed, nowhere) = (need(&verb, &global), places.is_err() && global.config.is_none());
+    let alone = nowhere && matches!(needed, Need::IfMine | Need::IfThere) && named_by_itself(&verb);
+    let need = if alone { Need::None } else { needed };
     let config_path = match (&global.config, &places) {
         (Some(path), _) => absolute(path)?,
         (None, Ok(places)) => places.config.clone(),

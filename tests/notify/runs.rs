@@ -325,7 +325,7 @@ fn nothing_is_lost_of_what_is_too_much_for_one_message() {
         let of_one = |one: &Came| one.json().as_array().unwrap().clone();
         assert!(came.iter().all(|one| of_one(one).len() <= 50));
         came.iter()
-            .flat_map(|one| of_one(one))
+            .flat_map(of_one)
             .map(|alert| alert["labels"]["target"].as_str().unwrap().to_owned())
             .collect::<BTreeSet<_>>()
     };
