@@ -44,6 +44,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Where adopted pairs live; none: the standard place.
     pub live_dir: Option<PathBuf>,
+    /// Limit of one handshake with a server that somebody names and that is no target's: `probe_timeout` of `[defaults]`.
+    pub probe_timeout: Duration,
     /// `[ca.NAME]`: what is to be known about a local CA beyond its own state.
     pub authorities: BTreeMap<String, CaConfig>,
     /// `[trust.NAME]`: kinds of clients, each the file with the roots it trusts.

@@ -12,6 +12,13 @@ pub enum Event {
         /// Its name.
         target: String,
     },
+    /// Servers are being asked, all at the same time.
+    Asking {
+        /// How many have answered, or will not.
+        answered: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// A certificate is being obtained.
     Obtaining {
         /// From which source.

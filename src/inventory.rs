@@ -3,12 +3,17 @@
 //! A list comes from elsewhere: an inventory, a colleague, a pipe. It must not make the scan knock at doors that nobody meant, so
 //! ranges are bounded, a port is always written, and a range is either wholly private or wholly not.
 
+mod secrets;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+pub use self::secrets::is_metadata;
+
+use self::secrets::plain;
 use crate::cert::Name;
 use crate::endpoint::{Endpoint, EndpointError, Sni, Start};
 
@@ -184,21 +189,25 @@ pub fn list_of_nul(bytes: &[u8]) -> Result<Vec<Item>, InventoryError> {
     parts.map(item).collect()
 }
 
+/// Understands the name to ask a server for; `-`: none.
+///
+/// # Errors
+/// It is no name.
+pub fn sni(text: &str) -> Result<Sni, Refused> {
+    match text.parse::<Name>() {
+        _ if text == "-" => Ok(Sni::Nothing),
+        Ok(known) => Ok(Sni::Name(known.to_string())),
+        Err(_) => Err(Refused::Name(text.to_owned())),
+    }
+}
+
 fn one_line(line: &[u8]) -> Result<Item, Refused> {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let first = words.next().unwrap_or_default();
     let mut second = words.take_while(|word| !word.starts_with(b"#"));
     match (word(OsStr::from_bytes(first))?, second.next()) {
         (item, None) => Ok(item),
-        (Item::Server(server), Some(name)) => {
-            let name = String::from_utf8_lossy(name).into_owned();
-            let sni = match name.parse::<Name>() {
-                _ if name == "-" => Sni::Nothing,
-                Ok(known) => Sni::Name(known.to_string()),
-                Err(_) => return Err(Refused::Name(name)),
-            };
-            Ok(Item::Server(server.named(sni)))
-        }
+        (Item::Server(server), Some(name)) => Ok(Item::Server(server.named(sni(&String::from_utf8_lossy(name))?))),
         // A relative path with a space in it; nothing else it could be.
         (Item::Path(_), Some(_)) => Ok(Item::Path(OsStr::from_bytes(line).into())),
         (Item::Range(_), Some(name)) => Err(Refused::Name(String::from_utf8_lossy(name).into_owned())),
@@ -231,13 +240,22 @@ pub fn count(items: &[Item]) -> u64 {
     items.iter().fold(0, |sum, item| sum.saturating_add(item.servers()))
 }
 
+/// One of the servers that a run asks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Whether nobody has named it, and it is one of the addresses of a range: nobody says that a server is there, or for which name.
+    pub of_range: bool,
+}
+
 /// The servers among the items, ranges spread out, in their order.
-pub fn servers(items: &[Item]) -> impl Iterator<Item = Endpoint> + Send + '_ {
-    items.iter().flat_map(|item| -> Box<dyn Iterator<Item = Endpoint> + Send + '_> {
+pub fn servers(items: &[Item]) -> impl Iterator<Item = Listed> + Send + '_ {
+    items.iter().flat_map(|item| -> Box<dyn Iterator<Item = Listed> + Send + '_> {
         match item {
             Item::Path(_) => Box::new(std::iter::empty()),
-            Item::Server(server) => Box::new(std::iter::once(server.clone())),
-            Item::Range(range) => Box::new(range.endpoints()),
+            Item::Server(server) => Box::new(std::iter::once(Listed { endpoint: server.clone(), of_range: false })),
+            Item::Range(range) => Box::new(range.endpoints().map(|endpoint| Listed { endpoint, of_range: true })),
         }
     })
 }
@@ -289,45 +307,6 @@ impl Range {
 impl fmt::Display for Range {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}-{}:{}", self.first, self.last, self.port)
-    }
-}
-
-/// Whether cloud machines find their own secrets at this address. It is asked only where it is written as a number: a name that leads
-/// there is a trap.
-#[must_use]
-pub fn is_metadata(address: IpAddr) -> bool {
-    match plain(address) {
-        IpAddr::V4(v4) => SECRETS_V4.contains(&v4.octets()),
-        IpAddr::V6(v6) => SECRETS_V6.contains(&v6.segments()),
-    }
-}
-
-/// AWS, Azure, Google and most others; tasks and pods of AWS; Alibaba; Azure's agent; Oracle.
-const SECRETS_V4: [[u8; 4]; 6] = [
-    [169, 254, 169, 254],
-    [169, 254, 170, 2],
-    [169, 254, 170, 23],
-    [100, 100, 100, 200],
-    [168, 63, 129, 16],
-    [192, 0, 0, 192],
-];
-
-/// AWS, its pods, and Google.
-const SECRETS_V6: [[u16; 8]; 3] =
-    [[0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23], [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]];
-
-/// The IPv4 address that an IPv6 one stands for (RFC 4291 section 2.5.5.2, RFC 6052 section 2.1).
-fn plain(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else { return address };
-    if let Some(v4) = v6.to_ipv4_mapped() {
-        return v4.into();
-    }
-    match v6.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-            Ipv4Addr::new(a, b, c, d).into()
-        }
-        _ => address,
     }
 }
 
@@ -407,7 +386,7 @@ mod tests {
 
     fn all(text: &str) -> Vec<String> {
         let item = one(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-        servers(&[item]).map(|server| server.to_string()).collect()
+        servers(&[item]).map(|server| server.endpoint.to_string()).collect()
     }
 
     #[test]

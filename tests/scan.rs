@@ -369,6 +369,117 @@ fn lists_come_from_files_and_standard_input() {
     tree.scan(&["--list", "gone"]).ends(2);
 }
 
+/// An export of an inventory that has failed is no good news.
+#[test]
+fn a_list_of_nothing_is_no_scan() {
+    let tree = Tree::new();
+    for (words, input) in
+        [(&["--list", "-"][..], &b"\n"[..]), (&["--list", "-"], b"# all of it\n"), (&["--list", "-", "-0"], b"")]
+    {
+        let ran = tree.fed(words, input).ends(2).warns("the list - holds nothing to look at");
+        assert_eq!(ran.out, "");
+    }
+    tree.put("list", "");
+    tree.scan(&["--list", "list"]).ends(2).warns("the list list holds nothing");
+}
+
+#[test]
+fn a_list_comes_through_a_pipe() {
+    let tree = Tree::new();
+    tree.put("c.pem", pair(90).certificate);
+    mknodat(CWD, tree.path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let path = tree.path("pipe");
+    let writer = std::thread::spawn(move || fs::write(path, "c.pem\n").unwrap());
+    assert_eq!(tree.subjects(&["--list", "pipe"]), ["c.pem"]);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_configuration_counts_where_there_is_one() {
+    let tree = Tree::new();
+    tree.put("own.pem", self_signed(90).certificate);
+    tree.scan(&["own.pem"]).ends(3);
+    let day = time::OffsetDateTime::now_utc().date() + time::Duration::days(9);
+    let accept =
+        |code: &str| format!("[[accept]]\ncode = \"{code}\"\ntarget = \"*.pem\"\nreason = \"lab\"\nuntil = {day}\n");
+    tree.put("reseal.toml", accept("self-signed"));
+    let (rows, last) = tree.lines(&["--config", "reseal.toml", "own.pem"]);
+    let accepted = rows[0]["findings"].as_array().unwrap().iter().find(|one| one["code"] == "self-signed").unwrap();
+    assert_eq!((&accepted["accepted"]["reason"], &last["exit"]), (&"lab".into(), &0.into()), "{rows:?}");
+    assert!(last["summary"]["findings"]["self-signed"].is_null(), "{last}");
+    assert_eq!(tree.scan(&["--config", "reseal.toml", "-q", "own.pem"]).ends(0).out, "");
+    tree.put("reseal.toml", "[findings]\nseverity = { self-signed = \"note\" }\n[trust.mine]\nfile = \"/nowhere\"\n");
+    tree.scan(&["--config", "reseal.toml", "own.pem"]).ends(0);
+    tree.scan(&["--config", "reseal.toml", "--trust", "mine", "own.pem"])
+        .ends(2)
+        .warns("cannot read the roots /nowhere");
+    tree.put("reseal.toml", "colour = 1\n");
+    let ran = tree.scan(&["--config", "reseal.toml", "own.pem"]).ends(2).warns("cannot use the configuration");
+    assert_eq!(ran.out, "");
+    tree.scan(&["--config", "gone.toml", "own.pem"]).ends(2).warns("it does not exist");
+}
+
+/// Nobody says that a server is at each address of a range, or what it is called.
+#[test]
+fn in_a_range_nobody_is_expected() {
+    let tree = Tree::new();
+    let (listener, pair) = (TcpListener::bind("127.0.0.97:0").unwrap(), pair(90));
+    let port = listener.local_addr().unwrap().port();
+    serve(listener, &pair.certificate, &pair.key);
+    let (rows, last) = tree.lines(&["--trust", "none", &format!("127.0.0.96/29:{port}")]);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(subject(&rows[0]), format!("127.0.0.97:{port}"));
+    assert!(!codes(&rows[0]).contains(&"name-missing"), "{rows:?}");
+    let summary = &last["summary"];
+    let counts = ["servers", "answered", "nobody"].map(|key| summary[key].as_u64().unwrap());
+    assert_eq!((counts, &last["exit"]), ([8, 1, 7], &0.into()), "{last}");
+    let ran = tree.scan(&["--trust", "none", &format!("127.0.0.96-103:{port}")]).ends(0);
+    ran.says("at 1 of 8 servers; nobody listens at 7 addresses of a range");
+    // Who is named is expected, and has a name.
+    let named = [format!("127.0.0.97:{port}"), format!("127.0.0.98:{port}")];
+    let (rows, last) = tree.lines(&["--trust", "none", &named[0], &named[1]]);
+    assert!(codes(&rows[0]).contains(&"name-missing") && codes(&rows[1]) == ["refused"], "{rows:?}");
+    assert_eq!((&last["exit"], &last["summary"]["nobody"]), (&3.into(), &0.into()));
+}
+
+/// A TLS server with this pair, until the test ends.
+fn serve(listener: TcpListener, certificate: &str, key: &str) {
+    use rustls::pki_types::pem::PemObject;
+    let chain = rustls::pki_types::CertificateDer::pem_slice_iter(certificate.as_bytes()).map(Result::unwrap).collect();
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = std::sync::Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut connection = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || while matches!(connection.complete_io(&mut stream), Ok((1.., _))) {});
+        }
+    });
+}
+
+/// What was found is not all there was: no page says so.
+#[test]
+fn no_page_is_made_of_a_scan_that_was_cut_off() {
+    let tree = Tree::new();
+    tree.put("a.pem", pair(90).certificate);
+    tree.put("b.pem", pair(90).certificate);
+    let whole = tree.scan(&["--format", "jsonl", "."]).ends(0).out;
+    let lines: Vec<&str> = whole.lines().collect();
+    assert_eq!((lines.len(), lines.iter().filter(|line| line.starts_with("{\"stream\":\"scan\",")).count()), (3, 1));
+    tree.put("cut.jsonl", format!("{}\n{}\n", lines[0], lines[1]));
+    tree.put("whole.jsonl", &whole);
+    let report = |from: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reseal"));
+        command.args(["report", "--html", "page.html", "--from", from]).current_dir(tree.0.path()).env_clear();
+        Ran::of(&command.output().unwrap())
+    };
+    report("cut.jsonl").ends(4).warns("cut.jsonl holds a scan that was cut off");
+    assert!(!tree.path("page.html").exists());
+    report("whole.jsonl").ends(0);
+}
+
 #[test]
 fn lists_that_reach_too_far_are_refused_before_anybody_is_asked() {
     let tree = Tree::new();

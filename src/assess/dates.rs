@@ -57,7 +57,7 @@ fn end(leaf: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let finding = if now > leaf.not_after() && facts.of_issuer && leaf.is_self_issued() {
         Finding::new(Code::StoreExpired, format!("the root ended {}", date(leaf.not_after())))
     } else if now > leaf.not_after() {
-        Finding::new(Code::Expired, format!("it ended {} ({} ago)", date(leaf.not_after()), span(-left)))
+        Finding::new(Code::Expired, format!("it ended {} ({} ago)", date(leaf.not_after()), ago(-left)))
     } else if now < leaf.not_before() {
         let wait = leaf.not_before() - now;
         Finding::new(Code::NotYetValid, format!("it begins {} (in {})", date(leaf.not_before()), span(wait)))
@@ -138,6 +138,29 @@ pub fn date(at: OffsetDateTime) -> String {
     format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day())
 }
 
+/// Whole days that are left, rounded down: what has ended has less than none, from the first moment on.
+#[must_use]
+pub fn days_left(left: Duration) -> i64 {
+    units_left(left, Duration::DAY)
+}
+
+fn units_left(left: Duration, unit: Duration) -> i64 {
+    left.whole_seconds().div_euclid(unit.whole_seconds())
+}
+
+/// How long ago something has ended, as reports write it; rounded up, so that it is the same number of days as [`days_left`] has.
+#[must_use]
+pub fn ago(length: Duration) -> String {
+    let up = |unit: Duration| -units_left(-length, unit);
+    if length >= Duration::hours(48) {
+        span(Duration::days(up(Duration::DAY)))
+    } else if length >= Duration::hours(2) {
+        format!("{} hours", up(Duration::HOUR))
+    } else {
+        format!("{} minutes", up(Duration::MINUTE))
+    }
+}
+
 /// A length of time as reports write it: days, or what is finer below two days.
 #[must_use]
 pub fn span(length: Duration) -> String {
@@ -159,5 +182,26 @@ mod tests {
         }
         assert_eq!(late(Duration::days(6)), Duration::DAY);
         assert_eq!(late(Duration::days(1)), Duration::hours(6));
+    }
+
+    /// A certificate that has ended is never called one with 0 days, and every report has the same number.
+    #[test]
+    fn days_are_rounded_down() {
+        for (hours, left, told) in [
+            (36, 1, None),
+            (12, 0, None),
+            (0, 0, None),
+            (-12, -1, Some("12 hours")),
+            (-47, -2, Some("47 hours")),
+            (-48, -2, Some("2 days")),
+            (-84, -4, Some("4 days")),
+        ] {
+            assert_eq!(days_left(Duration::hours(hours)), left, "{hours}");
+            if let Some(told) = told {
+                assert_eq!(ago(Duration::hours(-hours)), told, "{hours}");
+            }
+        }
+        assert_eq!(days_left(-Duration::SECOND), -1);
+        assert_eq!(ago(Duration::SECOND), "1 minutes");
     }
 }

@@ -1,4 +1,5 @@
-//! What to do about a file or a server that somebody named and that is no target: reseal does not change those.
+//! What to do where the catalogue's remedy is a verb that does not work: about a file or a server that is no target, which reseal does
+//! not change, and about a target for which it can get nothing.
 
 use super::Code;
 
@@ -20,6 +21,16 @@ pub fn remedy_elsewhere(code: Code) -> Option<&'static str> {
         Code::Duplicate => "leave one out",
         _ => return None,
     })
+}
+
+/// The remedy in place of [`Code::remedy`], where that one has reseal get a certificate, for a target without a source: a person
+/// brings it.
+#[must_use]
+pub fn remedy_by_hand(code: Code) -> Option<&'static str> {
+    code.remedy().contains("`reseal renew`").then_some(
+        "it has no source to get another from: bring one and `reseal install TARGET --cert FILE --key FILE`, or give it a \
+         `[target.source]`",
+    )
 }
 
 #[cfg(test)]
@@ -44,5 +55,14 @@ mod tests {
             let told = remedy_elsewhere(*code).unwrap_or(code.remedy());
             assert!(!told.contains("`reseal"), "{}: {told}", code.name());
         }
+    }
+
+    #[test]
+    fn nobody_is_told_to_renew_what_has_no_source() {
+        for code in Code::ALL {
+            let told = remedy_by_hand(*code).unwrap_or(code.remedy());
+            assert!(!told.contains("`reseal renew`"), "{}: {told}", code.name());
+        }
+        assert!(remedy_by_hand(Code::Expired).is_some() && remedy_by_hand(Code::Reset).is_none());
     }
 }

@@ -19,8 +19,8 @@ pub mod upgrade;
 mod usage;
 
 pub use code::{Code, Severity};
-pub use dates::{date, span};
-pub use elsewhere::remedy_elsewhere;
+pub use dates::{ago, date, days_left, span};
+pub use elsewhere::{remedy_by_hand, remedy_elsewhere};
 pub use finding::{Accept, Acceptance, Finding, NO_RULES, Rules, matches};
 pub use served::{Look, Unseen, Wire, WireVersion};
 pub use storage::{Stored, keeper};

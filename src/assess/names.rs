@@ -29,7 +29,8 @@ const PRIVATE: &[&str] = &[
 
 pub(super) fn findings(leaf: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if leaf.has_control_characters() {
-        let message = format!("a name in it has control characters: {}", leaf.title().escape_default());
+        // As it is: whoever shows it shows what acts in it as in every other text.
+        let message = format!("a name in it has control characters: {}", leaf.title());
         found.push(Finding::new(Code::ControlCharacters, message));
     }
     unusable(leaf, found);

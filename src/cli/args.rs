@@ -22,6 +22,7 @@ pub use self::notify::NotifyVerb;
 pub use self::retire::Retire;
 pub use self::scan::Scan;
 pub use self::secret::{Place, SecretVerb};
+pub use self::servers::Servers;
 pub use self::stage::{Activate, Maintain, Stage, When};
 pub use self::trust::TrustVerb;
 
@@ -39,6 +40,7 @@ mod notify;
 mod retire;
 mod scan;
 mod secret;
+mod servers;
 mod stage;
 mod trust;
 mod verb;
@@ -74,6 +76,7 @@ Examples:
   reseal check web                   one of them
   reseal check ./fullchain.pem       a file; needs no configuration
   reseal check www.example.org:443   a server; needs no configuration
+  reseal check -H www.example.org 192.0.2.7:443    at this address, asked for this name
   reseal check --format nagios -w 20 -c 10 www.example.org:443
   reseal check --format prometheus --output /var/lib/prometheus/node-exporter/reseal.prom")]
     Check {
@@ -92,6 +95,9 @@ Examples:
         /// servers `system`, for targets what the configuration says]
         #[arg(long, value_name = "WHO")]
         trust: Vec<String>,
+        /// How servers are asked.
+        #[command(flatten)]
+        servers: Servers,
         /// Tell the channels of the configuration what was found, and what is gone
         #[arg(long)]
         notify: bool,
@@ -116,6 +122,9 @@ It ends with 0 when the page was written, whatever is in it.")]
         /// servers `system`, for targets what the configuration says]
         #[arg(long, value_name = "WHO")]
         trust: Vec<String>,
+        /// How servers are asked.
+        #[command(flatten)]
+        servers: Servers,
     },
     /// Tell the same of every file below folders and of many servers, while they are looked at; needs no configuration
     Scan(Scan),
@@ -465,6 +474,16 @@ mod tests {
             ("demo-server /x --reload", "demo-server"),
         ] {
             assert_eq!(word(line), verb, "{line}");
+        }
+    }
+
+    #[test]
+    fn servers_are_asked_as_the_line_says() {
+        for line in ["check -H www.example.org -t 2 a:443", "report --html x --name - --timeout 60 a:443"] {
+            let (Verb::Check { servers, .. } | Verb::Report { servers, .. }) = parse(line).unwrap().verb else {
+                panic!("{line}")
+            };
+            assert!(servers.name.is_some() && servers.timeout.is_some(), "{line}: {servers:?}");
         }
     }
 

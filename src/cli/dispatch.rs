@@ -328,7 +328,7 @@ fn placed(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
 }
 
 /// What was found is the page's matter and not that of the run, whose work it is to write it.
-fn page(session: &Session<'_>, path: &Path, subjects: &[OsString], from: Option<&Path>) -> Told {
+fn page(session: &mut Session<'_>, path: &Path, subjects: &[OsString], from: Option<&Path>) -> Told {
     // No page is written over what it is made of.
     let inputs = subjects.iter().map(Path::new).chain(from);
     if let Some(input) = inputs.into_iter().find(|input| same_file(path, input)) {

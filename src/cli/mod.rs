@@ -95,7 +95,10 @@ fn work(line: &[OsString], ending: &mut Ending) -> (u8, Option<i32>) {
         Err((style, failure)) => return (tell(&Answer::failed(Some(command), failure), &style, false), None),
     };
     if let Verb::Scan(words) = &cli.verb {
-        return (scan::run(words, &request::secrets(&cli.global), &style), None);
+        return match request::if_there(&cli.global) {
+            Ok(config) => (scan::run(words, &config, &request::secrets(&cli.global), &style), None),
+            Err(failure) => (tell(&Answer::failed(Some(command), failure), &style, false), None),
+        };
     }
     if let Some((answer, ended_by)) = self_contained(&cli, &style) {
         return (tell(&answer, &style, false), ended_by);

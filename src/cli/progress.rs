@@ -72,6 +72,7 @@ impl Listener for Progress {
             (
                 Telling::OneLine { width },
                 Event::Looking { .. }
+                | Event::Asking { .. }
                 | Event::Obtaining { .. }
                 | Event::Recovering { .. }
                 | Event::BackedUp { .. }
@@ -88,6 +89,7 @@ impl Listener for Progress {
             (
                 Telling::Notes,
                 Event::Looking { .. }
+                | Event::Asking { .. }
                 | Event::Obtaining { .. }
                 | Event::Recovering { .. }
                 | Event::BackedUp { .. }
@@ -102,6 +104,7 @@ impl Listener for Progress {
 fn words(event: &Event) -> String {
     match event {
         Event::Looking { target } => format!("{target}: looking"),
+        Event::Asking { answered, of } => format!("asking: {answered} of {of} servers are done"),
         Event::Obtaining { source } => format!("obtaining a certificate: {source}"),
         Event::Recovering { target, verb } => format!("{target}: recovering an interrupted `reseal {verb}`"),
         Event::BackedUp { target, generation } => format!("{target}: what is there is kept as generation {generation}"),

@@ -69,19 +69,23 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         }
     }
     let program = program(&global);
+    // Where no configuration can be, nothing that is there may be a target's name.
+    let (needed, nowhere) = (need(&verb, &global), places.is_err() && global.config.is_none());
+    let alone = nowhere && matches!(needed, Need::IfMine | Need::IfThere) && named_by_itself(&verb);
+    let need = if alone { Need::None } else { needed };
     let config_path = match (&global.config, &places) {
         (Some(path), _) => absolute(path)?,
         (None, Ok(places)) => places.config.clone(),
-        (None, Err(_)) if need(&verb, &global) == Need::None => PathBuf::new(),
+        (None, Err(_)) if need == Need::None => PathBuf::new(),
         (None, Err(error)) => return Err(homeless(*error)),
     };
-    let (mut config, mut without_config) = configuration(need(&verb, &global), &config_path, global.config.is_some())?;
+    let (mut config, mut without_config) = configuration(need, &config_path, global.config.is_some())?;
     let state_dir = match (&global.state_dir, &config.state_dir, &places) {
         (Some(dir), _, _) => absolute(dir)?,
         (None, Some(dir), _) => dir.clone(),
         (None, None, Ok(places)) => places.state.clone(),
         // Nothing is kept for a file or a server that somebody named.
-        (None, None, Err(_)) if need(&verb, &global) == Need::None => PathBuf::new(),
+        (None, None, Err(_)) if need == Need::None => PathBuf::new(),
         (None, None, Err(error)) => return Err(homeless(*error)),
     };
     let live_dir = match (&config.live_dir, &places) {
@@ -113,8 +117,22 @@ pub fn resolve(cli: Cli) -> Result<Request, Failure> {
         host = host.with_signals(signals);
     }
     let options = options(&global, &verb);
-    let configured = without_config.is_none() && need(&verb, &global) != Need::None;
+    let configured = without_config.is_none() && need != Need::None;
     Ok(Request { verb, host, config, program, config_path, live_dir, options, configured, without_config })
+}
+
+/// The configuration of `scan`, which needs none: what it says counts all the same. One that nobody has named may be missing or another's.
+///
+/// # Errors
+/// It is wrong; or it is named, and missing or not to be trusted.
+pub fn if_there(global: &Global) -> Result<Config, Failure> {
+    let path = match (&global.config, standard_places()) {
+        (Some(path), _) => absolute(path)?,
+        (None, Ok(places)) => places.config,
+        (None, Err(_)) => return Ok(configuration(Need::None, Path::new(""), false)?.0),
+    };
+    let need = if global.config.is_some() { Need::Must } else { Need::IfMine };
+    Ok(configuration(need, &path, global.config.is_some())?.0)
 }
 
 /// How to call the program again for the same configuration and state.
@@ -175,6 +193,17 @@ fn need(verb: &Verb, global: &Global) -> Need {
         | Verb::PostUpgrade { .. }
         | Verb::Adopt { .. } => Need::Must,
     }
+}
+
+/// Whether all that is to be looked at is a file or a server, and whose trust is asked for needs no name of a configuration.
+fn named_by_itself(verb: &Verb) -> bool {
+    let (Verb::Check { subjects, trust, .. } | Verb::Report { subjects, trust, .. }) = verb else { return false };
+    let host = Host::new("");
+    let own = |word: &std::ffi::OsStr| {
+        word.as_encoded_bytes().iter().any(|byte| b"/:".contains(byte)) || host.exists(Path::new(word))
+    };
+    let known = |who: &String| [SYSTEM, NONE].contains(&who.as_str()) || own(who.as_ref());
+    subjects.iter().all(|subject| own(subject)) && trust.iter().all(known)
 }
 
 /// Whether these have generations and are in no configuration.
@@ -276,8 +305,10 @@ fn options(global: &Global, verb: &Verb) -> Options {
     if let Verb::Maintain(words) = verb {
         options.live = words.live;
     }
-    if let Verb::Check { trust, .. } | Verb::Report { trust, .. } = verb {
+    if let Verb::Check { trust, servers, .. } | Verb::Report { trust, servers, .. } = verb {
         options.trust.clone_from(trust);
+        options.timeout = servers.timeout.map(|limit| Duration::from_secs(limit.into()));
+        options.name.clone_from(&servers.name);
     }
     options
 }

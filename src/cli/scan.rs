@@ -1,9 +1,8 @@
 //! `scan`: from the words of the command line to rows on standard output, written while they come.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Read, Write};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::args::{Format, Scan};
 use super::output::{self, coloured};
 use super::telling::{Style, tell};
 use crate::cert::{Depth, Signatures};
-use crate::config::Policy;
+use crate::config::Config;
 use crate::flow::Secrets;
 use crate::flow::check::Checked;
 use crate::flow::clients::{self, Clients};
@@ -24,18 +23,16 @@ use crate::outcome::Exit;
 use crate::report::text::scan::Rows;
 use crate::report::{Answer, Failure, rows, text};
 
-/// A scan has no configuration, so no names for roots either.
-static NO_PROFILES: BTreeMap<String, PathBuf> = BTreeMap::new();
-
-/// Scans, and tells how the run ends.
-pub fn run(words: &Scan, secrets: &Secrets, style: &Style) -> u8 {
-    let wanted = match wanted(words, style.view.quiet) {
+/// Scans, and tells how the run ends. Of the configuration count what its owner says of findings, the names of clients, and the limit of
+/// a handshake.
+pub fn run(words: &Scan, config: &Config, secrets: &Secrets, style: &Style) -> u8 {
+    let wanted = match wanted(words, config, style.view.quiet) {
         Ok(wanted) => wanted,
         Err(failure) => return tell(&Answer::failed(Some("scan"), failure), style, false),
     };
     let stream = Stream::new(style);
     let host = Host::new("");
-    let clients = Clients::new(&host, &NO_PROFILES, &words.trust);
+    let clients = Clients::new(&host, &config.trust, &words.trust);
     let needs = |item: &Item| matches!(item, Item::Server(_) | Item::Range(_));
     // Reading the system's roots takes longer than a small scan of files.
     let usual = if wanted.items.iter().any(needs) { vec![clients::SYSTEM.to_owned()] } else { Vec::new() };
@@ -50,14 +47,14 @@ pub fn run(words: &Scan, secrets: &Secrets, style: &Style) -> u8 {
     };
     let depth = if words.no_signatures { Depth::None } else { Depth::Swift };
     let signatures = Signatures::checked_to(depth);
-    let judge = Judge::by_default(style.view.now).remembering(&signatures);
+    let judge = Judge::by_default(style.view.now).ruled_by(&config.rules).remembering(&signatures);
     let (files, servers) =
         (judge.for_clients(&for_files).opening_with(passphrase.as_ref()), judge.for_clients(&for_servers));
     let (exit, summary) = scan::run(&files, &servers, &wanted, &stream);
     stream.end(exit, &summary).code()
 }
 
-fn wanted(words: &Scan, quiet: bool) -> Result<Wanted, Failure> {
+fn wanted(words: &Scan, config: &Config, quiet: bool) -> Result<Wanted, Failure> {
     let mut items = Vec::new();
     let host = Host::new("");
     for what in &words.what {
@@ -73,10 +70,16 @@ fn wanted(words: &Scan, quiet: bool) -> Result<Wanted, Failure> {
             let Failure { message, hint, .. } = refused(&error);
             Failure::usage(format!("the list {}: {message}", path.display()), hint)
         })?;
+        // What makes the list has failed, most likely: nothing to look at would be told as nothing found.
+        if items.is_empty() && more.is_empty() {
+            let message = format!("the list {} holds nothing to look at", path.display());
+            let hint = "a list has HOST:PORT, a range or a path on each line; see that what writes it has worked";
+            return Err(Failure::usage(message, Some(hint.to_owned())));
+        }
         items.extend(more);
     }
     inventory::bounded(&items, words.max).map_err(|error| refused(&error))?;
-    let timeout = words.timeout.map_or(Policy::default().probe_timeout, |limit| Duration::from_secs(limit.into()));
+    let timeout = words.timeout.map_or(config.probe_timeout, |limit| Duration::from_secs(limit.into()));
     Ok(Wanted {
         items,
         tree: tree::Options {
@@ -101,10 +104,10 @@ fn list(host: &Host, path: &Path) -> Result<Vec<u8>, Failure> {
             if bytes.len() > MAX_LIST { Err(io::Error::other("it has more than 64 MiB")) } else { Ok(bytes) }
         })
     } else {
-        host.read(path, MAX_LIST as u64)
+        host.read_through(path, MAX_LIST as u64)
     };
     read.map_err(|error| {
-        let hint = "a list is a file, or `-` for standard input".to_owned();
+        let hint = "a list is a file, a pipe, or `-` for standard input".to_owned();
         Failure::usage(format!("cannot read the list {}: {error}", path.display()), Some(hint))
     })
 }
@@ -205,12 +208,16 @@ impl Sink for Stream {
 
     fn write(&self, rows: &[u8]) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rows = rows;
-        if !std::mem::replace(&mut state.begun, true) {
+        if std::mem::replace(&mut state.begun, true) {
+            self.put(&mut state, rows);
+        } else {
             self.put(&mut state, &self.opening());
-            rows = rows.strip_prefix(b",").filter(|_| self.format == Format::Json).unwrap_or(rows);
+            match self.format {
+                Format::Json => self.put(&mut state, rows.strip_prefix(b",").unwrap_or(rows)),
+                Format::Jsonl => self.put(&mut state, &rows::first_lines(rows)),
+                Format::Text | Format::Csv | Format::Nagios | Format::Prometheus => self.put(&mut state, rows),
+            }
         }
-        self.put(&mut state, rows);
         state.failed.is_none()
     }
 

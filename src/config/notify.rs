@@ -118,6 +118,16 @@ pub enum ChannelKind {
 }
 
 impl ChannelKind {
+    /// Whether programs read it: these are told of each thing, in as many messages as that takes.
+    #[must_use]
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Webhook(hook) => matches!(hook.shape, Shape::Reseal | Shape::Alertmanager),
+            Self::Command(_) | Self::Journald { .. } | Self::Syslog { .. } => true,
+            Self::Smtp(_) => false,
+        }
+    }
+
     /// Its word.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -67,6 +67,7 @@ fn config<'a>(document: &'a Spanned<DeTable<'a>>, origin: &Path, problems: &mut 
         origin: origin.to_owned(),
         state_dir,
         live_dir,
+        probe_timeout: policy.probe_timeout,
         authorities,
         trust,
         rules,

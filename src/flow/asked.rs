@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::assess::{Look, Unseen, Wire, WireVersion};
 use crate::change::{Probe, Shown};
 use crate::digest::Digest;
+use crate::endpoint::{Endpoint, Sni};
 use crate::host::Host;
 use crate::host::probe::{Answer, Sight};
 use crate::host::tls::{PostQuantum, ProbeError, Refusal, Served, Spoken, Version};
@@ -105,6 +106,15 @@ fn place(probe: &Probe, answer: &Answer) -> String {
             Probe::Tls { address, start, name, family }.to_string()
         }
         (Probe::Tls { .. } | Probe::Command(_) | Probe::Bundle { .. }, _) => probe.to_string(),
+    }
+}
+
+/// How a server is called in results: as it is written, with the name that is asked for where that is another.
+pub(super) fn titled(written: &str, endpoint: &Endpoint) -> String {
+    match &endpoint.sni {
+        Sni::Host => written.to_owned(),
+        Sni::Name(name) => format!("{written} ({name})"),
+        Sni::Nothing => format!("{written} (no name)"),
     }
 }
 

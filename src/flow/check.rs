@@ -1,12 +1,15 @@
 //! `check [NAME|FILE|HOST:PORT]...`: what is wrong. Changes nothing, asks for no passphrase.
 
+mod together;
+
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::asked;
+use self::together::Questions;
+use super::asked::{Asked, titled};
 use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
 use super::obtain;
@@ -16,11 +19,10 @@ use crate::assess::{Code, Finding, ruled, shared_keys};
 use crate::cert::installed::{Leaf, Link};
 use crate::cert::{Certificate, Signatures, TrustVerdict};
 use crate::change::Shown;
-use crate::config::{Policy, TargetConfig};
-use crate::endpoint::{Endpoint, Sni};
+use crate::config::{Config, TargetConfig};
+use crate::endpoint::Endpoint;
 use crate::engine::{self, Open};
 use crate::host::state::{State, StateError, file_name};
-use crate::host::tls::{self, Crowd, Question};
 use crate::host::walk::WalkError;
 use crate::outcome::{Exit, explain};
 use crate::sensitive::Sensitive;
@@ -104,25 +106,125 @@ pub fn exit(checked: &[Checked]) -> Exit {
     })
 }
 
-/// Checks the subjects, or every target when none is named.
+/// Checks the subjects, or every target when none is named. Whoever is to be asked is asked at the same time.
 ///
 /// # Errors
 /// A subject that is neither a target nor a file nor an endpoint.
-pub fn run(session: &Session<'_>, subjects: &[OsString]) -> Result<Vec<Checked>, Refusal> {
-    let clients = Clients::new(session.host, &session.config.trust, &session.options.trust);
-    let signatures = Signatures::default();
-    let mut run = Run { session, clients: &clients, signatures: &signatures, passphrase: None };
-    if !subjects.is_empty() {
-        // Once for all: a descriptor can be read no second time.
-        run.passphrase = obtain::named_passphrase(session.host, &session.options.secrets)?;
-        let all: Result<Vec<Vec<Checked>>, Refusal> = subjects.iter().map(|subject| run.one(subject)).collect();
-        return all.map(|all| all.into_iter().flatten().collect());
+pub fn run(session: &mut Session<'_>, subjects: &[OsString]) -> Result<Vec<Checked>, Refusal> {
+    let (whole, config) = (subjects.is_empty(), session.config);
+    // Once for all: a descriptor can be read no second time.
+    let passphrase = if whole { None } else { obtain::named_passphrase(session.host, &session.options.secrets)? };
+    let all: Vec<Subject<'_>> = if whole {
+        config.targets.iter().map(|target| Subject::of_target(session, target)).collect()
+    } else {
+        subjects.iter().map(|subject| Subject::of(session, subject)).collect::<Result<_, _>>()?
+    };
+    if session.options.name.is_some() && !all.iter().any(|subject| matches!(subject, Subject::Server(..))) {
+        let refusal = Refusal::new("`--name` is what a server is asked for, and no HOST:PORT is named");
+        return Err(Refusal { exit: Exit::Usage, ..refusal.hint("name one, or leave `--name` out") });
     }
-    let seen = session.config.targets.iter().map(|config| run.target(config));
-    let (mut all, leaves): (Vec<Checked>, Vec<Option<Certificate>>) =
-        seen.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-    share(&mut all, &leaves, session);
-    Ok(all)
+    let (answers, served) = together::ask(session.host, &questions(&all, session), session.listener);
+    let (mut answers, mut served) = (answers.into_iter(), served.into_iter());
+    let session = &*session;
+    let clients = Clients::new(session.host, &config.trust, &session.options.trust);
+    let signatures = Signatures::default();
+    let run = Run { session, clients: &clients, signatures: &signatures, passphrase };
+    let (mut found, mut leaves) = (Vec::new(), Vec::new());
+    for subject in all {
+        match subject {
+            Subject::Target(config, looked) => {
+                let (checked, leaf) = run.target(config, *looked, served.next().unwrap_or_default())?;
+                found.push(checked);
+                leaves.push(leaf);
+            }
+            Subject::File(path) => found.extend(run.file(&path)?),
+            Subject::Server(subject, endpoint) => {
+                found.push(run.endpoint(&subject, &endpoint, answers.next().unwrap_or_default())?);
+            }
+        }
+    }
+    if whole {
+        share(&mut found, &leaves, session);
+    }
+    Ok(found)
+}
+
+fn questions(all: &[Subject<'_>], session: &Session<'_>) -> Questions {
+    let limit = |usual| session.options.timeout.unwrap_or(usual);
+    let mut questions = Questions::default();
+    for subject in all {
+        match subject {
+            Subject::Target(config, looked) => {
+                let probes = looked.seen.as_ref().map(survey::Survey::probes).unwrap_or_default();
+                questions.targets.push((probes, limit(config.policy.probe_timeout)));
+            }
+            Subject::Server(_, endpoint) => {
+                questions.servers.push((endpoint.clone(), limit(session.config.probe_timeout)));
+            }
+            Subject::File(_) => {}
+        }
+    }
+    questions
+}
+
+/// What somebody asks for.
+enum Subject<'c> {
+    /// A target, and what its files are.
+    Target(&'c TargetConfig, Box<Looked>),
+    /// A file.
+    File(PathBuf),
+    /// A server, and how it is called.
+    Server(String, Endpoint),
+}
+
+/// What is known of a target before anybody is asked.
+struct Looked {
+    state: Result<Option<State>, StateError>,
+    /// Who changed it when its files were read.
+    before: Option<String>,
+    seen: Result<survey::Survey, Refusal>,
+}
+
+impl<'c> Subject<'c> {
+    fn of_target(session: &Session<'c>, config: &'c TargetConfig) -> Self {
+        let state = State::open(session.host);
+        let before = open_journal(session, state.as_ref().ok().and_then(Option::as_ref), &config.name);
+        let before = before.and_then(|open| open.at_work);
+        let seen = survey::survey(session.host, config, &session.live_dir);
+        Self::Target(config, Box::new(Looked { state, before, seen }))
+    }
+
+    fn of(session: &Session<'c>, subject: &OsStr) -> Result<Self, Refusal> {
+        let config: &'c Config = session.config;
+        // A name that is no UTF-8 is a file's.
+        let Some(subject) = subject.to_str() else { return Ok(Self::File(subject.into())) };
+        if let Some(target) = config.target(subject) {
+            return Ok(Self::of_target(session, target));
+        }
+        let path = Path::new(subject);
+        if (subject.contains('/') && !subject.contains("://")) || session.host.exists(path) {
+            return Ok(Self::File(path.to_owned()));
+        }
+        let looks_like_one = subject.contains("://") || subject.rsplit_once(':').is_some();
+        match (subject.parse::<Endpoint>(), &session.options.name) {
+            (Ok(endpoint), None) => Ok(Self::Server(subject.to_owned(), endpoint)),
+            (Ok(endpoint), Some(sni)) => {
+                let endpoint = endpoint.named(sni.clone());
+                Ok(Self::Server(titled(subject, &endpoint), endpoint))
+            }
+            (Err(error), _) if looks_like_one => Err(Refusal::new(error.to_string()).hint(error.hint())),
+            (Err(_), _) => Err(session.target(subject).err().map_or_else(
+                || Refusal::new(format!("{subject} was not there a moment ago")),
+                |refusal| {
+                    let refusal =
+                        Refusal { why: format!("there is no file {subject} here, and {}", refusal.why), ..refusal };
+                    let also = "a server is HOST:PORT or `smtp://HOST`, a file has a `/` in its path";
+                    let hint = refusal.hint.as_ref().map_or(also.to_owned(), |hint| format!("{hint}; {also}"));
+                    refusal.hint(hint)
+                },
+            )),
+        }
+    }
 }
 
 /// The open journal of a target, if it has one.
@@ -166,44 +268,18 @@ struct Run<'a, 's> {
 }
 
 impl Run<'_, '_> {
-    /// One verdict; several of a file with several leaves.
-    fn one(&self, subject: &OsStr) -> Result<Vec<Checked>, Refusal> {
-        let session = self.session;
-        // A name that is no UTF-8 is a file's.
-        let Some(subject) = subject.to_str() else { return self.file(Path::new(subject)) };
-        if let Some(config) = session.config.target(subject) {
-            return self.target(config).map(|(checked, _)| vec![checked]);
-        }
-        let path = Path::new(subject);
-        if (subject.contains('/') && !subject.contains("://")) || session.host.exists(path) {
-            return self.file(path);
-        }
-        let looks_like_one = subject.contains("://") || subject.rsplit_once(':').is_some();
-        match subject.parse::<Endpoint>() {
-            Ok(endpoint) => self.endpoint(subject, &endpoint).map(|checked| vec![checked]),
-            Err(error) if looks_like_one => Err(Refusal::new(error.to_string()).hint(error.hint())),
-            Err(_) => Err(session.target(subject).err().map_or_else(
-                || Refusal::new(format!("{subject} was not there a moment ago")),
-                |refusal| {
-                    let refusal =
-                        Refusal { why: format!("there is no file {subject} here, and {}", refusal.why), ..refusal };
-                    let also = "a server is HOST:PORT or `smtp://HOST`, a file has a `/` in its path";
-                    let hint = refusal.hint.as_ref().map_or(also.to_owned(), |hint| format!("{hint}; {also}"));
-                    refusal.hint(hint)
-                },
-            )),
-        }
-    }
-
     /// The verdict, and the leaf in the target's first pair.
-    fn target(&self, config: &TargetConfig) -> Result<(Checked, Option<Certificate>), Refusal> {
+    fn target(
+        &self,
+        config: &TargetConfig,
+        looked: Looked,
+        served: Vec<Asked>,
+    ) -> Result<(Checked, Option<Certificate>), Refusal> {
         let session = self.session;
         let clients = self.clients.or(&config.policy.trust)?;
         let mut checked = Checked::blank(&config.name, "target");
-        let state = State::open(session.host);
-        let before = open_journal(session, state.as_ref().ok().and_then(Option::as_ref), &config.name);
-        let before = before.and_then(|open| open.at_work);
-        let seen = match survey::survey(session.host, config, &session.live_dir) {
+        let Looked { state, before, seen } = looked;
+        let seen = match seen {
             Ok(seen) => seen,
             Err(refusal) => {
                 checked.problem = Some(refusal.why);
@@ -221,7 +297,6 @@ impl Run<'_, '_> {
         let looked = state.is_ok();
         let state = state.ok().flatten();
         let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
-        let served = asked::closely(session.host, &seen.probes(), config.policy.probe_timeout);
         let after = open_journal(session, state.as_ref(), &config.name);
         let open = after.is_some();
         // What has ended meanwhile was under way when the files were read.
@@ -298,20 +373,8 @@ impl Run<'_, '_> {
         })
     }
 
-    /// Every address is asked, and one of them again by a client that names nobody: older clients do, and see something else.
-    fn endpoint(&self, subject: &str, endpoint: &Endpoint) -> Result<Checked, Refusal> {
+    fn endpoint(&self, subject: &str, endpoint: &Endpoint, answers: Answers) -> Result<Checked, Refusal> {
         let clients = self.clients.or(&[clients::SYSTEM.to_owned()])?;
-        let mut questions = vec![Question::new(endpoint.clone())];
-        if endpoint.ip().is_none() && endpoint.sni != Sni::Nothing {
-            questions.push(Question::new(endpoint.clone().named(Sni::Nothing)));
-        }
-        let crowd = Crowd { limit: Policy::default().probe_timeout, every_address: true, ..Crowd::default() };
-        let mut answers = Answers::default();
-        tls::ask_all(questions.into_iter(), &crowd, &mut |index, answer, _| match (index, answer) {
-            (0, answer) => answers.named.push(answer),
-            (_, Ok(served)) => answers.unnamed = Some(served),
-            (_, Err(_)) => {}
-        });
         Ok(self.judge(&clients).answered(subject, endpoint, answers))
     }
 }

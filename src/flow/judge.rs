@@ -2,6 +2,7 @@
 
 mod addresses;
 mod issuers;
+mod locked;
 
 use std::sync::Arc;
 
@@ -10,12 +11,13 @@ use time::{Duration, OffsetDateTime};
 pub use self::addresses::Answers;
 
 use self::issuers::Issuers;
+use self::locked::{is_locked, unopened};
 use super::asked::{failed, unseen, wire};
 use super::check::{Checked, Seen};
 use super::clients::Known;
 use super::leaves::{self, Part};
 use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, Wire};
-use crate::cert::codec::{self, BadBlock, BlockError, Contents, Format, InputError};
+use crate::cert::codec::{self, Contents, Format, InputError};
 use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Recent, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown, placed};
@@ -35,6 +37,7 @@ pub struct Judge<'a> {
     rules: &'a Rules,
     signatures: Option<&'a Signatures>,
     passphrase: Option<&'a Sensitive>,
+    nameless: bool,
 }
 
 impl<'a> Judge<'a> {
@@ -42,7 +45,7 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn by_default(now: OffsetDateTime) -> Self {
         let renew_before = Policy::default().renew_before;
-        Self { now, renew_before, clients: &[], rules: &NO_RULES, signatures: None, passphrase: None }
+        Self { now, renew_before, clients: &[], rules: &NO_RULES, signatures: None, passphrase: None, nameless: false }
     }
 
     /// And what these clients make of it.
@@ -67,6 +70,12 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn opening_with(self, passphrase: Option<&'a Sensitive>) -> Self {
         Self { passphrase, ..self }
+    }
+
+    /// The same for servers of which nobody says what they are called: their certificates are held against no name.
+    #[must_use]
+    pub fn of_no_name(self) -> Self {
+        Self { nameless: true, ..self }
     }
 
     /// The verdict over the bytes of a file: one, or one for each leaf where there are several.
@@ -190,7 +199,7 @@ impl<'a> Judge<'a> {
             // What no path needs is trusted there, not sent.
             checked.findings.retain(|finding| finding.code != Code::Stranger);
         }
-        if keys_alone || damaged {
+        if damaged {
             checked.findings.retain(|finding| finding.code != Code::NoCertificate);
         }
         if keys_alone {
@@ -221,7 +230,7 @@ impl<'a> Judge<'a> {
             blank_lines: Vec::new(),
             encrypted: Vec::new(),
         };
-        let wanted: Vec<Name> = wanted(endpoint).into_iter().collect();
+        let wanted: Vec<Name> = wanted(endpoint).into_iter().filter(|_| !self.nameless).collect();
         let at = probe(endpoint, served.address.to_string());
         let wire = Wire { without_name, ..wire(served) };
         let look = [Look { at: at.clone(), shown: shown.clone(), unseen: None, wire }];
@@ -322,17 +331,6 @@ pub(super) fn verdicts(
 fn usual(renew_before: RenewBefore, lifetime: Duration) -> Duration {
     let least = Duration::DAY.min(lifetime / 3_i32);
     renew_before.left_of(lifetime).clamp(least, Duration::days(30).max(least))
-}
-
-/// Whether a passphrase, or another one, opens it.
-fn is_locked(bad: &BadBlock) -> bool {
-    matches!(bad.why, BlockError::EncryptedNoPassphrase | BlockError::WrongPassphrase)
-}
-
-/// What the passphrase that was given does not open, a line each.
-fn unopened(locked: &[&BadBlock]) -> Vec<String> {
-    let wrong = locked.iter().filter(|bad| bad.why == BlockError::WrongPassphrase);
-    wrong.map(|bad| format!("{}: {}", bad.place, explain(&bad.why))).collect()
 }
 
 fn unreadable(subject: &str, error: &InputError) -> Checked {
@@ -466,12 +464,15 @@ mod tests {
         let der = crate::cert::codec::pkcs8::encrypt(&own.key, &"secret".to_owned().into()).unwrap();
         let checked = only(Judge::by_default(NOW).file("a.key", der.expose()));
         let codes = |checked: &Checked| checked.findings.iter().map(|one| one.code).collect::<Vec<_>>();
-        assert_eq!(codes(&checked), [Code::KeyEncrypted]);
+        assert_eq!(codes(&checked), [Code::NoCertificate, Code::KeyEncrypted]);
         assert_eq!(checked.notes, ["it holds a private key and no certificate"]);
+        // Of what is come across nobody has said that it holds a certificate.
+        let found = Judge::by_default(NOW).found("a.key", der.expose(), &mut Recent::default());
+        assert_eq!(codes(&only(found)), [Code::KeyEncrypted]);
         // Neither damaged nor gone: another passphrase opens it.
         let other = "other".to_owned().into();
         let checked = only(Judge::by_default(NOW).opening_with(Some(&other)).file("a.key", der.expose()));
-        assert_eq!(codes(&checked), [Code::KeyEncrypted]);
+        assert_eq!(codes(&checked), [Code::NoCertificate, Code::KeyEncrypted]);
         assert!(
             checked.notes.iter().any(|note| note.ends_with("the passphrase does not open it")),
             "{:?}",

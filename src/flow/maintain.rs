@@ -236,7 +236,17 @@ fn choose(
         return Ok(if ahead { stage() } else { Step::Renew });
     };
     if matches!(decision, Decision::Unable { .. }) {
-        return Ok(Step::Renew);
+        // Nobody has told reseal where to get one: a person has to bring it, and is told. No run fails because of that.
+        return Ok(match config.source {
+            SourceConfig::None => Step::Report {
+                why: format!("{why}; it has no source: `reseal install {} --cert FILE --key FILE`", config.name),
+            },
+            SourceConfig::LocalCa { .. }
+            | SourceConfig::Csr { .. }
+            | SourceConfig::Command { .. }
+            | SourceConfig::Import { .. }
+            | SourceConfig::Acme(_) => Step::Renew,
+        });
     }
     let when = match occasion::to_change(host, config, look, now)? {
         Occasion::Now { early } => {

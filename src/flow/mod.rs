@@ -54,6 +54,7 @@ use serde::Serialize;
 use crate::assess::Finding;
 use crate::assess::upgrade::Noticed;
 use crate::config::{Config, Policy, TargetConfig};
+use crate::endpoint::Sni;
 use crate::engine::vault;
 use crate::engine::{Engine, EngineError, Recovered, When};
 use crate::event::Listener;
@@ -112,6 +113,10 @@ pub struct Options {
     pub secrets: Secrets,
     /// Whose trust is asked for, instead of what is usual.
     pub trust: Vec<String>,
+    /// How long a server may take that is looked at, instead of what is configured.
+    pub timeout: Option<Duration>,
+    /// What the servers that somebody names are asked for, instead of their host.
+    pub name: Option<Sni>,
     /// Where the files of the system are that reseal places something into, if not at `/`.
     pub root: Option<PathBuf>,
 }

@@ -24,6 +24,7 @@ use crate::notify::channel::{Told, Trouble, tell_all};
 use crate::notify::message::{Item, Message};
 use crate::notify::ping::{self, Sign};
 use crate::notify::record::{Failing, Record, RecordError};
+use crate::notify::shape;
 use crate::notify::sift::{self, Found};
 use crate::outcome::{Exit, Outcome, explain, hinted};
 
@@ -128,7 +129,8 @@ impl Teller<'_> {
             let mut record = self.read(ended, &mut sequel).0.unwrap_or_else(Record::begun);
             self.take_in(&mut record, &found, ended, now);
             let jobs = self.jobs(&record, &found, ended, now);
-            sequel.messages = jobs.iter().map(|(channel, _, message)| words(channel, message)).collect();
+            let each = jobs.iter().flat_map(|(channel, messages)| messages.iter().map(|one| words(channel, one)));
+            sequel.messages = each.collect();
             return sequel;
         }
         let due = ended.run.due();
@@ -184,8 +186,8 @@ impl Teller<'_> {
         }
         let mut silence = Silence;
         let options = Options::default();
-        let session = Session::new(self.host, self.config, self.live_dir.clone(), options, &mut silence);
-        match check::run(&session, if ended.run.whole { &[] } else { &subjects }) {
+        let mut session = Session::new(self.host, self.config, self.live_dir.clone(), options, &mut silence);
+        match check::run(&mut session, if ended.run.whole { &[] } else { &subjects }) {
             Ok(checked) => (checked, None),
             Err(refusal) => (Vec::new(), Some(format!("what is there now could not be looked at: {}", refusal.why))),
         }
@@ -255,48 +257,48 @@ impl Teller<'_> {
         found: &Found,
         ended: &Ended<'_>,
         now: OffsetDateTime,
-    ) -> Vec<(&Channel, Vec<Item>, Message)> {
+    ) -> Vec<(&Channel, Vec<Message>)> {
         let mut found = found.clone();
         found
             .holds
             .extend(record.open.values().filter(|open| open.what.on == On::Silence).map(|open| open.what.clone()));
         let items = self.config.notify.channels.iter().map(|channel| {
-            let items = sift::for_channel(record, channel, &found, now);
-            let message = self.message(items.clone(), ended, now);
-            (channel, items, message)
+            (channel, self.messages(channel, sift::for_channel(record, channel, &found, now), ended, now))
         });
-        items.filter(|(_, items, _)| !items.is_empty()).collect()
+        items.filter(|(_, messages)| !messages.is_empty()).collect()
     }
 
-    fn message(&self, items: Vec<Item>, ended: &Ended<'_>, now: OffsetDateTime) -> Message {
-        Message::of(items, &machine(), ended.verb, now).called(&self.program)
+    /// Of each thing, for programs; for people one that they can read: what does not fit in is not told yet, and is for the next run.
+    fn messages(&self, channel: &Channel, items: Vec<Item>, ended: &Ended<'_>, now: OffsetDateTime) -> Vec<Message> {
+        let messages = match (items.is_empty(), channel.kind.is_for_programs()) {
+            (true, _) => Vec::new(),
+            (false, true) => Message::each_of(items, &machine(), ended.verb, now),
+            (false, false) => vec![Message::of(items, &machine(), ended.verb, now)],
+        };
+        let room = shape::room(&channel.kind).unwrap_or(usize::MAX);
+        messages.into_iter().map(|message| message.called(&self.program).within(room)).collect()
     }
 
     /// Sends all of it at once, with the ping of a timer's verb beside it.
     fn send(
         &self,
-        jobs: &[(&Channel, Vec<Item>, Message)],
+        jobs: &[(&Channel, Vec<Message>)],
         record: &mut Record,
         ended: &Ended<'_>,
         sequel: &mut Sequel,
         now: OffsetDateTime,
     ) -> Option<Result<String, Trouble>> {
-        let messages: Vec<(&Channel, Message)> =
-            jobs.iter().map(|(channel, _, message)| (*channel, message.clone())).collect();
         let ping = self.config.notify.ping.as_ref().filter(|_| ended.run.due());
         let lost = || Err(Trouble { why: "it ended with a bug of reseal".to_owned(), hint: None });
         let (results, pinged) = match ping {
             Some(ping) => {
                 let sent = || ping::send(self.host, ping, Sign::End(ended.exit));
-                let (results, pinged) = together::both(|| tell_all(self.host, &messages), sent);
+                let (results, pinged) = together::both(|| tell_all(self.host, jobs), sent);
                 (results, Some(pinged.unwrap_or_else(lost)))
             }
-            None => (tell_all(self.host, &messages), None),
+            None => (tell_all(self.host, jobs), None),
         };
-        for ((channel, items, message), result) in jobs.iter().zip(results) {
-            sequel.messages.push(words(channel, message));
-            self.noted(record, &channel.name, items, result, sequel, now);
-        }
+        self.all_noted(record, jobs, results, sequel, now);
         pinged
     }
 
@@ -308,37 +310,33 @@ impl Teller<'_> {
             .channels
             .iter()
             .filter(|channel| record.channels.get(&channel.name).is_none_or(|past| past.failing.is_none()));
-        let jobs: Vec<(&Channel, Vec<Item>)> = able
-            .map(|channel| (channel, sift::of_channels(record, channel, now)))
-            .filter(|(_, items)| !items.is_empty())
+        let jobs: Vec<(&Channel, Vec<Message>)> = able
+            .map(|channel| (channel, self.messages(channel, sift::of_channels(record, channel, now), ended, now)))
+            .filter(|(_, messages)| !messages.is_empty())
             .collect();
-        let messages: Vec<(&Channel, Message)> =
-            jobs.iter().map(|(channel, items)| (*channel, self.message(items.clone(), ended, now))).collect();
-        let results = tell_all(self.host, &messages);
-        for (((channel, items), (_, message)), result) in jobs.iter().zip(&messages).zip(results) {
-            sequel.messages.push(words(channel, message));
-            self.noted(record, &channel.name, items, result, sequel, now);
-        }
+        let results = tell_all(self.host, &jobs);
+        self.all_noted(record, &jobs, results, sequel, now);
     }
 
-    fn noted(
+    /// What became of each message that was tried.
+    fn all_noted(
         &self,
         record: &mut Record,
-        name: &str,
-        items: &[Item],
-        result: Result<Told, Trouble>,
+        jobs: &[(&Channel, Vec<Message>)],
+        results: Vec<Vec<Result<Told, Trouble>>>,
         sequel: &mut Sequel,
         now: OffsetDateTime,
     ) {
-        let (delivered, trouble) = match result {
-            Ok(told) => (true, told.complaint),
-            Err(trouble) => (false, Some(trouble)),
-        };
-        if delivered {
-            sift::told(record, name, items, Ok(()), now);
-        }
-        if let Some(trouble) = trouble {
-            self.note(record, name, Err(trouble), sequel, now);
+        for ((channel, messages), results) in jobs.iter().zip(results) {
+            for (message, result) in messages.iter().zip(results) {
+                sequel.messages.push(words(channel, message));
+                if result.is_ok() {
+                    sift::told(record, &channel.name, &message.items, Ok(()), now);
+                }
+                if let Some(trouble) = result.map_or_else(Some, |told| told.complaint) {
+                    self.note(record, &channel.name, Err(trouble), sequel, now);
+                }
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use time::{Date, OffsetDateTime};
 use super::Refusal;
 use super::check::{Checked, Seen};
 use super::judge::elsewhere;
-use crate::assess::{Acceptance, Code, Finding, Severity, date};
+use crate::assess::{Acceptance, Code, Finding, Severity, date, remedy_by_hand};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::digest::Digest;
@@ -60,6 +60,11 @@ pub fn read(host: &Host, path: &Path) -> Result<Recorded, Refusal> {
             Refusal::new(format!("{} tells of a run that failed and found nothing: {message}", path.display()))
                 .hint("run it again, and make the page of what that finds")
         }
+        Trouble::CutOff => {
+            let why = "holds a scan that was cut off: its last line, the summary, is missing";
+            Refusal::new(format!("{} {why}", path.display()))
+                .hint("let the scan run to its end: what is missing may be the worst")
+        }
     })?;
     Ok(Recorded { checked, written: earlier.written })
 }
@@ -80,10 +85,14 @@ enum Trouble {
     Line(usize, String),
     /// The message of the run that is told of.
     Failed(String),
+    /// Of a scan that has not come to its end.
+    CutOff,
 }
 
 fn parse(mut input: impl BufRead, now: OffsetDateTime) -> Result<Vec<Checked>, Trouble> {
     let (mut all, mut line, mut total, mut first) = (Vec::new(), Vec::new(), 0_u64, true);
+    // The lines of `check` end where they end; those of a scan with its summary.
+    let mut unended = false;
     for number in 1.. {
         line.clear();
         let length = (&mut input).take(LONGEST + 1).read_until(b'\n', &mut line).map_err(Trouble::Io)? as u64;
@@ -104,13 +113,14 @@ fn parse(mut input: impl BufRead, now: OffsetDateTime) -> Result<Vec<Checked>, T
             None => return Err(Trouble::Line(number, too_large(LONGEST))),
         };
         first = false;
+        unended = row.stream.is_some() || (unended && row.summary.is_none());
         row.add_to(&mut all, now).map_err(|trouble| trouble.at(number))?;
         if total > MOST_BYTES || all.len() > MOST {
             let why = format!("so far there are {} subjects in {total} bytes, and no more are read", all.len());
             return Err(Trouble::Line(number, why));
         }
     }
-    Ok(all)
+    if unended { Err(Trouble::CutOff) } else { Ok(all) }
 }
 
 /// One object, which begins with these bytes on this line.
@@ -151,6 +161,8 @@ impl Objection {
 struct Row {
     version: Option<u64>,
     command: Option<String>,
+    /// On the first line of a scan.
+    stream: Option<IgnoredAny>,
     error: Option<Failed>,
     results: Option<List<Record>>,
     summary: Option<IgnoredAny>,
@@ -303,6 +315,7 @@ struct Found {
     code: String,
     severity: String,
     message: String,
+    remedy: Option<String>,
     accepted: Option<Accepted>,
     lapsed: Option<Accepted>,
 }
@@ -344,7 +357,11 @@ fn checked(record: Record, now: OffsetDateTime) -> Checked {
                     accepted => (accepted, None),
                 };
                 let lapsed = over.or(found.lapsed.map(Acceptance::from));
-                findings.push(Finding { severity: *severity, accepted, lapsed, ..Finding::new(code, found.message) });
+                // Of a target without a source, which no other line tells.
+                let by_hand = remedy_by_hand(code).filter(|remedy| found.remedy.as_deref() == Some(*remedy));
+                let new = Finding::new(code, found.message);
+                let remedy = by_hand.unwrap_or(new.remedy);
+                findings.push(Finding { severity: *severity, accepted, lapsed, remedy, ..new });
             }
             (None, _) | (_, None) => unknown.push(format!("{} ({}): {}", found.code, found.severity, found.message)),
         }
@@ -389,6 +406,7 @@ mod tests {
         super::parse(bytes, NOW).map_err(|trouble| match trouble {
             Trouble::Line(line, why) => (line, why),
             Trouble::Failed(message) => (0, message),
+            Trouble::CutOff => (0, "cut off".to_owned()),
             Trouble::Io(error) => panic!("{error}"),
         })
     }
@@ -428,6 +446,19 @@ mod tests {
             "findings":[{"code":"from-the-future","severity":"critical","message":"m","remedy":"r"}]}"#;
         let back = parse(line.replace('\n', "").as_bytes()).unwrap();
         assert!(back[0].problem.as_ref().unwrap().contains("from-the-future (critical): m"));
+    }
+
+    #[test]
+    fn a_scan_without_its_end_is_no_record() {
+        let first = r#"{"stream":"scan","subject":"a","kind":"file","leaf":null}"#;
+        let row = r#"{"subject":"b","kind":"file","leaf":null}"#;
+        let last = r#"{"version":1,"command":"scan","exit":0,"summary":{}}"#;
+        let (whole, cut) = (format!("{first}\n{row}\n{last}\n"), format!("{first}\n{row}\n"));
+        assert_eq!(parse(whole.as_bytes()).unwrap().len(), 2);
+        assert_eq!(parse(format!("{whole}{row}\n").as_bytes()).unwrap().len(), 3, "lines of a check behind it");
+        for cut in [cut.clone(), format!("{whole}{cut}"), first.to_owned()] {
+            assert_eq!(parse(cut.as_bytes()).unwrap_err(), (0, "cut off".to_owned()), "{cut}");
+        }
     }
 
     #[test]
@@ -496,7 +527,7 @@ mod tests {
             let endless = BufReader::with_capacity(1 << 20, begin.chain(io::repeat(b'x')));
             match super::parse(endless, NOW).unwrap_err() {
                 Trouble::Line(line, why) => assert!(line == number && why.contains("MiB that are read"), "{why}"),
-                other @ (Trouble::Io(_) | Trouble::Failed(_)) => panic!("{other:?}"),
+                other @ (Trouble::Io(_) | Trouble::Failed(_) | Trouble::CutOff) => panic!("{other:?}"),
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::assess::{self, Facts, Finding, Look as Sight, Regression, Stored};
 use crate::cert::installed::{self, Installed};
 use crate::cert::{Signatures, TrustVerdict};
 use crate::change::{Image, Probe, Role, Slot};
-use crate::config::{TargetConfig, TargetKind};
+use crate::config::{SourceConfig, TargetConfig, TargetKind};
 use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
 use crate::host::dir::Look;
@@ -344,6 +344,11 @@ pub(super) fn judged(
     for finding in sent {
         if !found.iter().any(|known| known.code == finding.code && finding.message.ends_with(&known.message)) {
             found.push(finding);
+        }
+    }
+    if config.source == SourceConfig::None {
+        for finding in &mut found {
+            finding.remedy = assess::remedy_by_hand(finding.code).unwrap_or(finding.remedy);
         }
     }
     found.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));

@@ -203,6 +203,24 @@ impl Host {
         dir::read_regular(&std::fs::File::from(fd), max)
     }
 
+    /// The bytes of a file or a pipe that somebody named as input, at most `max`; of a pipe, once somebody writes into it.
+    ///
+    /// # Errors
+    /// It is not there, neither of the two, too large, or may not be read.
+    pub fn read_through(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+        use std::io::Read;
+        use std::os::unix::fs::FileTypeExt;
+        if !std::fs::metadata(path)?.file_type().is_fifo() {
+            return self.read(path, max);
+        }
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > max {
+            return Err(io::Error::other(format!("it has more than {} MiB", max >> 20)));
+        }
+        Ok(bytes)
+    }
+
     /// The file names in a directory, sorted.
     ///
     /// # Errors

@@ -61,12 +61,28 @@ impl Trouble {
     }
 }
 
-/// Tells each channel its message, all at once; the answers in the same order.
+/// Tells each channel its messages, one after the other, and all channels at once. The answers are in the same order, fewer where one was
+/// not delivered or the channel's limit has passed: nothing that follows is tried then.
 #[must_use]
-pub fn tell_all(host: &Host, jobs: &[(&Channel, Message)]) -> Vec<Result<Told, Trouble>> {
-    let told = together::each(jobs, |(channel, message)| tell(host, channel, message));
-    let lost = || Err(Trouble::new("it ended with a bug of reseal", None));
+pub fn tell_all(host: &Host, jobs: &[(&Channel, Vec<Message>)]) -> Vec<Vec<Result<Told, Trouble>>> {
+    let told = together::each(jobs, |(channel, messages)| tell_in_turn(host, channel, messages));
+    let lost = || vec![Err(Trouble::new("it ended with a bug of reseal", None))];
     told.into_iter().map(|one| one.unwrap_or_else(lost)).collect()
+}
+
+fn tell_in_turn(host: &Host, channel: &Channel, messages: &[Message]) -> Vec<Result<Told, Trouble>> {
+    let end = Instant::now() + channel.limit;
+    let mut answers = Vec::new();
+    for message in messages {
+        if !answers.is_empty() && Instant::now() >= end {
+            break;
+        }
+        answers.push(tell(host, channel, message));
+        if answers.last().is_some_and(Result::is_err) {
+            break;
+        }
+    }
+    answers
 }
 
 /// Tells one channel.

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::moment::whole_second;
 use crate::outcome::called;
 
-/// Things that one message tells one by one: what is beyond is counted.
+/// Things that one message tells one by one: what is beyond is counted, or told by further messages.
 const MOST_ITEMS: usize = 50;
 
 /// What one channel is told.
@@ -151,12 +151,29 @@ impl Message {
         Self { version: 1, id, test: false, host, verb, at, counts, items, more, program }
     }
 
+    /// Puts it into as many messages as tell each thing one by one.
+    #[must_use]
+    pub fn each_of(mut items: Vec<Item>, host: &str, verb: &str, at: OffsetDateTime) -> Vec<Self> {
+        items.sort_by_cached_key(|item| (item.state, item.what.order()));
+        items.chunks(MOST_ITEMS).map(|some| Self::of(some.to_vec(), host, verb, at)).collect()
+    }
+
     /// The same from a run that was called as `program`: what it advises names it so.
     #[must_use]
     pub fn called(mut self, program: &str) -> Self {
         self.program = harmless(program, 400);
         for item in &mut self.items {
             item.what.hint = item.what.hint.take().map(|hint| called(&hint, &self.program));
+        }
+        self
+    }
+
+    /// The same with fewer things told one by one, so that what people read has less than `room` bytes; with the worst in any case.
+    #[must_use]
+    pub fn within(mut self, room: usize) -> Self {
+        while self.items.len() > 1 && self.title().len() + self.text().len() + 1 >= room {
+            self.items.pop();
+            self.more += 1;
         }
         self
     }
@@ -215,6 +232,7 @@ impl Message {
     #[must_use]
     pub fn rest(&self) -> Option<String> {
         let (more, program) = (self.more, &self.program);
-        (more > 0).then(|| format!("and {more} more: `{program} notify status` lists what is open"))
+        (more > 0)
+            .then(|| format!("and {more} more, which the next runs tell: `{program} notify status` lists what is open"))
     }
 }

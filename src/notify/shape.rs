@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::message::{Item, Message, State};
 use crate::assess::Severity;
-use crate::config::{On, Shape};
+use crate::config::{ChannelKind, On, Shape};
 
 /// Bytes of text that a chat takes in one message, with room to spare.
 const CHAT: usize = 3500;
@@ -22,6 +22,20 @@ pub struct Request {
     pub headers: Vec<(&'static str, String)>,
     /// Its body.
     pub body: Vec<u8>,
+}
+
+/// Bytes of text that a receiver takes in one message; none where it takes all that there is.
+#[must_use]
+pub fn room(kind: &ChannelKind) -> Option<usize> {
+    match kind {
+        ChannelKind::Webhook(hook) => match hook.shape {
+            Shape::Slack | Shape::Teams | Shape::Ntfy => Some(CHAT),
+            Shape::Reseal | Shape::Alertmanager => None,
+        },
+        ChannelKind::Smtp(_) | ChannelKind::Command(_) | ChannelKind::Journald { .. } | ChannelKind::Syslog { .. } => {
+            None
+        }
+    }
 }
 
 /// The message for a webhook; `again` is when it would be told again.
@@ -125,16 +139,8 @@ fn alerts(message: &Message, again: Option<Duration>) -> Value {
             "endsAt": ends.map(stamp).unwrap_or_default(),
         })
     };
-    let mut all: Vec<Value> = message.items.iter().map(alert).collect();
-    if let Some(text) = message.rest() {
-        all.push(json!({
-            "labels": { "alertname": "ResealMore", "severity": "warning", "instance": message.host },
-            "annotations": { "summary": text, "description": "" },
-            "startsAt": stamp(message.at),
-            "endsAt": message.at.checked_add(lasting.try_into().unwrap_or(time::Duration::MAX)).map(stamp).unwrap_or_default(),
-        }));
-    }
-    Value::Array(all)
+    // All there are: who is told of alerts is told of each.
+    message.items.iter().map(alert).collect()
 }
 
 /// Whole lines of a text, as many as fit, and how many did not.

@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::escape::escape;
 use super::standing::Standing;
-use crate::assess::{Code, Finding};
+use crate::assess::{Code, Finding, days_left};
 use crate::change::Shown;
 use crate::flow::check::Checked;
 
@@ -56,7 +56,7 @@ pub fn row(checked: &Checked, now: OffsetDateTime) -> String {
             moment(leaf.not_before),
             moment(leaf.not_after),
             // A number that is ours, also below zero.
-            (leaf.not_after - now).whole_days().to_string(),
+            days_left(leaf.not_after - now).to_string(),
             cell(&leaf.key),
             matches(checked, leaf.paired),
             leaf.fingerprint.to_string(),

@@ -16,7 +16,7 @@ pub use self::limits::{Limits, Threshold};
 
 use super::Answer;
 use super::escape::escape;
-use crate::assess::{Code, Severity, date, span};
+use crate::assess::{Code, Severity, ago, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::Checked;
@@ -243,7 +243,7 @@ fn summary(one: &Judged<'_>, now: OffsetDateTime) -> String {
     let ends = if leaf.not_after >= now {
         format!("expires in {}", span(leaf.not_after - now))
     } else {
-        format!("expired {} ago", span(now - leaf.not_after))
+        format!("expired {} ago", ago(now - leaf.not_after))
     };
     format!(
         "{subject}, x509 certificate '{}' from '{}' valid until {} ({ends})",

@@ -27,6 +27,15 @@ pub fn closing(exit: Exit, summary: &Summary) -> Vec<u8> {
     text
 }
 
+/// Whole lines, of which the first is the first of all: it says that they are a scan's, whose last line is its summary.
+#[must_use]
+pub fn first_lines(rows: &[u8]) -> Vec<u8> {
+    match rows.strip_prefix(b"{") {
+        Some(rest) => [b"{\"stream\":\"scan\",", rest].concat(),
+        None => rows.to_vec(),
+    }
+}
+
 /// The last of the lines.
 #[must_use]
 pub fn last_line(exit: Exit, summary: &Summary) -> Vec<u8> {

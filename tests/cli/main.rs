@@ -14,6 +14,7 @@ mod probes;
 mod prompt;
 #[path = "../support/ran.rs"]
 mod ran;
+mod servers;
 mod stage;
 #[path = "../support/terminal.rs"]
 mod terminal;

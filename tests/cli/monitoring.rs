@@ -62,6 +62,8 @@ fn hostile_names_in_every_format() {
         assert!(!ran.out.chars().chain(ran.err.chars()).any(acts), "{format}: {:?}", ran.out);
         ran.out
     };
+    let text = run("text");
+    assert!(text.contains("control characters: x\\u{1b}]52") && !text.contains("\\n"), "one way for what acts: {text}");
     let text = run("nagios");
     assert_eq!((text.matches('|').count(), text.lines().count()), (1, 2), "{text}");
     assert!(text.lines().all(|line| line.contains("CRITICAL") && !line.contains('<')), "{text}");
@@ -203,6 +205,77 @@ fn a_run_that_failed_makes_no_page() {
         .warns("tells of a run that failed")
         .warns("there is no target `wbe`");
     assert!(!bench.path("x.html").exists());
+}
+
+/// Whoever names a file wants to hear of a certificate: where there is none, no format says that all is well.
+#[test]
+fn a_key_alone_is_the_same_in_every_format() {
+    let bench = Bench::new();
+    let (_, key) = bench.bring("good", &Leaf::default());
+    let check = |format: &str| bench.run(&["check", "--format", format, &key]);
+    check("text").ends(3).says("no-certificate").says("1 checked: 1 with findings (1 critical, 0 warnings, 0 notes)");
+    check("csv").ends(3).says(",file,critical,");
+    check("jsonl").ends(3).says("\"no-certificate\"");
+    check("prometheus").ends(3).says("code=\"no-certificate\",severity=\"critical\"} 1");
+    check("nagios").ends(2).says("SSL_CERT CRITICAL - ");
+    // One root has an end to be judged by, several have not.
+    let root = || {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "Root");
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    };
+    let one = bench.write("one.pem", &root(), 0o644);
+    let two = bench.write("two.pem", &format!("{}{}", root(), root()), 0o644);
+    bench.run(&["check", &one, &two]).ends(0);
+    bench.run(&["check", "--format", "nagios", &one]).ends(0).says("SSL_CERT OK");
+    bench.run(&["check", "--format", "nagios", &two]).ends(3).says("SSL_CERT UNKNOWN");
+}
+
+/// A person brings what has no source: the advice is a command that works for it.
+#[test]
+fn what_has_no_source_is_told_and_is_no_failure() {
+    let bench = Bench::new();
+    let ran = bench.run(&["check", "web"]).ends(3).says("it has no source to get another from");
+    assert!(ran.out.contains(" install TARGET --cert FILE --key FILE`") && !ran.out.contains(" renew`"), "{}", ran.out);
+    let ran = bench.run(&["maintain"]).ends(3).says("it has no source: `").says(" install web --cert FILE --key FILE`");
+    assert!(!ran.err.contains("refused"), "{}", ran.err);
+    bench.run(&["renew", "web"]).ends(4).warns("no source is configured");
+    let (certificate, key) = bench.bring("good", &Leaf::default());
+    bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(0);
+    bench.run(&["maintain"]).ends(0);
+}
+
+#[test]
+fn the_rules_are_for_all_of_it() {
+    let (page, rules) = (include_str!("../../docs/monitoring.md"), include_str!("../../fixtures/notify/alerts.yml"));
+    for name in [
+        "reseal_last_run_timestamp_seconds",
+        "reseal_last_success_timestamp_seconds",
+        "reseal_last_check_timestamp_seconds",
+        "reseal_outcomes_total",
+        "reseal_notify_failing",
+        "reseal_findings",
+        "reseal_served",
+        "reseal_checked",
+        "x509_read_errors",
+        "x509_cert_not_after",
+    ] {
+        let used = |line: &str| line.trim_start().starts_with("expr: ") && line.contains(name);
+        assert!(rules.lines().any(used) && page.contains(name), "{name}");
+    }
+    let rule = |text: &str| {
+        let after = text.split("alert: NoCertificateShown\n").nth(1).unwrap();
+        after.lines().next().unwrap().trim().to_owned()
+    };
+    assert_eq!(rule(rules), rule(page));
+    // What is about a subject names it, be it a target, a server or a file.
+    for (alert, rest) in rules.split("- alert: ").skip(1).filter_map(|rule| rule.split_once('\n')) {
+        let of_subject = ["reseal_findings", "reseal_served", "reseal_checked", "x509_cert"];
+        if of_subject.iter().any(|name| rest.contains(name)) {
+            assert!(rest.contains("{{ $labels.target }}{{ $labels.endpoint }}{{ $labels.filepath }}"), "{alert}");
+        }
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn says(greeting: &'static [u8], answer: &'static [u8]) -> SocketAddr {
 }
 
 /// A TLS server with these pairs: the first for whoever names nobody, the second for whoever names www.example.org.
-fn tls(by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
+pub fn tls(by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
     tls_at(TcpListener::bind("127.0.0.1:0").unwrap(), by_default, named)
 }
 
@@ -77,7 +77,7 @@ impl rustls::server::ResolvesServerCert for Resolver {
 }
 
 /// The codes of the findings whose message begins with this.
-fn codes(answer: &Value, beginning: &str) -> BTreeSet<String> {
+pub fn codes(answer: &Value, beginning: &str) -> BTreeSet<String> {
     let findings = answer["results"][0]["findings"].as_array().unwrap();
     let about = findings.iter().filter(|finding| finding["message"].as_str().unwrap().contains(beginning));
     about.map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()

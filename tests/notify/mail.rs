@@ -140,6 +140,7 @@ fn a_mail_arrives_in_a_mailbox() {
         "To: ops@example.org",
         "Subject: [test] reseal on ",
         "Auto-Submitted: auto-generated",
+        "MIME-Version: 1.0",
         "Message-ID: <",
         "this is a test of reseal: nothing is the matter",
         "TLSv1.3",

@@ -1,9 +1,12 @@
 //! What follows a run: once, again, when it is gone; by whom, and what it costs when there is nothing to tell.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 
-use crate::ground::{Does, Ground, Receiver};
+use rcgen::KeyPair;
+
+use crate::ground::{Came, Does, Ground, Receiver};
 
 fn pairs(found: &[(&str, &str)]) -> Vec<(String, String)> {
     found.iter().map(|(state, code)| ((*state).to_owned(), (*code).to_owned())).collect()
@@ -281,6 +284,82 @@ fn who_watches_from_elsewhere_hears_of_each_run() {
     fs::remove_dir(&prom).unwrap();
     ground.run("maintain --quiet").ends(0);
     ground.run("notify status").ends(0);
+}
+
+/// A target without a source that is due waits for a person: that is told, and the timer has done its work.
+#[test]
+fn what_only_a_person_can_do_is_no_failed_run() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    let url = ground.write("ping", format!("http://127.0.0.1:{}/abc\n", receiver.port), 0o600);
+    ground.configure(&format!("[ping]\nurl_file = {url:?}\nlimit = 2\n{}", receiver.channel("ops", "")));
+    let text = fs::read_to_string(ground.path("reseal.toml")).unwrap();
+    fs::write(ground.path("reseal.toml"), text.split("[target.source]").next().unwrap()).unwrap();
+    ground.run("maintain --quiet").ends(3);
+    let came = receiver.came();
+    let (told, pings): (Vec<_>, Vec<_>) = came.iter().partition(|one| one.path() == "/hook");
+    assert_eq!(pings.iter().map(|one| one.path()).collect::<Vec<_>>(), ["/abc/start", "/abc"]);
+    assert_eq!(told[0].told(), pairs(&[("new", "self-signed"), ("new", "reported")]));
+    assert!(
+        told[0].json()["items"][1]["text"].as_str().unwrap().contains("`reseal install web --cert FILE --key FILE`")
+    );
+}
+
+/// 60 things are more than one message has: programs are told of each, people of those that the message names and of the rest later.
+#[test]
+fn nothing_is_lost_of_what_is_too_much_for_one_message() {
+    let (ground, alerts, chat) = (Ground::new(), Receiver::new(), Receiver::new());
+    let files: Vec<String> = (0..60).map(|number| format!("./f{number}.key")).collect();
+    let key = KeyPair::generate().unwrap().serialize_pem();
+    for file in &files {
+        ground.write(file, &key, 0o600);
+    }
+    ground.configure(&format!(
+        "{}{}",
+        alerts.channel("am", "shape = \"alertmanager\""),
+        chat.channel("chat", "shape = \"ntfy\"")
+    ));
+    let check = format!("check --notify {}", files.join(" "));
+    ground.run(&check).ends(3);
+    let posted = || {
+        let came = alerts.came();
+        let of_one = |one: &Came| one.json().as_array().unwrap().clone();
+        assert!(came.iter().all(|one| of_one(one).len() <= 50));
+        came.iter()
+            .flat_map(of_one)
+            .map(|alert| alert["labels"]["target"].as_str().unwrap().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    let all: BTreeSet<String> = files.iter().cloned().collect();
+    assert_eq!(posted(), all);
+    let said = || chat.came().iter().map(|one| String::from_utf8(one.body.clone()).unwrap()).collect::<Vec<_>>();
+    let named =
+        |text: &str| files.iter().filter(|file| text.contains(&format!("{file}: "))).cloned().collect::<BTreeSet<_>>();
+    let first = said();
+    assert_eq!(first.len(), 1, "{first:?}");
+    let mut told = named(&first[0]);
+    assert!(first[0].contains(&format!("and {} more", 60 - told.len())), "{first:?}");
+    // The rest is told by the next runs, and nothing twice.
+    let mut runs = 0;
+    while told.len() < 60 {
+        runs += 1;
+        assert!(runs < 6, "{told:?}");
+        ground.run(&check).ends(3);
+        let further = said();
+        assert!(named(&further[0]).is_disjoint(&told) && !further[0].contains("more lines"), "{further:?}");
+        told.extend(named(&further[0]));
+    }
+    assert_eq!(told, all);
+    ground.run(&check).ends(3);
+    assert_eq!((said().len(), posted()), (0, BTreeSet::new()));
+    // Each that is over is posted as over.
+    for file in &files {
+        ground.write(file, fs::read(ground.path("web.pem")).unwrap(), 0o600);
+    }
+    let accepted = "[findings]\nseverity = { self-signed = \"note\" }\n";
+    let kept = fs::read_to_string(ground.path("reseal.toml")).unwrap();
+    fs::write(ground.path("reseal.toml"), format!("{accepted}{kept}")).unwrap();
+    ground.run(&check);
+    assert_eq!(posted(), all);
 }
 
 /// Where Prometheus is installed, its own tool reads what is written for it.

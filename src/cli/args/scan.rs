@@ -21,7 +21,7 @@ pub struct Scan {
     /// Files, folders, HOST:PORT, ranges of addresses with their port
     #[arg(value_name = "WHAT")]
     pub what: Vec<OsString>,
-    /// More of them, one a line; `-`: from standard input
+    /// More of them, one a line, in a file or a pipe; `-`: from standard input
     #[arg(long, value_name = "FILE")]
     pub list: Option<PathBuf>,
     /// The items of the list end with NUL, and nothing in it is a comment
@@ -40,7 +40,7 @@ pub struct Scan {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// How long a server may take, lookup and handshake together [default: as for `check`]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(long, short, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub timeout: Option<u32>,
     /// How many servers are begun in a second at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -48,7 +48,8 @@ pub struct Scan {
     /// Check no signature: faster, and what names itself as issuer is told as not checked
     #[arg(long)]
     pub no_signatures: bool,
-    /// Whose trust to ask for: `system`, `none` or a file of roots [default: for servers `system`]
+    /// Whose trust to ask for: `system`, `none`, a [trust.NAME] of the configuration, or a file of roots [default: for servers
+    /// `system`]
     #[arg(long, value_name = "WHO")]
     pub trust: Vec<String>,
     /// How many servers are asked in all at most: a list that holds more is refused

@@ -55,6 +55,7 @@ impl Ground {
             origin: "/etc/reseal.toml".into(),
             state_dir: None,
             live_dir: None,
+            probe_timeout: crate::config::Policy::default().probe_timeout,
             authorities: BTreeMap::new(),
             system_store: None,
             hooks: crate::config::HooksConfig::default(),

@@ -137,12 +137,12 @@ pub fn test(session: &Session<'_>, name: Option<&str>) -> Result<Vec<Tested>, Re
     let machine = machine();
     let ping = notify.ping.as_ref().filter(|_| name == Some(PING));
     let wanted = notify.channels.iter().filter(|channel| name.is_none_or(|name| channel.name == name));
-    let jobs: Vec<(&Channel, Message)> =
-        wanted.map(|channel| (channel, Message::test(&channel.name, &machine, now))).collect();
+    let jobs: Vec<(&Channel, Vec<Message>)> =
+        wanted.map(|channel| (channel, vec![Message::test(&channel.name, &machine, now)])).collect();
     let mut all = Vec::new();
     if session.options.dry_run {
-        for (channel, message) in &jobs {
-            let message = Some(channel::foretold(channel, message));
+        for (channel, messages) in &jobs {
+            let message = Some(messages.iter().map(|message| channel::foretold(channel, message)).collect());
             all.push(Tested { message, ..Tested::of_channel(channel) });
         }
         all.extend(ping.map(|ping| {
@@ -153,7 +153,9 @@ pub fn test(session: &Session<'_>, name: Option<&str>) -> Result<Vec<Tested>, Re
     }
     let results = tell_all(host, &jobs);
     let mut known = BTreeMap::new();
-    for ((channel, _), result) in jobs.iter().zip(results) {
+    let results =
+        jobs.iter().zip(results).flat_map(|((channel, _), all)| all.into_iter().map(move |one| (channel, one)));
+    for (channel, result) in results {
         let tested = answered(Tested::of_channel(channel), result);
         let trouble = tested.problem.clone().map(|why| Trouble { why, hint: tested.hint.clone() });
         known.insert(channel.name.as_str(), trouble);

@@ -196,7 +196,10 @@ fn was_below(
 fn nobodys(anchors: &Anchors, chain: &Chain, now: OffsetDateTime) -> bool {
     matches!(
         anchors.verify(chain, &[], now),
-        Err(Untrusted::UnknownIssuer | Untrusted::RootOutOfDate { .. } | Untrusted::FalseSignature)
+        Err(Untrusted::UnknownIssuer
+            | Untrusted::RootOutOfDate { .. }
+            | Untrusted::RootForbids { .. }
+            | Untrusted::FalseSignature)
     )
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::Scan;
 use super::looking::Looking;
-use crate::endpoint::{Endpoint, Sni};
+use crate::flow::asked::titled;
 use crate::flow::judge::Answers;
-use crate::host::tls::{self, Crowd, Question};
+use crate::host::tls::{self, Crowd, ProbeError, Question, Stage};
 use crate::host::tree::Visitor;
-use crate::inventory::{self, Item, is_metadata};
+use crate::inventory::{self, Item, Listed, is_metadata};
 
 /// How servers are asked.
 #[derive(Clone, Copy, Debug)]
@@ -37,31 +37,42 @@ pub(super) fn all(scan: &Scan<'_>, items: &[Item], asking: &Asking) {
         avoid: Some(is_metadata),
         ..Crowd::default()
     };
-    let under_way: Mutex<HashMap<u64, (Endpoint, Answers)>> = Mutex::default();
-    let questions = (0..).zip(inventory::servers(items)).take_while(|_| scan.goes_on()).map(|(index, endpoint)| {
-        let unanswered = (endpoint.clone(), Answers::default());
+    let under_way: Mutex<HashMap<u64, (Listed, Answers)>> = Mutex::default();
+    let questions = (0..).zip(inventory::servers(items)).take_while(|_| scan.goes_on()).map(|(index, server)| {
+        let unanswered = (server.clone(), Answers::default());
         under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(index, unanswered);
-        Question::new(endpoint)
+        Question::new(server.endpoint)
     });
+    let nameless = scan.servers.of_no_name();
     let mut looking = Looking::new(scan);
     tls::ask_all(questions, &crowd, &mut |index, answer, last| {
         let mut all = under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, answers)) = all.get_mut(&index) {
             answers.named.push(answer);
         }
-        let Some((endpoint, answers)) = last.then(|| all.remove(&index)).flatten() else { return };
+        let Some((server, answers)) = last.then(|| all.remove(&index)).flatten() else { return };
         drop(all);
-        let subject = match &endpoint.sni {
-            Sni::Host => endpoint.to_string(),
-            Sni::Name(name) => format!("{endpoint} ({name})"),
-            Sni::Nothing => format!("{endpoint} (no name)"),
-        };
-        looking.tell(&scan.servers.answered(&subject, &endpoint, answers));
+        let Listed { endpoint, of_range } = server;
+        if of_range && answers.named.iter().all(|answer| answer.as_ref().is_err_and(nobody_there)) {
+            scan.tally.lock().unwrap_or_else(PoisonError::into_inner).nobody();
+            return;
+        }
+        let judge = if of_range { &nameless } else { scan.servers };
+        looking.tell(&judge.answered(&titled(&endpoint.to_string(), &endpoint), &endpoint, answers));
         if inventory::count(items) <= FEW {
             looking.rest();
         }
     });
     looking.rest();
+}
+
+/// Whether nothing listens at an address of a range, as at most of them: what this machine itself could not do is something else.
+fn nobody_there(error: &ProbeError) -> bool {
+    let nobody = matches!(
+        error,
+        ProbeError::Refused { .. } | ProbeError::Connect { .. } | ProbeError::Timeout { stage: Stage::Connect, .. }
+    );
+    nobody && error.code() != "local-error"
 }
 
 /// So few that each is told at once.

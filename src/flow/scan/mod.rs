@@ -19,9 +19,9 @@ use self::looking::Looking;
 use self::tally::Tally;
 use super::check::Checked;
 use super::judge::Judge;
-use crate::assess::Severity;
+use crate::assess::Finding;
 use crate::host::tree::{self, Counts};
-use crate::inventory::Item;
+use crate::inventory::{self, Item};
 use crate::outcome::Exit;
 
 /// What is looked at and how.
@@ -59,6 +59,10 @@ pub struct Progress {
     pub seen: Seen,
     /// Rows, told or not.
     pub rows: u64,
+    /// Servers that were asked.
+    pub asked: u64,
+    /// Servers that are to be asked in all.
+    pub servers: u64,
 }
 
 /// One scan under way, as all its threads see it.
@@ -77,8 +81,7 @@ impl Scan<'_> {
     }
 
     fn is_told(&self, checked: &Checked) -> bool {
-        let bad = || checked.findings.iter().any(|finding| finding.severity <= Severity::Warning);
-        !self.only_findings || checked.problem.is_some() || bad()
+        !self.only_findings || checked.problem.is_some() || checked.findings.iter().any(Finding::counts)
     }
 
     fn write(&self, rows: &[u8]) {
@@ -101,6 +104,7 @@ pub fn run(judge: &Judge<'_>, servers: &Judge<'_>, wanted: &Wanted, sink: &dyn S
     let counts = Counts::default();
     let tally = Mutex::new(Tally::new(judge.now()));
     let scan = Scan { judge, servers, sink, only_findings: wanted.only_findings, tally, ended: AtomicBool::new(false) };
+    let servers = inventory::count(&wanted.items);
     let (done, all_done) = (Mutex::new(false), Condvar::new());
     thread::scope(|scope| {
         let ticker = || {
@@ -108,8 +112,11 @@ pub fn run(judge: &Judge<'_>, servers: &Judge<'_>, wanted: &Wanted, sink: &dyn S
             while !*done {
                 let (guard, _) = all_done.wait_timeout(done, TICK).unwrap_or_else(PoisonError::into_inner);
                 done = guard;
-                let rows = scan.tally.lock().unwrap_or_else(PoisonError::into_inner).rows();
-                sink.progress(Progress { seen: Seen::of(&counts), rows });
+                let (rows, asked) = {
+                    let tally = scan.tally.lock().unwrap_or_else(PoisonError::into_inner);
+                    (tally.rows(), tally.asked())
+                };
+                sink.progress(Progress { seen: Seen::of(&counts), rows, asked, servers });
             }
         };
         // Without it nothing is told of the way, and all of the end.

@@ -26,6 +26,8 @@ pub(super) struct Tally {
     rows: u64,
     files: u64,
     servers: u64,
+    answered: u64,
+    nobody: u64,
     keys: u64,
     problems: u64,
     chained: u64,
@@ -40,17 +42,21 @@ pub(super) struct Tally {
 /// What a scan came to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Summary {
-    /// Files with certificates.
+    /// Files with a result; once, where they hold several leaves.
     pub files: u64,
-    /// Servers that were asked.
+    /// Servers that were asked, those of ranges among them.
     pub servers: u64,
+    /// Those of them that showed a certificate.
+    pub answered: u64,
+    /// Addresses of ranges at which nobody listens; they have no result.
+    pub nobody: u64,
     /// Certificates: the first of each, and those beside it.
     pub certificates: u64,
     /// Files with private keys and no certificate.
     pub keys: u64,
     /// Files, folders and servers that could not be looked at.
     pub problems: u64,
-    /// How often each finding was made.
+    /// How often each finding was made that is not accepted.
     pub findings: BTreeMap<&'static str, u64>,
     /// The most frequent issuers of first certificates, most frequent first; `null`: all others.
     pub issuers: Vec<(Option<String>, u64)>,
@@ -117,6 +123,8 @@ impl Tally {
             rows: 0,
             files: 0,
             servers: 0,
+            answered: 0,
+            nobody: 0,
             keys: 0,
             problems: 0,
             chained: 0,
@@ -133,16 +141,24 @@ impl Tally {
         self.keys += 1;
     }
 
+    /// An address of a range at which nobody listens.
+    pub(super) fn nobody(&mut self) {
+        self.nobody += 1;
+    }
+
     /// `further`: another leaf of a file that was counted already.
     pub(super) fn take(&mut self, checked: &Checked, further: bool) {
         self.exit = self.exit.worst(check::exit(std::slice::from_ref(checked)));
         self.rows += 1;
         match (&checked.problem, checked.kind) {
             (Some(_), _) => self.problems += 1,
-            (None, "endpoint") => self.servers += 1,
+            (None, "endpoint") => {
+                self.servers += 1;
+                self.answered += u64::from(checked.leaf.is_some());
+            }
             (None, _) => self.files += u64::from(!further),
         }
-        for finding in &checked.findings {
+        for finding in checked.findings.iter().filter(|finding| finding.accepted.is_none()) {
             *self.findings.entry(finding.code.name()).or_default() += 1;
         }
         self.chained += checked.chain.len() as u64;
@@ -177,6 +193,11 @@ impl Tally {
         self.rows
     }
 
+    /// Servers that were asked.
+    pub(super) fn asked(&self) -> u64 {
+        self.servers + self.nobody
+    }
+
     /// Certificates with a row of their own, of files and servers.
     fn leaves(&self) -> u64 {
         self.ended + self.weeks.iter().sum::<u64>() + self.later
@@ -193,7 +214,9 @@ impl Tally {
         }
         let summary = Summary {
             files: self.files,
-            servers: self.servers,
+            servers: self.asked(),
+            answered: self.answered,
+            nobody: self.nobody,
             certificates: self.leaves() + self.chained,
             keys: self.keys,
             problems: self.problems,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 use time::OffsetDateTime;
 
@@ -35,6 +35,7 @@ pub(super) fn written(letter: &Letter) -> Result<(Vec<u8>, String), MailError> {
         .message_id(Some(format!("<{}@{domain}>", letter.id)))
         // No answering machine answers it (RFC 3834 section 5).
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
+        .header(MIME_VERSION_1_0)
         .header(ContentType::TEXT_PLAIN);
     for one in &letter.to {
         builder = builder.to(one.clone());

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use self::markup::Markup;
 use super::standing::Standing;
-use crate::assess::{date, span};
+use crate::assess::{ago, date, span};
 use crate::flow::check::Checked;
 use crate::moment::in_utc;
 
@@ -134,8 +134,8 @@ fn moment(at: OffsetDateTime) -> Markup {
 fn away(at: OffsetDateTime, now: OffsetDateTime) -> String {
     let length = if at >= now { at - now } else { now - at };
     let years = length.whole_days() / 365;
-    let length = if years >= 3 { format!("{years} years") } else { span(length) };
-    if at >= now { format!("in {length}") } else { format!("{length} ago") }
+    let told = |days: fn(time::Duration) -> String| if years >= 3 { format!("{years} years") } else { days(length) };
+    if at >= now { format!("in {}", told(span)) } else { format!("{} ago", told(ago)) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What `check` found: a paragraph a subject, and a line for all.
 
 use super::{finding, leaf_line, names, remarks};
-use crate::assess::{Code, Finding, Severity, date, span};
+use crate::assess::{Code, Finding, Severity, ago, date, span};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::Checked;
@@ -32,15 +32,19 @@ pub fn render(all: &[Checked], view: &View, page: &mut Page) {
     } else {
         Paint::Good
     };
+    let found = |checked: &&Checked| checked.findings.iter().any(|finding| finding.accepted.is_none());
+    // One subject may have several: what is in brackets are findings.
     let mut summary = format!(
-        "{} checked: {critical} critical, {}, {}",
+        "{} checked: {} with findings ({critical} critical, {}, {}",
         all.len(),
+        all.iter().filter(found).count(),
         plural(warnings, "warning"),
         plural(remarks, "note")
     );
     if accepted > 0 {
         summary.push_str(&format!(", {accepted} accepted"));
     }
+    summary.push(')');
     if problems > 0 {
         summary.push_str(&format!("; {problems} could not be looked at"));
     }
@@ -95,7 +99,7 @@ fn facts(leaf: &Leaf, checked: &Checked, view: &View, page: &mut Page) {
     let left = if leaf.not_after >= view.now {
         format!("{} left", span(leaf.not_after - view.now))
     } else {
-        format!("ended {} ago", span(view.now - leaf.not_after))
+        format!("ended {} ago", ago(view.now - leaf.not_after))
     };
     page.field("valid").say(&format!("{} to {} ({left})", date(leaf.not_before), date(leaf.not_after))).end();
     let found = |code: Code| checked.findings.iter().any(|finding| finding.code == code);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use time::OffsetDateTime;
 
 use super::severity;
-use crate::assess::date;
+use crate::assess::{date, days_left};
 use crate::flow::check::Checked;
 use crate::flow::scan::{ITSELF, Progress, Summary};
 use crate::report::escape::escape;
@@ -46,6 +46,7 @@ impl Rows {
         let mut line = Line { out: std::mem::take(rows), colours: self.colours };
         let (paint, word) = match (&checked.problem, checked.findings.first()) {
             (Some(_), _) => (Paint::Bad, "problem"),
+            (None, Some(finding)) if finding.accepted.is_some() => (Paint::Faint, "accepted"),
             (None, Some(finding)) => (super::paint(finding.severity), severity(finding.severity)),
             (None, None) => (Paint::Good, "good"),
         };
@@ -98,10 +99,7 @@ impl Rows {
     }
 
     fn days(&self, end: OffsetDateTime) -> String {
-        let left = end - self.now;
-        // Towards the past, so that what has ended is never called 0.
-        let days = left.whole_seconds().div_euclid(86_400);
-        let mut text = days.to_string();
+        let mut text = days_left(end - self.now).to_string();
         text.push_str(" d");
         text
     }
@@ -112,12 +110,20 @@ impl Rows {
         let mut page = Page::new(width);
         let seen = &summary.seen;
         page.end();
-        let places: Vec<String> = [(summary.files, "in", "file"), (summary.servers, "at", "server")]
-            .into_iter()
-            .filter(|(count, _, what)| *count > 0 || (summary.servers == 0 && *what == "file"))
-            .map(|(count, at, what)| format!("{at} {}", counted(count, what)))
-            .collect();
+        let mut places = Vec::new();
+        if summary.files > 0 || summary.servers == 0 {
+            places.push(format!("in {}", counted(summary.files, "file")));
+        }
+        if summary.servers > 0 {
+            // Who shows nothing is counted, and not as if it did.
+            let of =
+                if summary.answered == summary.servers { String::new() } else { format!("{} of ", summary.answered) };
+            places.push(format!("at {of}{}", counted(summary.servers, "server")));
+        }
         let mut what = vec![format!("{} {}", counted(summary.certificates, "certificate"), places.join(" and "))];
+        if summary.nobody > 0 {
+            what.push(format!("nobody listens at {} of a range", counted(summary.nobody, "address")));
+        }
         if summary.problems > 0 {
             what.push(format!("{} could not be looked at", summary.problems));
         }
@@ -172,8 +178,15 @@ impl Rows {
 /// One line for the terminal, of what has been done so far.
 #[must_use]
 pub fn progress(progress: Progress) -> String {
-    let Progress { seen, rows } = progress;
-    format!("{} files seen, {} read, {rows} told of", seen.files, seen.read)
+    let Progress { seen, rows, asked, servers } = progress;
+    let mut parts = Vec::new();
+    if servers == 0 || seen.files + seen.folders > 0 {
+        parts.push(format!("{} seen, {} read", counted(seen.files, "file"), seen.read));
+    }
+    if servers > 0 {
+        parts.push(format!("{asked} of {} asked", counted(servers, "server")));
+    }
+    format!("{}, {}", parts.join(", "), counted(rows, "result"))
 }
 
 fn sorted(summary: &Summary) -> impl Iterator<Item = (&'static str, u64)> {
@@ -183,7 +196,12 @@ fn sorted(summary: &Summary) -> impl Iterator<Item = (&'static str, u64)> {
 }
 
 fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    let ending = match (count, what.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{count} {what}{ending}")
 }
 
 fn seconds(milliseconds: u64) -> String {
@@ -282,5 +300,21 @@ impl Line {
 
     fn pad(&mut self, count: usize) {
         self.out.resize(self.out.len() + count, b' ');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::scan::Seen;
+
+    #[test]
+    fn progress_counts_what_is_looked_at() {
+        let none = Seen::default();
+        let some = Seen { files: 31, read: 30, folders: 4, ..none };
+        let told = |seen, asked, servers| progress(Progress { seen, rows: 12, asked, servers });
+        assert_eq!(told(none, 1500, 4000), "1500 of 4000 servers asked, 12 results");
+        assert_eq!(told(some, 0, 0), "31 files seen, 30 read, 12 results");
+        assert_eq!(told(some, 0, 1), "31 files seen, 30 read, 0 of 1 server asked, 12 results");
     }
 }
