@@ -24,7 +24,7 @@ use super::{Served, deadline, left};
 use crate::change::KeyFamily;
 use crate::endpoint::Endpoint;
 
-use worker::{Inbox, Shares, Worker};
+use worker::{Inbox, Worker};
 
 /// What is to be asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,6 +81,13 @@ impl Default for Crowd {
 
 /// Under way at one address and port at the same time.
 const AT_ONE_ADDRESS: usize = 100;
+
+/// What one thread may have under way at the same time.
+#[derive(Clone, Copy)]
+struct Shares {
+    most: usize,
+    at_one_address: usize,
+}
 
 /// Descriptors that others need: standard streams, journals, sockets of the resolver.
 const OTHER_FILES: usize = 64;

@@ -19,17 +19,10 @@ use super::super::lookup::Lookups;
 use super::super::quest::{Quest, Step};
 use super::super::{Served, wanted};
 use super::queues::{Later, Queues};
-use super::{Crowd, Question, deadline};
+use super::{Crowd, Question, Shares, deadline};
 
 /// A question's number, an answer to it, and whether that is the last.
 type Answer = (u64, Result<Served, ProbeError>, bool);
-
-/// What one thread may have under way at the same time.
-#[derive(Clone, Copy)]
-pub(super) struct Shares {
-    pub(super) most: usize,
-    pub(super) at_one_address: usize,
-}
 
 /// The key of the bell among those of the slots.
 const BELL: u64 = u64::MAX;
