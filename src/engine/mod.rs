@@ -4,6 +4,7 @@
 //! what it is about to do, synced, before it does it; failure and crash end in the same [`undo`], which reads only the journal
 //! and the backups. The engine knows no adapter: it is handed [`Change`]s made of plain words.
 
+mod accept;
 mod beside;
 mod failure;
 #[cfg(any(fuzzing, test))]
@@ -29,6 +30,7 @@ mod verify;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use accept::Accepted;
 pub use journal::Limits;
 pub use ledger::Ledger;
 pub use next::{Found, Next, NextError, STAGED, Staging};
@@ -47,7 +49,7 @@ use crate::host::lock::{Lock, LockError};
 use crate::host::state::{State, StateError};
 use crate::host::walk::{Last, WalkError};
 use crate::moment::Moment;
-use crate::outcome::{Outcome, Receipt, explain};
+use crate::outcome::{Outcome, explain};
 use vault::{Origin, Vault};
 
 /// Everything there is to know about one change to one target.
@@ -197,8 +199,8 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// A call failed.
-    pub fn accept(&self, target: &str, listener: &mut dyn Listener) -> Result<Option<Receipt>, DiskError> {
-        recover::accept(self, target, listener)
+    pub fn accept(&self, target: &str, listener: &mut dyn Listener) -> Result<Accepted, DiskError> {
+        accept::accept(self, target, listener)
     }
 
     /// Which numbers a change to these slots would use. Reads only.

@@ -248,7 +248,7 @@ fn served(
 
 /// Whether a committed change really stands. It does not when an undo had begun because the commit record could not be synced:
 /// then some place holds the old again, and none holds anything else.
-fn stands(host: &Host, transaction: &Transaction) -> bool {
+pub(super) fn stands(host: &Host, transaction: &Transaction) -> bool {
     let begin = &transaction.begin;
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
     let mut undone = false;
@@ -329,7 +329,7 @@ fn put_back(
 }
 
 /// The receipt of a transaction that another run has ended.
-fn recovered(engine: &Engine<'_>, transaction: &Transaction, end: End, when: When) -> Receipt {
+pub(super) fn recovered(engine: &Engine<'_>, transaction: &Transaction, end: End, when: When) -> Receipt {
     let trigger = match when {
         When::Running => trigger(),
         When::Boot => Trigger::of(By::Boot),
@@ -350,39 +350,7 @@ fn record_failed(engine: &Engine<'_>, error: &DiskError) -> Outcome {
     }
 }
 
-fn failed(engine: &Engine<'_>, error: &StepError) -> DiskError {
+pub(super) fn failed(engine: &Engine<'_>, error: &StepError) -> DiskError {
     let path = engine.state.root().path().to_owned();
     DiskError { what: "complete the records in", path, source: std::io::Error::other(explain(error)) }
-}
-
-pub(super) fn accept(
-    engine: &Engine<'_>,
-    target: &str,
-    listener: &mut dyn Listener,
-) -> Result<Option<Receipt>, DiskError> {
-    let name = file_name(target);
-    let Some((_, replay)) = journal::open_ones(&engine.state)?.into_iter().find(|(found, _)| *found == name) else {
-        return Ok(None);
-    };
-    let mut given = None;
-    if let Replay::Under(transaction) = replay {
-        let begin = &transaction.begin;
-        if let Some(receipt) = transaction.committed().filter(|_| stands(engine.host, &transaction)) {
-            finish(engine, begin, receipt).map_err(|error| failed(engine, &error))?;
-            lineage::sweep(&engine.state, &begin.target)?;
-            hook::post(engine, begin, Ended::Committed, listener);
-            journal::discard(&engine.state, &name)?;
-            return Ok(Some(receipt.clone()));
-        }
-        let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
-        // What waits beside the places is in the vault as well; what cannot be reached is left.
-        let _ = bench.clear(&begin.acts, false);
-        lineage::sweep(&engine.state, &begin.target)?;
-        let entry = recovered(engine, &transaction, End::Accepted, When::Running);
-        ledger::add(&engine.state, &entry)?;
-        hook::post(engine, begin, Ended::Accepted, listener);
-        given = Some(entry);
-    }
-    journal::discard(&engine.state, &name)?;
-    Ok(given)
 }

@@ -357,8 +357,11 @@ fn checked(record: Record, now: OffsetDateTime) -> Checked {
                     accepted => (accepted, None),
                 };
                 let lapsed = over.or(found.lapsed.map(Acceptance::from));
-                // Of a target without a source, which no other line tells.
-                let by_hand = remedy_by_hand(code).filter(|remedy| found.remedy.as_deref() == Some(*remedy));
+                // Of a target without a source, which no other line tells. Commands are written with their configuration: the words
+                // before them tell.
+                let begins = |text: &str| text.split('`').next().map(str::to_owned);
+                let told = found.remedy.as_deref().and_then(begins);
+                let by_hand = remedy_by_hand(code).filter(|remedy| told.is_some() && begins(remedy) == told);
                 let new = Finding::new(code, found.message);
                 let remedy = by_hand.unwrap_or(new.remedy);
                 findings.push(Finding { severity: *severity, accepted, lapsed, remedy, ..new });

@@ -4,7 +4,7 @@ use super::hooks::Ear;
 use super::preview::{Plan, PlannedFile, PlannedHook};
 use super::{Refusal, Report, Session};
 use crate::change::Point;
-use crate::engine::{self, Engine, EngineError, Intended, Interrupted, Recovered, When};
+use crate::engine::{self, Accepted, Engine, EngineError, Intended, Interrupted, Recovered, When};
 use crate::host::Host;
 use crate::host::state::{State, file_name};
 use crate::outcome::{Exit, Outcome, explain};
@@ -146,10 +146,16 @@ pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
     };
     let mut ear = Ear::on(session.listener);
     let outcome = match engine.accept(name, &mut ear) {
-        Ok(Some(_)) => {
+        Ok(Accepted::Closed) => {
             Outcome::Recovered { what: "what is there now was kept, and the interrupted transaction closed".to_owned() }
         }
-        Ok(None) => Outcome::Nothing { why: "no transaction of this target was interrupted".to_owned() },
+        Ok(Accepted::Unread { why }) => Outcome::Recovered {
+            what: format!(
+                "what is there now was kept, and the journal, which could not be read ({why}), removed: no receipt tells of it, and \
+                 `.reseal-*` may be left beside the files"
+            ),
+        },
+        Ok(Accepted::Nothing) => Outcome::Nothing { why: "no transaction of this target was interrupted".to_owned() },
         Err(error) => Outcome::Refused { why: explain(&error), hint: error.hint().map(str::to_owned) },
     };
     Report { hooks_failed: ear.failed(), ..Report::new(name, outcome) }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
-use reseal::flow::{Options, backups, history};
+use reseal::flow::{Options, backups, history, recover};
 use reseal::outcome::{End, Outcome, Receipt};
 
 use super::{good, installed, refused, refused_with};
@@ -220,4 +220,19 @@ fn the_state_is_nobody_elses_whatever_the_umask() {
     for dir in ["state", "state/vault", "state/vault/web", "state/vault/web/1", "state/journal"] {
         assert_eq!(fs::metadata(world.path(dir)).unwrap().permissions().mode() & 0o777, 0o700, "{dir}");
     }
+}
+
+/// What the transaction was nobody knows, and that is told: a receipt of it would be made up.
+#[test]
+fn a_journal_that_cannot_be_read_is_given_up_by_name() {
+    let world = kept();
+    fs::write(world.path("state/journal/web"), "not a journal\nat all\n").unwrap();
+    let (receipts, _) = history(&world);
+    let accept = || world.with(&world.host(), Options::default(), |session| recover::accept(session, "web"));
+    let report = accept();
+    let Outcome::Recovered { what } = &report.outcome else { panic!("{report:?}") };
+    assert!(what.contains("could not be read") && what.contains("no receipt tells of it"), "{what}");
+    assert_eq!(history(&world).0.len(), receipts.len());
+    assert!(!world.path("state/journal/web").exists());
+    assert!(matches!(accept().outcome, Outcome::Nothing { .. }));
 }

@@ -1,0 +1,55 @@
+//! A person has looked, and what is there now stays.
+
+use super::hook::{self, Ended};
+use super::journal::{self, Replay};
+use super::recover::{failed, recovered, stands};
+use super::step::Bench;
+use super::transaction::finish;
+use super::{Engine, When, ledger, lineage};
+use crate::event::Listener;
+use crate::host::dir::DiskError;
+use crate::host::state::file_name;
+use crate::outcome::End;
+
+/// What came of keeping what is there.
+pub enum Accepted {
+    /// No transaction of the target was open.
+    Nothing,
+    /// It is closed.
+    Closed,
+    /// It is closed, and what it was about is not known: no receipt tells of it, and what waited beside the files is still there.
+    Unread {
+        /// Why its journal could not be read.
+        why: String,
+    },
+}
+
+/// Keeps what is there now, and closes the transaction of a target.
+pub(super) fn accept(engine: &Engine<'_>, target: &str, listener: &mut dyn Listener) -> Result<Accepted, DiskError> {
+    let name = file_name(target);
+    let Some((_, replay)) = journal::open_ones(&engine.state)?.into_iter().find(|(found, _)| *found == name) else {
+        return Ok(Accepted::Nothing);
+    };
+    let mut accepted = Accepted::Closed;
+    if let Replay::Unreadable { why } = replay {
+        accepted = Accepted::Unread { why };
+    } else if let Replay::Under(transaction) = replay {
+        let begin = &transaction.begin;
+        if let Some(receipt) = transaction.committed().filter(|_| stands(engine.host, &transaction)) {
+            finish(engine, begin, receipt).map_err(|error| failed(engine, &error))?;
+            lineage::sweep(&engine.state, &begin.target)?;
+            hook::post(engine, begin, Ended::Committed, listener);
+            journal::discard(&engine.state, &name)?;
+            return Ok(accepted);
+        }
+        let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
+        // What waits beside the places is in the vault as well; what cannot be reached is left.
+        let _ = bench.clear(&begin.acts, false);
+        lineage::sweep(&engine.state, &begin.target)?;
+        let entry = recovered(engine, &transaction, End::Accepted, When::Running);
+        ledger::add(&engine.state, &entry)?;
+        hook::post(engine, begin, Ended::Accepted, listener);
+    }
+    journal::discard(&engine.state, &name)?;
+    Ok(accepted)
+}
