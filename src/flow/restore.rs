@@ -261,7 +261,8 @@ fn from_manifest(session: &Session<'_>, config: &TargetConfig, manifest: &Manife
     let state: PairState = survey::look_at(session.host, pair.clone(), &config.name, &session.live_dir, owner)?;
     let site = Site { pairs: vec![pair], apply: manifest.apply.clone(), reads_per_handshake: false, notes: Vec::new() };
     let adopted = survey::adopted_dir(session.host, &session.live_dir.join(&config.name), owner)?;
-    Ok(Survey { site, pairs: vec![state], owner, adopted })
+    let reader = survey::reader(session.host, config, owner);
+    Ok(Survey { site, pairs: vec![state], owner, reader, adopted })
 }
 
 fn build(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asked::Asked;
 use super::clients::Known;
 use super::{Refusal, judge, keepers, sent};
-use crate::assess::{self, Facts, Finding, Look as Sight, Regression, Stored};
+use crate::assess::{self, Facts, Finding, Look as Sight, Reader, Regression, Stored};
 use crate::cert::installed::{self, Installed};
 use crate::cert::{Signatures, TrustVerdict};
 use crate::change::{Image, Probe, Role, Slot};
@@ -28,6 +28,8 @@ pub(super) struct Survey {
     pub pairs: Vec<PairState>,
     /// The user id of the service, where one is configured.
     pub owner: Option<u32>,
+    /// The service, where it reads the files as that user.
+    pub reader: Option<Reader>,
     /// The target's directory with the switch, where it has one.
     pub adopted: Option<AdoptedDir>,
 }
@@ -98,7 +100,8 @@ pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Res
         pairs.push(look_at(host, pair.clone(), &config.name, live_dir, owner)?);
     }
     let adopted = adopted_dir(host, &live_dir.join(&config.name), owner)?;
-    Ok(Survey { site, pairs, owner, adopted })
+    let reader = reader(host, config, owner);
+    Ok(Survey { site, pairs, owner, reader, adopted })
 }
 
 /// Looks at the directory of an adopted target.
@@ -126,6 +129,13 @@ pub(super) fn owner(host: &Host, config: &TargetConfig) -> Result<Option<u32>, R
         ))
         .hint("correct `service_user` in the configuration")),
     }
+}
+
+/// The service as a reader of its files. What nginx reads, it reads as root.
+pub(super) fn reader(host: &Host, config: &TargetConfig, owner: Option<u32>) -> Option<Reader> {
+    let (name, uid) = config.service_user.clone().zip(owner)?;
+    let reads_itself = matches!(config.kind, TargetKind::Files(_));
+    reads_itself.then(|| Reader { groups: host.groups_of(&name), name, uid })
 }
 
 /// Looks at the places of one pair.
@@ -281,7 +291,7 @@ pub(super) fn judged(
     let (mut each, mut trusts): (Vec<Vec<Finding>>, Vec<Vec<TrustVerdict>>) = (Vec::new(), Vec::new());
     let mut sent: Vec<Finding> = Vec::new();
     for (index, pair) in survey.pairs.iter().enumerate() {
-        let files = stored(pair, config, survey.owner);
+        let files = stored(pair, survey.reader.as_ref());
         let asked: Vec<&Asked> =
             against.served.iter().filter(|asked| pair.pair.probes.contains(&asked.probe)).collect();
         let served: Vec<Sight> = asked.iter().flat_map(|asked| asked.looks.clone()).collect();
@@ -351,10 +361,7 @@ fn label(survey: &Survey, pair: &PairState) -> String {
 }
 
 /// The files of a pair, as the judge wants to know them.
-fn stored(pair: &PairState, config: &TargetConfig, owner: Option<u32>) -> Vec<Stored> {
-    // What nginx reads, it reads as root.
-    let reads_itself = matches!(config.kind, TargetKind::Files(_));
-    let reader = config.service_user.clone().zip(owner).filter(|_| reads_itself);
+fn stored(pair: &PairState, reader: Option<&Reader>) -> Vec<Stored> {
     let slots = pair.pair.slots.iter().zip(&pair.places).zip(&pair.looks).enumerate();
     slots
         .map(|(index, ((slot, place), look))| Stored {
@@ -370,7 +377,7 @@ fn stored(pair: &PairState, config: &TargetConfig, owner: Option<u32>) -> Vec<St
             },
             dangling: pair.dangling.contains(&index),
             tracked_by: pair.tracked_by.clone(),
-            reader: reader.clone(),
+            reader: reader.cloned(),
         })
         .collect()
 }
