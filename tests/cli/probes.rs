@@ -37,7 +37,7 @@ fn says(greeting: &'static [u8], answer: &'static [u8]) -> SocketAddr {
 }
 
 /// A TLS server with these pairs: the first for whoever names nobody, the second for whoever names www.example.org.
-fn tls(by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
+pub fn tls(by_default: Option<&(String, String)>, named: &(String, String)) -> SocketAddr {
     tls_at(TcpListener::bind("127.0.0.1:0").unwrap(), by_default, named)
 }
 
