@@ -167,7 +167,7 @@ impl Command {
 }
 
 impl fmt::Display for Command {
-    /// As a person would type it; arguments that a shell would split are quoted.
+    /// As a person would type it; arguments that a shell would split are quoted, with control characters as in `$'...'` of POSIX.1-2024.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, argument) in self.argv.iter().enumerate() {
             if index > 0 {
@@ -176,11 +176,29 @@ impl fmt::Display for Command {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
             if !argument.is_empty() && argument.chars().all(plain) {
                 out.write_str(argument)?;
+            } else if argument.chars().any(char::is_control) {
+                let escaped: String = argument.chars().map(escaped).collect();
+                write!(out, "$'{escaped}'")?;
             } else {
-                write!(out, "'{}'", argument.escape_default().to_string().replace('\'', "'\\''"))?;
+                write!(out, "'{}'", argument.replace('\'', "'\\''"))?;
             }
         }
         Ok(())
+    }
+}
+
+/// A character between `$'` and `'`.
+fn escaped(c: char) -> String {
+    match c {
+        '\'' | '\\' => format!("\\{c}"),
+        '\n' => "\\n".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\r' => "\\r".to_owned(),
+        c if c.is_control() => {
+            let mut bytes = [0; 4];
+            c.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\{byte:03o}")).collect()
+        }
+        c => c.to_string(),
     }
 }
 
@@ -351,6 +369,17 @@ impl fmt::Display for Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_it_is_typed() {
+        let shown = |argument: &str| Command::new(["/bin/x", argument]).to_string();
+        assert_eq!(shown("plain-1.2"), "/bin/x plain-1.2");
+        assert_eq!(shown("it's"), r"/bin/x 'it'\''s'");
+        assert_eq!(shown(""), "/bin/x ''");
+        assert_eq!(shown(r#"a "b" \ c"#), r#"/bin/x 'a "b" \ c'"#);
+        assert_eq!(shown("Größe"), "/bin/x 'Größe'");
+        assert_eq!(shown("a\n'b'\u{1b}"), r"/bin/x $'a\n\'b\'\033'");
+    }
 
     #[test]
     fn a_place_is_named_once() {

@@ -185,6 +185,12 @@ fn run(old: Old, (behaviour, script): (&str, &str), then: Then, cell: Cell, name
         (End::Committed { proof: Proof::ReadBack { why } }, Unseen) => {
             let answered = matches!(then, Then::Other | Then::Plain);
             assert_eq!(why.contains("does not show the new certificate"), answered, "{name}: {why}");
+            let what = matches!(then, Then::Plain);
+            assert_eq!(
+                why.contains("new certificate: "),
+                what,
+                "what no certificate was seen for is told: {name}: {why}"
+            );
         }
         (End::RolledBack { .. }, Back | Stuck) => {}
         (end, _) => panic!("{name}: {end:?}"),

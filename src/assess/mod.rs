@@ -23,7 +23,7 @@ pub use dates::{ago, date, days_left, span};
 pub use elsewhere::{remedy_by_hand, remedy_elsewhere};
 pub use finding::{Accept, Acceptance, Finding, NO_RULES, Rules, matches};
 pub use served::{Look, Unseen, Wire, WireVersion};
-pub use storage::{Stored, keeper};
+pub use storage::{Reader, Stored, keeper};
 
 use std::collections::BTreeMap;
 

@@ -19,8 +19,45 @@ pub struct Stored {
     pub dangling: bool,
     /// The tool whose own records name it.
     pub tracked_by: Option<String>,
-    /// Name and user id of the service that reads it, where known.
-    pub reader: Option<(String, u32)>,
+    /// The service that reads it, where known.
+    pub reader: Option<Reader>,
+}
+
+/// The user as which a service reads its files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reader {
+    /// The user's name.
+    pub name: String,
+    /// The user's id.
+    pub uid: u32,
+    /// The user's groups; empty where they are not known.
+    pub groups: Vec<u32>,
+}
+
+impl Reader {
+    /// Whether owner, group and mode let it read a file. An ACL may, and so may a group where its own are not known.
+    #[must_use]
+    pub fn can_read(&self, attributes: &Attributes) -> bool {
+        let Attributes { mode, uid, gid, xattrs } = attributes;
+        if self.uid == 0 || xattrs.iter().any(|(name, _)| name == "system.posix_acl_access") {
+            return true;
+        }
+        if *uid == self.uid {
+            return mode & 0o400 != 0;
+        }
+        match (self.groups.is_empty(), self.groups.contains(gid)) {
+            (true, _) => mode & 0o044 != 0,
+            (false, true) => mode & 0o040 != 0,
+            (false, false) => mode & 0o004 != 0,
+        }
+    }
+
+    /// Whether it reads a file by the right alone that everybody has, which a file with a key loses.
+    #[must_use]
+    pub fn reads_as_everybody(&self, attributes: &Attributes) -> bool {
+        let closed = Attributes { mode: attributes.mode & 0o770, ..attributes.clone() };
+        self.can_read(attributes) && !self.can_read(&closed)
+    }
 }
 
 /// The tool in whose directories a path lies: what it replaces by itself.
@@ -50,11 +87,13 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
         found.push(Finding::new(Code::KeyEncrypted, format!("{place}: the private key is encrypted")));
     }
     if installed.chain.is_none() {
-        found.push(Finding::new(Code::NoCertificate, "there is no certificate"));
+        let of = |file: &&Stored| !matches!(file.role, Role::Key | Role::Chain);
+        found.push(nothing(Code::NoCertificate, "there is no certificate", &absent(facts.files, of)));
     }
     match installed.key {
         KeyFound::None if facts.key_expected => {
-            found.push(Finding::new(Code::NoKey, "there is no readable private key"));
+            let of = |file: &&Stored| file.role.holds_key();
+            found.push(nothing(Code::NoKey, "there is no readable private key", &absent(facts.files, of)));
         }
         KeyFound::Mismatch => {
             found.push(Finding::new(Code::KeyMismatch, "the private key belongs to another certificate"));
@@ -89,33 +128,49 @@ pub(super) fn remedy_regression(found: &mut [Finding]) {
     }
 }
 
+fn nothing(code: Code, what: &str, absent: &str) -> Finding {
+    let mut finding = Finding::new(code, format!("{what}{absent}"));
+    if !absent.is_empty() {
+        finding.remedy =
+            "see that its path is right; if a file is to be made there: `reseal renew` or `reseal install`";
+    }
+    finding
+}
+
+/// Which files it would be in, and are not there: the name may be wrong.
+fn absent<'f>(files: &'f [Stored], of: impl FnMut(&&'f Stored) -> bool) -> String {
+    let gone = files.iter().filter(of).filter(|file| file.attributes.is_none() && !file.dangling);
+    let gone: Vec<&str> = gone.map(|file| file.path.as_str()).collect();
+    match gone.as_slice() {
+        [] => String::new(),
+        [one] => format!(": {one} is not there"),
+        several => format!(": {} are not there", several.join(", ")),
+    }
+}
+
 fn one(file: &Stored, found: &mut Vec<Finding>) {
     if file.dangling {
         let message = format!("{} is a link to something that is not there", file.path);
         found.push(Finding::new(Code::DanglingLink, message));
     }
     let Some(attributes) = &file.attributes else { return };
-    let Attributes { mode, uid, xattrs, .. } = attributes;
+    let Attributes { mode, uid, .. } = attributes;
     if mode & 0o002 != 0 {
         let message = format!("everybody may write {} (mode {mode:04o})", file.real);
         found.push(Finding::new(Code::Writable, message));
     }
     if file.role.holds_key() && mode & 0o007 != 0 {
         let message = format!("everybody may read the file with the key (mode {mode:04o})");
-        found.push(Finding::new(Code::KeyReadable, message));
-    }
-    // Groups and ACLs may let it in; what they cannot do is told.
-    let acl = xattrs.iter().any(|(name, _)| name == "system.posix_acl_access");
-    if let Some((name, reader)) = &file.reader
-        && *reader != 0
-        && !acl
-    {
-        let own = reader == uid;
-        let closed = if own { mode & 0o400 == 0 } else { mode & 0o044 == 0 };
-        if closed {
-            let message = format!("{name} cannot read {} (mode {mode:04o}, owner {uid})", file.real);
-            found.push(Finding::new(Code::ServiceCannotRead, message));
+        let mut finding = Finding::new(Code::KeyReadable, message);
+        if let Some(reader) = file.reader.as_ref().filter(|reader| reader.reads_as_everybody(attributes)) {
+            finding.message = format!("{}, and {} reads it as everybody does", finding.message, reader.name);
+            finding.remedy = "`chgrp` it to a group of the service and `chmod 640` it: a change would close it to the service, and is refused";
         }
+        found.push(finding);
+    }
+    if let Some(reader) = file.reader.as_ref().filter(|reader| !reader.can_read(attributes)) {
+        let message = format!("{} cannot read {} (mode {mode:04o}, owner {uid})", reader.name, file.real);
+        found.push(Finding::new(Code::ServiceCannotRead, message));
     }
 }
 

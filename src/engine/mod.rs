@@ -7,6 +7,7 @@
 mod accept;
 mod beside;
 mod failure;
+mod foresee;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzed;
@@ -49,7 +50,8 @@ use crate::host::lock::{Lock, LockError};
 use crate::host::state::{State, StateError};
 use crate::host::walk::{Last, WalkError};
 use crate::moment::Moment;
-use crate::outcome::{Outcome, explain};
+use crate::outcome::{Checks, Outcome, explain};
+use failure::Failure;
 use vault::{Origin, Vault};
 
 /// Everything there is to know about one change to one target.
@@ -262,10 +264,30 @@ impl<'a> Engine<'a> {
         next::drop(self, target)
     }
 
+    /// What a change would be refused for whatever it puts in place, before anybody is asked for that; `change` has no steps yet. A refusal
+    /// is recorded as that of the change.
+    ///
+    /// # Errors
+    /// As an outcome: a program that cannot be run, a place that cannot be replaced, a file system that is read-only or full.
+    pub fn foresee(&self, change: &Change, listener: &mut dyn Listener) -> Result<(), Outcome> {
+        foresee::foresee(self, change).map_err(|Failure { why, hint }| {
+            transaction::refused(self, change, &why, &Checks::default(), listener);
+            Outcome::Refused { why, hint }
+        })
+    }
+
     /// Makes a change, or ends with everything as it was.
     pub fn run(&self, change: &Change, listener: &mut dyn Listener) -> Outcome {
         transaction::run(self, change, listener)
     }
+}
+
+/// That every program of a change can be run, for a dry run that takes no lock.
+///
+/// # Errors
+/// As an outcome: one is not there, or in other hands.
+pub fn programs(change: &Change) -> Result<(), Outcome> {
+    stage::refuse_programs(change).map_err(|Failure { why, hint }| Outcome::Refused { why, hint })
 }
 
 /// What a snapshot is to remember beside the files.

@@ -80,13 +80,18 @@ pub(super) fn prove(
     let proof = if let Some(path) = read {
         Proof::Bundle { path }
     } else if all_absent {
-        let still = answers.bad.iter().all(|(_, shown)| matches!(shown, Shown::Nobody { .. }));
-        let why = if still {
-            "nothing listened, before or after"
-        } else {
-            "nothing listened before, and what answers now does not show the new certificate"
+        let came = answers.bad.iter().find(|(_, shown)| !matches!(shown, Shown::Nobody { .. }));
+        let why = match came {
+            None => "nothing listened, before or after".to_owned(),
+            Some((_, Shown::Leaf { .. } | Shown::Well)) => {
+                "nothing listened before, and what answers now does not show the new certificate".to_owned()
+            }
+            // It may be no answer at all: a name that is looked up in vain, packets that are swallowed.
+            Some((_, shown)) => {
+                format!("nothing listened before, and what came since does not show the new certificate: {shown}")
+            }
         };
-        Proof::ReadBack { why: why.to_owned() }
+        Proof::ReadBack { why }
     } else {
         Proof::Handshakes { count: answers.good }
     };

@@ -216,7 +216,7 @@ fn refuse_one_place_twice(acts: &[Act]) -> Result<(), Failure> {
 
 /// Every program that this change may run must be there and in nobody's hands but root's: told now, and not after the files are in
 /// place.
-fn refuse_programs(change: &Change) -> Result<(), Failure> {
+pub(super) fn refuse_programs(change: &Change) -> Result<(), Failure> {
     let apply = &change.apply;
     let probes = change.probes.iter().filter_map(|(probe, _)| match probe {
         Probe::Command(command) => Some(command),
@@ -261,27 +261,31 @@ fn enough_room(engine: &Engine<'_>, change: &Change, bench: &Bench<'_>, acts: &[
     let state = engine.state.root();
     // Old and new copies in the vault, two manifests, the journal and the receipt.
     need(state.room()?, state.path().display().to_string(), 2 * content + block(1) * 12, 2 * acts.len() as u64 + 8);
-    for (room, bytes, files, path) in needs.into_values() {
-        if room.read_only {
-            return Err(DiskError { what: "write to", path: path.into(), source: Errno::ROFS.into() }.into());
-        }
-        let wanted = bytes.max(change.demands.min_free);
-        if room.bytes < wanted || room.inodes < files {
-            let (left, wanted, unit) = if room.bytes < wanted {
-                (room.bytes / 1024, wanted.div_ceil(1024), "KiB")
-            } else {
-                (room.inodes, files, "inodes")
-            };
-            return Err(Failure {
-                why: format!("the file system of {path} has {left} {unit} left, and {wanted} {unit} must be free"),
-                hint: Some("free some space there, then run the same command again".to_owned()),
-            });
-        }
+    needs
+        .into_values()
+        .try_for_each(|(room, bytes, files, path)| refuse_short(room, bytes.max(change.demands.min_free), files, &path))
+}
+
+/// Refuses a file system that is read-only, or has not so many bytes and files left.
+pub(super) fn refuse_short(room: Room, wanted: u64, files: u64, path: &str) -> Result<(), Failure> {
+    if room.read_only {
+        return Err(DiskError { what: "write to", path: path.into(), source: Errno::ROFS.into() }.into());
+    }
+    if room.bytes < wanted || room.inodes < files {
+        let (left, wanted, unit) = if room.bytes < wanted {
+            (room.bytes / 1024, wanted.div_ceil(1024), "KiB")
+        } else {
+            (room.inodes, files, "inodes")
+        };
+        return Err(Failure {
+            why: format!("the file system of {path} has {left} {unit} left, and {wanted} {unit} must be free"),
+            hint: Some("free some space there, then run the same command again".to_owned()),
+        });
     }
     Ok(())
 }
 
-fn block(bytes: u64) -> u64 {
+pub(super) fn block(bytes: u64) -> u64 {
     bytes.div_ceil(4096) * 4096
 }
 

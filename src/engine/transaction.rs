@@ -59,7 +59,7 @@ pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Liste
 }
 
 /// Records that a change was about to be made and was refused; the same refusal again is not recorded again.
-fn refused(engine: &Engine<'_>, change: &Change, why: &str, checks: &Checks, listener: &mut dyn Listener) {
+pub(super) fn refused(engine: &Engine<'_>, change: &Change, why: &str, checks: &Checks, listener: &mut dyn Listener) {
     let receipt = Receipt {
         target: change.target.clone(),
         generation: 0,

@@ -4,8 +4,9 @@
 use time::OffsetDateTime;
 
 use super::change::{self, Intent};
-use super::install::{faults, holds, no_pair, pairs_for, untimely};
-use super::stage::{self, objections, outlook, staged};
+use super::fit::{faults, objections, outlook, untimely};
+use super::install::{holds, no_pair, pairs_for};
+use super::stage::{self, staged};
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, occasion, renew, restore};
 use crate::cert::Bundle;
@@ -82,8 +83,8 @@ pub(super) fn instead(
 pub(super) fn put_off(session: &mut Session<'_>, config: &TargetConfig, at: Option<Moment>) -> Result<Report, Refusal> {
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     let before = staged(session, &config.name)?.ok_or_else(|| nothing_staged(config))?;
-    if let Some(at) = at.as_ref().filter(|_| !session.options.force) {
-        Usable::read(session, config, before.clone(), &survey)?.good_at(config, at)?;
+    if let Some(at) = &at {
+        Usable::read(session, config, before.clone(), &survey)?.good_at(config, at, session.options.force)?;
     }
     let later = Next { at: at.clone(), ..before.clone() };
     let written = later != before && !session.options.dry_run;
@@ -135,9 +136,10 @@ impl Usable {
         Ok(Self { next, bundles })
     }
 
-    /// Refuses a moment at which one of the certificates is not valid.
-    fn good_at(&self, config: &TargetConfig, at: &Moment) -> Result<(), Refusal> {
-        let found: Vec<String> = self.bundles.iter().flat_map(|bundle| untimely(bundle.leaf(), at.at)).collect();
+    /// Refuses a moment at which one of the certificates is not valid; one at which it has ended is refused to whoever insists, too.
+    fn good_at(&self, config: &TargetConfig, at: &Moment, force: bool) -> Result<(), Refusal> {
+        let leaves = self.bundles.iter().map(Bundle::leaf).filter(|leaf| !force || leaf.not_after() < at.at);
+        let found: Vec<String> = leaves.flat_map(|leaf| untimely(leaf, at.at)).collect();
         if found.is_empty() {
             return Ok(());
         }
@@ -162,9 +164,12 @@ impl Usable {
     fn still_good(&self, session: &Session<'_>, config: &TargetConfig, now: OffsetDateTime) -> Result<(), Refusal> {
         for bundle in &self.bundles {
             let mut found = untimely(bundle.leaf(), now);
-            let mut others = faults(bundle, config);
-            others.extend(objections(&outlook(session, config, bundle, now)?));
-            found.extend(others.into_iter().filter(|one| !self.next.insisted.contains(one)));
+            let outlook = outlook(session, config, bundle, now)?;
+            for one in faults(bundle, config, &outlook).into_iter().chain(objections(&outlook)) {
+                if !self.next.insisted.contains(&one) && !found.contains(&one) {
+                    found.push(one);
+                }
+            }
             if !found.is_empty() {
                 return Err(self.refuse(config, &found.join("; ")));
             }

@@ -201,8 +201,12 @@ fn attempt(
         led_nowhere_else(session, config, &survey)?;
         let upcoming = upcoming(session, config, &survey)?;
         let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
+        closed_to_service(session, &survey, &change)?;
         let found = hooks::of(session, config, Some(&survey))?;
         change.hooks = found.hooks;
+        if let Err(outcome) = engine::programs(&change) {
+            return Ok(Report::new(&config.name, outcome));
+        }
         let mut report = report(config, &survey, &change, upcoming, Outcome::Planned);
         report.findings = found.findings;
         return Ok(report);
@@ -216,6 +220,7 @@ fn attempt(
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
     let upcoming = engine.upcoming(&config.name, &survey.slots(), (survey.owner, &survey.lost()))?;
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
+    closed_to_service(session, &survey, &change)?;
     let found = hooks::of(session, config, Some(&survey))?;
     change.hooks = found.hooks;
     let mut ear = Ear::on(session.listener);
@@ -244,6 +249,44 @@ fn led_nowhere_else(session: &Session<'_>, config: &TargetConfig, survey: &Surve
         "if the service is to read that file, insist with `--force`; if not, `reseal restore {name} {}` puts a file in its place",
         manifest.generation
     )))
+}
+
+/// That a key which the service reads as everybody does is not closed to it: it would not start any more.
+pub(super) fn closed_to_service(session: &Session<'_>, survey: &Survey, change: &Change) -> Result<(), Refusal> {
+    let Some(reader) = survey.reader.as_ref().filter(|_| !session.options.force) else { return Ok(()) };
+    let changed = |slot: &Slot| {
+        change.steps.iter().any(|step| matches!(step, Step::PutFile { slot: of, .. } if *of == slot.path))
+    };
+    let all = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.looks));
+    for (slot, look) in all.filter(|(slot, _)| slot.role.holds_key() && changed(slot)) {
+        let Image::File { attributes, .. } = &look.image else { continue };
+        if reader.reads_as_everybody(attributes) {
+            let (path, name, mode) = (slot.path.display(), &reader.name, attributes.mode);
+            return Err(Refusal::new(format!(
+                "{path} with the key would be closed to {name}, which reads it as everybody does (mode {mode:04o}): no new key is for everybody"
+            ))
+            .hint(format!(
+                "give it to the service first: `chown {name} {path}`, or `chgrp` it to a group of {name}, and `chmod o= {path}`; if the service reads it as root, insist with `--force`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What a change with this intent would be refused for, whatever it puts in place: asked before a certificate is made or ordered for it.
+/// A refusal is recorded as that of the change.
+pub(super) fn foresee(session: &mut Session<'_>, config: &TargetConfig, intent: &Intent) -> Result<(), Outcome> {
+    let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
+    let hooks = hooks::of(session, config, Some(&survey)).map_err(Refusal::outcome)?.hooks;
+    match session.engine.as_ref() {
+        Some(engine) => engine.foresee(&bare(config, &survey, hooks, intent), session.listener),
+        None => Ok(()),
+    }
+}
+
+/// A change of which is not known yet what it puts in place.
+pub(super) fn bare(config: &TargetConfig, survey: &Survey, hooks: Hooks, intent: &Intent) -> Change {
+    Change { hooks, ..change(config, survey, Vec::new(), None, &|_| None, intent) }
 }
 
 /// The numbers a change would take, without the lock.

@@ -328,7 +328,7 @@ impl Run<'_, '_> {
         // Where the records cannot be read, nothing is said of what is not in them.
         if looked {
             let now = session.host.now();
-            obtain::tell_missing(state.as_ref(), config, subject, now, &mut checked.findings);
+            obtain::tell_missing(session.host, state.as_ref(), config, subject, now, &mut checked.findings);
         }
         hooks::tell(session, config, &seen, &mut checked.findings);
         occasion::tell(session, config, subject, &mut checked.findings);

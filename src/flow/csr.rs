@@ -14,7 +14,7 @@ use super::{Refusal, Report, Session, renew};
 use crate::cert::{Certificate, Generate, Name, PrivateKey, SubjectPart};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
-use crate::host::publish::{Kind, publish};
+use crate::host::publish::{Kind, publish, publishable};
 use crate::host::state::State;
 use crate::moment::whole_second;
 use crate::outcome::Outcome;
@@ -123,6 +123,10 @@ pub struct Brief {
 /// Another reseal is at work, the key cannot be made or kept, the copy cannot be written.
 pub fn run(session: &mut Session<'_>, name: &str, wanted: &Wanted) -> Result<Requested, Refusal> {
     let config = session.target(name)?.clone();
+    // A request of which nobody gets a copy would wait for nothing.
+    if let Some(output) = &wanted.output {
+        publishable(output, Kind::Request)?;
+    }
     let mut requested = requested(session, &config, wanted)?;
     if let (Some(output), Some(pem)) = (&wanted.output, &requested.request) {
         publish(output, Kind::Request, pem.as_bytes())?;

@@ -7,10 +7,8 @@ use time::OffsetDateTime;
 use super::change::{self, Intent};
 use super::obtain::Way;
 use super::survey::{self, Survey};
-use super::withdrawn::Known;
-use super::{Options, Refusal, Report, Session, csr, obtain, occasion};
-use crate::assess::date;
-use crate::cert::{Bundle, Certificate, KeyKind, SelfSigned, codec};
+use super::{Options, Refusal, Report, Session, csr, fit, obtain, occasion};
+use crate::cert::{Bundle, codec};
 use crate::change::Role;
 use crate::config::TargetConfig;
 use crate::engine::ConfigTest;
@@ -93,9 +91,8 @@ pub(super) fn prepare_for(
         }
     };
     let notes = imported.notes.iter().map(ToString::to_string).collect();
-    acceptable(&imported.bundle, &config, then, session.options.force)?;
-    not_revoked(session, &imported.bundle, &config)?;
-    no_worse(&imported.bundle, &config, &survey, session)?;
+    fit::acceptable(session, &imported.bundle, &config, then)?;
+    fit::no_worse(session, &config, &survey, &imported.bundle)?;
     Ok(Prepared { config, bundle: imported.bundle, notes })
 }
 
@@ -163,129 +160,6 @@ pub(super) fn holds(survey: &Survey, index: usize, bundle: &Bundle) -> bool {
             && pair.installed.chain.as_ref().is_some_and(|chain| chain.leaf() == bundle.leaf());
         (key_only && same_key) || look.content.as_ref().is_some_and(|content| *content == bundle.content(slot.role))
     })
-}
-
-/// Refuses what would make things worse, unless that is forced.
-pub(super) fn acceptable(
-    bundle: &Bundle,
-    config: &TargetConfig,
-    now: OffsetDateTime,
-    force: bool,
-) -> Result<(), Refusal> {
-    let objections = objections(bundle, config, now);
-    match objections.first() {
-        Some(_) if !force => Err(Refusal::new(format!(
-            "{} is not installed in {}: {}",
-            bundle.leaf().title(),
-            config.name,
-            objections.join("; ")
-        ))
-        .hint("bring a certificate without these faults, or insist with `--force`")),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Refuses what a CA here has revoked, unless that is forced.
-fn not_revoked(session: &Session<'_>, bundle: &Bundle, config: &TargetConfig) -> Result<(), Refusal> {
-    match Known::read(session.host).of(bundle.leaf()).filter(|_| !session.options.force) {
-        Some(revoked) => Err(Refusal::new(format!("it is not installed in {}: {}", config.name, revoked.why))
-            .hint("bring another certificate, or insist with `--force`")),
-        None => Ok(()),
-    }
-}
-
-fn objections(bundle: &Bundle, config: &TargetConfig, now: OffsetDateTime) -> Vec<String> {
-    let mut found = untimely(bundle.leaf(), now);
-    found.extend(faults(bundle, config));
-    found
-}
-
-/// Why it is not good at this moment.
-pub(super) fn untimely(leaf: &Certificate, now: OffsetDateTime) -> Vec<String> {
-    let mut found = Vec::new();
-    if now > leaf.not_after() {
-        found.push(format!("it ended {}", date(leaf.not_after())));
-    }
-    if now < leaf.not_before() {
-        found.push(format!(
-            "it begins {}, which is still to come (is this machine's clock right?)",
-            date(leaf.not_before())
-        ));
-    }
-    found
-}
-
-/// Why it is not good for the target, whenever that is.
-pub(super) fn faults(bundle: &Bundle, config: &TargetConfig) -> Vec<String> {
-    let leaf = bundle.leaf();
-    let mut found = Vec::new();
-    let missing: Vec<String> = config.names.iter().filter(|name| !leaf.covers(name)).map(ToString::to_string).collect();
-    if !missing.is_empty() {
-        found.push(format!("it is not for {}", missing.join(", ")));
-    }
-    if !leaf.serves_tls() {
-        found.push("its extended key usage does not include serverAuth".to_owned());
-    }
-    found
-}
-
-/// Refuses what is worse than a good one in place, unless that is meant.
-fn no_worse(bundle: &Bundle, config: &TargetConfig, survey: &Survey, session: &Session<'_>) -> Result<(), Refusal> {
-    let replaces: Vec<usize> = pairs_for(survey, bundle);
-    let old = replaces.iter().find_map(|index| survey.pairs.get(*index)?.installed.chain.as_ref());
-    let lost = old.map(|old| losses(bundle.leaf(), old.leaf(), session.host.now())).unwrap_or_default();
-    if lost.is_empty() || session.options.downgrade {
-        return Ok(());
-    }
-    let why = format!(
-        "{} is not installed in {}, for it is worse than {} there: {}",
-        bundle.leaf().title(),
-        config.name,
-        old.map(|old| old.leaf().title()).unwrap_or_default(),
-        lost.join("; ")
-    );
-    Err(Refusal::new(why).hint("bring a better one, or say that this is meant: `--downgrade`"))
-}
-
-/// What would be lost with the one in place. One that signed itself, or that has ended, has nothing to lose.
-fn losses(leaf: &Certificate, old: &Certificate, now: OffsetDateTime) -> Vec<String> {
-    let own_key = |one| matches!(SelfSigned::of(one), SelfSigned::Yes | SelfSigned::OwnKeyOtherName);
-    if own_key(old) || now > old.not_after() {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    if own_key(leaf) {
-        found.push("it is self-signed, and that one is not".to_owned());
-    }
-    let lost: Vec<String> = old.names().iter().filter(|name| !leaf.covers(name)).map(ToString::to_string).collect();
-    if !lost.is_empty() {
-        found.push(format!("it is not for {}", lost.join(", ")));
-    }
-    if leaf.is_ca() && !old.is_ca() {
-        found.push("it calls itself a CA, which strict clients take from no server".to_owned());
-    }
-    if weaker(leaf.key_kind(), old.key_kind()) {
-        found.push(format!("its key is {}, that one's {}", leaf.key_kind(), old.key_kind()));
-    }
-    // CAs round, and lifetimes get shorter over the years; much less than what is left is an old file, or a mistake.
-    if leaf.not_after() < old.not_after() - (old.not_after() - now) / 3_i32 {
-        found.push(format!("it ends {}, that one {}", date(leaf.not_after()), date(old.not_after())));
-    }
-    found
-}
-
-/// Whether a key is weaker than another of its family; which family is better nobody can say.
-fn weaker(key: &KeyKind, old: &KeyKind) -> bool {
-    let curve = |kind: &KeyKind| match kind {
-        KeyKind::P256 | KeyKind::Ed25519 => Some(128),
-        KeyKind::P384 => Some(192),
-        KeyKind::P521 => Some(256),
-        KeyKind::Rsa(_) | KeyKind::MlDsa(_) | KeyKind::Other(_) => None,
-    };
-    match (key, old) {
-        (KeyKind::Rsa(bits), KeyKind::Rsa(before)) => bits < before,
-        _ => curve(key).zip(curve(old)).is_some_and(|(bits, before)| bits < before),
-    }
 }
 
 /// As an outcome that nothing has to be done.

@@ -13,6 +13,7 @@ pub mod clients;
 pub mod csr;
 pub mod demo;
 pub mod export;
+mod fit;
 pub mod fitting;
 pub mod history;
 mod hooks;

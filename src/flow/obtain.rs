@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 use super::ca::{LeafKey, Wanted};
-use super::{Refusal, Secrets, Session};
+use super::{Refusal, Secrets, Session, survey};
 use crate::assess::{Code, Finding, ruled};
 use crate::cert::{Bundle, Certificate, Generate, PrivateKey};
+use crate::change::Image;
 use crate::config::{SourceConfig, TargetConfig};
 use crate::event::Event;
 use crate::host::Host;
-use crate::host::dir::MAX_FILE;
+use crate::host::dir::{Look, MAX_FILE};
 use crate::host::passphrase::{self, Explicit, Miss, PassphraseQuery};
 use crate::host::state::State;
+use crate::host::walk::{Last, Trust, WalkError};
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 use crate::source::acme::{Account, AcmeError};
@@ -34,13 +36,78 @@ pub fn from_files(
 ) -> Result<Imported, Refusal> {
     let mut parts: Vec<Part> = paths.iter().map(|path| read(host, path)).collect::<Result<_, _>>()?;
     parts.extend(extra);
-    match import::bundle_of(&parts, None, alias) {
+    opened(host, &parts, alias, way)
+}
+
+/// What the files of a target's own source hold; nobody is asked for a passphrase.
+///
+/// # Errors
+/// The source is no import, or as [`from_files`]; or others could have put another file in the place of one that they cannot read.
+pub(super) fn imported(host: &Host, config: &TargetConfig) -> Result<Imported, Refusal> {
+    let SourceConfig::Import { from, passphrase_file, alias } = &config.source else {
+        return Err(Refusal::new(format!("target {} imports nothing", config.name)));
+    };
+    let trust = trust_of(host, config)?;
+    let parts = from.iter().map(|path| read_trusted(host, path, &trust)).collect::<Result<Vec<_>, _>>()?;
+    let way = Way::Unattended { target: &config.name, file: passphrase_file.as_deref() };
+    opened(host, &parts, alias.as_deref(), &way)
+}
+
+fn opened(host: &Host, parts: &[Part], alias: Option<&str>, way: &Way<'_>) -> Result<Imported, Refusal> {
+    match import::bundle_of(parts, None, alias) {
         // Only a key that turns out to be encrypted is worth a search for its passphrase.
         Err(error) if error.wants_passphrase() => {
             let passphrase = key_passphrase(host, error, way)?;
-            import::bundle_of(&parts, Some(&passphrase), alias).map_err(Refusal::from)
+            import::bundle_of(parts, Some(&passphrase), alias).map_err(Refusal::from)
         }
         other => other.map_err(Refusal::from),
+    }
+}
+
+/// Whose directories and links are believed on the way to the files of a target's source.
+pub(super) fn trust_of(host: &Host, config: &TargetConfig) -> Result<Trust, Refusal> {
+    Ok(host.trusting(survey::owner(host, config)?))
+}
+
+/// Reads a file that the configuration names and nobody looks at when it is read. One other user may be who keeps it, as long as it is
+/// theirs: a link or a directory of theirs must not lead to what they could not read themselves.
+pub(super) fn read_trusted(host: &Host, path: &Path, trust: &Trust) -> Result<Part, Refusal> {
+    let cannot = |error: WalkError| {
+        let hint = error.hint().unwrap_or_else(|| READABLE.to_owned());
+        Refusal::new(format!("cannot read {}: {}", path.display(), explain(&error))).hint(hint)
+    };
+    let (place, keeper) = match host.place(path, Last::Follow, trust) {
+        Err(WalkError::Untrusted { at, path, why }) => {
+            // Where root or the service itself keeps what others may write to, nobody else is to be trusted instead.
+            let Some(keeper) = host.owner_of(&at).filter(|owner| !trust.has(*owner)) else {
+                return Err(cannot(WalkError::Untrusted { at, path, why }));
+            };
+            let place = host.place(&path, Last::Follow, &trust.clone().and(keeper));
+            (place.map_err(|error| cannot(error).hint(kept_by(keeper)))?, Some(keeper))
+        }
+        other => (other.map_err(cannot)?, None),
+    };
+    let Look { image, content } = place.dir.look(&place.name).map_err(|error| cannot(error.into()))?;
+    match (image, content, keeper) {
+        (Image::File { attributes, .. }, Some(_), Some(keeper))
+            if attributes.uid != keeper && attributes.mode & 0o004 == 0 =>
+        {
+            let real = place.path();
+            Err(Refusal::new(format!(
+                "cannot trust {}: user {keeper} decides which file that is, and could not read {} of user {}",
+                path.display(),
+                real.display(),
+                attributes.uid
+            ))
+            .hint(kept_by(keeper)))
+        }
+        (Image::File { .. }, Some(bytes), _) => Ok(Part { label: path.display().to_string(), bytes }),
+        (Image::Absent, ..) => {
+            Err(Refusal::new(format!("cannot read {}: nothing is there", path.display())).hint(READABLE))
+        }
+        (Image::File { .. } | Image::Link { .. } | Image::Dir { .. }, ..) => {
+            Err(Refusal::new(format!("cannot read {}: it is not a regular file", path.display())).hint(READABLE))
+        }
     }
 }
 
@@ -63,11 +130,18 @@ pub fn label(target: &str) -> String {
     format!("source-{target}")
 }
 
+fn kept_by(keeper: u32) -> String {
+    format!(
+        "let root keep the files and every directory above them, which nobody else may write to; or have there what is user {keeper}'s own"
+    )
+}
+
+const READABLE: &str = "give a regular file with PEM or DER that this user may read";
+
 pub(super) fn read(host: &Host, path: &Path) -> Result<Part, Refusal> {
     match host.read(path, MAX_FILE) {
         Ok(bytes) => Ok(Part { label: path.display().to_string(), bytes: Sensitive::from(bytes) }),
-        Err(error) => Err(Refusal::new(format!("cannot read {}: {error}", path.display()))
-            .hint("give a regular file with PEM or DER that this user may read")),
+        Err(error) => Err(Refusal::new(format!("cannot read {}: {error}", path.display())).hint(READABLE)),
     }
 }
 
@@ -127,24 +201,32 @@ pub fn named_passphrase(host: &Host, secrets: &Secrets) -> Result<Option<Sensiti
     }
 }
 
-/// That the CA or the account of a target's source is not there: told before the certificate is due.
+/// That the CA or the account of a target's source is not there, or its files are not to be used: told before the certificate is due.
 /// Added to `found`, by the owner's rules, about the target with this leaf.
 pub fn tell_missing(
+    host: &Host,
     state: Option<&State>,
     config: &TargetConfig,
     leaf: Option<&str>,
     now: OffsetDateTime,
     found: &mut Vec<Finding>,
 ) {
-    let missing = missing(state, config).into_iter().collect();
+    let missing = missing(host, state, config).into_iter().collect();
     found.extend(ruled(missing, &config.rules, &config.name, leaf, now));
     found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
 }
 
-fn missing(state: Option<&State>, config: &TargetConfig) -> Option<Finding> {
-    let told = |why: &dyn std::error::Error| Some(Finding::new(Code::SourceMissing, explain(why)));
-    let nowhere =
-        |what: &str, name: &str| Some(Finding::new(Code::SourceMissing, format!("there is no {what} {name}")));
+fn missing(host: &Host, state: Option<&State>, config: &TargetConfig) -> Option<Finding> {
+    let remedy = match &config.source {
+        SourceConfig::LocalCa { .. } => "write its name as it was made, or make it: `reseal ca init`",
+        SourceConfig::Acme(_) => "write its name as it was made, or make it: `reseal acme account create`",
+        SourceConfig::None | SourceConfig::Csr { .. } | SourceConfig::Command { .. } | SourceConfig::Import { .. } => {
+            "mend the source: until then no newer certificate is seen in it"
+        }
+    };
+    let finding = |why: String| Some(Finding { remedy, ..Finding::new(Code::SourceMissing, why) });
+    let told = |why: &dyn std::error::Error| finding(explain(why));
+    let nowhere = |what: &str, name: &str| finding(format!("there is no {what} {name}"));
     match (&config.source, state) {
         (SourceConfig::LocalCa { ca, .. }, None) => nowhere("CA", ca),
         (SourceConfig::LocalCa { ca, .. }, Some(state)) => match Authority::find(state, ca) {
@@ -156,10 +238,11 @@ fn missing(state: Option<&State>, config: &TargetConfig) -> Option<Finding> {
             Err(error @ AcmeError::Missing { .. }) => told(&error),
             Ok(_) | Err(_) => None,
         },
-        (
-            SourceConfig::None | SourceConfig::Csr { .. } | SourceConfig::Command { .. } | SourceConfig::Import { .. },
-            _,
-        ) => None,
+        (SourceConfig::Import { .. }, _) => imported(host, config).err().and_then(|refusal| {
+            let hint = refusal.hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+            finding(format!("{}{hint}", refusal.why))
+        }),
+        (SourceConfig::None | SourceConfig::Csr { .. } | SourceConfig::Command { .. }, _) => None,
     }
 }
 
@@ -193,10 +276,9 @@ pub fn from_source(
             )))
         }
         SourceConfig::Acme(source) => super::acme::obtain(session, config, source, kind, keep, in_place),
-        SourceConfig::Import { from, passphrase_file, alias } => {
+        SourceConfig::Import { .. } => {
             session.listener.hear(&Event::Obtaining { source: "import".to_owned() });
-            let way = Way::Unattended { target: &config.name, file: passphrase_file.as_deref() };
-            Ok(from_files(session.host, from, Vec::new(), alias.as_deref(), &way)?.bundle)
+            Ok(imported(session.host, config)?.bundle)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `renew [NAME]...`: brings every target, or those named, to the wanted state. Nothing to do means no write and no reload.
 
+pub(super) mod misplaced;
 mod newer;
 pub(super) mod unchanged;
 mod wanted;
@@ -10,11 +11,13 @@ use self::unchanged::Same;
 use super::change::{self, Intent};
 use super::clients::Clients;
 use super::csr::Carried;
-use super::install::{acceptable, holds, nothing, pairs_for};
+use super::install::{holds, nothing, pairs_for};
 use super::post_upgrade::compare;
 use super::preview::{Plan, PlannedHook};
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, acme, activate, asked, csr, hooks, obtain, occasion, post_upgrade, restore};
+use super::{
+    Refusal, Report, Session, acme, activate, asked, csr, fit, hooks, obtain, occasion, post_upgrade, restore,
+};
 use crate::assess::{Code, Finding};
 use crate::cert::codec;
 use crate::cert::installed::Leaf;
@@ -215,17 +218,23 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
+    if let Err(refusal) = misplaced::refuse(session, config) {
+        return Report::new(&config.name, refusal.outcome());
+    }
     if let Some(report) = activate::instead(session, config, why, verb) {
         return report;
     }
     if let Some(planned) = expected(session, config, why) {
         return planned;
     }
-    let bundles = match obtain_all(session, config, why) {
+    let intent = Intent { verb, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
+    let bundles = match change::foresee(session, config, &intent).and_then(|()| obtain_all(session, config, why)) {
         Ok(bundles) => bundles,
         Err(outcome) => return Report::new(&config.name, outcome),
     };
-    let intent = Intent { verb, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
+    let dropped = survey::survey(session.host, config, &session.live_dir)
+        .ok()
+        .and_then(|survey| fit::dropped(config, &survey, &bundles, session.host.now()));
     let build = |survey: &Survey, upcoming| {
         let mut placed: Vec<(usize, &Bundle)> = Vec::new();
         for bundle in &bundles {
@@ -236,6 +245,7 @@ fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'
     };
     let look = change::look(config);
     let mut report = change::carry_out(session, config, verb, &look, &build);
+    report.notes.extend(dropped);
     received(session, config, &bundles, &mut report);
     report
 }
@@ -282,13 +292,18 @@ fn to_be_issued(session: &mut Session<'_>, config: &TargetConfig, why: &str, wha
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     let upcoming = change::upcoming(session, config, &survey)?;
     let names = config.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let mut report = Report::new(&config.name, Outcome::Planned);
     let found = hooks::of(session, config, Some(&survey))?;
+    let intent = Intent { verb: VERB, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
+    if let Err(outcome) = engine::programs(&change::bare(config, &survey, found.hooks.clone(), &intent)) {
+        return Ok(Report::new(&config.name, outcome));
+    }
+    let mut report = Report::new(&config.name, Outcome::Planned);
     let mut plan = Plan::to_be_obtained(&survey, why, upcoming);
     plan.hooks = PlannedHook::all(found.hooks.all());
     report.plan = Some(plan);
     report.findings = found.findings;
     report.notes.push(format!("the certificate is issued when this is run: for {names}, {what}"));
+    report.notes.extend(fit::dropped(config, &survey, &[], session.host.now()));
     Ok(report)
 }
 
@@ -326,7 +341,8 @@ pub(super) fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: 
                 obtain::from_source(session, config, kind, keep, leaf).map_err(Refusal::outcome)?
             }
         };
-        acceptable(&bundle, config, session.host.now(), session.options.force).map_err(Refusal::outcome)?;
+        fit::acceptable(session, &bundle, config, session.host.now()).map_err(Refusal::outcome)?;
+        fit::no_loss(session, config, pair, &bundle).map_err(Refusal::outcome)?;
         bundles.push(bundle);
     }
     Ok(bundles)

@@ -271,7 +271,8 @@ fn from_manifest(session: &Session<'_>, config: &TargetConfig, manifest: &Manife
     let dir = session.live_dir.join(&config.name);
     let adopted = survey::adopted_dir(session.host, &dir, owner)?;
     let unmade = survey::unmade(session.host, std::slice::from_ref(&state), &dir)?;
-    Ok(Survey { site, pairs: vec![state], owner, adopted, unmade })
+    let reader = survey::reader(session.host, config, owner);
+    Ok(Survey { site, pairs: vec![state], owner, reader, adopted, unmade })
 }
 
 fn build(

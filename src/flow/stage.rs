@@ -3,20 +3,16 @@
 
 use std::path::PathBuf;
 
-use time::OffsetDateTime;
-
 use super::change::{self, Intent};
-use super::clients::Clients;
-use super::install::{self, Inputs, Prepared, faults, holds, no_pair, nothing, pairs_for};
+use super::fit::{self, faults, objections, outlook};
+use super::install::{self, Inputs, Prepared, holds, no_pair, nothing, pairs_for};
 use super::occasion::{self, Look};
 use super::preview::Plan;
 use super::survey::{self, Survey};
-use super::withdrawn::Known;
-use super::{Refusal, Report, Session, csr, judge, renew};
-use crate::assess::{self, Code, Facts, Finding};
-use crate::cert::installed::{self, Installed};
-use crate::cert::{Bundle, Signatures};
-use crate::change::{Image, Role};
+use super::{Refusal, Report, Session, csr, renew};
+use crate::assess::{self, Code};
+use crate::cert::Bundle;
+use crate::change::Image;
 use crate::config::{SourceConfig, TargetConfig};
 use crate::engine::vault::Vault;
 use crate::engine::{ConfigTest, Found, Next, STAGED, Staging};
@@ -139,6 +135,11 @@ pub(super) fn from_source(session: &mut Session<'_>, config: &TargetConfig, why:
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
+    if !staging.by_hand
+        && let Err(refusal) = renew::misplaced::refuse(session, config)
+    {
+        return Report::new(&config.name, refusal.outcome());
+    }
     if let Some(mut planned) = renew::expected(session, config, why) {
         let generation = match upcoming(session, &config.name) {
             Ok(generation) => generation,
@@ -153,7 +154,8 @@ pub(super) fn from_source(session: &mut Session<'_>, config: &TargetConfig, why:
     {
         return Report::new(&config.name, outcome);
     }
-    match renew::obtain_all(session, config, why) {
+    let intent = Intent { verb: VERB, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
+    match change::foresee(session, config, &intent).and_then(|()| renew::obtain_all(session, config, why)) {
         Ok(bundles) => {
             let mut report = keep(session, config, &bundles, why, staging);
             renew::received(session, config, &bundles, &mut report);
@@ -186,6 +188,9 @@ fn kept(
     let mut insisted = Vec::new();
     let mut findings = Vec::new();
     for bundle in bundles {
+        if let Some(at) = staging.at.as_ref().filter(|at| bundle.leaf().not_after() < at.at) {
+            return Err(never(config, bundle, at).outcome());
+        }
         if pairs_for(&survey, bundle).is_empty() {
             return Err(no_pair(&survey, bundle).outcome());
         }
@@ -194,8 +199,11 @@ fn kept(
         if !objections.is_empty() && !session.options.force {
             return Err(objected(config, bundle, &objections).outcome());
         }
-        insisted.extend(faults(bundle, config));
-        insisted.extend(objections);
+        for one in faults(bundle, config, &found).into_iter().chain(objections) {
+            if !insisted.contains(&one) {
+                insisted.push(one);
+            }
+        }
         findings.extend(found.into_iter().filter(|one| one.code != Code::Expiring));
     }
     let mut placed: Vec<(usize, &Bundle)> = Vec::new();
@@ -212,9 +220,11 @@ fn kept(
     let upcoming = change::upcoming(session, config, &survey).map_err(refused)?;
     let intent = Intent { verb: VERB, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
     let change = change::of_bundles(config, &survey, &placed, &intent, upcoming);
+    change::closed_to_service(session, &survey, &change).map_err(refused)?;
     let mut report = Report::new(&config.name, Outcome::Planned);
     report.findings = findings;
     report.notes.extend(too_late(&survey, staging.at.as_ref()));
+    report.notes.extend(fit::dropped(config, &survey, bundles, session.host.now()));
     let plan = Plan::of(&survey, &change, upcoming);
     if session.options.dry_run {
         report.plan = Some(plan.staged_as(self::upcoming(session, &config.name).map_err(refused)?));
@@ -247,40 +257,11 @@ pub(super) fn standing(session: &Session<'_>, config: &TargetConfig, survey: &Su
     Look::of_judged(survey, &findings, false)
 }
 
-/// What clients and the product will make of a pair at this moment.
-pub(super) fn outlook(
-    session: &Session<'_>,
-    config: &TargetConfig,
-    bundle: &Bundle,
-    then: OffsetDateTime,
-) -> Result<Vec<Finding>, Refusal> {
-    let clients = Clients::new(session.host, &session.config.trust, &[]).or(&config.policy.trust)?;
-    let trust = judge::verdicts(&clients, bundle.chain(), &config.names, then);
-    let contents = [Role::FullChain, Role::Key].map(|role| (role, bundle.content(role)));
-    let parts: Vec<(Role, &[u8])> = contents.iter().map(|(role, bytes)| (*role, bytes.expose())).collect();
-    let installed: Installed = installed::read(&parts);
-    let before = |lifetime| config.policy.renew_before.left_of(lifetime);
-    let signatures = Signatures::default();
-    let revoked = Known::read(session.host).of(bundle.leaf());
-    let facts = Facts {
-        key_expected: true,
-        whole_chain: true,
-        wanted: &config.names,
-        needs_client_auth: config.needs_client_auth,
-        trust: &trust,
-        revoked: revoked.as_ref().map(|revoked| revoked.why.as_str()),
-        rules: &config.rules,
-        subject: &config.name,
-        ..Facts::new(&installed, &before, &signatures, then)
-    };
-    Ok(assess::findings(&facts))
-}
-
-/// What of it the owner has asked to be kept away: clients that do not trust it, a product that cannot use it, a CA that has revoked it.
-pub(super) fn objections(found: &[Finding]) -> Vec<String> {
-    let asked =
-        |one: &&Finding| one.counts() && matches!(one.code, Code::Untrusted | Code::NoClientAuth | Code::Revoked);
-    found.iter().filter(asked).map(|one| one.message.clone()).collect()
+/// At no moment is it put in place at which it has ended, whoever insists.
+fn never(config: &TargetConfig, bundle: &Bundle, at: &Moment) -> Refusal {
+    let (leaf, ends) = (bundle.leaf(), assess::date(bundle.leaf().not_after()));
+    Refusal::new(format!("{} is not staged for {} for {at}: it ends {ends}", leaf.title(), config.name))
+        .hint("name an earlier moment")
 }
 
 fn objected(config: &TargetConfig, bundle: &Bundle, objections: &[String]) -> Refusal {

@@ -140,7 +140,14 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 status.findings = survey::findings(&seen, config, manifest, &[], &[], session.host.now());
                 let chain = seen.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
                 let subject = chain.map(|chain| chain.leaf().subject());
-                obtain::tell_missing(state.as_ref(), config, subject, session.host.now(), &mut status.findings);
+                obtain::tell_missing(
+                    session.host,
+                    state.as_ref(),
+                    config,
+                    subject,
+                    session.host.now(),
+                    &mut status.findings,
+                );
                 hooks::tell(session, config, &seen, &mut status.findings);
                 occasion::tell(session, config, subject, &mut status.findings);
                 status.leaf = seen.pairs.first().and_then(|pair| pair.installed.leaf());

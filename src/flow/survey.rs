@@ -8,10 +8,11 @@ pub(super) use self::judged::{Against, findings, first_to_end, judged};
 
 use super::withdrawn::{self, Revoked};
 use super::{Refusal, keepers, switch};
+use crate::assess::Reader;
 use crate::cert::installed::{self, Installed};
 
 use crate::change::{Image, Probe, Role, Slot};
-use crate::config::TargetConfig;
+use crate::config::{TargetConfig, TargetKind};
 use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
 use crate::host::dir::Look;
@@ -29,6 +30,8 @@ pub(super) struct Survey {
     pub pairs: Vec<PairState>,
     /// The user id of the service, where one is configured.
     pub owner: Option<u32>,
+    /// The service, where it reads the files as that user.
+    pub reader: Option<Reader>,
     /// The target's directory with the switch, where it has one.
     pub adopted: Option<AdoptedDir>,
     /// Of the directories above it, and itself, those that are lost, the outermost first.
@@ -121,7 +124,8 @@ pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Res
     let dir = live_dir.join(&config.name);
     let adopted = adopted_dir(host, &dir, owner)?;
     let unmade = unmade(host, &pairs, &dir)?;
-    Ok(Survey { site, pairs, owner, adopted, unmade })
+    let reader = reader(host, config, owner);
+    Ok(Survey { site, pairs, owner, reader, adopted, unmade })
 }
 
 /// The directories that have to be made for the pairs that are read through the switch, where it is lost with the directory `dir`.
@@ -155,6 +159,13 @@ pub(super) fn owner(host: &Host, config: &TargetConfig) -> Result<Option<u32>, R
         ))
         .hint("correct `service_user` in the configuration")),
     }
+}
+
+/// The service as a reader of its files. What nginx reads, it reads as root.
+pub(super) fn reader(host: &Host, config: &TargetConfig, owner: Option<u32>) -> Option<Reader> {
+    let (name, uid) = config.service_user.clone().zip(owner)?;
+    let reads_itself = matches!(config.kind, TargetKind::Files(_));
+    reads_itself.then(|| Reader { groups: host.groups_of(&name), name, uid })
 }
 
 /// Looks at the places of one pair; whether its leaf is revoked is not asked.

@@ -245,6 +245,19 @@ impl Host {
         path.is_dir()
     }
 
+    /// Whose a path is, links not followed; none where nothing is there.
+    #[must_use]
+    pub fn owner_of(&self, path: &Path) -> Option<u32> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::symlink_metadata(path).ok().map(|found| found.uid())
+    }
+
+    /// The groups of a user of this machine; empty where they are not known.
+    #[must_use]
+    pub fn groups_of(&self, name: &str) -> Vec<u32> {
+        process::groups_of(name)
+    }
+
     /// Where a path leads at the end of all links; none where nothing is there.
     #[must_use]
     pub fn real(&self, path: &Path) -> Option<PathBuf> {

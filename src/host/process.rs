@@ -121,6 +121,16 @@ pub fn user_id(name: &str) -> Option<u32> {
     })
 }
 
+/// The groups of a user of this machine, its own first, from `id -G`, which asks wherever users live; empty where that cannot tell.
+#[must_use]
+pub fn groups_of(name: &str) -> Vec<u32> {
+    if name.starts_with('-') {
+        return Vec::new();
+    }
+    let output = exec::capture(&Command::new(["/usr/bin/id", "-G", name]), 64 * 1024).unwrap_or_default();
+    output.split_whitespace().filter_map(|group| group.parse().ok()).collect()
+}
+
 /// Where this program is, links resolved; none where the system does not tell.
 #[must_use]
 pub fn program() -> Option<std::path::PathBuf> {

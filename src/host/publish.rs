@@ -5,7 +5,7 @@ mod kind;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{self, AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat};
@@ -31,22 +31,7 @@ const LOOKED_AT: u64 = 1024 * 1024;
 /// there is untouched.
 pub fn publish(path: &Path, kind: Kind, bytes: &[u8]) -> Result<(), DiskError> {
     let failed = |what: &'static str| move |errno: Errno| DiskError::new(what, path, errno);
-    let name = path.file_name().ok_or_else(|| DiskError::new("write", path, Errno::ISDIR))?;
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
-    };
-    let dir = fs::openat(CWD, parent, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(failed("open the directory of"))?;
-    let old = match fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => None,
-        Err(errno) => return Err(failed("look at")(errno)),
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Some(stat),
-        Ok(_) => {
-            let why = io::Error::other("something that is no regular file is there; name a file, or remove it");
-            return Err(DiskError::new("replace", path, why));
-        }
-    };
+    let Spot { dir, name, old } = Spot::of(path)?;
     if old.is_some() {
         let there = head(dir.as_fd(), name).map_err(|error| DiskError::new("look into", path, error))?;
         if kind == Kind::Request && there == bytes {
@@ -73,6 +58,52 @@ pub fn publish(path: &Path, kind: Kind, bytes: &[u8]) -> Result<(), DiskError> {
         return Err(DiskError::new("write", path, error));
     }
     fs::fsync(&dir).map_err(failed("sync the directory of"))
+}
+
+/// Whether something of this kind could be put at `path` as things are: asked before what is put there is made.
+///
+/// # Errors
+/// As [`publish`].
+pub fn publishable(path: &Path, kind: Kind) -> Result<(), DiskError> {
+    let Spot { dir, name, old } = Spot::of(path)?;
+    let write = fs::Access::WRITE_OK | fs::Access::EXEC_OK;
+    fs::accessat(&dir, ".", write, AtFlags::EACCESS)
+        .map_err(|errno| DiskError::new("create a file beside", path, errno))?;
+    if old.is_some() {
+        let there = head(dir.as_fd(), name).map_err(|error| DiskError::new("look into", path, error))?;
+        kind.may_replace(&there).map_err(|why| DiskError::new("replace", path, io::Error::other(why)))?;
+    }
+    Ok(())
+}
+
+/// Where something is put, and the regular file that is there.
+struct Spot<'p> {
+    dir: OwnedFd,
+    name: &'p OsStr,
+    old: Option<Stat>,
+}
+
+impl<'p> Spot<'p> {
+    fn of(path: &'p Path) -> Result<Self, DiskError> {
+        let failed = |what: &'static str| move |errno: Errno| DiskError::new(what, path, errno);
+        let name = path.file_name().ok_or_else(|| DiskError::new("write", path, Errno::ISDIR))?;
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        let dir = fs::openat(CWD, parent, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(failed("open the directory of"))?;
+        let old = match fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(failed("look at")(errno)),
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Some(stat),
+            Ok(_) => {
+                let why = io::Error::other("something that is no regular file is there; name a file, or remove it");
+                return Err(DiskError::new("replace", path, why));
+            }
+        };
+        Ok(Self { dir, name, old })
+    }
 }
 
 /// For everybody to read; for nobody who could not read what it replaces. Its group goes with it, or is given nothing.

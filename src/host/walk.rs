@@ -37,6 +37,12 @@ impl Trust {
         self
     }
 
+    /// Whether directories of this user are believed.
+    #[must_use]
+    pub fn has(&self, uid: u32) -> bool {
+        self.owners.contains(&uid)
+    }
+
     /// Why others could change what is in a directory, if they could.
     fn objection(&self, stat: &Stat, fd: BorrowedFd<'_>) -> Option<String> {
         let mode = stat.st_mode & 0o7777;

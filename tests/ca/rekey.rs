@@ -81,6 +81,13 @@ fn each_step_waits_for_the_one_before() {
         ground.run("ca revoke office old.pem --reason superseded").good().says("ca crl office --root 1`");
         ground.run("ca crl office --root 1 --output old.crl").good();
         ground.run("ca crl office --output new.crl").good();
+        // Certificates of both roots point to the same place.
+        fs::copy(ground.path("old.crl"), ground.path("over.crl")).unwrap();
+        for (dry, told) in [("--dry-run ", true), ("", true), ("", false)] {
+            let ran = ground.run(&format!("{dry}ca crl office --output over.crl")).good();
+            let said = format!("{}{}", ran.out, ran.err);
+            assert_eq!(said.contains("was the list of root 1") && said.contains("--root 1 --output"), told, "{said}");
+        }
         let trusted = [ground.read("old.crl"), ground.read("new.crl"), ground.read("anchors.pem")].concat();
         ground.write("trusted.pem", &trusted);
         let verify = |name: &str| {

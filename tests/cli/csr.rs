@@ -294,3 +294,17 @@ fn a_wrong_subject_is_told_with_its_place() {
     bench.configure("[target.source]\nkind = \"csr\"\nsubject = { C = \"Germany\", organisation = \"x\" }\n");
     bench.run(&["check"]).ends(2).warns("\"Germany\" is no country").warns("reseal.toml:12:17:").warns("organisation");
 }
+
+/// A request of which nobody gets a copy waits for nothing.
+#[test]
+fn no_request_is_made_where_its_copy_cannot_be_written() {
+    let bench = Bench::new();
+    bench.write("taken.csr", "something else\n", 0o644);
+    fs::create_dir(bench.path("folder")).unwrap();
+    let before = bench.tree();
+    for (out, why) in [("nodir/x.csr", "nodir/x.csr"), ("taken.csr", "something else"), ("folder", "no regular file")] {
+        bench.run(&["csr", "web", "--out", out]).ends(4).warns(why);
+        assert!(bench.tree() == before, "{out}");
+    }
+    bench.run(&["csr", "web", "--out", "web.csr"]).ends(7);
+}

@@ -10,11 +10,13 @@ mod inputs;
 mod monitoring;
 mod odd_files;
 mod outputs;
+mod places;
 mod probes;
 mod prompt;
 #[path = "../support/ran.rs"]
 mod ran;
 mod servers;
+mod sources;
 mod stage;
 #[path = "../support/terminal.rs"]
 mod terminal;

@@ -219,6 +219,7 @@ fn hostile_names_do_nothing_to_the_terminal() {
     for line in [
         &["check", &certificate][..],
         &["install", "web", "--cert", &certificate, "--key", &key],
+        &["install", "web", "--cert", &certificate, "--key", &key, "--force"],
         &["status"],
         &["backups"],
         &["history"],

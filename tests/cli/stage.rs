@@ -140,7 +140,13 @@ fn it_can_be_replaced_put_off_and_put_away() {
     bench.run(&["activate", "web", "--at", &later]).ends(0).says("generation 3 stays staged, with another moment");
     assert_eq!(status(&bench)["next"]["at"].as_str(), Some(later.as_str()));
     // When it has ended: as with `stage --at`.
-    bench.run(&["activate", "web", "--at", &at(Duration::days(120))]).ends(4).warns("it ended").warns("is not good at");
+    let too_late = at(Duration::days(120));
+    bench.run(&["activate", "web", "--at", &too_late]).ends(4).warns("it ended").warns("is not good at");
+    // No insisting makes an ended certificate good.
+    bench.run(&["activate", "web", "--at", &too_late, "--force"]).ends(4).warns("it ended");
+    let (certificate, key) = bench.bring("other", &Leaf::default());
+    let again = ["stage", "web", "--cert", &certificate, "--key", &key, "--force", "--at", &too_late];
+    bench.run(&again).ends(4).warns("it ends");
     assert_eq!(status(&bench)["next"]["at"].as_str(), Some(later.as_str()));
     staged(&bench, &[]);
     assert_eq!(status(&bench)["next"]["generation"], 4);

@@ -20,11 +20,11 @@ fn a_failing_renewal_is_told_once_and_its_mending_too() {
     ground.run("renew --quiet").ends(4);
     let came = receiver.came();
     assert_eq!(came.len(), 1, "{came:?}");
-    assert_eq!(came[0].told(), pairs(&[("new", "self-signed"), ("new", "refused")]));
+    assert_eq!(came[0].told(), pairs(&[("new", "self-signed"), ("new", "refused"), ("new", "source-missing")]));
     let body = came[0].json();
     assert_eq!(
         (body["verb"].as_str(), body["test"].as_bool(), body["counts"]["new"].as_u64()),
-        (Some("renew"), Some(false), Some(2))
+        (Some("renew"), Some(false), Some(3))
     );
     assert_eq!(body["items"][0]["target"], "web");
     assert!(body["items"][0]["leaf"].as_str().unwrap().len() == 64, "{body}");
@@ -68,13 +68,13 @@ fn check_tells_only_where_it_is_asked_to() {
     ground.run("status").ends(3);
     assert!(receiver.came().is_empty() && !ground.path("state").exists());
     ground.run("check --notify").ends(3);
-    assert_eq!(receiver.came()[0].told(), pairs(&[("new", "self-signed")]));
+    assert_eq!(receiver.came()[0].told(), pairs(&[("new", "self-signed"), ("new", "source-missing")]));
     // A file is a subject like any other; what the target has stays open.
     ground.run("check --notify ./web.pem").ends(3);
     assert_eq!(receiver.came()[0].told(), pairs(&[("new", "self-signed")]));
     ground.bring("web");
     ground.run("post-upgrade").ends(0);
-    assert_eq!(receiver.came()[0].told(), pairs(&[("resolved", "self-signed")]));
+    assert_eq!(receiver.came()[0].told(), pairs(&[("resolved", "self-signed"), ("resolved", "source-missing")]));
 }
 
 #[test]
@@ -161,9 +161,9 @@ fn a_channel_that_is_gone_is_in_nobodys_way() {
         let open = told["results"][0]["open"].as_array().unwrap().clone();
         open.iter().filter(|one| one["on"] == on).count()
     };
-    assert_eq!((open(&ground, "channel"), open(&ground, "finding")), (1, 1));
+    assert_eq!((open(&ground, "channel"), open(&ground, "finding")), (1, 2), "nor is the source there");
     ground.configure(&good.channel("good", ""));
-    assert_eq!((open(&ground, "channel"), open(&ground, "finding")), (0, 1));
+    assert_eq!((open(&ground, "channel"), open(&ground, "finding")), (0, 2));
     let ran = ground.run("status");
     assert!(!ran.out.contains("notify-failing"), "{ran:#?}");
     // With nobody to tell, text and JSON have nothing open.

@@ -6,6 +6,10 @@ use crate::assess::*;
 use crate::cert::installed::KeyFound;
 use crate::change::Role;
 
+fn reader(name: &str, uid: u32, groups: &[u32]) -> Reader {
+    Reader { name: name.to_owned(), uid, groups: groups.to_vec() }
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let Family { middle, .. } = family();
     let good = || installed(&[&middle.by(|_| {}).certificate, &middle.certificate]);
@@ -43,18 +47,34 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         (
             "the service is another user",
-            stored(|file| file.reader = Some(("www".to_owned(), 33))),
+            stored(|file| file.reader = Some(reader("www", 33, &[]))),
             vec![Code::ServiceCannotRead],
         ),
         (
             "it may be in the group",
             stored(|file| {
-                file.reader = Some(("www".to_owned(), 33));
+                file.reader = Some(reader("www", 33, &[]));
                 mode(0o640)(file);
             }),
             vec![],
         ),
-        ("the service is root", stored(|file| file.reader = Some(("root".to_owned(), 0))), vec![]),
+        (
+            "it is not in the group",
+            stored(|file| {
+                file.reader = Some(reader("www", 33, &[33]));
+                mode(0o640)(file);
+            }),
+            vec![Code::ServiceCannotRead],
+        ),
+        (
+            "it reads the key as everybody does",
+            stored(|file| {
+                file.reader = Some(reader("www", 33, &[33]));
+                mode(0o644)(file);
+            }),
+            vec![Code::KeyReadable],
+        ),
+        ("the service is root", stored(|file| file.reader = Some(reader("root", 0, &[]))), vec![]),
         ("a link to nothing", stored(|file| file.dangling = true), vec![Code::DanglingLink]),
         (
             "certbot's",

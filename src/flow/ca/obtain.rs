@@ -7,7 +7,8 @@ use super::passphrase::unlock;
 use crate::cert::{Bundle, Generate, Name, PrivateKey};
 use crate::event::Event;
 use crate::flow::{Refusal, Session};
-use crate::host::clock;
+use crate::host::clock::{self, ClockError};
+use crate::moment::stamp;
 use crate::source::local_ca::{Authority, CaError, LeafOrder, Unlocked};
 
 /// Whether a CA would issue a certificate like this now. Asks for no passphrase.
@@ -65,7 +66,7 @@ impl Authorities {
             }
         };
         let unlocked = &self.0[place];
-        plausible(unlocked.authority(), now)?;
+        plausible(session, unlocked.authority(), now)?;
         let key = match wanted.key {
             LeafKey::Make(kind) => PrivateKey::generate(kind).map_err(CaError::from)?,
             LeafKey::Keep(key) => key,
@@ -82,9 +83,20 @@ impl Authorities {
     }
 }
 
-/// Whether the clock may be right: it shows a time after everything that the CA has done.
-pub(super) fn plausible(authority: &Authority, now: OffsetDateTime) -> Result<(), Refusal> {
-    clock::plausible(now, Some(authority.newest()?)).map_err(|error| Refusal::new(error.to_string()).hint(error.hint()))
+/// Whether the clock may be right: it shows a time after what the CA has done last, or somebody has seen that it was that clock which was
+/// wrong.
+pub(super) fn plausible(session: &Session<'_>, authority: &Authority, now: OffsetDateTime) -> Result<(), Refusal> {
+    let newest = if session.options.trust_clock { None } else { Some(authority.newest()?) };
+    clock::plausible(now, newest).map_err(|error| match error {
+        ClockError::BeforeRelease { .. } => Refusal::new(error.to_string()).hint(error.hint()),
+        ClockError::BeforeReceipts { now, newest } => Refusal::new(format!(
+            "the clock shows {}, and the CA {} was at work on {}",
+            stamp(now),
+            authority.name(),
+            stamp(newest)
+        ))
+        .hint("set the clock; if it is right now and was ahead then, `--trust-clock` goes on all the same, and later runs go by what that writes down"),
+    })
 }
 
 /// Issues one certificate. A run that needs several keeps [`Authorities`] instead.

@@ -9,6 +9,7 @@ use super::passphrase::{from, passphrase, remember};
 use super::{not_opened, open_state};
 use crate::cert::{Certificate, RevocationList, codec};
 use crate::engine::Engine;
+use crate::event::Event;
 use crate::flow::output::{self, Over};
 use crate::flow::{Refusal, Session};
 use crate::host::dir::MAX_FILE;
@@ -124,6 +125,9 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
     if session.options.dry_run {
         let authority = Authority::find(&open_state(session, ca)?, ca)?;
         let next = next_list(session, &authority, wanted, now)?;
+        if let Some(text) = told_of_another(session, &authority, wanted, next.issuer())? {
+            session.listener.hear(&Event::Note { text });
+        }
         return Ok(ListView {
             number: next.number(),
             revoked: next.count(),
@@ -137,7 +141,8 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
     engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
     let authority = Authority::find(engine.state(), ca)?;
     let next = next_list(session, &authority, wanted, now)?;
-    super::obtain::plausible(&authority, now)?;
+    let other = told_of_another(session, &authority, wanted, next.issuer())?;
+    super::obtain::plausible(session, &authority, now)?;
     let (secret, origin) = passphrase(session, ca, false)?;
     let list = next.make(&secret, now).map_err(|error| from(error, &origin))?;
     remember(session, ca, &secret, &origin);
@@ -153,6 +158,9 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
         Some(path) => {
             let bytes = if wanted.der { list.der().to_vec() } else { list.to_pem().into_bytes() };
             output::put(session, path, &bytes.into(), 0o644, Over::List(&issuers(&authority)))?;
+            if let Some(text) = other {
+                session.listener.hear(&Event::Note { text });
+            }
         }
         None => view.pem = Some(list.to_pem()),
     }
@@ -169,10 +177,30 @@ fn next_list<'a>(
     let next = authority.next_list(wanted.root, wanted.days, session.options.force, now)?;
     let Some(path) = &wanted.output else { return Ok(next) };
     match output::list_at(session, path, &issuers(authority))? {
-        // Another root counts by itself.
         Some(list) if RevocationList::of(list.der(), next.issuer()).is_ok() => Ok(next.above(&list)?),
+        // Another root counts by itself.
         Some(_) | None => Ok(next),
     }
+}
+
+/// That the list which is replaced is that of another root, to which certificates that are still in use may point.
+fn told_of_another(
+    session: &Session<'_>,
+    authority: &Authority,
+    wanted: &List,
+    issuer: &Certificate,
+) -> Result<Option<String>, Refusal> {
+    let Some(path) = &wanted.output else { return Ok(None) };
+    let Some(list) = output::list_at(session, path, &issuers(authority))? else { return Ok(None) };
+    let of = |issuer: &Certificate| RevocationList::of(list.der(), issuer).is_ok();
+    let other = authority.standing().into_iter().find(|held| of(held.hierarchy().issuer())).filter(|_| !of(issuer));
+    Ok(other.map(|held| {
+        let (path, name, root) = (path.display(), authority.name(), held.number());
+        format!(
+            "{path} was the list of root {root}: its certificates that are still in use find there no list that is theirs; \
+             `reseal ca crl {name} --root {root} --output FILE` makes it"
+        )
+    }))
 }
 
 /// Whose lists a list of this CA may replace: those of its roots, which share their URL.

@@ -80,7 +80,7 @@ pub fn sign(session: &mut Session<'_>, ca: &str, wanted: &Sign) -> Result<Signed
     if session.options.dry_run {
         return Ok(told);
     }
-    obtain::plausible(&authority, now)?;
+    obtain::plausible(session, &authority, now)?;
     let chain = unlock(session, authority)?.sign(&request, names, wanted.days, now)?;
     let pem = chain.fullchain_pem();
     let leaf = chain.leaf();

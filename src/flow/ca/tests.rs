@@ -255,6 +255,13 @@ fn a_clock_that_went_back_issues_nothing() {
     ground.host = Host::new(ground.dir.path().join("state")).with_clock(Clock::Fixed(NOW));
     let refusal = refused(obtain(&mut ground.session(Some("right")), "office", wanted("example.org", 30)));
     assert!(refusal.why.contains("the clock shows 2027-03-01"), "{}", refusal.why);
+    assert!(refusal.why.contains("the CA office was at work on 2027-06-01"), "{}", refusal.why);
+    assert!(refusal.hint.as_ref().unwrap().contains("`--trust-clock`"), "{:?}", refusal.hint);
+    let mut session = ground.session(Some("right"));
+    session.options.trust_clock = true;
+    obtain(&mut session, "office", wanted("example.org", 30)).unwrap();
+    // What that has written down is what counts from now on.
+    obtain(&mut ground.session(Some("right")), "office", wanted("example.org", 30)).unwrap();
 }
 
 #[test]

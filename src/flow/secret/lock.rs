@@ -191,7 +191,9 @@ fn of_source(session: &Session<'_>, target: &TargetConfig) -> Result<Need, Refus
     let SourceConfig::Import { from, passphrase_file, alias } = &target.source else {
         return Err(Refusal::new(format!("target {} imports nothing", target.name)));
     };
-    let parts: Vec<Part> = from.iter().map(|path| obtain::read(session.host, path)).collect::<Result<_, _>>()?;
+    let trust = obtain::trust_of(session.host, target)?;
+    let read = |path: &PathBuf| obtain::read_trusted(session.host, path, &trust);
+    let parts: Vec<Part> = from.iter().map(read).collect::<Result<_, _>>()?;
     // What cannot be read may be locked all the same: it is told, and counts for no answer.
     let locked = match import::bundle_of(&parts, None, alias.as_deref()) {
         Ok(_) => false,

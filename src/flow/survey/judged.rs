@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{PairState, Survey, same_as};
-use crate::assess::{self, Facts, Finding, Look as Sight, Regression, Stored};
+use crate::assess::{self, Facts, Finding, Look as Sight, Reader, Regression, Stored};
 use crate::cert::{Signatures, TrustVerdict};
 use crate::change::{Image, Slot};
-use crate::config::{SourceConfig, TargetConfig, TargetKind};
+use crate::config::{SourceConfig, TargetConfig};
 use crate::engine::vault::Manifest;
 use crate::flow::asked::Asked;
 use crate::flow::clients::Known;
@@ -58,7 +58,7 @@ pub(in crate::flow) fn judged(
     let (mut each, mut trusts): (Vec<Vec<Finding>>, Vec<Vec<TrustVerdict>>) = (Vec::new(), Vec::new());
     let mut sent: Vec<Finding> = Vec::new();
     for (index, pair) in survey.pairs.iter().enumerate() {
-        let files = stored(pair, config, survey.owner);
+        let files = stored(pair, survey.reader.as_ref());
         let asked: Vec<&Asked> =
             against.served.iter().filter(|asked| pair.pair.probes.contains(&asked.probe)).collect();
         let served: Vec<Sight> = asked.iter().flat_map(|asked| asked.looks.clone()).collect();
@@ -134,10 +134,7 @@ fn label(survey: &Survey, pair: &PairState) -> String {
 }
 
 /// The files of a pair, as the judge wants to know them.
-fn stored(pair: &PairState, config: &TargetConfig, owner: Option<u32>) -> Vec<Stored> {
-    // What nginx reads, it reads as root.
-    let reads_itself = matches!(config.kind, TargetKind::Files(_));
-    let reader = config.service_user.clone().zip(owner).filter(|_| reads_itself);
+fn stored(pair: &PairState, reader: Option<&Reader>) -> Vec<Stored> {
     let slots = pair.pair.slots.iter().zip(&pair.places).zip(&pair.looks).enumerate();
     slots
         .map(|(index, ((slot, place), look))| Stored {
@@ -153,7 +150,7 @@ fn stored(pair: &PairState, config: &TargetConfig, owner: Option<u32>) -> Vec<St
             },
             dangling: pair.dangling.contains(&index),
             tracked_by: pair.tracked_by.clone(),
-            reader: reader.clone(),
+            reader: reader.cloned(),
         })
         .collect()
 }

@@ -191,7 +191,7 @@ impl Authority {
     /// # Errors
     /// Its record cannot be read.
     pub fn newest(&self) -> Result<OffsetDateTime, CaError> {
-        Ok(record::newest(&self.dir)?.map_or(self.created(), |newest| newest.max(self.created())))
+        Ok(record::newest(&self.dir)?.unwrap_or_else(|| self.created()))
     }
 
     /// Whether it could issue this at `now`: asked before anybody types a passphrase.

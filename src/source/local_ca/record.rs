@@ -23,6 +23,17 @@ pub(super) enum Line {
     Exported(Exported),
 }
 
+impl Line {
+    fn at(&self) -> OffsetDateTime {
+        match self {
+            Self::Issued(line) => line.at,
+            Self::Revoked(line) => line.at,
+            Self::Listed(line) => line.at,
+            Self::Exported(line) => line.at,
+        }
+    }
+}
+
 /// A certificate that was issued.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Issued {
@@ -201,16 +212,11 @@ pub struct Record {
     pub damaged: usize,
     /// Bytes at its beginning that were not read.
     pub skipped: u64,
+    /// When the last line was written, UTC.
+    pub last: Option<OffsetDateTime>,
 }
 
 impl Record {
-    /// When the newest line was written, UTC.
-    fn newest(&self) -> Option<OffsetDateTime> {
-        let issued = self.issued.iter().map(|line| line.at);
-        let rest = self.revoked.iter().map(|line| line.at).chain(self.lists.iter().map(|line| line.at));
-        issued.chain(rest).chain(self.exported.iter().map(|line| line.at)).max()
-    }
-
     pub(super) fn read(dir: &Dir) -> Result<Self, DiskError> {
         Self::end(dir, MOST)
     }
@@ -227,7 +233,9 @@ impl Record {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             // A torn end is something that nobody got.
             let Some(line) = line.strip_suffix(b"\n") else { continue };
-            match serde_json::from_slice(line) {
+            let line = serde_json::from_slice(line);
+            record.last = line.as_ref().ok().map(Line::at).or(record.last);
+            match line {
                 Ok(Line::Issued(issued)) => record.issued.push(issued),
                 Ok(Line::Revoked(line)) => {
                     // Lists have no zero octets in front, which earlier lines may have.
@@ -242,12 +250,12 @@ impl Record {
     }
 }
 
-/// When the newest line was written, UTC. Reads no more than it must: every line is at least as new as those before it, since nothing
-/// is done by a clock that shows an earlier time.
+/// When the last line was written, UTC. Reads no more than it must: every line is at least as new as those before it, for nothing is
+/// done by a clock that shows an earlier time; unless somebody has seen that it was the clock of those before which was wrong.
 pub(super) fn newest(dir: &Dir) -> Result<Option<OffsetDateTime>, DiskError> {
     for most in [GLANCE, TAIL] {
-        if let Some(newest) = Record::end(dir, most)?.newest() {
-            return Ok(Some(newest));
+        if let Some(last) = Record::end(dir, most)?.last {
+            return Ok(Some(last));
         }
     }
     Ok(None)
@@ -319,7 +327,7 @@ mod tests {
         let two = [line.as_slice(), b"\n{}\n", line, b"\n", &line[..40]].concat();
         let record = Record::parse(&two);
         assert_eq!((record.issued.as_slice(), record.damaged), ([issued.clone(), issued].as_slice(), 1));
-        assert_eq!(record.newest(), Some(datetime!(2027-01-01 00:00 UTC)));
+        assert_eq!(record.last, Some(datetime!(2027-01-01 00:00 UTC)));
         assert_eq!(Record::parse(b""), Record::default());
     }
 
@@ -342,7 +350,7 @@ mod tests {
         assert_eq!((record.issued.len(), record.lists[0].list, record.lists[0].by, record.damaged), (0, 7, 1, 1));
         assert_eq!((record.revoked[0].reason, record.revoked[0].by), (Reason::KeyCompromise, 2));
         assert_eq!((record.revoked.len(), record.exported[0].exported), (1, Digest::of(b"abc")));
-        assert_eq!(record.newest(), Some(datetime!(2027-01-04 00:00 UTC)));
+        assert_eq!(record.last, Some(datetime!(2027-01-04 00:00 UTC)));
         let scratch = tempfile::tempdir().unwrap();
         let host = crate::host::Host::new(scratch.path().join("state"));
         let dir = host.dir(scratch.path(), &host.trusting(None)).unwrap();
