@@ -166,7 +166,7 @@ fn a_link_of_somebody_else_leads_to_no_key_of_roots() {
     };
     from([&dir.join("fullchain.pem"), &link]);
     let refused = bench.run(&["renew"]).ends(4);
-    told(&refused, "a link of user 65534 leads there");
+    told(&refused, "of user 65534: it leads to");
     assert_eq!(bench.served(), before);
     told(&bench.run(&["check", "web"]), "source-missing");
 
