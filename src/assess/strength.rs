@@ -11,7 +11,7 @@ const MOST: u32 = 8192;
 
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &mut Vec<Finding>) {
     let leaf = chain.leaf();
-    key(leaf, found);
+    key(leaf, facts, found);
     if vouched && leaf.signature_algorithm().is_broken() {
         let message = format!("it is signed with {}", leaf.signature_algorithm());
         found.push(Finding::new(Code::WeakSignature, message));
@@ -21,9 +21,9 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
     }
 }
 
-fn key(leaf: &Certificate, found: &mut Vec<Finding>) {
+fn key(leaf: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let kind = leaf.key_kind();
-    if !leaf.has_possible_key() {
+    if !facts.signatures.key_is_possible(leaf) {
         found.push(Finding::new(Code::InvalidKey, format!("its key is called one of {kind} and is none")));
         return;
     }
@@ -72,7 +72,7 @@ fn issuer(one: &Certificate, facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let message = format!("{} in the chain is signed with {}", one.title(), one.signature_algorithm());
         found.push(Finding::new(Code::WeakChain, message));
     }
-    if !one.has_possible_key() {
+    if !facts.signatures.key_is_possible(one) {
         let message =
             format!("the key of {} in the chain is called one of {} and is none", one.title(), one.key_kind());
         found.push(Finding::new(Code::WeakChain, message));

@@ -28,7 +28,7 @@ pub enum Depth {
     /// A certificate that names another key as its issuer's, under another issuer's name, is taken at its word that it did not sign
     /// itself: so is nearly all that CAs issue, and each check costs more than all the rest of a scan.
     Swift,
-    /// None: what depends on one is told as not checked.
+    /// None: what depends on one is told as not checked. Nor is a key looked into, whether there is such a one.
     None,
 }
 
@@ -51,6 +51,12 @@ impl Signatures {
             return SelfSigned::No;
         }
         SelfSigned::concluded(certificate, self.checked(certificate, certificate))
+    }
+
+    /// As [`Certificate::has_possible_key`]; what is not looked into is taken for one.
+    #[must_use]
+    pub fn key_is_possible(&self, certificate: &Certificate) -> bool {
+        self.depth == Depth::None || certificate.has_possible_key()
     }
 
     /// How many different checks there were.
@@ -108,6 +114,12 @@ mod tests {
         assert_eq!(swift.self_signed(&root.certificate), SelfSigned::Yes);
         assert_eq!((swift.self_signed(&leaf), swift.count()), (SelfSigned::No, 1));
         assert_eq!(swift.issued_by(&leaf, &root.certificate), Signed::Verified);
+        let spki = root.certificate.spki();
+        let at = root.certificate.der().windows(spki.len()).position(|window| window == spki).unwrap();
+        let mut off = root.certificate.der().to_vec();
+        off[at + spki.len() - 1] ^= 1;
+        let off = Certificate::from_der(off).unwrap();
+        assert_eq!((swift.key_is_possible(&off), none.key_is_possible(&off)), (false, true), "no point of its curve");
         assert_eq!(none.self_signed(&root.certificate), SelfSigned::SelfIssuedUnverifiable);
         assert_eq!(none.self_signed(&leaf), SelfSigned::No);
         assert_eq!((none.issued_by(&leaf, &root.certificate), none.count()), (Signed::Unverifiable, 0));

@@ -45,7 +45,7 @@ pub struct Scan {
     /// How many servers are begun in a second at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: Option<u32>,
-    /// Check no signature: faster, and what names itself as issuer is told as not checked
+    /// Check no signature and look into no key: faster, and what names itself as issuer is told as not checked
     #[arg(long)]
     pub no_signatures: bool,
     /// Whose trust to ask for: `system`, `none`, a [trust.NAME] of the configuration, or a file of roots [default: for servers
