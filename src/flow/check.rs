@@ -21,6 +21,7 @@ use crate::cert::{Certificate, Signatures, TrustVerdict};
 use crate::change::Shown;
 use crate::config::{Config, TargetConfig};
 use crate::endpoint::Endpoint;
+use crate::engine::vault::Vault;
 use crate::engine::{self, Open};
 use crate::host::state::{State, StateError, file_name};
 use crate::host::walk::WalkError;
@@ -182,16 +183,19 @@ struct Looked {
     state: Result<Option<State>, StateError>,
     /// Who changed it when its files were read.
     before: Option<String>,
+    /// The generation that was committed last by then.
+    generation: Option<u32>,
     seen: Result<survey::Survey, Refusal>,
 }
 
 impl<'c> Subject<'c> {
     fn of_target(session: &Session<'c>, config: &'c TargetConfig) -> Self {
         let state = State::open(session.host);
-        let before = open_journal(session, state.as_ref().ok().and_then(Option::as_ref), &config.name);
-        let before = before.and_then(|open| open.at_work);
+        let known = state.as_ref().ok().and_then(Option::as_ref);
+        let before = open_journal(session, known, &config.name).and_then(|open| open.at_work);
+        let generation = generation(known, &config.name);
         let seen = survey::survey(session.host, config, &session.live_dir);
-        Self::Target(config, Box::new(Looked { state, before, seen }))
+        Self::Target(config, Box::new(Looked { state, before, generation, seen }))
     }
 
     fn of(session: &Session<'c>, subject: &OsStr) -> Result<Self, Refusal> {
@@ -231,6 +235,11 @@ impl<'c> Subject<'c> {
 fn open_journal(session: &Session<'_>, state: Option<&State>, name: &str) -> Option<Open> {
     let open = engine::open(state?, session.engine.is_some()).ok()?;
     open.into_iter().find(|open| *open.name == *file_name(name))
+}
+
+/// The generation of a target that was committed last.
+fn generation(state: Option<&State>, name: &str) -> Option<u32> {
+    Vault::open(state?, name).ok()??.current().ok()?
 }
 
 /// That another reseal changes a target just now.
@@ -278,7 +287,7 @@ impl Run<'_, '_> {
         let session = self.session;
         let clients = self.clients.or(&config.policy.trust)?;
         let mut checked = Checked::blank(&config.name, "target");
-        let Looked { state, before, seen } = looked;
+        let Looked { state, before, generation: by_then, seen } = looked;
         let seen = match seen {
             Ok(seen) => seen,
             Err(refusal) => {
@@ -301,8 +310,10 @@ impl Run<'_, '_> {
         let open = after.is_some();
         // What has ended meanwhile was under way when the files were read.
         let at_work = after.and_then(|open| open.at_work).or(before);
+        // One that has begun and ended since the files were read.
+        let overtaken = generation(state.as_ref(), &config.name) != by_then;
         // In the midst of a change the files are neither what was committed nor what is served, and that is what it is there for.
-        let settled = at_work.is_none();
+        let settled = at_work.is_none() && !overtaken;
         let against = survey::Against {
             committed: committed.as_ref().map(|(_, manifest)| manifest).filter(|_| settled),
             served: if settled { &served } else { &[] },
@@ -313,6 +324,11 @@ impl Run<'_, '_> {
         checked.findings = findings;
         match (at_work, open) {
             (Some(holder), _) => checked.notes.push(under_way(&holder)),
+            (None, false) if overtaken => {
+                checked
+                    .notes
+                    .push("it was changed while it was looked at: the next check tells what is there now".to_owned());
+            }
             (None, true) => {
                 checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
             }

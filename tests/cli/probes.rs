@@ -212,3 +212,26 @@ fn an_old_protocol_is_told_of_a_listener_as_of_a_server() {
         assert!(codes(&answer, &format!("{free} (")).contains("key-not-proved"), "{answer}");
     }
 }
+
+/// Many are asked before the first is judged: a change that has come and gone meanwhile is no finding of the files that it replaced.
+#[test]
+fn a_change_that_overtakes_a_check_is_no_finding() {
+    let bench = Bench::new();
+    bench.installed("one");
+    let (certificate, key) = bench.bring("two", &Leaf { days: 95, ..Leaf::default() });
+    let probe = format!(
+        "#!/bin/sh\nd=${{0%/*}}\n[ -e \"$d/go\" ] || exit 0\nrm \"$d/go\"\n{} --config \"$d/reseal.toml\" install web --cert {certificate} --key {key} \
+         >\"$d/said\" 2>&1\n",
+        env!("CARGO_BIN_EXE_reseal")
+    );
+    bench.write("probe", &probe, 0o755);
+    bench.configure(&format!("probe = [{:?}]\n", bench.path("probe")));
+    bench.run(&["check", "web"]).ends(0);
+    bench.write("go", "", 0o644);
+    let answer = bench.json(&["check", "web"]);
+    let said = fs::read_to_string(bench.path("said")).unwrap();
+    assert_eq!(bench.served(), fs::read_to_string(&certificate).unwrap(), "{said}");
+    assert_eq!(codes(&answer, ""), BTreeSet::from(["rfc5280-profile".to_owned()]), "{answer}");
+    assert!(answer["results"][0]["notes"].to_string().contains("it was changed while it was looked at"), "{answer}");
+    bench.run(&["check", "web"]).ends(0);
+}
