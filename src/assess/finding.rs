@@ -74,6 +74,26 @@ impl Finding {
     }
 }
 
+/// What was found of several as one, each with what to call it. What is true of all is said once; else `labelled` says whose it is to be told
+/// with.
+#[must_use]
+pub fn merged(each: &[(String, Vec<Finding>)], labelled: impl Fn(&Finding, &str) -> bool) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    for (label, own) in each {
+        for finding in own {
+            let of_all = each.iter().all(|(_, other)| other.iter().any(|one| one.repeats(finding)));
+            let mut told = finding.clone();
+            if !of_all && labelled(finding, label) {
+                told.message = format!("{label}: {}", finding.message);
+            }
+            if !found.iter().any(|known| known.repeats(&told)) {
+                found.push(told);
+            }
+        }
+    }
+    found
+}
+
 /// What the owner has said about findings: `[findings]` and `[[accept]]`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rules {

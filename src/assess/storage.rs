@@ -131,8 +131,7 @@ pub(super) fn remedy_regression(found: &mut [Finding]) {
 fn nothing(code: Code, what: &str, absent: &str) -> Finding {
     let mut finding = Finding::new(code, format!("{what}{absent}"));
     if !absent.is_empty() {
-        finding.remedy =
-            "see that its path is right; if a file is to be made there: `reseal renew` or `reseal install`";
+        finding.remedy = "see that its path is right; if a file is to be made there: `reseal install`, or `reseal renew` where the target has a source";
     }
     finding
 }

@@ -68,6 +68,12 @@ impl SelfSigned {
         Self::concluded(certificate, signed_with(certificate, certificate.spki()))
     }
 
+    /// Whether its own key signed it, whatever issuer it names: nobody else vouches for it.
+    #[must_use]
+    pub fn by_own_key(&self) -> bool {
+        matches!(self, Self::Yes | Self::OwnKeyOtherName)
+    }
+
     /// What follows from how the signature stands to the certificate's own key.
     pub(super) fn concluded(certificate: &Certificate, signed: Signed) -> Self {
         match (certificate.is_self_issued(), signed) {

@@ -4,7 +4,6 @@
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 
-use crate::change::Role;
 use crate::host::dir::{Dir, DiskError};
 use crate::host::random::unguessable;
 
@@ -20,27 +19,14 @@ pub(super) fn fresh(staged: &OsStr) -> Result<OsString, DiskError> {
 pub(super) fn sweep(dir: &Dir, staged: &OsStr) -> Result<bool, DiskError> {
     let begins = [staged.as_encoded_bytes(), b"."].concat();
     let mut any = false;
-    for name in dir.names()? {
-        if name == staged || name.as_encoded_bytes().starts_with(&begins) {
-            match dir.unlink(&name) {
-                Err(error) if error.source.kind() == ErrorKind::IsADirectory => {}
-                other => {
-                    other?;
-                    any = true;
-                }
+    for name in dir.names_that(|name| name == staged.as_encoded_bytes() || name.starts_with(&begins))? {
+        match dir.unlink(&name) {
+            Err(error) if error.source.kind() == ErrorKind::IsADirectory => {}
+            other => {
+                other?;
+                any = true;
             }
         }
     }
     Ok(any)
-}
-
-/// Whether a file of an adopted generation is one that reseal names: somebody else's is left, and its directory with it.
-pub(super) fn is_ours(name: &OsStr) -> bool {
-    let roles = [Role::Leaf, Role::Chain, Role::FullChain, Role::Key, Role::Combined];
-    name.to_str().is_some_and(|name| {
-        roles.iter().any(|role| {
-            let stem = role.file_name().trim_end_matches(".pem");
-            name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(".pem")).is_some()
-        })
-    })
 }

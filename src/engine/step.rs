@@ -253,7 +253,7 @@ impl Bench<'_> {
             Image::File { .. } | Image::Link { .. } => place.dir.unlink(&place.name)?,
             Image::Dir { .. } => {
                 let dir = place.dir.sub(&place.name)?;
-                for name in dir.names()?.iter().filter(|name| beside::is_ours(name)) {
+                for name in dir.names()?.iter().filter(|name| is_ours(name)) {
                     dir.unlink(name)?;
                 }
                 place.dir.remove_empty_dir(&place.name)?;
@@ -347,6 +347,17 @@ fn final_attributes(before: &Image, role: Role, wanted: Option<&Attributes>) -> 
         return closed_to_others(attributes);
     }
     Attributes { mode: attributes.mode & 0o777, ..attributes }
+}
+
+/// Whether a file of an adopted generation is one that reseal names: somebody else's is left, and its directory with it.
+fn is_ours(name: &OsStr) -> bool {
+    let roles = [Role::Leaf, Role::Chain, Role::FullChain, Role::Key, Role::Combined];
+    name.to_str().is_some_and(|name| {
+        roles.iter().any(|role| {
+            let stem = role.file_name().trim_end_matches(".pem");
+            name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(".pem")).is_some()
+        })
+    })
 }
 
 fn foreign(act: &Act, seen: &Image) -> StepError {

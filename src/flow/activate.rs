@@ -165,7 +165,7 @@ impl Usable {
         for bundle in &self.bundles {
             let mut found = untimely(bundle.leaf(), now);
             let outlook = outlook(session, config, bundle, now)?;
-            for one in faults(bundle, config, &outlook).into_iter().chain(objections(&outlook)) {
+            for one in faults(bundle, config, &outlook).into_iter().chain(objections(config, &outlook)) {
                 if !self.next.insisted.contains(&one) && !found.contains(&one) {
                     found.push(one);
                 }

@@ -59,7 +59,7 @@ fn asked(probe: &Probe, sight: Sight, unnamed: Option<&Served>, chains: bool) ->
 
 /// What this machine itself could not do counts only where nothing else is known.
 fn looks(probe: &Probe, sight: &Sight, unnamed: Option<&Served>) -> Vec<Look> {
-    let own = |answer: &&Answer| answer.outcome.as_ref().is_err_and(|error| error.code() == "local-error");
+    let own = |answer: &&Answer| answer.outcome.as_ref().is_err_and(ProbeError::is_local);
     let mut answers: Vec<&Answer> = sight.answers.iter().filter(|answer| !own(answer)).collect();
     if answers.is_empty() {
         answers.extend(sight.answers.first());

@@ -253,10 +253,19 @@ fn led_nowhere_else(session: &Session<'_>, config: &TargetConfig, survey: &Surve
 
 /// That a key which the service reads as everybody does is not closed to it: it would not start any more.
 pub(super) fn closed_to_service(session: &Session<'_>, survey: &Survey, change: &Change) -> Result<(), Refusal> {
-    let Some(reader) = survey.reader.as_ref().filter(|_| !session.options.force) else { return Ok(()) };
-    let changed = |slot: &Slot| {
+    still_open(session, survey, &|slot| {
         change.steps.iter().any(|step| matches!(step, Step::PutFile { slot: of, .. } if *of == slot.path))
-    };
+    })
+}
+
+/// The same of a change of which is only known that it brings a certificate, and a key where the present one is not kept.
+pub(super) fn would_close(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Result<(), Refusal> {
+    let keeps = session.options.keep_key || config.policy.keep_key;
+    still_open(session, survey, &|slot| !keeps || slot.role == Role::Combined)
+}
+
+fn still_open(session: &Session<'_>, survey: &Survey, changed: &dyn Fn(&Slot) -> bool) -> Result<(), Refusal> {
+    let Some(reader) = survey.reader.as_ref().filter(|_| !session.options.force) else { return Ok(()) };
     let all = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.looks));
     for (slot, look) in all.filter(|(slot, _)| slot.role.holds_key() && changed(slot)) {
         let Image::File { attributes, .. } = &look.image else { continue };
@@ -277,6 +286,7 @@ pub(super) fn closed_to_service(session: &Session<'_>, survey: &Survey, change: 
 /// A refusal is recorded as that of the change.
 pub(super) fn foresee(session: &mut Session<'_>, config: &TargetConfig, intent: &Intent) -> Result<(), Outcome> {
     let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
+    would_close(session, config, &survey).map_err(Refusal::outcome)?;
     let hooks = hooks::of(session, config, Some(&survey)).map_err(Refusal::outcome)?.hooks;
     match session.engine.as_ref() {
         Some(engine) => engine.foresee(&bare(config, &survey, hooks, intent), session.listener),

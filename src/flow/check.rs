@@ -334,8 +334,10 @@ impl Run<'_, '_> {
             }
             (None, false) => {}
         }
-        let first = seen.pairs.first();
-        let subject = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().subject()));
+        let first_to_end = survey::first_to_end(&seen);
+        let subject = first_to_end
+            .and_then(|index| seen.pairs.get(index))
+            .and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().subject()));
         if let Some(why) = exposed {
             let found = vec![Finding::new(Code::StateExposed, why)];
             checked.findings.extend(ruled(found, &config.rules, &config.name, subject, session.host.now()));
@@ -348,7 +350,6 @@ impl Run<'_, '_> {
         }
         hooks::tell(session, config, &seen, &mut checked.findings);
         occasion::tell(session, config, subject, &mut checked.findings);
-        let first_to_end = survey::first_to_end(&seen);
         checked.leaf = first_to_end.and_then(|index| seen.pairs[index].installed.leaf());
         checked.chain = first_to_end.map(|index| seen.pairs[index].installed.links()).unwrap_or_default();
         checked.trust = first_to_end.map(|index| trust.swap_remove(index)).unwrap_or_default();
@@ -361,7 +362,7 @@ impl Run<'_, '_> {
             served.into_iter().map(|asked| Seen { probe: asked.probe.to_string(), shown: asked.shown }).collect();
         checked.notes.extend(seen.site.notes.clone());
         checked.notes.extend(clients.iter().flat_map(|client| client.1.clone()));
-        let leaf = first.and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().clone()));
+        let leaf = seen.pairs.first().and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().clone()));
         Ok((checked, leaf))
     }
 

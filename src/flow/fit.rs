@@ -41,13 +41,23 @@ pub(super) fn outlook(
     bundle: &Bundle,
     then: OffsetDateTime,
 ) -> Result<Vec<Finding>, Refusal> {
-    let trust = judge::verdicts(&asked_for(session, config)?, bundle.chain(), &config.names, then);
     let contents = [Role::FullChain, Role::Key].map(|role| (role, bundle.content(role)));
     let parts: Vec<(Role, &[u8])> = contents.iter().map(|(role, bytes)| (*role, bytes.expose())).collect();
-    let installed: Installed = installed::read(&parts);
+    judged(session, config, &installed::read(&parts), then)
+}
+
+fn judged(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    installed: &Installed,
+    then: OffsetDateTime,
+) -> Result<Vec<Finding>, Refusal> {
+    let clients = asked_for(session, config)?;
+    let chain = installed.chain.as_ref();
+    let trust = chain.map(|chain| judge::verdicts(&clients, chain, &config.names, then)).unwrap_or_default();
     let before = |lifetime| config.policy.renew_before.left_of(lifetime);
     let signatures = Signatures::default();
-    let revoked = Known::read(session.host).of(bundle.leaf());
+    let revoked = Known::read(session.host).of_chain(chain);
     let facts = Facts {
         key_expected: true,
         whole_chain: true,
@@ -57,15 +67,30 @@ pub(super) fn outlook(
         revoked: revoked.as_ref().map(|revoked| revoked.why.as_str()),
         rules: &config.rules,
         subject: &config.name,
-        ..Facts::new(&installed, &before, &signatures, then)
+        ..Facts::new(installed, &before, &signatures, then)
     };
     Ok(assess::findings(&facts))
 }
 
+/// Whether what is in place has to go, whatever comes: it is revoked, its key or its signature is broken, no client takes it. What only ends
+/// soon, or lacks a name, is good for the others until then.
+fn has_to_go(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    pair: &PairState,
+    now: OffsetDateTime,
+) -> Result<bool, Refusal> {
+    let good_for_some = |code| matches!(code, Code::Expiring | Code::EndsSoon | Code::NameMissing);
+    let found = judged(session, config, &pair.installed, now)?;
+    Ok(found.iter().any(|one| one.calls_for_replacement() && !good_for_some(one.code)))
+}
+
 /// What of it the owner has asked to be kept away: clients that do not trust it, a product that cannot use it, a CA that has revoked it.
-pub(super) fn objections(found: &[Finding]) -> Vec<String> {
-    let asked =
-        |one: &&Finding| one.counts() && matches!(one.code, Code::Untrusted | Code::NoClientAuth | Code::Revoked);
+pub(super) fn objections(config: &TargetConfig, found: &[Finding]) -> Vec<String> {
+    let asked = |one: &&Finding| {
+        let kept_away = matches!(one.code, Code::Untrusted | Code::NoClientAuth | Code::Revoked);
+        one.counts() && kept_away && !borne(config, one)
+    };
     found.iter().filter(asked).map(|one| one.message.clone()).collect()
 }
 
@@ -96,14 +121,17 @@ pub(super) fn faults(bundle: &Bundle, config: &TargetConfig, found: &[Finding]) 
     if !leaf.serves_tls() {
         faults.push("its extended key usage does not include serverAuth".to_owned());
     }
-    // A CA of one's own issues for servers alone: a renewal without the other use is better than none.
-    let own = matches!(config.source, SourceConfig::LocalCa { .. });
-    for finding in found.iter().filter(|one| by_itself(one) && !(own && one.code == Code::NoClientAuth)) {
+    for finding in found.iter().filter(|one| by_itself(one) && !borne(config, one)) {
         if !faults.contains(&finding.message) {
             faults.push(finding.message.clone());
         }
     }
     faults
+}
+
+/// A CA of one's own issues for servers alone: a renewal without the other use is better than none.
+fn borne(config: &TargetConfig, finding: &Finding) -> bool {
+    finding.code == Code::NoClientAuth && matches!(config.source, SourceConfig::LocalCa { .. })
 }
 
 /// Whether a finding is that of a certificate which no client accepts, now or later. Dates and names are told in other words; one that
@@ -119,7 +147,8 @@ fn by_itself(finding: &Finding) -> bool {
             | Code::SelfSigned
             | Code::OwnKeyOtherName
     );
-    finding.accepted.is_none() && finding.severity == Severity::Critical && !told_otherwise
+    // By the catalogue: how loudly its owner wants to be told of it makes it no better and no worse.
+    finding.accepted.is_none() && finding.code.severity() == Severity::Critical && !told_otherwise
 }
 
 /// Refuses what a person brings and what is worse than a good one in place, unless that is meant.
@@ -133,9 +162,13 @@ pub(super) fn no_worse(
         return Ok(());
     }
     let replaces: Vec<usize> = pairs_for(survey, bundle);
-    let old = replaces.iter().find_map(|index| survey.pairs.get(*index)?.installed.chain.as_ref());
-    let Some(old) = old else { return Ok(()) };
+    let of_pair =
+        |index: &usize| survey.pairs.get(*index).and_then(|pair| Some((pair, pair.installed.chain.as_ref()?)));
+    let Some((pair, old)) = replaces.iter().find_map(of_pair) else { return Ok(()) };
     let now = session.host.now();
+    if has_to_go(session, config, pair, now)? {
+        return Ok(());
+    }
     let mut lost = losses(bundle.leaf(), old.leaf(), now);
     // Whoever insists on what no client takes has said that clients are lost.
     let insisted = session.options.force && !faults(bundle, config, &outlook(session, config, bundle, now)?).is_empty();
@@ -157,6 +190,9 @@ pub(super) fn no_loss(
     let Some(old) = &pair.installed.chain else { return Ok(()) };
     let now = session.host.now();
     if session.options.force || session.options.downgrade || pair.installed.key != KeyFound::Matches {
+        return Ok(());
+    }
+    if has_to_go(session, config, pair, now)? {
         return Ok(());
     }
     let (leaf, before) = (bundle.leaf(), old.leaf());
@@ -241,7 +277,7 @@ fn clients_lost(
 }
 
 fn signed_itself(one: &Certificate) -> bool {
-    matches!(SelfSigned::of(one), SelfSigned::Yes | SelfSigned::OwnKeyOtherName)
+    SelfSigned::of(one).by_own_key()
 }
 
 /// One that signed itself, or that has ended, has nothing to lose.

@@ -248,8 +248,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The verdict over an address at which a handshake failed with this error.
-    #[must_use]
-    pub fn failed(&self, address: &str, error: &ProbeError) -> Checked {
+    fn failed(&self, address: &str, error: &ProbeError) -> Checked {
         self.unseen(address, unseen(error), failed(error))
     }
 

@@ -290,6 +290,7 @@ fn to_be_issued(session: &mut Session<'_>, config: &TargetConfig, why: &str, wha
         acme::admit(session, config, source)?;
     }
     let survey = survey::survey(session.host, config, &session.live_dir)?;
+    change::would_close(session, config, &survey)?;
     let upcoming = change::upcoming(session, config, &survey)?;
     let names = config.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let found = hooks::of(session, config, Some(&survey))?;

@@ -135,9 +135,7 @@ pub(super) fn from_source(session: &mut Session<'_>, config: &TargetConfig, why:
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
-    if !staging.by_hand
-        && let Err(refusal) = renew::misplaced::refuse(session, config)
-    {
+    if let Err(refusal) = renew::misplaced::refuse(session, config) {
         return Report::new(&config.name, refusal.outcome());
     }
     if let Some(mut planned) = renew::expected(session, config, why) {
@@ -195,7 +193,7 @@ fn kept(
             return Err(no_pair(&survey, bundle).outcome());
         }
         let found = outlook(session, config, bundle, then).map_err(refused)?;
-        let objections = objections(&found);
+        let objections = objections(config, &found);
         if !objections.is_empty() && !session.options.force {
             return Err(objected(config, bundle, &objections).outcome());
         }

@@ -138,7 +138,8 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 // In the midst of a change the files are not what was committed.
                 let manifest = committed.as_ref().map(|(_, manifest)| manifest).filter(|_| status.under_way.is_none());
                 status.findings = survey::findings(&seen, config, manifest, &[], &[], session.host.now());
-                let chain = seen.pairs.first().and_then(|pair| pair.installed.chain.as_ref());
+                let first = survey::first_to_end(&seen).map(|index| &seen.pairs[index]);
+                let chain = first.and_then(|pair| pair.installed.chain.as_ref());
                 let subject = chain.map(|chain| chain.leaf().subject());
                 obtain::tell_missing(
                     session.host,
@@ -150,7 +151,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 );
                 hooks::tell(session, config, &seen, &mut status.findings);
                 occasion::tell(session, config, subject, &mut status.findings);
-                status.leaf = seen.pairs.first().and_then(|pair| pair.installed.leaf());
+                status.leaf = first.and_then(|pair| pair.installed.leaf());
                 status.switch = if seen.adopted() { "one rename" } else { "file by file" };
             }
             Err(refusal) => status.problem = Some(refusal.why),

@@ -10,7 +10,7 @@ use crate::assess::Unseen;
 use crate::cert::codec;
 use crate::cert::{Certificate, Chain, Signed, issued_by, twins};
 use crate::change::{KeyFamily, Probe, Role, Shown};
-use crate::config::{Policy, SourceConfig, TargetConfig};
+use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
 use crate::endpoint::Endpoint;
 use crate::engine::Next;
@@ -225,7 +225,7 @@ impl Users {
     /// Servers that are no targets: asked for every kind of key, for a server with two shows one.
     fn others(&mut self, session: &Session<'_>, endpoints: &[Endpoint]) {
         let probes: Vec<Probe> = endpoints.iter().flat_map(probes).collect();
-        let asked = asked::closely(session.host, &probes, Policy::default().probe_timeout);
+        let asked = asked::closely(session.host, &probes, session.config.probe_timeout);
         let mut asked = asked.into_iter();
         for endpoint in endpoints {
             let who = endpoint.to_string();

@@ -32,7 +32,13 @@ impl Known {
         // That the directory cannot be used is told by whoever needs it.
         let Ok(Some(state)) = State::open(host) else { return Self::default() };
         match Withdrawn::read(&state) {
-            Ok(lines) => Self { state: Some(state), lines, note: None },
+            Ok(lines) => {
+                let note = (!lines.in_part.is_empty()).then(|| {
+                    let names = lines.in_part.join(", ");
+                    format!("not all is known that {names} has revoked: its record is damaged, or longer than what is read (`reseal ca crl` tells)")
+                });
+                Self { state: Some(state), lines, note }
+            }
             Err(error) => {
                 let note = Some(format!("what the CAs here have revoked cannot be told: {}", explain(&error)));
                 Self { note, ..Self::default() }

@@ -23,6 +23,7 @@ use crate::sensitive::Sensitive;
 
 mod appender;
 mod error;
+mod names;
 mod preflight;
 mod replace;
 
@@ -148,22 +149,6 @@ impl Dir {
     pub fn link_text(&self, name: &OsStr) -> Done<PathBuf> {
         let text = fs::readlinkat(&self.fd, name, Vec::new()).map_err(self.err("read the link", name))?;
         Ok(OsString::from_vec(text.into_bytes()).into())
-    }
-
-    /// The names in it, sorted, without `.` and `..`.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub fn names(&self) -> Done<Vec<OsString>> {
-        let listed = fs::Dir::read_from(&self.fd).and_then(|dir| dir.collect::<Result<Vec<_>, _>>());
-        let entries = listed.map_err(|errno| DiskError::new("list", &self.path, errno))?;
-        let mut names: Vec<OsString> = entries
-            .into_iter()
-            .map(|entry| OsString::from_vec(entry.file_name().to_bytes().to_vec()))
-            .filter(|name| name != "." && name != "..")
-            .collect();
-        names.sort();
-        Ok(names)
     }
 
     /// A directory in it, which is not a link.

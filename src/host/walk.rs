@@ -57,9 +57,7 @@ impl Trust {
             return Some(format!("group {} may write there (mode {mode:04o})", stat.st_gid));
         }
         if self.root && mode & 0o020 != 0 && !sticky {
-            // A handle for the way only can be asked for its attributes by this path alone.
-            let held = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-            match lets_others_write(&held, &self.owners) {
+            match lets_others_write(&held(fd), &self.owners) {
                 Ok(false) => {}
                 Ok(true) => return Some("its access control list lets others write there".to_owned()),
                 Err(error) => return Some(format!("its access control list cannot be read: {error}")),
@@ -69,10 +67,11 @@ impl Trust {
     }
 
     /// Why what stands at a name could be what somebody has put there, of those who may make names in its directory.
-    fn planted(&self, dir: &Stat, stat: &Stat) -> Option<String> {
+    fn planted(&self, dir: &Stat, fd: BorrowedFd<'_>, stat: &Stat) -> Option<String> {
         let mode = dir.st_mode & 0o7777;
-        let makes = mode & 0o002 != 0 || (mode & 0o020 != 0 && dir.st_gid != 0);
-        (self.root && makes && !self.owners.contains(&stat.st_uid))
+        let listed = || lets_others_write(&held(fd), &self.owners).unwrap_or(true);
+        let makes = || mode & 0o002 != 0 || (mode & 0o020 != 0 && (dir.st_gid != 0 || listed()));
+        (self.root && !self.owners.contains(&stat.st_uid) && makes())
             .then(|| format!("it belongs to user {}, and others may make files there (mode {mode:04o})", stat.st_uid))
     }
 }
@@ -361,7 +360,7 @@ impl<'a> Walk<'a> {
     /// Refuses a file in a directory such as `/tmp` that somebody has made there who is not trusted: they would own what takes its place.
     fn not_planted(&self, name: &OsStr) -> Result<(), WalkError> {
         let dir = fs::fstat(self.fd()).map_err(|errno| DiskError::new("look at", self.here(), errno))?;
-        match self.stat(name)?.and_then(|stat| self.trust.planted(&dir, &stat)) {
+        match self.stat(name)?.and_then(|stat| self.trust.planted(&dir, self.fd(), &stat)) {
             Some(why) => Err(WalkError::Planted { path: self.here().join(name), why }),
             None => Ok(()),
         }
@@ -375,6 +374,11 @@ impl<'a> Walk<'a> {
             .map_err(|errno| DiskError::new("open the directory", &path, errno))?;
         Ok(Dir::held(fd, path, watch.clone()))
     }
+}
+
+/// The path by which alone a handle for the way only can be asked for its attributes.
+fn held(fd: BorrowedFd<'_>) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 
 /// Only a handle on the way: a directory that may be passed through but not listed is no obstacle.

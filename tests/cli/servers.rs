@@ -84,7 +84,10 @@ fn a_server_is_asked_for_a_name() {
     assert!(codes(&named, "").contains("other-by-default"), "whoever names nobody sees something else: {named}");
     // It is judged for that name, whatever is shown.
     let wrong = check(&["--name", "www.example.net"]);
-    assert!(!codes(&wrong, "").is_empty() && wrong["exit"] == 3, "{wrong}");
+    assert!(
+        codes(&wrong, "").contains("alert") && wrong["exit"] == 3,
+        "that server knows nobody of this name: {wrong}"
+    );
     let nobody = check(&["--name", "-"]);
     assert_eq!(nobody["results"][0]["leaf"]["names"][0], "other.example");
     bench.run(&["check", "-H", "no name", &at]).ends(2).warns("is no name to ask a server for");

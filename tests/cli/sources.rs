@@ -239,4 +239,14 @@ fn nothing_is_issued_for_a_change_that_cannot_be_made() {
     let (certificate, key) = bench.bring("new", &Leaf::default());
     let install = ["install", "web", "--cert", &certificate, "--key", &key, "--dry-run"];
     told(&bench.run(&install).ends(4), "/nonexistent/reload");
+
+    // Nor for a service that could not read the new key.
+    if is_root() && Path::new("/usr/bin/id").exists() {
+        bench.configure("service_user = \"nobody\"\n[target.source]\nkind = \"local-ca\"\nca = \"office\"\n");
+        fs::set_permissions(bench.path("web.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        for line in [&["renew", "--dry-run"][..], &["renew", "--passphrase-file", &secret]] {
+            told(&bench.run(line).ends(4), "would be closed to nobody");
+        }
+        assert_eq!(issued(), before);
+    }
 }

@@ -292,6 +292,13 @@ fn what_somebody_else_has_made_where_everybody_may_is_not_given_the_key() {
         chown(world.path("private/web.key"), Some(0), None).unwrap();
         installed(&world);
     }
+    // Behind root's group a list may say who else makes files there.
+    let world = World::on_disk("");
+    fs::set_permissions(world.path("private"), fs::Permissions::from_mode(0o1770)).unwrap();
+    if system("setfacl", &[&"-m", &"u:4321:rwx", &world.path("private")]) {
+        chown(world.path("private/web.key"), Some(4321), None).unwrap();
+        refused(&world, &world.host(), &["it belongs to user 4321, and others may make files there"]);
+    }
 }
 
 #[test]

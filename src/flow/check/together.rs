@@ -14,7 +14,7 @@ use crate::flow::judge::Answers;
 use crate::host::Host;
 use crate::host::tls::{self, Crowd, Question};
 
-/// Probes of targets that are asked at a time: each takes two threads, and commands among them are programs.
+/// Probes of targets that are asked at a time: each takes some threads, and commands among them are programs.
 const AT_A_TIME: usize = 128;
 
 /// How often it is told how far it is.
@@ -55,7 +55,7 @@ pub(super) fn ask(host: &Host, questions: &Questions, listener: &mut dyn Listene
     })
 }
 
-/// Every address is asked, and one of them again by a client that names nobody: older clients do, and see something else.
+/// Every address is asked, and again by a client that names nobody: older clients do, and see something else.
 fn servers(all: &[(Endpoint, Duration)], done: &Sender<()>) -> Vec<Answers> {
     let mut answers: Vec<Answers> = all.iter().map(|_| Answers::default()).collect();
     // One limit holds for a whole crowd, and as a rule it is the same for all.
@@ -77,20 +77,21 @@ fn servers(all: &[(Endpoint, Duration)], done: &Sender<()>) -> Vec<Answers> {
         }
         let crowd = Crowd { limit, every_address: true, ..Crowd::default() };
         let asked = questions.iter().map(|(_, _, question)| question.clone());
-        tls::ask_all(asked, &crowd, &mut |index, answer, _| {
+        tls::ask_all(asked, &crowd, &mut |index, answer, last| {
             let question = usize::try_from(index).ok().and_then(|index| questions.get(index));
             let Some((place, named, _)) = question else { return };
             let Some(own) = answers.get_mut(*place) else { return };
-            match (named, answer) {
-                (true, answer) => {
-                    if own.named.is_empty() {
-                        // Nobody listens any more where the run is ending.
-                        let _ = done.send(());
-                    }
-                    own.named.push(answer);
+            match answer {
+                answer if *named => own.named.push(answer),
+                // Of all that answered, always the same.
+                Ok(served) if own.unnamed.as_ref().is_none_or(|known| served.address < known.address) => {
+                    own.unnamed = Some(served);
                 }
-                (false, Ok(served)) => own.unnamed = Some(served),
-                (false, Err(_)) => {}
+                Ok(_) | Err(_) => {}
+            }
+            if *named && last {
+                // Nobody listens any more where the run is ending.
+                let _ = done.send(());
             }
         });
     }

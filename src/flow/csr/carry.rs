@@ -80,7 +80,7 @@ pub(in crate::flow) fn carry(
     let imported = answered(session, &config.name, &survey, parts)?;
     let leaf = imported.bundle.leaf();
     // What a person brings is guarded by the comparison with what is in place; nobody looks at this.
-    if matches!(SelfSigned::of(leaf), SelfSigned::Yes | SelfSigned::OwnKeyOtherName) {
+    if SelfSigned::of(leaf).by_own_key() {
         return Err(failed("what it answered is self-signed".to_owned()));
     }
     if leaf.is_ca() {

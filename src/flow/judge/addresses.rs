@@ -28,9 +28,7 @@ impl Judge<'_> {
         named.sort_by_key(|answer| answer.as_ref().ok().map(|served| served.address));
         let without_name = unnamed.as_ref().and_then(leaf);
         // What this machine itself could not do counts only where nothing else is known.
-        let known = |answer: &&Result<Served, ProbeError>| {
-            answer.as_ref().err().is_none_or(|error| error.code() != "local-error")
-        };
+        let known = |answer: &&Result<Served, ProbeError>| !answer.as_ref().is_err_and(ProbeError::is_local);
         let mut each: Vec<Checked> = Vec::new();
         for served in named.iter().filter_map(|answer| answer.as_ref().ok()) {
             each.push(self.shown(subject, endpoint, served, without_name));
@@ -56,20 +54,12 @@ impl Judge<'_> {
     /// What several addresses of one server show: one verdict, over the leaf that ends first, with all that is wrong at any of them.
     fn together(&self, subject: &str, mut each: Vec<Checked>) -> Checked {
         each.sort_by_key(|one| one.leaf.as_ref().map_or((true, None), |leaf| (false, Some(leaf.not_after))));
-        let of_all = |finding: &Finding| each.iter().all(|one| one.findings.iter().any(|own| own.repeats(finding)));
-        let mut found: Vec<Finding> = Vec::new();
-        for one in &each {
-            let at = one.served.first().map(|seen| seen.probe.as_str()).unwrap_or_default();
-            for finding in &one.findings {
-                let mut told = finding.clone();
-                if !of_all(finding) && !told.message.starts_with(at) {
-                    told.message = format!("{at}: {}", told.message);
-                }
-                if !found.iter().any(|known| known.repeats(&told)) {
-                    found.push(told);
-                }
-            }
-        }
+        let of_each = |one: &mut Checked| {
+            let at = one.served.first().map(|seen| seen.probe.clone()).unwrap_or_default();
+            (at, std::mem::take(&mut one.findings))
+        };
+        let found: Vec<_> = each.iter_mut().map(of_each).collect();
+        let mut found = assess::merged(&found, |finding, at| !finding.message.starts_with(at));
         let mut others = each.into_iter();
         let mut checked = others.next().unwrap_or_else(|| Checked::blank(subject, "endpoint"));
         for other in others {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::Ended;
 use crate::assess::{Code, Finding, Severity, date};
 use crate::config::{Config, On};
+use crate::digest::Digest;
 use crate::flow::Report;
 use crate::flow::check::Checked;
 use crate::notify::condition::Condition;
@@ -98,11 +99,12 @@ fn of_checked(checked: &Checked, found: &mut Found, now: OffsetDateTime) {
     } else {
         found.scope.looked_at.insert(subject.to_owned());
     }
-    let mut kinds: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
+    // Of several certificates each has conditions of its own: that one is replaced says nothing of the others.
+    let mut kinds: BTreeMap<(Code, Option<Digest>), Vec<&Finding>> = BTreeMap::new();
     for finding in checked.findings.iter().filter(|finding| finding.accepted.is_none()) {
-        kinds.entry(finding.code).or_default().push(finding);
+        kinds.entry((finding.code, finding.leaf.or(leaf))).or_default().push(finding);
     }
-    for (code, all) in kinds {
+    for ((code, leaf), all) in kinds {
         let Some(worst) = all.iter().min_by_key(|finding| finding.severity) else { continue };
         let more = match all.len() {
             1 => String::new(),
@@ -146,5 +148,32 @@ pub(super) fn count(record: &mut Record, ended: &Ended<'_>) {
             | Outcome::Busy { .. } => continue,
         };
         *record.outcomes.entry(report.target.clone()).or_default().entry(word.to_owned()).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    /// Who renews one of two certificates has not mended the other, and is told of it once.
+    #[test]
+    fn each_certificate_of_a_target_has_conditions_of_its_own() {
+        let (now, rsa, ec) = (datetime!(2030-06-01 0:00 UTC), Digest::of(b"rsa"), Digest::of(b"ec"));
+        let held = |findings: &[(Code, Option<Digest>)]| {
+            let finding = |(code, leaf): &(Code, Option<Digest>)| Finding { leaf: *leaf, ..Finding::new(*code, "x") };
+            let checked =
+                Checked { findings: findings.iter().map(finding).collect(), ..Checked::blank("web", "target") };
+            let mut found = Found { scope: Scope::default(), ..Found::default() };
+            of_checked(&checked, &mut found, now);
+            let mut keys: Vec<String> = found.holds.iter().map(Condition::key).collect();
+            keys.sort();
+            keys
+        };
+        let both = held(&[(Code::EndsSoon, Some(rsa)), (Code::EndsSoon, Some(ec)), (Code::EndsSoon, Some(ec))]);
+        let one = held(&[(Code::EndsSoon, Some(ec))]);
+        assert_eq!(both.len(), 2);
+        assert!(both.contains(&one[0]), "{one:?} of {both:?}");
     }
 }

@@ -72,7 +72,7 @@ fn nobody_there(error: &ProbeError) -> bool {
         error,
         ProbeError::Refused { .. } | ProbeError::Connect { .. } | ProbeError::Timeout { stage: Stage::Connect, .. }
     );
-    nobody && error.code() != "local-error"
+    nobody && !error.is_local()
 }
 
 /// So few that each is told at once.

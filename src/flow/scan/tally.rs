@@ -162,7 +162,7 @@ impl Tally {
             *self.findings.entry(finding.code.name()).or_default() += 1;
         }
         self.chained += checked.chain.len() as u64;
-        if let Some(leaf) = &checked.leaf {
+        for leaf in checked.leaves() {
             self.issuer(leaf);
             self.end(leaf.not_after - self.now);
         }
@@ -267,11 +267,15 @@ mod tests {
             tally.take(&leaf("CN=CA", left), false);
         }
         tally.take(&leaf("CN=CA", Duration::weeks(13)), false);
+        // One address of a server shows another certificate than the first.
+        let server = leaf("CN=CA", Duration::weeks(20));
+        let further = server.leaf.iter().cloned().collect();
+        tally.take(&Checked { further, ..server }, false);
         let (exit, summary) = tally.summary(Seen::default(), std::time::Duration::ZERO);
         let mut weeks = [0; WEEKS];
         (weeks[0], weeks[1], weeks[12]) = (2, 1, 1);
-        assert_eq!(summary.ends, Ends { ended: 1, weeks, later: 1 });
-        assert_eq!((exit, summary.files, summary.certificates), (Exit::Good, 6, 6));
+        assert_eq!(summary.ends, Ends { ended: 1, weeks, later: 3 });
+        assert_eq!((exit, summary.files, summary.certificates), (Exit::Good, 7, 8));
     }
 
     #[test]

@@ -82,14 +82,15 @@ pub(in crate::flow) fn judged(
         sent.extend(sent::findings(pair.installed.chain.as_ref(), &asked, config, against, now));
         trusts.push(trust);
     }
-    let mut found = merged(survey, &each);
+    let mut found = merged(survey, each);
     for finding in sent {
         if !found.iter().any(|known| known.code == finding.code && finding.message.ends_with(&known.message)) {
             found.push(finding);
         }
     }
     if config.source == SourceConfig::None {
-        for finding in &mut found {
+        // What has a remedy that fits better keeps it.
+        for finding in found.iter_mut().filter(|finding| finding.remedy == finding.code.remedy()) {
             finding.remedy = assess::remedy_by_hand(finding.code).unwrap_or(finding.remedy);
         }
     }
@@ -104,24 +105,12 @@ pub(in crate::flow) fn first_to_end(survey: &Survey) -> Option<usize> {
     all.min().map(|(_, index)| index)
 }
 
-/// What was found of each pair as one: what is true of all is said once.
-fn merged(survey: &Survey, each: &[Vec<Finding>]) -> Vec<Finding> {
+/// What was found of each pair as one. What is said of a certificate, and not of that of every pair, is told with whose it is.
+fn merged(survey: &Survey, each: Vec<Vec<Finding>>) -> Vec<Finding> {
     let leaf = |pair: &PairState| pair.installed.chain.as_ref().map(|chain| chain.leaf().fingerprint());
     let differ = survey.pairs.iter().any(|pair| leaf(pair) != leaf(&survey.pairs[0]));
-    let mut found: Vec<Finding> = Vec::new();
-    for (pair, own) in survey.pairs.iter().zip(each) {
-        for finding in own {
-            let of_all = each.iter().all(|other| other.iter().any(|one| one.repeats(finding)));
-            let mut told = finding.clone();
-            if differ && !of_all && finding.leaf.is_some() {
-                told.message = format!("{}: {}", label(survey, pair), finding.message);
-            }
-            if !found.iter().any(|known| known.repeats(&told)) {
-                found.push(told);
-            }
-        }
-    }
-    found
+    let each: Vec<_> = survey.pairs.iter().map(|pair| label(survey, pair)).zip(each).collect();
+    assess::merged(&each, |finding, _| differ && finding.leaf.is_some())
 }
 
 /// What to call the certificate of one of several pairs: by its key, or by its file where that is not enough.

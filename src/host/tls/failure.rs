@@ -168,6 +168,12 @@ impl ProbeError {
         }
     }
 
+    /// Whether this machine could not ask at all: that says nothing of the server.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Connect { source, .. } if of_this_machine(source))
+    }
+
     /// With whom it was, as far as that is known: an address, or `host:port` where no address was tried.
     #[must_use]
     pub fn address(&self) -> Option<String> {

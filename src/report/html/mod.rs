@@ -85,7 +85,7 @@ fn head(all: &[Checked], now: OffsetDateTime, page: &mut Markup) {
 
 /// What ends next of those that have not ended.
 fn next(all: &[Checked], now: OffsetDateTime, page: &mut Markup) {
-    let to_come = all.iter().filter_map(|one| one.leaf.as_ref().map(|leaf| (one, leaf.not_after)));
+    let to_come = all.iter().flat_map(|one| one.leaves().map(move |leaf| (one, leaf.not_after)));
     let Some((one, at)) = to_come.filter(|(_, at)| *at >= now).min_by_key(|(_, at)| *at) else { return };
     page.raw("<p>The next to end is <strong>").parts(&one.subject).raw("</strong>, in ").text(&span(at - now));
     page.raw(" (<time>").text(&date(at)).raw("</time>).</p>\n");

@@ -19,7 +19,8 @@ const MONTHS: usize = 13;
 const LANE: u32 = 44;
 
 pub fn draw(all: &[Checked], now: OffsetDateTime, page: &mut Markup) {
-    let mut ends: Vec<(&Checked, &Leaf)> = all.iter().filter_map(|one| Some((one, one.leaf.as_ref()?))).collect();
+    let mut ends: Vec<(&Checked, &Leaf)> =
+        all.iter().flat_map(|one| one.leaves().map(move |leaf| (one, leaf))).collect();
     if ends.is_empty() {
         return;
     }

@@ -45,7 +45,7 @@ fn faults(leaf: &Certificate, names: &[Name], now: OffsetDateTime) -> Vec<String
     let all = [
         (!missing.is_empty(), format!("it is not for {}", missing.join(", "))),
         (!extra.is_empty(), format!("it is also for {}", extra.join(", "))),
-        (matches!(SelfSigned::of(leaf), SelfSigned::Yes | SelfSigned::OwnKeyOtherName), "it is self-signed".to_owned()),
+        (SelfSigned::of(leaf).by_own_key(), "it is self-signed".to_owned()),
         (leaf.is_ca(), "it is a CA".to_owned()),
         (!leaf.serves_tls() || !leaf.signs_handshakes(), "its usages do not allow a TLS server".to_owned()),
         (leaf.not_after() < now, "it is over already".to_owned()),

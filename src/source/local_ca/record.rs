@@ -262,12 +262,18 @@ pub(super) fn newest(dir: &Dir) -> Result<Option<OffsetDateTime>, DiskError> {
 }
 
 /// What was revoked, oldest first, and nothing else: of a long record few lines are revocations, and to understand all others takes most
-/// of the time.
-pub(super) fn revocations(dir: &Dir) -> Result<Vec<Revocation>, DiskError> {
+/// of the time. And whether that is all: the record may be longer than what is read, or a line of it damaged.
+pub(super) fn revocations(dir: &Dir) -> Result<(Vec<Revocation>, bool), DiskError> {
     let (bytes, skipped) = absent_is_none(dir.tail(OsStr::new(NAME), MOST)).map(Option::unwrap_or_default)?;
     let begun = if skipped == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
     let lines = bytes[begun..].split_inclusive(|byte| *byte == b'\n').filter(|line| line.starts_with(REVOKED));
-    Ok(lines.flat_map(|line| Record::parse(line).revoked).collect())
+    let (mut found, mut whole) = (Vec::new(), skipped == 0);
+    for line in lines {
+        let record = Record::parse(line);
+        whole &= record.damaged == 0;
+        found.extend(record.revoked);
+    }
+    Ok((found, whole))
 }
 
 /// Adds one, and makes it durable.
@@ -354,11 +360,18 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let host = crate::host::Host::new(scratch.path().join("state"));
         let dir = host.dir(scratch.path(), &host.trusting(None)).unwrap();
-        assert_eq!(revocations(&dir).unwrap(), []);
+        assert_eq!(revocations(&dir).unwrap(), (vec![], true));
         std::fs::write(scratch.path().join(NAME), lines).unwrap();
-        assert_eq!(revocations(&dir).unwrap(), record.revoked);
+        assert_eq!(
+            revocations(&dir).unwrap(),
+            (record.revoked.clone(), false),
+            "one that cannot be read may be the one"
+        );
         add(&dir, &Line::Revoked(Revocation { by: 1, ..record.revoked[0].clone() })).unwrap();
-        assert_eq!(revocations(&dir).unwrap(), Record::read(&dir).unwrap().revoked);
+        assert_eq!(revocations(&dir).unwrap().0, Record::read(&dir).unwrap().revoked);
+        let first = lines.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+        std::fs::write(scratch.path().join(NAME), first).unwrap();
+        assert_eq!(revocations(&dir).unwrap(), (record.revoked.clone(), true));
         for reason in Reason::ALL {
             assert_eq!(reason.to_string().parse(), Ok(*reason));
             assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{reason}\""));

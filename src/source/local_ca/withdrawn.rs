@@ -11,7 +11,11 @@ use crate::host::state::{State, absent_is_none, file_name};
 
 /// The revocations of all CAs, as they stood when they were read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Withdrawn(Vec<(String, Revocation)>);
+pub struct Withdrawn {
+    all: Vec<(String, Revocation)>,
+    /// The CAs of which not all is known: a record is longer than what is read of it, or a line of it damaged.
+    pub in_part: Vec<String>,
+}
 
 impl Withdrawn {
     /// Reads those of all CAs. Of the records it looks at nothing else, and of the CAs at nothing but their records.
@@ -20,12 +24,16 @@ impl Withdrawn {
     /// A record cannot be read.
     pub fn read(state: &State) -> Result<Self, CaError> {
         let Some(area) = state.existing_area(AREA)? else { return Ok(Self::default()) };
-        let mut all = Vec::new();
+        let mut found = Self::default();
         for name in Authority::names(state)? {
             let Some(dir) = absent_is_none(area.sub(&file_name(&name)))? else { continue };
-            all.extend(record::revocations(&dir)?.into_iter().map(|line| (name.clone(), line)));
+            let (lines, whole) = record::revocations(&dir)?;
+            found.all.extend(lines.into_iter().map(|line| (name.clone(), line)));
+            if !whole {
+                found.in_part.push(name);
+            }
         }
-        Ok(Self(all))
+        Ok(found)
     }
 
     /// Whether one with this serial number and this end, UTC, may be among them; an empty number is one that was not kept. A `true` is
@@ -33,7 +41,7 @@ impl Withdrawn {
     #[must_use]
     pub fn may_hold(&self, serial: &str, not_after: OffsetDateTime) -> bool {
         let serial = (!serial.is_empty()).then(|| plain(serial));
-        self.0.iter().any(|(_, line)| match &serial {
+        self.all.iter().any(|(_, line)| match &serial {
             Some(serial) => line.revoked == *serial,
             None => line.not_after == not_after,
         })
@@ -45,7 +53,7 @@ impl Withdrawn {
     /// A CA that has revoked such a number cannot be read.
     pub fn of(&self, state: &State, certificate: &Certificate) -> Result<Option<(&str, &Revocation)>, CaError> {
         let serial = plain(&certificate.serial());
-        for (name, line) in self.0.iter().filter(|(_, line)| line.revoked == serial) {
+        for (name, line) in self.all.iter().filter(|(_, line)| line.revoked == serial) {
             if Authority::find(state, name)?.has_issued(line.by, certificate)? {
                 return Ok(Some((name, line)));
             }
