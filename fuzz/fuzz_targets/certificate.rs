@@ -6,11 +6,12 @@ use std::hint::black_box;
 use libfuzzer_sys::fuzz_target;
 use reseal::assess::{self, Code, Facts};
 use reseal::cert::installed::{Leaf, Link};
-use reseal::cert::{Anchors, Certificate, Chain, Profile, SelfSigned, Signatures, Signed, installed, issued_by};
+use reseal::cert::{Anchors, Certificate, Chain, Profile, SelfSigned, Signatures, Signed, installed, issued_by, readers_agree};
 use reseal::change::Role;
 use time::macros::datetime;
 
 fuzz_target!(|data: &[u8]| {
+    assert!(readers_agree(data));
     let Ok(one) = Certificate::from_der(data) else { return };
     assert_eq!(one.der(), data);
     let again = Certificate::from_der(one.der()).expect("what was read is read again");

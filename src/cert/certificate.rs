@@ -6,12 +6,11 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use time::OffsetDateTime;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::algorithm::{KeyKind, SignatureAlgorithm};
 use super::details::{self, Details};
 use super::name::Name;
+use super::outline::{self, AlternativeName, Content, Outline};
 use super::{codec, distinguished, revocation, spki};
 use crate::digest::Digest;
 
@@ -292,99 +291,83 @@ impl fmt::Debug for Certificate {
 }
 
 /// Everything but the bytes themselves.
-#[allow(clippy::wildcard_enum_match_arm, reason = "extensions are an open set")]
 fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
-    let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| {
-        CertificateError::Unreadable(match error {
-            x509_parser::nom::Err::Incomplete(_) => "it ends too early".to_owned(),
-            x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => error.to_string(),
-        })
-    })?;
-    if !rest.is_empty() {
-        return Err(CertificateError::Trailing(rest.len()));
-    }
-    let place = |part: &[u8]| {
-        // Parts borrow from the whole; one that did not would be empty rather than elsewhere.
-        let start = (part.as_ptr() as usize).wrapping_sub(der.as_ptr() as usize);
-        if start <= der.len() && part.len() <= der.len() - start { start..start + part.len() } else { 0..0 }
-    };
-    let tbs = &certificate.tbs_certificate;
+    let outline = Outline::read(der)?;
+    let details = details::of(&outline, der);
+    let place = |part: &[u8]| outline::place(der, part);
     let mut parsed = Parsed {
         der: Vec::new(),
-        tbs: place(tbs.as_ref()),
-        issuer: place(tbs.issuer.as_raw()),
-        subject: place(tbs.subject.as_raw()),
-        spki: place(tbs.subject_pki.raw),
-        serial: place(tbs.raw_serial()),
-        signature: place(&certificate.signature_value.data),
+        tbs: outline.tbs,
+        issuer: outline.issuer,
+        subject: outline.subject,
+        spki: outline.spki,
+        serial: outline.serial,
+        signature: outline.signature,
         ski: None,
         aki: None,
-        not_before: tbs.validity.not_before.to_datetime().to_offset(time::UtcOffset::UTC),
-        not_after: tbs.validity.not_after.to_datetime().to_offset(time::UtcOffset::UTC),
+        not_before: outline.not_before,
+        not_after: outline.not_after,
         names: Vec::new(),
         unusable_names: Vec::new(),
         authority: None,
         serves_tls: true,
         signs: true,
-        details: details::of(&certificate, der, place, tbs.issuer.as_raw() == tbs.subject.as_raw()),
+        details,
         fingerprint: OnceLock::new(),
         spki_digest: OnceLock::new(),
         subject_text: OnceLock::new(),
         issuer_text: OnceLock::new(),
         common_name: OnceLock::new(),
         self_issued: OnceLock::new(),
-        key_kind: match super::spki::key_bits(tbs.subject_pki.raw) {
-            Some(_) => KeyKind::of_key(&tbs.subject_pki),
-            None => KeyKind::of_spki(tbs.subject_pki.raw),
-        },
-        signature_algorithm: SignatureAlgorithm::of(&certificate.signature_algorithm),
+        key_kind: outline.key_kind,
+        signature_algorithm: outline.signature_algorithm,
     };
-    // Walked in order, because the parser's own accessors fail on a repeated extension; later ones add names and take permissions.
-    for extension in tbs.extensions() {
-        match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(names) => {
-                for name in &names.general_names {
+    // Of repeated extensions, later ones add names and take permissions.
+    for extension in &outline.extensions {
+        match &extension.content {
+            Content::Names(names) => {
+                for name in names {
                     take_name(&mut parsed, name);
                 }
             }
-            ParsedExtension::BasicConstraints(constraints) if constraints.ca => {
-                parsed.authority = Some(Authority { path_len: constraints.path_len_constraint });
+            Content::BasicConstraints { ca: true, path_len } => {
+                parsed.authority = Some(Authority { path_len: *path_len });
             }
-            ParsedExtension::SubjectKeyIdentifier(identifier) => parsed.ski = Some(place(identifier.0)),
-            ParsedExtension::AuthorityKeyIdentifier(authority) => {
-                parsed.aki = authority.key_identifier.as_ref().map(|identifier| place(identifier.0));
-            }
-            ParsedExtension::KeyUsage(usage) => parsed.signs &= usage.digital_signature(),
-            ParsedExtension::ExtendedKeyUsage(usage) => parsed.serves_tls &= usage.any || usage.server_auth,
-            _ => {}
+            Content::SubjectKey(identifier) => parsed.ski = Some(place(identifier)),
+            Content::AuthorityKey(identifier) => parsed.aki = identifier.map(place),
+            Content::KeyUsage(usage) => parsed.signs &= usage & 1 != 0,
+            Content::ExtendedKeyUsage(usage) => parsed.serves_tls &= usage.any || usage.server,
+            Content::BasicConstraints { ca: false, .. }
+            | Content::Policies { .. }
+            | Content::NameConstraints
+            | Content::PolicyConstraints
+            | Content::AuthorityInformation
+            | Content::Timestamps
+            | Content::Known
+            | Content::Unknown
+            | Content::Unreadable => {}
         }
     }
     Ok(parsed)
 }
 
-fn take_name(parsed: &mut Parsed, name: &GeneralName<'_>) {
+fn take_name(parsed: &mut Parsed, name: &AlternativeName<'_>) {
     match name {
         // What people may type is more than what clients compare: an IA5String in A-labels (RFC 5280 section 7.2), without a final dot.
-        GeneralName::DNSName(text) if !text.is_ascii() || text.ends_with('.') => {
+        AlternativeName::Dns(text) if !text.is_ascii() || text.ends_with('.') => {
             parsed.unusable_names.push((*text).to_owned());
         }
-        GeneralName::DNSName(text) => match text.parse() {
+        AlternativeName::Dns(text) => match text.parse() {
             Ok(name @ Name::Dns(_)) => parsed.names.push(name),
             // An address written as a DNS name matches no address (RFC 9525 section 6.5).
             Ok(Name::Ip(_)) | Err(_) => parsed.unusable_names.push((*text).to_owned()),
         },
-        GeneralName::IPAddress(bytes) => match address(bytes) {
+        AlternativeName::Ip(bytes) => match address(bytes) {
             Some(address) => parsed.names.push(Name::Ip(address)),
             None => parsed.unusable_names.push(format!("an address of {} bytes", bytes.len())),
         },
-        GeneralName::Invalid(_, bytes) => parsed.unusable_names.push(String::from_utf8_lossy(bytes).into_owned()),
-        GeneralName::OtherName(..)
-        | GeneralName::RFC822Name(_)
-        | GeneralName::X400Address(_)
-        | GeneralName::DirectoryName(_)
-        | GeneralName::EDIPartyName(_)
-        | GeneralName::URI(_)
-        | GeneralName::RegisteredID(_) => {}
+        AlternativeName::Unreadable(bytes) => parsed.unusable_names.push(String::from_utf8_lossy(bytes).into_owned()),
+        AlternativeName::Other => {}
     }
 }
 
@@ -453,13 +436,13 @@ mod tests {
     fn names_that_match_nothing_are_kept_apart() {
         let mut parsed = parse(self_signed(&Wish::ca("x")).certificate.der()).unwrap();
         for name in [
-            GeneralName::DNSName("w*.example.com"),
-            GeneralName::DNSName("192.0.2.1"),
-            GeneralName::DNSName("b\u{fc}cher.example"),
-            GeneralName::DNSName("www.example.com."),
-            GeneralName::IPAddress(&[1, 2, 3, 4, 5]),
-            GeneralName::DNSName("good.example.com"),
-            GeneralName::RFC822Name("a@example.com"),
+            AlternativeName::Dns("w*.example.com"),
+            AlternativeName::Dns("192.0.2.1"),
+            AlternativeName::Dns("b\u{fc}cher.example"),
+            AlternativeName::Dns("www.example.com."),
+            AlternativeName::Ip(&[1, 2, 3, 4, 5]),
+            AlternativeName::Dns("good.example.com"),
+            AlternativeName::Other,
         ] {
             take_name(&mut parsed, &name);
         }

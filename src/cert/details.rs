@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{ParsedExtension, X509Extension};
-
 use super::certificate::Certificate;
+use super::outline::{Content, Extension, Outline};
 use super::rsa;
 
 /// Gathered while a certificate is parsed; what no ordinary certificate has costs no allocation.
@@ -255,29 +253,22 @@ impl Certificate {
     }
 }
 
-/// Reads what the certificate tells; `place` is where a part of it stands in its DER.
-pub(super) fn of(
-    certificate: &X509Certificate<'_>,
-    der: &[u8],
-    place: impl Fn(&[u8]) -> Range<usize>,
-    self_issued: bool,
-) -> Details {
-    let tbs = &certificate.tbs_certificate;
-    let (issuer, subject) = (place(tbs.issuer.as_raw()), place(tbs.subject.as_raw()));
+/// Gathers what the certificate with this DER tells.
+pub(super) fn of(outline: &Outline<'_>, der: &[u8]) -> Details {
+    let (issuer, subject) = (&outline.issuer, &outline.subject);
     let mut details = Details {
-        version: u8::try_from(tbs.version.0.saturating_add(1)).unwrap_or(u8::MAX),
-        serial: place(tbs.raw_serial()),
-        algorithms_differ: tbs.signature != certificate.signature_algorithm,
+        version: outline.version,
+        serial: outline.serial.clone(),
+        algorithms_differ: outline.algorithms_differ,
         odd_dates: der.get(issuer.end..subject.start).is_none_or(|validity| !usual_dates(validity)),
         ..Details::default()
     };
-    let no_subject = tbs.subject.iter_rdn().next().is_none();
     let mut seen = Seen::default();
-    for (index, extension) in tbs.extensions().iter().enumerate() {
-        if tbs.extensions()[..index].iter().any(|earlier| earlier.oid == extension.oid) {
-            details.repeated.push(extension.oid.to_id_string());
+    for (index, extension) in outline.extensions.iter().enumerate() {
+        if outline.extensions[..index].iter().any(|earlier| earlier.identifier == extension.identifier) {
+            details.repeated.push(extension.identifier.to_id_string());
         }
-        take(&mut details, &mut seen, extension, no_subject);
+        take(&mut details, &mut seen, extension, outline.no_subject);
     }
     let mut breach = |broken: bool, breach| {
         if broken {
@@ -285,14 +276,15 @@ pub(super) fn of(
         }
     };
     let signs = details.key_usage.is_none_or(|bits| bits & 0b10_0000 != 0);
+    let self_issued = der.get(issuer.clone()) == der.get(subject.clone());
     breach(!seen.aki && !self_issued && details.version == 3, Breach::AuthorityKeyIdentifierMissing);
     breach(!seen.ski && seen.ca, Breach::SubjectKeyIdentifierMissing);
     breach(seen.path_length && !signs, Breach::PathLengthWithoutCertificateSigning);
     breach(details.key_usage.is_some() && signs && !seen.ca, Breach::SignsCertificatesWithoutBeingCa);
     breach(details.constrains_names && !seen.ca, Breach::NameConstraintsInLeaf);
-    breach(no_subject && seen.ca, Breach::CaWithoutSubject);
-    breach(tbs.issuer.iter_rdn().next().is_none(), Breach::NoIssuer);
-    breach(tbs.issuer_uid.is_some() || tbs.subject_uid.is_some(), Breach::UniqueIdentifiers);
+    breach(outline.no_subject && seen.ca, Breach::CaWithoutSubject);
+    breach(outline.no_issuer, Breach::NoIssuer);
+    breach(outline.unique_identifiers, Breach::UniqueIdentifiers);
     details
 }
 
@@ -304,72 +296,57 @@ struct Seen {
     path_length: bool,
 }
 
-#[allow(clippy::wildcard_enum_match_arm, reason = "extensions are an open set")]
-fn take(details: &mut Details, seen: &mut Seen, extension: &X509Extension<'_>, no_subject: bool) {
+fn take(details: &mut Details, seen: &mut Seen, extension: &Extension<'_>, no_subject: bool) {
     let mut breach = |broken: bool, breach| {
         if broken {
             details.breaches.push(breach);
         }
     };
-    match extension.parsed_extension() {
-        ParsedExtension::AuthorityKeyIdentifier(_) => {
+    match &extension.content {
+        Content::AuthorityKey(_) => {
             seen.aki = true;
             breach(extension.critical, Breach::AuthorityKeyIdentifierCritical);
         }
-        ParsedExtension::SubjectKeyIdentifier(_) => {
+        Content::SubjectKey(_) => {
             seen.ski = true;
             breach(extension.critical, Breach::SubjectKeyIdentifierCritical);
         }
-        ParsedExtension::SubjectAlternativeName(_) => {
-            breach(no_subject && !extension.critical, Breach::NamesNotCritical);
-        }
-        ParsedExtension::BasicConstraints(constraints) => {
+        Content::Names(_) => breach(no_subject && !extension.critical, Breach::NamesNotCritical),
+        Content::BasicConstraints { ca, path_len } => {
             details.constrained = true;
-            seen.ca |= constraints.ca;
-            seen.path_length |= constraints.ca && constraints.path_len_constraint.is_some();
-            breach(constraints.ca && !extension.critical, Breach::ConstraintsNotCritical);
+            seen.ca |= ca;
+            seen.path_length |= *ca && path_len.is_some();
+            breach(*ca && !extension.critical, Breach::ConstraintsNotCritical);
         }
-        ParsedExtension::NameConstraints(_) => {
+        Content::NameConstraints => {
             breach(!extension.critical, Breach::NameConstraintsNotCritical);
             details.constrains_names = true;
         }
-        ParsedExtension::PolicyConstraints(_) => breach(!extension.critical, Breach::PolicyConstraintsNotCritical),
-        ParsedExtension::AuthorityInfoAccess(_) => breach(extension.critical, Breach::AuthorityInformationCritical),
-        ParsedExtension::KeyUsage(usage) => {
-            details.key_usage = Some(details.key_usage.unwrap_or(u16::MAX) & usage.flags);
+        Content::PolicyConstraints => breach(!extension.critical, Breach::PolicyConstraintsNotCritical),
+        Content::AuthorityInformation => breach(extension.critical, Breach::AuthorityInformationCritical),
+        Content::KeyUsage(usage) => {
+            details.key_usage = Some(details.key_usage.unwrap_or(u16::MAX) & usage);
         }
-        ParsedExtension::ExtendedKeyUsage(usage) => {
-            details.servers_unnamed |= !usage.server_auth;
+        Content::ExtendedKeyUsage(usage) => {
+            details.servers_unnamed |= !usage.server;
             let before = details.purposes.unwrap_or(Purposes { any: true, server: true, client: true });
             details.purposes = Some(Purposes {
                 any: before.any && usage.any,
-                server: before.server && (usage.any || usage.server_auth),
-                client: before.client && (usage.any || usage.client_auth),
+                server: before.server && (usage.any || usage.server),
+                client: before.client && (usage.any || usage.client),
             });
         }
-        ParsedExtension::CertificatePolicies(policies) => {
-            details.claims_public |= policies.iter().any(|policy| RESERVED.contains(&policy.policy_id.as_bytes()));
-        }
-        ParsedExtension::SCT(_) => details.claims_public = true,
-        ParsedExtension::ParseError { .. } => details.unreadable.push(extension.oid.to_id_string()),
-        ParsedExtension::UnsupportedExtension { .. } if extension.oid.as_bytes() == TLS_FEATURE => {
+        Content::Policies { reserved } => details.claims_public |= reserved,
+        Content::Timestamps => details.claims_public = true,
+        Content::Unreadable => details.unreadable.push(extension.identifier.to_id_string()),
+        Content::Unknown if extension.identifier.as_bytes() == TLS_FEATURE => {
             // SEQUENCE of INTEGER: 5 is status_request (RFC 7633 section 4).
             details.must_staple = extension.value.windows(3).any(|three| three == [0x02, 0x01, 0x05]);
         }
-        ParsedExtension::UnsupportedExtension { .. } if extension.critical => {
-            details.not_understood.push(extension.oid.to_id_string());
-        }
-        _ => {}
+        Content::Unknown if extension.critical => details.not_understood.push(extension.identifier.to_id_string()),
+        Content::Unknown | Content::Known => {}
     }
 }
-
-/// 2.23.140.1.1 (extended validation), 2.23.140.1.2.1 to .3 (domain, organisation, individual validated): the content octets.
-const RESERVED: &[&[u8]] = &[
-    &[0x67, 0x81, 0x0c, 0x01, 0x01],
-    &[0x67, 0x81, 0x0c, 0x01, 0x02, 0x01],
-    &[0x67, 0x81, 0x0c, 0x01, 0x02, 0x02],
-    &[0x67, 0x81, 0x0c, 0x01, 0x02, 0x03],
-];
 
 /// 1.3.6.1.5.5.7.1.24, the content octets.
 const TLS_FEATURE: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x18];

@@ -19,6 +19,7 @@ pub mod installed;
 mod key;
 mod name;
 mod naming;
+mod outline;
 mod profile;
 mod recent;
 mod request;
@@ -38,6 +39,9 @@ pub use chain::{Assembled, Chain, ChainError, ChainNote};
 pub use details::{Breach, OddSerial, Purposes};
 pub use key::{Generate, KeyError, PrivateKey, UnknownKeyKind};
 pub use name::{Name, NameError};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use outline::readers_agree;
 pub use profile::{Profile, TrustVerdict};
 pub use recent::Recent;
 pub use request::{MOST_BYTES as MOST_REQUEST_BYTES, Request, RequestError};

@@ -105,7 +105,7 @@ mod tests {
             "SSL_CERT OK - x\n",
             "# HELP x509_cert_not_before When\n",
             "01.example:443 (endpoint)\n  names      x\n",
-            "1 checked: 0 with findings (0 critical, 0 warnings, 0 notes)\n",
+            "1 checked: no findings\n",
             "no target is configured\n",
         ];
         let others = [

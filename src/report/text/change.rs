@@ -301,6 +301,10 @@ fn way_back(report: &Report, receipt: &Receipt, plan: &Plan, view: &View) -> Opt
         return Some(format!("{} restore {target} {}", view.program, plan.backup));
     }
     let before = plan.before.as_ref()?;
+    // What its own CA has taken back nobody should be led to bring back.
+    if report.findings.iter().any(|finding| finding.code == Code::Revoked) {
+        return None;
+    }
     let force = if restorable(before, view.now) { "" } else { " --force" };
     Some(format!("{} restore {target} {}{force}", view.program, plan.backup))
 }

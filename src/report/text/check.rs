@@ -33,18 +33,19 @@ pub fn render(all: &[Checked], view: &View, page: &mut Page) {
         Paint::Good
     };
     let found = |checked: &&Checked| checked.findings.iter().any(|finding| finding.accepted.is_none());
-    // One subject may have several: what is in brackets are findings.
-    let mut summary = format!(
-        "{} checked: {} with findings ({critical} critical, {}, {}",
-        all.len(),
-        all.iter().filter(found).count(),
-        plural(warnings, "warning"),
-        plural(remarks, "note")
-    );
+    let mut summary = format!("{} checked: ", all.len());
+    match all.iter().filter(found).count() {
+        0 => summary.push_str("no findings"),
+        // One subject may have several: what is in brackets are findings.
+        subjects => summary.push_str(&format!(
+            "{subjects} with findings ({critical} critical, {}, {})",
+            plural(warnings, "warning"),
+            plural(remarks, "note")
+        )),
+    }
     if accepted > 0 {
         summary.push_str(&format!(", {accepted} accepted"));
     }
-    summary.push(')');
     if problems > 0 {
         summary.push_str(&format!("; {problems} could not be looked at"));
     }
