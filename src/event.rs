@@ -88,3 +88,31 @@ pub struct Silence;
 impl Listener for Silence {
     fn hear(&mut self, _event: &Event) {}
 }
+
+/// Passes on what happens, and keeps which hooks failed.
+pub struct Ear<'a> {
+    inner: &'a mut dyn Listener,
+    failed: Vec<String>,
+}
+
+impl<'a> Ear<'a> {
+    /// One that passes on to this one.
+    pub fn on(inner: &'a mut dyn Listener) -> Self {
+        Self { inner, failed: Vec::new() }
+    }
+
+    /// What is told of each hook that failed, in their order.
+    #[must_use]
+    pub fn failed(self) -> Vec<String> {
+        self.failed
+    }
+}
+
+impl Listener for Ear<'_> {
+    fn hear(&mut self, event: &Event) {
+        if let Event::HookFailed { text } = event {
+            self.failed.push(text.clone());
+        }
+        self.inner.hear(event);
+    }
+}

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reseal::engine::{Ledger, When};
-use reseal::flow::{Options, Report, check, install, recover, status};
+use reseal::flow::{Options, Report, check, history, install, recover, status};
 use reseal::host::Host;
 use reseal::host::state::State;
 use reseal::host::watch::Act;
@@ -413,8 +413,13 @@ fn one_that_is_gone_when_its_turn_comes_is_a_failure() {
 
 /// An install that dies when its first deploy hook is to run, or after it.
 fn killed(world: &World, after: bool) {
+    killed_in(world, "hooks/deploy", after);
+}
+
+/// The same with the first hook in this directory.
+fn killed_in(world: &World, directory: &str, after: bool) {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(false));
-    let deploy = world.path("hooks/deploy");
+    let deploy = world.path(directory);
     let (_, watch) = Faults::when(
         move |_, crossing| {
             let mut seen = seen.lock().unwrap();
@@ -464,6 +469,58 @@ fn after_a_kill_they_run_again_for_the_pair_that_stands_but_not_at_boot() {
         assert!(receipts(&world).last().unwrap().recovered.is_some());
         clean(&world);
     }
+}
+
+fn recovered(world: &World) -> Vec<Report> {
+    world.with(&world.host(), Options::default(), |session| recover::run(session, None, When::Running))
+}
+
+/// A change that never came to write its files keeps its number all the same: the next one has a receipt of its own.
+#[test]
+fn after_a_kill_in_the_first_hook_the_number_is_not_given_again() {
+    let world = world();
+    hook(&world, "hooks/pre/a", "exit 0");
+    world.put(&pair(30));
+    bring(&world);
+    assert_eq!(install(&world).exit(), Exit::Good);
+    for after in [false, true] {
+        bring(&world);
+        killed_in(&world, "hooks/pre", after);
+        assert_eq!(recovered(&world)[0].exit(), Exit::Good);
+        let new = bring(&world);
+        assert_eq!(install(&world).exit(), Exit::Good);
+        assert_eq!(world.served().unwrap().0, new.certificate);
+    }
+    let ends: Vec<(u32, bool)> = receipts(&world)
+        .iter()
+        .map(|receipt| (receipt.generation, matches!(receipt.end, End::Committed { .. })))
+        .collect();
+    assert_eq!(ends, [(2, true), (3, false), (4, true), (5, false), (6, true)]);
+    let verified = world.with(&world.host(), Options::default(), |session| history::verify(session)).unwrap();
+    assert!(verified.missing.is_empty() && verified.receipts == 5, "{verified:?}");
+    let report = world.restore(&world.host(), None, true);
+    let plan = report.plan.unwrap();
+    assert!(plan.why.contains("generation 4"), "{}", plan.why);
+}
+
+/// Once it is written down that a change stands, whatever becomes of the files is another's doing.
+#[test]
+fn a_recorded_change_is_not_undone_for_what_happened_after_it() {
+    let world = world();
+    hook(&world, "hooks/post/a", r#"echo "$RESEAL_OUTCOME" >> "$ROOT/post""#);
+    let old = pair(30);
+    world.put(&old);
+    bring(&world);
+    killed_in(&world, "hooks/post", false);
+    world.put(&old);
+    let reports = recovered(&world);
+    let Outcome::Recovered { what } = &reports[0].outcome else { panic!("{reports:?}") };
+    assert!(what.contains("had done its work"), "{what}");
+    assert_eq!(world.served().unwrap().0, old.certificate, "nor is it done again");
+    assert_eq!(text(&world, "post"), "committed\n");
+    let ends: Vec<bool> = receipts(&world).iter().map(|one| matches!(one.end, End::Committed { .. })).collect();
+    assert_eq!(ends, [true]);
+    clean(&world);
 }
 
 /// Written for certbot, and not changed.

@@ -37,7 +37,7 @@ pub fn answer(request: &Request, listener: &mut dyn Listener) -> Answer {
     let outcome = known(&session, request).and_then(|()| carry_out(&mut session, request));
     let outcome = outcome.map(|(exit, mut body)| {
         let Body::Changes(reports) = &mut body else { return (exit, body) };
-        reports.extend(session.stuck_elsewhere(reports));
+        session.tell_recovered(reports);
         (flow::exit(reports).worst(exit), body)
     });
     match (outcome, &request.without_config) {

@@ -24,7 +24,7 @@ pub(super) fn keep_found(
     if let Some(generation) = kept(vault, &change.slots, looks)? {
         return Ok(generation);
     }
-    let generation = vault.next()?;
+    let generation = vault.take()?;
     let slots = change.slots.iter().zip(looks).map(|(slot, (real, look))| saved(slot, real, &look.image)).collect();
     let contents: Vec<Option<&Sensitive>> = looks.iter().map(|(_, look)| look.content.as_ref()).collect();
     let manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));

@@ -79,7 +79,9 @@ pub(super) fn prove(
     });
     let proof = if let Some(path) = read {
         Proof::Bundle { path }
-    } else if all_absent {
+    } else if let Some(proof) = answers.proof().filter(|_| !all_absent) {
+        proof
+    } else {
         let came = answers.bad.iter().find(|(_, shown)| !matches!(shown, Shown::Nobody { .. }));
         let why = match came {
             None => "nothing listened, before or after".to_owned(),
@@ -92,8 +94,6 @@ pub(super) fn prove(
             }
         };
         Proof::ReadBack { why }
-    } else {
-        Proof::Handshakes { count: answers.good }
     };
     let not_served = answers.bad.into_iter().map(|(probe, shown)| NotSeen { probe, shown }).collect();
     Ok(Verified { proof, not_served })

@@ -12,12 +12,12 @@ use super::undo::{self, Stuck};
 use super::vault::Vault;
 use super::{Engine, actor, ledger, lineage, verify};
 use crate::change::{Command, Image, Point, Probe};
-use crate::event::{Event, Listener};
+use crate::event::{Ear, Event, Listener};
 use crate::host::Host;
 use crate::host::dir::DiskError;
 use crate::host::state::{State, file_name};
 use crate::host::trigger::trigger;
-use crate::outcome::{By, End, Outcome, Proof, Receipt, RecoveredBy, Trigger, explain};
+use crate::outcome::{By, End, Outcome, Receipt, RecoveredBy, Trigger, explain};
 
 /// When recovery runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +37,8 @@ pub struct Recovered {
     pub verb: String,
     /// How recovery ended.
     pub outcome: Outcome,
+    /// What is told of each hook of it that failed.
+    pub hooks_failed: Vec<String>,
 }
 
 /// The targets with an interrupted transaction, as their journals are named. Reads only.
@@ -112,7 +114,7 @@ fn intended(host: &Host, state: &State, name: &OsStr, replay: Replay) -> Interru
     };
     let begin = &transaction.begin;
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
-    let end = if transaction.committed().is_some() && stands(host, &transaction) {
+    let end = if transaction.committed().is_some() && (is_recorded(state, begin) || stands(host, &transaction)) {
         Intended::Complete { verb: begin.verb.clone(), hooks: hooks(begin, &[Point::Post]) }
     } else {
         let live: Result<Vec<Image>, StepError> = begin.acts.iter().map(|act| bench.live(act)).collect();
@@ -158,12 +160,17 @@ pub(super) fn all(
         Err(error) => {
             let outcome =
                 Outcome::Stuck { slot: error.path.clone(), why: explain(&error), hint: error.hint().map(Into::into) };
-            return vec![Recovered { target: String::new(), verb: String::new(), outcome }];
+            return vec![Recovered { target: String::new(), verb: String::new(), outcome, hooks_failed: Vec::new() }];
         }
     };
     let wanted = target.map(file_name);
     let chosen = journals.into_iter().filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| wanted == name));
-    chosen.filter_map(|(name, replay)| one(engine, &name, replay, when, listener)).collect()
+    let recover = |(name, replay): (OsString, Replay)| {
+        let mut ear = Ear::on(listener);
+        let recovered = one(engine, &name, replay, when, &mut ear)?;
+        Some(Recovered { hooks_failed: ear.failed(), ..recovered })
+    };
+    chosen.filter_map(recover).collect()
 }
 
 fn one(
@@ -173,8 +180,8 @@ fn one(
     when: When,
     listener: &mut dyn Listener,
 ) -> Option<Recovered> {
-    let unnamed =
-        |outcome| Some(Recovered { target: name.to_string_lossy().into_owned(), verb: String::new(), outcome });
+    let ended = |target, verb, outcome| Some(Recovered { target, verb, outcome, hooks_failed: Vec::new() });
+    let unnamed = |outcome| ended(name.to_string_lossy().into_owned(), String::new(), outcome);
     let mut transaction = match replay {
         Replay::Unbegun => {
             let discarded = journal::discard(&engine.state, name);
@@ -194,7 +201,10 @@ fn one(
     let (target, verb) = (transaction.begin.target.clone(), transaction.begin.verb.clone());
     listener.hear(&Event::Recovering { target: target.clone(), verb: verb.clone() });
     let committed = match transaction.committed().cloned() {
-        Some(receipt) => stands(engine.host, &transaction).then_some(Ok(receipt)),
+        Some(receipt) => {
+            let ended = is_recorded(&engine.state, &transaction.begin) || stands(engine.host, &transaction);
+            ended.then_some(Ok(receipt))
+        }
         None if when == When::Running && may_stand(engine.host, &engine.state, &transaction) => {
             served(engine, name, &mut transaction, listener).transpose()
         }
@@ -205,7 +215,7 @@ fn one(
         Some(Err(error)) => record_failed(engine, &error),
         None => put_back(engine, name, transaction, when, listener)?,
     };
-    Some(Recovered { target, verb, outcome })
+    ended(target, verb, outcome)
 }
 
 /// Whether the change stands if it is served: what stood there before is no pair that any service takes, and all of the new stands in its
@@ -236,14 +246,18 @@ fn served(
     let limits = Limits { verify: begin.limits.settle.saturating_add(1000), ..begin.limits };
     let questions = verify::after_install(&begin.probes);
     let answers = verify::ask(engine.host, &questions, limits, false, listener);
-    if !answers.bad.is_empty() || answers.good == 0 {
-        return Ok(None);
-    }
+    let Some(proof) = answers.proof().filter(|_| answers.bad.is_empty()) else { return Ok(None) };
     verify::record(&questions, &answers, false, &mut transaction.checks);
-    let end = End::Committed { proof: Proof::Handshakes { count: answers.good } };
-    let receipt = recovered(engine, transaction, end, When::Running);
+    let receipt = recovered(engine, transaction, End::Committed { proof }, When::Running);
     Journal::reopen(&engine.state, name, transaction)?.mark(&Mark::Committed { receipt: Box::new(receipt.clone()) })?;
     Ok(Some(receipt))
+}
+
+/// Whether it was written down already that the change stands. From then on, what happens to the files is somebody else's doing, and nobody's
+/// to undo.
+fn is_recorded(state: &State, begin: &Begin) -> bool {
+    let vault = Vault::open(state, &begin.target).ok().flatten();
+    vault.and_then(|vault| vault.current().ok().flatten()) == Some(begin.generation)
 }
 
 /// Whether a committed change really stands. It does not when an undo had begun because the commit record could not be synced:

@@ -88,7 +88,8 @@ pub(super) fn stage(
     let vault = Vault::open_or_make(&engine.state, &change.target)?;
     vault.sweep()?;
     let backup = keep_found(engine, change, &vault, &looks, listener)?;
-    let generation = vault.next()?;
+    // Taken before the journal names it: what becomes of this change is told under a number that no other one has.
+    let generation = vault.take()?;
     let begin = Begin {
         format: journal::format_with(&change.hooks),
         target: change.target.clone(),

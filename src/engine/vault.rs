@@ -219,13 +219,23 @@ impl Vault {
         Ok(self.numbers()?.last().map_or(1, |last| last.saturating_add(1)))
     }
 
-    /// Writes generation `manifest.generation`, which must be the next. `contents` are the bytes of the slots that hold a file,
+    /// Takes the next number: makes its directory, empty as yet.
+    ///
+    /// # Errors
+    /// A call failed; the number may be taken all the same.
+    pub fn take(&self) -> Result<u32, DiskError> {
+        let number = self.next()?;
+        self.dir.make_dir(&numbered(number), 0o700)?;
+        Ok(number)
+    }
+
+    /// Writes generation `manifest.generation`, whose number was [taken](Vault::take). `contents` are the bytes of the slots that hold a file,
     /// in their order. The manifest comes last: with it the generation is whole, without it it is none.
     ///
     /// # Errors
     /// A call failed; the number stays taken.
     pub fn save(&self, manifest: &Manifest, contents: &[Option<&Sensitive>]) -> Result<(), DiskError> {
-        let dir = self.dir.make_dir(&numbered(manifest.generation), 0o700)?;
+        let dir = self.dir.sub(&numbered(manifest.generation))?;
         let owner_only = own(0o600);
         for (index, content) in contents.iter().enumerate() {
             if let Some(content) = content {

@@ -12,7 +12,7 @@ use crate::change::{Probe, Shown};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
 use crate::host::Host;
-use crate::outcome::{Checked, Checks};
+use crate::outcome::{Checked, Checks, Proof};
 
 /// Handshakes in a row that must show the wanted leaf, however short the settling time is.
 const IN_A_ROW: u32 = 3;
@@ -38,14 +38,27 @@ pub(super) struct Question<'a> {
 
 /// How the questions were answered.
 pub(super) struct Answers {
-    /// Handshakes and commands that showed what was wanted.
-    pub good: u32,
+    /// Handshakes that showed what was wanted.
+    pub handshakes: u32,
+    /// Commands, and looks into files, that ended well.
+    pub others: u32,
     /// Probes that did not come to show it, with what they showed last.
     pub bad: Vec<(Probe, Shown)>,
     /// A signal cut it short.
     pub interrupted: bool,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Answers {
+    /// What they prove; nothing where none was good.
+    pub(super) fn proof(&self) -> Option<Proof> {
+        match (self.handshakes, self.others) {
+            (0, 0) => None,
+            (0, count) => Some(Proof::Commands { count }),
+            (count, _) => Some(Proof::Handshakes { count }),
+        }
+    }
 }
 
 /// Adds how each question was answered to what was checked.
@@ -107,7 +120,7 @@ pub(super) fn ask(
     let began = Instant::now();
     let deadline = began + host.within(Duration::from_millis(limits.verify));
     let given_up = AtomicBool::new(false);
-    let mut answers = Answers { good: 0, bad: Vec::new(), interrupted: false, took: Duration::ZERO };
+    let mut answers = Answers { handshakes: 0, others: 0, bad: Vec::new(), interrupted: false, took: Duration::ZERO };
     let (tell, heard) = mpsc::channel();
     thread::scope(|scope| {
         let given_up = &given_up;
@@ -127,7 +140,11 @@ pub(super) fn ask(
         loop {
             match heard.recv_timeout(Duration::from_millis(50)) {
                 Ok(Said::Saw { probe, shown, in_a_row }) => {
-                    answers.good += u32::from(in_a_row > 0);
+                    let good = match probe {
+                        Probe::Tls { .. } => &mut answers.handshakes,
+                        Probe::Command(_) | Probe::Bundle { .. } => &mut answers.others,
+                    };
+                    *good += u32::from(in_a_row > 0);
                     listener.hear(&Event::Probed { probe, shown, in_a_row });
                 }
                 Ok(Said::Bad(probe, shown)) => answers.bad.push((probe, shown)),

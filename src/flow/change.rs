@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::hooks::{self, Ear};
+use super::hooks;
 use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session};
@@ -12,6 +12,7 @@ use crate::change::{Hooks, Image, Probe, Role, Slot, Step};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
+use crate::event::Ear;
 use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;

@@ -5,7 +5,6 @@ use super::{Refusal, Session};
 use crate::assess::{Code, Finding, ruled};
 use crate::change::{Command, Hooks, Point};
 use crate::config::TargetConfig;
-use crate::event::{Event, Listener};
 use crate::host::hook_dir::{Lying, Verdict};
 use crate::outcome::explain;
 
@@ -77,30 +76,5 @@ fn finding(Lying { path, verdict }: &Lying) -> Option<Finding> {
         Verdict::LeadsNowhere => not_run("lies among the hooks and is a link that leads nowhere"),
         Verdict::Name => not_run("lies among the hooks, and its name is not UTF-8"),
         Verdict::Unsafe(error) => Some(Finding::new(Code::HookRefused, explain(error))),
-    }
-}
-
-/// Passes on what happens, and keeps which hooks failed.
-pub(super) struct Ear<'a> {
-    inner: &'a mut dyn Listener,
-    failed: Vec<String>,
-}
-
-impl<'a> Ear<'a> {
-    pub(super) fn on(inner: &'a mut dyn Listener) -> Self {
-        Self { inner, failed: Vec::new() }
-    }
-
-    pub(super) fn failed(self) -> Vec<String> {
-        self.failed
-    }
-}
-
-impl Listener for Ear<'_> {
-    fn hear(&mut self, event: &Event) {
-        if let Event::HookFailed { text } = event {
-            self.failed.push(text.clone());
-        }
-        self.inner.hear(event);
     }
 }

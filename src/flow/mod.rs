@@ -288,15 +288,18 @@ impl<'a> Session<'a> {
         self.engine.as_ref().ok_or_else(|| Outcome::Refused { why: "the engine was not opened".to_owned(), hint: None })
     }
 
-    /// What recovery at the start of this run could not end, of targets that the run was not about: told, so that nobody has to find it
-    /// by chance.
-    #[must_use]
-    pub fn stuck_elsewhere(&self, reports: &[Report]) -> Vec<Report> {
-        let stuck = self.recovered.iter().filter(|it| matches!(it.outcome, Outcome::Stuck { .. }));
-        stuck
-            .filter(|it| !reports.iter().any(|report| report.outcome == it.outcome))
-            .map(|it| Report::new(&it.target, it.outcome.clone()))
-            .collect()
+    /// Adds what became of the transactions that an earlier run had left and that this one has ended, or could not end: told, so that nobody
+    /// has to find it by chance.
+    pub fn tell_recovered(&self, reports: &mut Vec<Report>) {
+        for it in &self.recovered {
+            let ended = !matches!(it.outcome, Outcome::Stuck { .. });
+            let about =
+                reports.iter_mut().find(|report| report.target == it.target && (ended || report.outcome == it.outcome));
+            match about {
+                Some(report) => report.hooks_failed.extend(it.hooks_failed.iter().cloned()),
+                None => reports.push(recover::report(it)),
+            }
+        }
     }
 
     /// Ends what an earlier run has left, before anything is judged: an interrupted change that happens to look good was never proved.

@@ -1,10 +1,10 @@
 //! `recover`: finishes or undoes what an interrupted run has left. Every changing verb begins with it.
 
-use super::hooks::Ear;
 use super::preview::{Plan, PlannedFile, PlannedHook};
 use super::{Refusal, Report, Session};
 use crate::change::Point;
 use crate::engine::{self, Accepted, Engine, EngineError, Intended, Interrupted, Recovered, When};
+use crate::event::Ear;
 use crate::host::Host;
 use crate::host::state::{State, file_name};
 use crate::outcome::{Exit, Outcome, explain};
@@ -39,15 +39,7 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
         return planned(session, name);
     }
     match Engine::open(session.host, VERB, session.options.wait) {
-        Ok(engine) => {
-            let mut ear = Ear::on(session.listener);
-            let recovered = engine.recover(name, when, &mut ear);
-            let mut reports: Vec<Report> = recovered.into_iter().map(report).collect();
-            if let Some(last) = reports.last_mut() {
-                last.hooks_failed = ear.failed();
-            }
-            reports
-        }
+        Ok(engine) => engine.recover(name, when, session.listener).iter().map(report).collect(),
         Err(error) => vec![Report::new("", EngineError::outcome(error))],
     }
 }
@@ -109,9 +101,10 @@ pub(super) fn pending(host: &Host) -> Result<Vec<String>, Refusal> {
     }
 }
 
-fn report(recovered: Recovered) -> Report {
+/// What is told of an interrupted transaction that was ended.
+pub(super) fn report(recovered: &Recovered) -> Report {
     // An interrupted run that was undone is what recovery is for: its own end is good.
-    let outcome = match recovered.outcome {
+    let outcome = match recovered.outcome.clone() {
         Outcome::RolledBack { why, .. } => {
             Outcome::Recovered { what: format!("{why}; everything is as it was before it") }
         }
@@ -132,7 +125,7 @@ fn report(recovered: Recovered) -> Report {
         | Outcome::Waiting { .. }
         | Outcome::Busy { .. }) => other,
     };
-    Report::new(&recovered.target, outcome)
+    Report { hooks_failed: recovered.hooks_failed.clone(), ..Report::new(&recovered.target, outcome) }
 }
 
 /// Ends a target's interrupted transaction by keeping what is there now.

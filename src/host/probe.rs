@@ -1,5 +1,6 @@
 //! What a probe shows at this moment.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,8 +8,9 @@ use std::time::{Duration, Instant};
 use crate::change::{KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::endpoint::{Endpoint, Sni, Start};
+use crate::host::exec::{self, Ran};
 use crate::host::tls::{self, ProbeError, Served};
-use crate::host::{bundle, exec, together};
+use crate::host::{bundle, together};
 use crate::outcome::explain;
 
 /// What a probe came to.
@@ -44,7 +46,10 @@ pub fn look(probe: &Probe, limit: Duration) -> Sight {
             Sight { shown: together(address, &answers), answers }
         }
         Probe::Command(command) => {
-            let ran = exec::run(command, whole_seconds(limit).min(command.limit()), &[]);
+            let ran = match exec::check_program(command) {
+                Ok(()) => exec::run(command, whole_seconds(limit).min(command.limit()), &[]),
+                Err(error) => Ran::not_started(io::Error::other(explain(&error))),
+            };
             let shown = if ran.ok() { Shown::Well } else { Shown::Failing { why: ran.to_string() } };
             Sight { shown, answers: Vec::new() }
         }
@@ -182,6 +187,25 @@ mod tests {
         let (at, leaf) = crate::host::tls::tests::a_server();
         let shown = probe(&tls(at.to_string()), LIMIT);
         assert_eq!(shown, Shown::Leaf { fingerprint: Digest::of(&leaf), proved: true });
+    }
+
+    /// As root, a program that others may change is run by no door.
+    #[test]
+    fn a_command_that_others_may_change_is_not_asked() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("probe");
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        let asked = |mode| {
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            probe(&Probe::Command(Command::new([path.to_str().unwrap()])), LIMIT)
+        };
+        assert_eq!(asked(0o755), Shown::Well);
+        let Shown::Failing { why } = asked(0o757) else { panic!("it was run") };
+        assert!(why.contains("probe"), "{why}");
     }
 
     #[test]

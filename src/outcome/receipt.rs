@@ -84,6 +84,11 @@ pub enum Proof {
         /// How many handshakes showed it in all.
         count: u32,
     },
+    /// The target's own commands, which ask in its place, ended well; no handshake was made.
+    Commands {
+        /// How many runs did, in all.
+        count: u32,
+    },
     /// The files were read back; nothing could be asked.
     ReadBack {
         /// Why no handshake was possible.

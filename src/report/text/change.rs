@@ -267,7 +267,7 @@ fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
 
 fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
     match proof {
-        Proof::Handshakes { .. } if plan.is_some_and(places_files) => {
+        Proof::Commands { .. } => {
             let text = plan.map(|plan| plan.probes.join(", ")).unwrap_or_default();
             page.note("proof", Paint::Good, &format!("succeeded: {text}"));
         }

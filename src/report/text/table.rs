@@ -135,7 +135,9 @@ fn trigger(receipt: &Receipt) -> String {
 
 fn end(end: &End) -> (Paint, &'static str) {
     match end {
-        End::Committed { proof: Proof::Handshakes { .. } | Proof::Bundle { .. } } => (Paint::Good, "proved"),
+        End::Committed { proof: Proof::Handshakes { .. } | Proof::Commands { .. } | Proof::Bundle { .. } } => {
+            (Paint::Good, "proved")
+        }
         End::Committed { proof: Proof::ReadBack { .. } } => (Paint::Warn, "read back"),
         End::RolledBack { .. } => (Paint::Warn, "rolled back"),
         End::Refused { .. } => (Paint::Warn, "refused"),
