@@ -120,7 +120,12 @@ impl Certificate {
     /// The serial number in hexadecimal, without zero octets in front: as a revocation list encodes it, however this is encoded.
     #[must_use]
     pub fn serial(&self) -> String {
-        revocation::serial_text(&self.0.der[self.0.serial.clone()])
+        revocation::serial_text(self.serial_octets())
+    }
+
+    /// The octets of the serial number as they are encoded.
+    pub(super) fn serial_octets(&self) -> &[u8] {
+        &self.0.der[self.0.serial.clone()]
     }
 
     /// First second of validity, UTC.

@@ -1,6 +1,6 @@
 //! What a certificate says beyond names, dates and keys: uses, oddities of its encoding, breaches of the standard.
 
-use std::ops::Range;
+use std::collections::BTreeSet;
 
 use super::certificate::Certificate;
 use super::outline::{Content, Extension, Outline};
@@ -10,7 +10,6 @@ use super::rsa;
 #[derive(Default)]
 pub(super) struct Details {
     version: u8,
-    serial: Range<usize>,
     key_usage: Option<u16>,
     purposes: Option<Purposes>,
     servers_unnamed: bool,
@@ -117,7 +116,7 @@ impl Certificate {
     /// What is wrong with the serial number, if anything.
     #[must_use]
     pub fn odd_serial(&self) -> Option<OddSerial> {
-        match &self.der()[self.details().serial.clone()] {
+        match self.serial_octets() {
             [first, ..] if *first >= 0x80 => Some(OddSerial::Negative),
             bytes if bytes.iter().all(|byte| *byte == 0) => Some(OddSerial::Zero),
             bytes if bytes.len() > 20 => Some(OddSerial::TooLong(bytes.len())),
@@ -244,13 +243,6 @@ impl Certificate {
     pub fn same_key(&self, other: &Self) -> bool {
         super::spki::same(self.spki(), other.spki())
     }
-
-    /// What a strict reader of certificates has against this one before it looks at any other.
-    #[must_use]
-    pub fn strict_refusal(&self) -> Option<String> {
-        let der = rustls::pki_types::CertificateDer::from(self.der());
-        webpki::EndEntityCert::try_from(&der).err().map(|error| format!("{error:?}"))
-    }
 }
 
 /// Gathers what the certificate with this DER tells.
@@ -258,14 +250,14 @@ pub(super) fn of(outline: &Outline<'_>, der: &[u8]) -> Details {
     let (issuer, subject) = (&outline.issuer, &outline.subject);
     let mut details = Details {
         version: outline.version,
-        serial: outline.serial.clone(),
         algorithms_differ: outline.algorithms_differ,
         odd_dates: der.get(issuer.end..subject.start).is_none_or(|validity| !usual_dates(validity)),
         ..Details::default()
     };
     let mut seen = Seen::default();
-    for (index, extension) in outline.extensions.iter().enumerate() {
-        if outline.extensions[..index].iter().any(|earlier| earlier.identifier == extension.identifier) {
+    let mut identifiers = BTreeSet::new();
+    for extension in &outline.extensions {
+        if !identifiers.insert(extension.identifier.as_bytes()) {
             details.repeated.push(extension.identifier.to_id_string());
         }
         take(&mut details, &mut seen, extension, outline.no_subject);

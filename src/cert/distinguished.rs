@@ -147,6 +147,24 @@ fn each<'a>(der: &'a [u8], mut show: impl FnMut(Attribute<'a>)) -> Option<()> {
     Some(())
 }
 
+/// What is so wrong with how it is written that OpenSSL reads no certificate that has it.
+pub(super) fn fault(der: &[u8]) -> Option<&'static str> {
+    let mut fault = None;
+    let whole = each(der, |attribute| {
+        // X.690 section 8.19.2: an octet with the high bit is followed by another, and no number begins with a zero.
+        let numbers = attribute.oid.chunk_by(|one, _| *one >= 0x80);
+        let identifier =
+            attribute.oid.last().is_some_and(|last| *last < 0x80) && !numbers.into_iter().any(|one| one[0] == 0x80);
+        let text = !matches!(attribute.tag, UTF8 | BMP | UNIVERSAL) || attribute.exact().is_some();
+        fault = fault.or(match (identifier, text) {
+            (false, _) => Some("an attribute of a name has no object identifier"),
+            (true, false) => Some("a text in a name is not encoded as it says"),
+            (true, true) => None,
+        });
+    });
+    whole.map_or(Some("a name is not built as names are"), |()| fault)
+}
+
 /// Whether the name has an attribute that is shown as this, `CN=Example Root`, be it alone or beside others. A text that contains the
 /// same characters is no such attribute.
 pub(super) fn has(der: &[u8], shown: &str) -> bool {

@@ -27,6 +27,7 @@ mod revocation;
 mod rsa;
 mod signatures;
 mod spki;
+mod strict;
 mod subject;
 mod trust;
 

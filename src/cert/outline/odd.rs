@@ -6,6 +6,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::{AlternativeName, Content, Extension, Outline, place};
 use crate::cert::algorithm::{KeyKind, SignatureAlgorithm};
 use crate::cert::certificate::CertificateError;
+use crate::cert::codec::tlv::{Element, INTEGER, SEQUENCE, ZERO};
 use crate::cert::details::Purposes;
 use crate::cert::spki;
 
@@ -20,15 +21,16 @@ pub(super) fn read(der: &[u8]) -> Result<Outline<'_>, CertificateError> {
         return Err(CertificateError::Trailing(rest.len()));
     }
     let tbs = &certificate.tbs_certificate;
+    let (issuer, subject) = names(der).unwrap_or((tbs.issuer.as_raw(), tbs.subject.as_raw()));
     Ok(Outline {
         tbs: place(der, tbs.as_ref()),
         version: u8::try_from(tbs.version.0.saturating_add(1)).unwrap_or(u8::MAX),
         serial: place(der, tbs.raw_serial()),
         algorithms_differ: tbs.signature != certificate.signature_algorithm,
-        issuer: place(der, tbs.issuer.as_raw()),
-        subject: place(der, tbs.subject.as_raw()),
-        no_issuer: tbs.issuer.iter_rdn().next().is_none(),
-        no_subject: tbs.subject.iter_rdn().next().is_none(),
+        issuer: place(der, issuer),
+        subject: place(der, subject),
+        no_issuer: is_empty(issuer),
+        no_subject: is_empty(subject),
         not_before: tbs.validity.not_before.to_datetime().to_offset(time::UtcOffset::UTC),
         not_after: tbs.validity.not_after.to_datetime().to_offset(time::UtcOffset::UTC),
         spki: place(der, tbs.subject_pki.raw),
@@ -42,6 +44,22 @@ pub(super) fn read(der: &[u8]) -> Result<Outline<'_>, CertificateError> {
         signature_algorithm: SignatureAlgorithm::of(&certificate.signature_algorithm),
         signature: place(der, &certificate.signature_value.data),
     })
+}
+
+/// Issuer and subject, whole: the parser ends a name before the first part that it does not like, an empty set for one, which others read.
+fn names(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut tbs = Element::filling(der)?.inside().next()?.inside();
+    tbs.optional(ZERO);
+    tbs.expect(INTEGER)?;
+    tbs.expect(SEQUENCE)?;
+    let issuer = tbs.expect(SEQUENCE)?;
+    tbs.expect(SEQUENCE)?;
+    let subject = tbs.expect(SEQUENCE)?;
+    Some((issuer.whole, subject.whole))
+}
+
+fn is_empty(name: &[u8]) -> bool {
+    Element::filling(name).is_none_or(|name| name.content.is_empty())
 }
 
 /// One extension alone.
