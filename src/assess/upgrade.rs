@@ -6,8 +6,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::date;
+use crate::cert::Certificate;
 use crate::cert::codec::Format;
-use crate::cert::installed::Leaf;
 use crate::change::{Attributes, Role, Shown};
 use crate::digest::Digest;
 
@@ -73,10 +73,6 @@ pub struct Noticed {
 pub struct Standing<'a> {
     /// Its files.
     pub files: Vec<File<'a>>,
-    /// The leaf in them.
-    pub leaf: Option<Leaf>,
-    /// The identifier of its issuer's key (RFC 5280 section 4.2.1.1).
-    pub issuer_key: Option<Vec<u8>>,
     /// What each listener showed.
     pub listeners: Vec<(String, &'a Shown)>,
 }
@@ -101,6 +97,15 @@ pub struct Held<'a> {
     pub attributes: &'a Attributes,
     /// How it is packed; none where it cannot be read.
     pub format: Option<Format>,
+    /// The leaf in it, where it is a file for one.
+    pub leaf: Option<Certificate>,
+}
+
+impl Standing<'_> {
+    /// Its leaves, each with the file it is in.
+    fn leaves(&self) -> impl Iterator<Item = (&Path, &Certificate)> {
+        self.files.iter().filter_map(|file| Some((file.path, file.held.as_ref()?.leaf.as_ref()?)))
+    }
 }
 
 /// What has changed, in the order of [`Harm`]; nothing where all is as it was. `earlier` are the leaves that stood there before the wanted one
@@ -111,17 +116,17 @@ pub fn noticed(before: &Standing<'_>, now: &Standing<'_>, earlier: &[Digest], at
     let mut add = |harm, message: String| found.push(Noticed { harm, message });
     let moved = moved(before, now, &mut add);
     let files = files(before, now, &mut add);
-    let other = match (&before.leaf, &now.leaf) {
-        (Some(was), Some(is)) if was.fingerprint != is.fingerprint => {
-            let key_changed = matches!((&before.issuer_key, &now.issuer_key), (Some(a), Some(b)) if a != b);
-            let (harm, message) = replaced(was, is, key_changed, earlier);
-            add(harm, message);
-            true
-        }
-        _ => false,
-    };
-    if let Some(leaf) = now.leaf.as_ref().filter(|leaf| leaf.not_after < at) {
-        add(Harm::Expired, format!("{} ended {}", title(leaf), date(leaf.not_after)));
+    let replacements = replacements(before, now);
+    let other = !replacements.is_empty();
+    for (was, is) in replacements {
+        let (harm, message) = replaced(was, is, earlier);
+        add(harm, message);
+    }
+    let mut ended: Vec<&Certificate> =
+        now.leaves().map(|(_, leaf)| leaf).filter(|leaf| leaf.not_after() < at).collect();
+    ended.dedup();
+    for leaf in ended {
+        add(Harm::Expired, format!("{} ended {}", title(leaf), date(leaf.not_after())));
     }
     let intact = !moved && !files && !other;
     for (probe, was) in &before.listeners {
@@ -139,6 +144,25 @@ pub fn noticed(before: &Standing<'_>, now: &Standing<'_>, earlier: &[Digest], at
         }
     }
     found.sort_by_key(|one| one.harm);
+    found
+}
+
+/// Whether another leaf stands in the place of one.
+#[must_use]
+pub fn is_replaced(before: &Standing<'_>, now: &Standing<'_>) -> bool {
+    !replacements(before, now).is_empty()
+}
+
+/// The leaves in whose place others stand: in the same file, or in those that the configuration names instead.
+fn replacements<'s>(before: &'s Standing<'_>, now: &'s Standing<'_>) -> Vec<(&'s Certificate, &'s Certificate)> {
+    let file = |standing: &Standing<'_>, path| at(standing, path).is_some();
+    let stayed = before.leaves().filter_map(|(path, was)| Some((was, at(now, path)?.held.as_ref()?.leaf.as_ref()?)));
+    let gone = before.leaves().filter(|(path, _)| !file(now, path));
+    let new = now.leaves().filter(|(path, _)| !file(before, path));
+    let moved = gone.zip(new).map(|((_, was), (_, is))| (was, is));
+    let mut found: Vec<_> = stayed.chain(moved).filter(|(was, is)| was != is).collect();
+    // A file for the leaf alone beside one for the whole chain tells the same.
+    found.dedup();
     found
 }
 
@@ -171,6 +195,7 @@ fn moved(before: &Standing<'_>, now: &Standing<'_>, add: &mut dyn FnMut(Harm, St
 /// Whether a file that is still named is another one, or packed or owned otherwise.
 fn files(before: &Standing<'_>, now: &Standing<'_>, add: &mut dyn FnMut(Harm, String)) -> bool {
     let mut changed = false;
+    let same_leaves = replacements(before, now).is_empty();
     for was in &before.files {
         let Some(is) = at(now, was.path) else { continue };
         let path = was.path.display();
@@ -182,11 +207,7 @@ fn files(before: &Standing<'_>, now: &Standing<'_>, add: &mut dyn FnMut(Harm, St
             (Some(was), Some(is)) => {
                 let other = was.sha256 != is.sha256;
                 changed |= other;
-                if other
-                    && was.format == is.format
-                    && before.leaf.as_ref().map(|leaf| leaf.fingerprint)
-                        == now.leaf.as_ref().map(|leaf| leaf.fingerprint)
-                {
+                if other && was.format == is.format && same_leaves {
                     add(Harm::Overwritten, format!("{path} holds something else than before"));
                 }
                 if let (Some(before), Some(format)) = (was.format, is.format)
@@ -210,16 +231,17 @@ fn files(before: &Standing<'_>, now: &Standing<'_>, add: &mut dyn FnMut(Harm, St
 }
 
 /// In what way the leaf is another one.
-fn replaced(was: &Leaf, is: &Leaf, key_changed: bool, earlier: &[Digest]) -> (Harm, String) {
-    if earlier.contains(&is.fingerprint) {
+fn replaced(was: &Certificate, is: &Certificate, earlier: &[Digest]) -> (Harm, String) {
+    if earlier.contains(&is.fingerprint()) {
         return (Harm::Reverted, format!("{} is back, which {} had replaced", title(is), title(was)));
     }
-    let self_issued = is.issuer == is.subject;
-    if !self_issued && is.issuer == was.issuer && key_changed {
-        let text = format!("{} is from {}, which has another key than before", title(is), is.issuer);
+    let self_issued = is.is_self_issued();
+    let key_changed = matches!((was.aki(), is.aki()), (Some(a), Some(b)) if a != b);
+    if !self_issued && is.issuer() == was.issuer() && key_changed {
+        let text = format!("{} is from {}, which has another key than before", title(is), is.issuer());
         return (Harm::RootRegenerated, text);
     }
-    let by = if self_issued { "signed by itself".to_owned() } else { format!("from {}", is.issuer) };
+    let by = if self_issued { "signed by itself".to_owned() } else { format!("from {}", is.issuer()) };
     (Harm::Overwritten, format!("{}, {by}, stands in place of {}", title(is), title(was)))
 }
 
@@ -227,10 +249,9 @@ fn at<'s, 'a>(standing: &'s Standing<'a>, path: &Path) -> Option<&'s File<'a>> {
     standing.files.iter().find(|file| file.path == path)
 }
 
-fn title(leaf: &Leaf) -> String {
-    let name =
-        leaf.common_name.as_deref().or(leaf.names.first().map(String::as_str)).unwrap_or("a nameless certificate");
-    format!("{name} ({})", leaf.fingerprint.short())
+fn title(leaf: &Certificate) -> String {
+    let name = leaf.common_name().map(str::to_owned).or_else(|| leaf.names().first().map(ToString::to_string));
+    format!("{} ({})", name.as_deref().unwrap_or("a nameless certificate"), leaf.fingerprint().short())
 }
 
 #[cfg(test)]
@@ -241,16 +262,14 @@ mod tests {
     use crate::cert::fixture::{NOW, Wish, self_signed};
 
     struct Scene {
-        leaf: Leaf,
-        aki: Option<Vec<u8>>,
+        leaf: Certificate,
         attributes: Attributes,
         shown: Shown,
     }
 
-    fn scene(leaf: &crate::cert::Certificate) -> Scene {
+    fn scene(leaf: &Certificate) -> Scene {
         Scene {
-            leaf: Leaf::of(leaf, true),
-            aki: leaf.aki().map(<[u8]>::to_vec),
+            leaf: leaf.clone(),
             attributes: Attributes { mode: 0o640, uid: 0, gid: 0, xattrs: Vec::new() },
             shown: Shown::Leaf { fingerprint: leaf.fingerprint(), proved: true },
         }
@@ -258,15 +277,16 @@ mod tests {
 
     impl Scene {
         fn standing(&self) -> Standing<'_> {
-            let held = |part: &[u8]| {
-                let bytes = [part, self.leaf.fingerprint.to_string().as_bytes()].concat();
-                Held { sha256: Digest::of(&bytes), attributes: &self.attributes, format: Some(Format::Pem) }
+            let held = |part: &[u8], leaf| {
+                let bytes = [part, self.leaf.fingerprint().to_string().as_bytes()].concat();
+                Held { sha256: Digest::of(&bytes), attributes: &self.attributes, format: Some(Format::Pem), leaf }
             };
-            let file = |path, role, part| File { path: Path::new(path), role, held: Some(held(part)) };
+            let file = |path, role, part, leaf| File { path: Path::new(path), role, held: Some(held(part, leaf)) };
             Standing {
-                files: vec![file("/c", Role::FullChain, b"c"), file("/k", Role::Key, b"k")],
-                leaf: Some(self.leaf.clone()),
-                issuer_key: self.aki.clone(),
+                files: vec![
+                    file("/c", Role::FullChain, b"c", Some(self.leaf.clone())),
+                    file("/k", Role::Key, b"k", None),
+                ],
                 listeners: vec![("a:443".to_owned(), &self.shown)],
             }
         }
@@ -274,6 +294,31 @@ mod tests {
 
     fn kinds(before: &Standing<'_>, now: &Standing<'_>, earlier: &[Digest]) -> Vec<Harm> {
         noticed(before, now, earlier, NOW).into_iter().map(|one| one.harm).collect()
+    }
+
+    #[test]
+    fn each_pair_is_held_against_what_it_was() {
+        let root = self_signed(&Wish::ca("Root"));
+        let first = scene(&root.issue(&Wish::server("www")).certificate);
+        let second = scene(&root.issue(&Wish::server("www")).certificate);
+        let standing = |second: &Scene| {
+            let mut standing = first.standing();
+            let leaf = Some(second.leaf.clone());
+            let held = Held {
+                sha256: second.leaf.fingerprint(),
+                attributes: &first.attributes,
+                format: Some(Format::Pem),
+                leaf,
+            };
+            standing.files.push(File { path: Path::new("/e"), role: Role::FullChain, held: Some(held) });
+            standing
+        };
+        let before = standing(&second);
+        assert_eq!(kinds(&before, &standing(&second), &[]), []);
+        let again = scene(&self_signed(&Wish::ca("Root")).issue(&Wish::server("www")).certificate);
+        assert_eq!(kinds(&before, &standing(&again), &[]), [Harm::RootRegenerated]);
+        assert_eq!(kinds(&before, &standing(&again), &[again.leaf.fingerprint()]), [Harm::Reverted]);
+        assert!(is_replaced(&before, &standing(&again)) && !is_replaced(&before, &standing(&second)));
     }
 
     #[test]
@@ -285,7 +330,7 @@ mod tests {
 
         let own = scene(&self_signed(&Wish::server("appliance")).certificate);
         assert_eq!(kinds(&before, &own.standing(), &[]), [Harm::Overwritten]);
-        assert_eq!(kinds(&before, &own.standing(), &[own.leaf.fingerprint]), [Harm::Reverted]);
+        assert_eq!(kinds(&before, &own.standing(), &[own.leaf.fingerprint()]), [Harm::Reverted]);
 
         let again = scene(&self_signed(&Wish::ca("Root")).issue(&Wish::server("www")).certificate);
         assert_eq!(kinds(&before, &again.standing(), &[]), [Harm::RootRegenerated]);

@@ -188,7 +188,7 @@ pub(super) fn stage(
     vault.sweep()?;
     // What cannot be believed is not overwritten: a newer program may know what it is.
     Next::read(&vault)?;
-    let generation = vault.next()?;
+    let generation = vault.take()?;
     keep_made(engine, change, &vault, (generation, &acts), &looks)?;
     if engine.host.interrupted().is_some() {
         return Err(Failure::new("a signal asked to stop"));

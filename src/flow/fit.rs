@@ -173,7 +173,7 @@ pub(super) fn no_worse(
     // Whoever insists on what no client takes has said that clients are lost.
     let insisted = session.options.force && !faults(bundle, config, &outlook(session, config, bundle, now)?).is_empty();
     if !insisted {
-        lost.extend(clients_lost(&asked_for(session, config)?, config, bundle, old, now));
+        lost.extend(clients_lost(&asked_for(session, config)?, config, bundle.chain(), old, now));
     }
     let hint = "bring a better one, or say that this is meant: `--downgrade`";
     worse(config, bundle, old, &lost, hint)
@@ -215,9 +215,28 @@ pub(super) fn no_loss(
     }
     // Whose clients know a CA of one's own is for its owner to say.
     if !own {
-        lost.extend(clients_lost(&asked_for(session, config)?, config, bundle, old, now));
+        lost.extend(clients_lost(&asked_for(session, config)?, config, bundle.chain(), old, now));
     }
     worse(config, bundle, old, &lost, "see what the source gives; if this is meant, insist with `--force`")
+}
+
+/// What is worse about an earlier generation than about what is in place, where nobody has said which one is meant.
+pub(super) fn worse_than_in_place(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    pair: &PairState,
+    earlier: &Chain,
+) -> Result<Vec<String>, Refusal> {
+    let now = session.host.now();
+    let Some(old) = &pair.installed.chain else { return Ok(Vec::new()) };
+    let insisted = session.options.force || session.options.downgrade;
+    let broken = pair.installed.key != KeyFound::Matches || nothing_to_lose(old.leaf(), now);
+    if insisted || broken || has_to_go(session, config, pair, now)? {
+        return Ok(Vec::new());
+    }
+    let mut lost = kinds_lost(earlier.leaf(), old.leaf());
+    lost.extend(clients_lost(&asked_for(session, config)?, config, earlier, old, now));
+    Ok(lost)
 }
 
 /// The names of what is in place that nothing is for any more. Who leaves them out of the configuration has decided that, and hears it.
@@ -262,12 +281,12 @@ fn asked_for(session: &Session<'_>, config: &TargetConfig) -> Result<Vec<Arc<cli
 fn clients_lost(
     clients: &[Arc<clients::Known>],
     config: &TargetConfig,
-    bundle: &Bundle,
+    new: &Chain,
     old: &Chain,
     now: OffsetDateTime,
 ) -> Vec<String> {
     let before = judge::verdicts(clients, old, &[], now);
-    let after = judge::verdicts(clients, bundle.chain(), &config.names, now);
+    let after = judge::verdicts(clients, new, &config.names, now);
     let lost = before.iter().zip(&after).filter(|(before, after)| before.trusted && !after.trusted);
     lost.map(|(_, after)| {
         let why = after.why.as_deref().map_or_else(String::new, |why| format!(": {why}"));

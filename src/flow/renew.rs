@@ -164,13 +164,10 @@ pub(super) fn decide(
         Means { reinstate, worse: &worse, source: config.source != SourceConfig::None, newer: newer.as_deref() };
     let decision = plan::decide(&findings, means);
     if findings.iter().any(|finding| finding.code == Code::Regression) && matches!(decision, Decision::Leave { .. }) {
-        let place = survey.pairs.first().and_then(|pair| pair.installed.leaf()).map(|leaf| leaf.fingerprint);
-        let same =
-            manifest.and_then(|manifest| manifest.leaf.as_ref()).is_some_and(|leaf| Some(leaf.fingerprint) == place);
-        let what = if same {
-            "the committed certificate stands in other files, or in another packing"
-        } else {
+        let what = if compare::replaced(session, config, &survey)? {
             "somebody else has replaced the committed certificate by another good one"
+        } else {
+            "the committed certificate stands in other files, or in another packing"
         };
         let name = &config.name;
         notes.push(format!(

@@ -9,10 +9,10 @@ use super::change::{self, Intent};
 use super::install::{holds, pairs_for};
 use super::survey::{self, PairState, Survey};
 use super::withdrawn::Known;
-use super::{Refusal, Report, Session};
+use super::{Refusal, Report, Session, fit};
 use crate::assess::date;
 use crate::cert::Bundle;
-use crate::cert::installed::Leaf;
+use crate::cert::installed::{self, Leaf};
 use crate::change::{Image, Role, Slot, Step};
 use crate::config::TargetConfig;
 use crate::engine::vault::{Manifest, Origin, Saved, Vault, VaultError};
@@ -86,6 +86,7 @@ fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vaul
         manifest.origin == Origin::Found && manifest.leaf.as_ref().is_some_and(|leaf| leaf.subject == leaf.issuer)
     };
     all.sort_by_key(|(generation, manifest)| (Some(*generation) != current, left_there(manifest)));
+    let mut worse = None;
     for (generation, manifest) in all {
         let survey = from_manifest(session, config, &manifest)?;
         let failed = failed.contains(&generation) || manifest.was_staged();
@@ -93,10 +94,29 @@ fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vaul
         let images: Vec<&Image> = survey.pairs[0].looks.iter().map(|look| &look.image).collect();
         let there_now = survey::same_as(&manifest, &survey.pairs[0].pair.slots, &images);
         let good = objection(manifest.leaf.as_ref(), session.host.now()).is_none();
-        let sound = || vault.contents(&manifest).is_ok_and(|contents| withdrawn.among(&contents).is_none());
-        if in_use && good && !there_now && sound() {
+        if !in_use || !good || there_now {
+            continue;
+        }
+        let Some(contents) = vault.contents(&manifest).ok().filter(|contents| withdrawn.among(contents).is_none())
+        else {
+            continue;
+        };
+        let slots = manifest.slots.iter().zip(&contents);
+        let parts: Vec<(Role, &[u8])> =
+            slots.filter_map(|(saved, bytes)| Some((saved.role, bytes.as_ref()?.expose()))).collect();
+        let lost = match installed::read(&parts).chain {
+            Some(chain) => fit::worse_than_in_place(session, config, &survey.pairs[0], &chain)?,
+            None => Vec::new(),
+        };
+        if lost.is_empty() {
             return Ok(generation);
         }
+        worse.get_or_insert((generation, lost));
+    }
+    if let Some((generation, lost)) = worse {
+        let (name, lost) = (&config.name, lost.join("; "));
+        let why = format!("generation {generation} of {name} is worse than what is in place: {lost}");
+        return Err(Refusal::new(why).hint(format!("if it is meant, name it: `reseal restore {name} {generation}`")));
     }
     Err(Refusal::new(format!(
         "no earlier generation of {} is whole, good today, not revoked and not in place already",

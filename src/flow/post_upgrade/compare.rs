@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::wait_until;
 use crate::assess::upgrade::{self, File, Harm, Held, Noticed, Standing};
+use crate::cert::Certificate;
 use crate::cert::codec::{self, Format};
-use crate::cert::installed;
 use crate::change::{Attributes, Image, Probe, Role, Shown};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
@@ -39,6 +39,16 @@ pub(in crate::flow) fn worse(
     Ok(worse.map(|one| one.message).collect())
 }
 
+/// Whether in any pair another leaf stands than the wanted one; what is packed otherwise, or in other files, is none.
+pub(in crate::flow) fn replaced(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    survey: &Survey,
+) -> Result<bool, Refusal> {
+    let before = Before::of(session, config)?;
+    Ok(before.is_some_and(|before| upgrade::is_replaced(&before.standing(), &now(survey, &[]))))
+}
+
 /// What the listeners show, once those that served something before are up, or the time is over.
 fn come_up(session: &Session<'_>, config: &TargetConfig, survey: &Survey, before: &Before, up: Duration) -> Vec<Asked> {
     let probes = survey.probes();
@@ -61,8 +71,7 @@ fn come_up(session: &Session<'_>, config: &TargetConfig, survey: &Survey, before
 /// A generation and what was seen when it was in use.
 struct Before {
     manifest: Manifest,
-    formats: Vec<Option<Format>>,
-    issuer_key: Option<Vec<u8>>,
+    packed: Vec<Packed>,
     listeners: Vec<(String, Shown)>,
     /// The leaves that stood there before, put there by somebody else.
     earlier: Vec<Digest>,
@@ -82,15 +91,8 @@ impl Before {
     fn read(vault: &Vault, generation: u32, snapshots: &Snapshots) -> Result<Self, Refusal> {
         let manifest = vault.manifest(generation)?;
         let contents = vault.contents(&manifest)?;
-        let bytes = |content: &Option<Sensitive>| content.as_ref().and_then(|bytes| format_of(bytes.expose()));
-        let formats = contents.iter().map(bytes).collect();
-        let parts: Vec<(Role, &[u8])> = manifest
-            .slots
-            .iter()
-            .zip(&contents)
-            .filter_map(|(saved, content)| Some((saved.role, content.as_ref()?.expose())))
-            .collect();
-        let issuer_key = installed::read(&parts).chain.and_then(|chain| chain.leaf().aki().map(<[u8]>::to_vec));
+        let packed = manifest.slots.iter().zip(&contents);
+        let packed: Vec<Packed> = packed.map(|(saved, content)| Packed::read(saved.role, content.as_ref())).collect();
         let leaf = manifest.leaf.as_ref().map(|leaf| leaf.fingerprint);
         let listeners = match snapshots.of_generation(generation) {
             Some(snapshot) => snapshot.listeners.iter().map(|one| (one.probe.to_string(), one.shown.clone())).collect(),
@@ -99,21 +101,20 @@ impl Before {
         let earlier = vault.numbers()?.into_iter().filter(|number| *number < generation);
         let earlier = earlier.filter_map(|number| vault.manifest(number).ok());
         let earlier = earlier.filter(|one| one.origin == Origin::Found);
-        let earlier = earlier.filter_map(|one| one.leaf.map(|leaf| leaf.fingerprint));
-        let earlier = earlier.filter(|one| Some(*one) != leaf).collect();
-        Ok(Self { manifest, formats, issuer_key, listeners, earlier })
+        let earlier = earlier.flat_map(|one| leaves_of(vault, &one));
+        let wanted = |one: &Digest| packed.iter().flat_map(|it| &it.leaf).any(|leaf| leaf.fingerprint() == *one);
+        let earlier = earlier.filter(|one| !wanted(one)).collect();
+        Ok(Self { manifest, packed, listeners, earlier })
     }
 
     fn standing(&self) -> Standing<'_> {
-        let files = self.manifest.slots.iter().zip(&self.formats).map(|(saved, format)| File {
+        let files = self.manifest.slots.iter().zip(&self.packed).map(|(saved, packed)| File {
             path: &saved.path,
             role: saved.role,
-            held: saved.file.as_ref().map(|file| held(file.sha256, &file.attributes, *format)),
+            held: saved.file.as_ref().map(|file| packed.clone().held(file.sha256, &file.attributes)),
         });
         Standing {
             files: files.collect(),
-            leaf: self.manifest.leaf.clone(),
-            issuer_key: self.issuer_key.clone(),
             listeners: self.listeners.iter().map(|(probe, shown)| (probe.clone(), shown)).collect(),
         }
     }
@@ -137,28 +138,51 @@ fn now<'a>(survey: &'a Survey, served: &'a [Asked]) -> Standing<'a> {
             }
             let held = match &look.image {
                 Image::File { sha256, attributes } => {
-                    let format = look.content.as_ref().and_then(|bytes| format_of(bytes.expose()));
-                    Some(held(*sha256, attributes, format))
+                    Some(Packed::read(slot.role, look.content.as_ref()).held(*sha256, attributes))
                 }
                 Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
             };
             files.push(File { path: &slot.path, role: slot.role, held });
         }
     }
-    let installed = survey.pairs.first().map(|pair| &pair.installed);
-    let leaf = installed.and_then(|installed| Some(installed.chain.as_ref()?.leaf()));
-    Standing {
-        files,
-        leaf: installed.and_then(|installed| installed.leaf()),
-        issuer_key: leaf.and_then(|leaf| leaf.aki()).map(<[u8]>::to_vec),
-        listeners: served.iter().map(|asked| (asked.probe.to_string(), &asked.shown)).collect(),
+    Standing { files, listeners: served.iter().map(|asked| (asked.probe.to_string(), &asked.shown)).collect() }
+}
+
+/// What is in a file.
+#[derive(Clone)]
+struct Packed {
+    format: Option<Format>,
+    leaf: Option<Certificate>,
+}
+
+impl Packed {
+    fn read(role: Role, content: Option<&Sensitive>) -> Self {
+        let found = content.and_then(|bytes| codec::read(bytes.expose(), None).ok());
+        let format = found.as_ref().map(|found| found.format);
+        // The first, as services take it.
+        let leaf = found.filter(|_| holds_leaf(role)).and_then(|found| found.certificates.into_iter().next());
+        Self { format, leaf }
+    }
+
+    fn held(self, sha256: Digest, attributes: &Attributes) -> Held<'_> {
+        Held { sha256, attributes, format: self.format, leaf: self.leaf }
     }
 }
 
-fn held(sha256: Digest, attributes: &Attributes, format: Option<Format>) -> Held<'_> {
-    Held { sha256, attributes, format }
+fn holds_leaf(role: Role) -> bool {
+    matches!(role, Role::Leaf | Role::FullChain | Role::Combined)
 }
 
-fn format_of(bytes: &[u8]) -> Option<Format> {
-    codec::read(bytes, None).ok().map(|found| found.format)
+/// The fingerprints of the leaves that a generation holds: the manifest tells that of one.
+fn leaves_of(vault: &Vault, manifest: &Manifest) -> Vec<Digest> {
+    let files = manifest.slots.iter().filter(|saved| holds_leaf(saved.role) && saved.file.is_some()).count();
+    let contents = if files > 1 { vault.contents(manifest).ok() } else { None };
+    match contents {
+        Some(contents) => {
+            let slots = manifest.slots.iter().zip(&contents);
+            let leaves = slots.filter_map(|(saved, content)| Packed::read(saved.role, content.as_ref()).leaf);
+            leaves.map(|leaf| leaf.fingerprint()).collect()
+        }
+        None => manifest.leaf.iter().map(|leaf| leaf.fingerprint).collect(),
+    }
 }
