@@ -58,6 +58,36 @@ fn apt_tells_of_an_upgrade_that_reaches_a_target_and_of_no_other() {
     machine.run(&["apt-config", "dump"]).ends(0).says("reseal hook fire");
 }
 
+/// Where its files are only nginx knows, which no hook has the time to ask: what was kept tells it, and before anything was, each upgrade counts.
+#[test]
+fn what_nginx_reads_is_reached_by_who_owns_its_directory() {
+    let Some(machine) = machine().filter(|_| has("nginx")) else { return };
+    let vendor = |version| package(&machine, "vendor", version, &["/opt/vendor/bin/x"], "");
+    let other = |version| package(&machine, "other", version, &["/usr/share/other/x"], "");
+    install(&machine, &vendor(1));
+    install(&machine, &other(1));
+    machine.target("/opt/vendor/tls");
+    machine.put(
+        "/mnt/nginx.conf",
+        "events {}\nhttp { server { listen 127.0.0.1:44399 ssl; server_name web.example; ssl_certificate /opt/vendor/tls/web.pem; \
+         ssl_certificate_key /opt/vendor/tls/web.key; } }\n",
+    );
+    machine.put(
+        "/etc/reseal/reseal.toml",
+        "[[target]]\nname = \"web\"\nkind = \"nginx\"\nnames = [\"web.example\"]\nconf = \"/mnt/nginx.conf\"\n",
+    );
+    machine.reseal("hook install").ends(0);
+    install(&machine, &other(2));
+    machine.reseal("backups web").ends(0).says("found");
+    assert!(machine.has(MARK));
+    machine.reseal("post-upgrade --pending").ends(0);
+    assert!(!machine.has(MARK), "somebody has looked");
+    install(&machine, &other(3));
+    assert!(!machine.has(MARK), "no business of the target's");
+    install(&machine, &vendor(2));
+    assert!(machine.has(MARK), "{}", machine.shell("find /var/lib/reseal"));
+}
+
 #[test]
 fn a_mark_is_looked_at_once() {
     let Some(machine) = machine() else { return };

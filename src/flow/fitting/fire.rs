@@ -10,13 +10,14 @@
 //! fails no upgrade: what it could not do is told, and the next scheduled run does it.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::running;
 use crate::change::{Command, Image};
 use crate::config::{NginxConfig, TargetConfig, TargetKind};
+use crate::engine::vault::Vault;
 use crate::fitting::packages::{INFO, Reach, reached};
 use crate::fitting::systemd::POST_UPGRADE;
 use crate::flow::post_upgrade::{self, Limits};
@@ -107,17 +108,42 @@ fn meant(session: &Session<'_>, archives: Option<&str>) -> Vec<String> {
     let reached = match archives {
         None => vec![true; targets.len()],
         Some(archives) => {
-            let reaches: Vec<Reach> = targets.iter().map(reach).collect();
-            reached(session.host, Path::new(INFO), archives, &reaches)
+            let state = State::open(session.host).ok().flatten();
+            let kept: Vec<Vec<PathBuf>> = targets.iter().map(|target| kept(state.as_ref(), target)).collect();
+            let reaches: Vec<Reach> = targets.iter().zip(&kept).map(|(target, kept)| reach(target, kept)).collect();
+            let reached = reached(session.host, Path::new(INFO), archives, &reaches);
+            // Of what nobody has kept anything, only the service itself knows where it lies: the first upgrade is one too many, not too few.
+            let unknown = targets.iter().zip(&kept).map(|(target, kept)| kept.is_empty() && !is_told(target));
+            reached.into_iter().zip(unknown).map(|(reached, unknown)| reached || unknown).collect()
         }
     };
     let meant = targets.iter().zip(reached).filter(|(_, reached)| *reached);
     meant.map(|(target, _)| target.name.clone()).collect()
 }
 
-/// What a target's service is made of, as its configuration tells it: nothing is looked at, for a hook has no time.
-fn reach(target: &TargetConfig) -> Reach {
+/// Whether its configuration says where its files are.
+fn is_told(target: &TargetConfig) -> bool {
+    match &target.kind {
+        TargetKind::Files(_) => true,
+        TargetKind::Nginx(nginx) => nginx.certificate.is_some(),
+    }
+}
+
+/// Where the files of a target were when they were kept last.
+fn kept(state: Option<&State>, target: &TargetConfig) -> Vec<PathBuf> {
+    let newest = || {
+        let vault = Vault::open(state?, &target.name).ok()??;
+        let newest = vault.numbers().ok()?.pop();
+        vault.manifest(vault.current().ok()?.or(newest)?).ok()
+    };
+    let slots = newest().map(|manifest| manifest.slots).unwrap_or_default();
+    slots.into_iter().flat_map(|saved| [Some(saved.path), saved.real]).flatten().collect()
+}
+
+/// What a target's service is made of, as its configuration and the records tell it: nothing is asked, for a hook has no time.
+fn reach(target: &TargetConfig, kept: &[PathBuf]) -> Reach {
     let mut reach = Reach::default();
+    kept.iter().for_each(|path| reach.file(path));
     match &target.kind {
         TargetKind::Files(files) => files.slots().iter().for_each(|slot| reach.file(&slot.path)),
         TargetKind::Nginx(nginx) => {
