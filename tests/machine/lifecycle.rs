@@ -95,7 +95,23 @@ fn a_clean_system_gets_what_it_should_and_a_purge_leaves_nothing() {
     machine.run("systemctl is-active reseal-renew.timer").ends(3);
     assert_eq!(machine.must("systemctl is-enabled reseal-recover.service"), "enabled");
 
+    // The package's units run, and are told so, also where they have to be fitted to the configuration yet.
+    machine.must("systemctl enable --now reseal-renew.timer");
+    machine.must("mkdir -p /opt/tls && openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=web -keyout /opt/tls/k.pem -out /opt/tls/c.pem 2>/dev/null");
+    machine.write(
+        "/etc/reseal/reseal.toml",
+        "[[target]]\nname = \"web\"\nkind = \"files\"\nnames = [\"web\"]\ncertificate = \"/opt/tls/c.pem\"\nkey = \"/opt/tls/k.pem\"\n",
+    );
+    let told = machine.run("reseal schedule status").said;
+    assert!(told.contains("50-reseal-paths.conf is missing: `reseal schedule install systemd`"), "{told}");
+    assert!(!told.contains("not installed") && !told.contains("without its file"), "{told}");
+    machine.run("reseal status; true").says("50-reseal-paths.conf is missing");
+    machine.must("reseal schedule install systemd");
+    machine.must("[ -e /etc/systemd/system/reseal-renew.service.d/50-reseal-paths.conf ]");
+
+    machine.must("echo 'reseal reseal/purge boolean true' | debconf-set-selections");
     machine.apt("purge reseal").ends(0);
+    machine.must("rm -r /opt/tls");
     let left = difference(&before, &files(&machine));
     assert!(left.is_empty(), "{left:#?}");
     machine.must("[ -z \"$(systemctl list-unit-files 'reseal*' --no-legend)\" ]");

@@ -19,6 +19,12 @@ use crate::host::{account::Account, exec, process};
 use crate::outcome::explain;
 use crate::target::layout::Place;
 
+/// Whether units are enabled here that a package has shipped, whoever has enabled them.
+pub(super) fn has_enabled_units(session: &Session<'_>) -> bool {
+    let site = Site::look(session.host, Path::new("/"), site::PROGRAM.into(), &session.config.origin);
+    site.shipped.is_some() && Fitting::Systemd.links(&site).iter().any(|link| session.host.is_link(&link.path))
+}
+
 /// A fitting, looked at.
 pub(super) struct Ground {
     pub fitting: Fitting,
@@ -174,7 +180,8 @@ impl Ground {
             .files
             .iter()
             .any(|(file, seen)| self.standing(file, seen) == Standing::AsRendered || self.is_ours(&file.path, seen));
-        placed || (self.files.is_empty() && self.links.iter().any(|link| link.there))
+        // A package enables its units, whatever else of reseal's is to be beside them.
+        placed || self.links.iter().any(|link| link.there)
     }
 
     /// Refuses where it would be of no use, or of harm.

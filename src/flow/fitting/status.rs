@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::Duration;
 
-use super::ground::Ground;
+use super::ground::{self, Ground};
 use super::last::LastRun;
 use super::running::{self, UnitView};
 use crate::engine::vault;
@@ -121,13 +121,17 @@ fn install(fitting: &Fitting) -> String {
     format!("`reseal {} {fitting}`", fitting.family().verb(Act::Install))
 }
 
-/// How what reseal has placed here stands: for `status`, which is about targets.
+/// How what reseal or its package has placed here stands: for `status`, which is about targets.
 ///
 /// # Errors
 /// As [`status`].
 pub fn of_placed(session: &Session<'_>) -> Result<Vec<FittingView>, Refusal> {
     let mut views = Vec::new();
-    for fitting in known(session)? {
+    let mut placed = known(session)?;
+    if !placed.contains(&Fitting::Systemd) && ground::has_enabled_units(session) {
+        placed.push(Fitting::Systemd);
+    }
+    for fitting in placed {
         let view = view(session, &fitting)?;
         if view.installed != Some(false) {
             views.push(view);
@@ -244,7 +248,7 @@ fn systemd(session: &Session<'_>, there: bool, view: &mut FittingView) {
             _ if waits && there && !active => {
                 view.attention.push(format!("{name} is {} and starts nothing: `systemctl start {name}`", unit.active));
             }
-            _ if waits && !there && active => {
+            "not-found" if waits && active => {
                 view.attention.push(format!("{name} runs without its file: `systemctl stop {name}`"));
             }
             _ if unit.active == "failed" => view

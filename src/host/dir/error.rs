@@ -17,6 +17,14 @@ pub struct DiskError {
     pub source: io::Error,
 }
 
+/// Whether this runs in one of the units that reseal ships, to which most of the file system is read-only (docs/schedule.md).
+fn in_a_unit_of_ours() -> bool {
+    let group = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    ["reseal-renew", "reseal-post-upgrade", "reseal-check"]
+        .iter()
+        .any(|unit| group.contains(&format!("/{unit}.service")))
+}
+
 impl DiskError {
     pub(in crate::host) fn new(what: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
         Self { what, path: path.into(), source: source.into() }
@@ -29,6 +37,9 @@ impl DiskError {
             Errno::NOSPC | Errno::DQUOT => {
                 Some("free space or inodes on that file system, then run the same command again")
             }
+            Errno::ROFS if in_a_unit_of_ours() => Some(
+                "this unit may write only where its file says: `reseal schedule install` renders it for this configuration",
+            ),
             Errno::ROFS => Some("the file system is mounted read-only: mount it writable, or install elsewhere"),
             Errno::ACCESS if READS.contains(&self.what) => Some("run it as a user who may read it, usually root"),
             Errno::ACCESS => Some("run it as a user who may write there, usually root"),
