@@ -27,7 +27,8 @@ pub(super) fn keep_found(
     let generation = vault.take()?;
     let slots = change.slots.iter().zip(looks).map(|(slot, (real, look))| saved(slot, real, &look.image)).collect();
     let contents: Vec<Option<&Sensitive>> = looks.iter().map(|(_, look)| look.content.as_ref()).collect();
-    let manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));
+    let mut manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));
+    manifest.current = vault.current()?;
     vault.save(&manifest, &contents)?;
     listener.hear(&Event::BackedUp { target: change.target.clone(), generation });
     Ok(generation)
@@ -68,7 +69,8 @@ pub(super) fn keep_made(
             }
         }
     }
-    let manifest = manifest(engine, change, generation, origin(change), slots, change.leaf.clone());
+    let mut manifest = manifest(engine, change, generation, origin(change), slots, change.leaf.clone());
+    manifest.current = vault.current()?;
     Ok(vault.save(&manifest, &contents)?)
 }
 
@@ -87,6 +89,7 @@ fn manifest(
         target: change.target.clone(),
         generation,
         taken: engine.host.now(),
+        current: None,
         origin,
         slots,
         leaf,

@@ -93,6 +93,10 @@ pub struct Manifest {
     /// When it was written, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub taken: OffsetDateTime,
+    /// The generation that was committed last when this one was written: that there is a receipt for it can be asked later, whatever
+    /// follows. None in what earlier programs have written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<u32>,
     /// Where it comes from.
     #[serde(flatten)]
     pub origin: Origin,

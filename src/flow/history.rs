@@ -1,5 +1,7 @@
 //! `history`, `history verify`: what was done, and whether the record of it is whole.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{Refusal, Session};
@@ -31,7 +33,7 @@ pub struct Verified {
     pub head: Option<Digest>,
     /// Line numbers, from 1, of lines that were altered or do not follow the line before them.
     pub damaged_lines: Vec<usize>,
-    /// Changes that stand and have no receipt: what an end that was cut off leaves.
+    /// Changes that were committed and have no receipt: what an end that was cut off leaves.
     pub missing: Vec<Missing>,
 }
 
@@ -40,7 +42,7 @@ pub struct Verified {
 pub struct Missing {
     /// The target.
     pub target: String,
-    /// The generation that was made, and is the current one.
+    /// The generation that was made.
     pub generation: u32,
 }
 
@@ -52,7 +54,7 @@ impl Verified {
     }
 }
 
-/// Holds every line against its checksum and against the line before, and the current generations against the receipts.
+/// Holds every line against its checksum and against the line before, and the generations that were committed against the receipts.
 ///
 /// # Errors
 /// The ledger or the backups cannot be read.
@@ -68,14 +70,21 @@ pub fn verify(session: &Session<'_>) -> Result<Verified, Refusal> {
     let mut missing = Vec::new();
     for target in targets {
         let Some(vault) = Vault::open(&state, target)? else { continue };
-        let Some(generation) = vault.current()? else { continue };
-        // What was staged only and stands there was put there by somebody else, and a snapshot has found it: no change of ours is missing.
-        let changed = |manifest: Manifest| matches!(manifest.origin, Origin::Made { .. }) && !manifest.was_staged();
-        let made = vault.manifest(generation).is_ok_and(changed);
-        let stands = |receipt: &Receipt| matches!(receipt.end, End::Committed { .. } | End::Accepted);
-        let told = |receipt: &Receipt| receipt.target == target && receipt.generation == generation && stands(receipt);
-        if made && !ledger.receipts.iter().any(told) {
-            missing.push(Missing { target: target.to_owned(), generation });
+        // Committed now, or once, as what was written later knows.
+        let mut committed: BTreeSet<u32> = vault.current()?.into_iter().collect();
+        for generation in vault.numbers()? {
+            committed.extend(vault.manifest(generation).ok().and_then(|manifest| manifest.current));
+        }
+        for generation in committed {
+            // What was staged only and stands there was put there by somebody else, and a snapshot has found it: no change of ours is missing.
+            let changed = |manifest: Manifest| matches!(manifest.origin, Origin::Made { .. }) && !manifest.was_staged();
+            let made = vault.manifest(generation).is_ok_and(changed);
+            let stands = |receipt: &Receipt| matches!(receipt.end, End::Committed { .. } | End::Accepted);
+            let told =
+                |receipt: &Receipt| receipt.target == target && receipt.generation == generation && stands(receipt);
+            if made && !ledger.receipts.iter().any(told) {
+                missing.push(Missing { target: target.to_owned(), generation });
+            }
         }
     }
     Ok(Verified { receipts: ledger.receipts.len(), head: ledger.head, damaged_lines: ledger.broken, missing })

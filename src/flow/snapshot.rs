@@ -3,6 +3,7 @@
 
 use super::change::{self, Intent};
 use super::clients::Clients;
+use super::fitting::fire;
 use super::post_upgrade::compare;
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, asked};
@@ -22,6 +23,13 @@ const VERB: &str = "snapshot";
 /// # Errors
 /// A name that no target has.
 pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refusal> {
+    let unseen = fire::is_unseen(session)?;
+    keep(session, names, unseen)
+}
+
+/// The same; `unseen` is whether an upgrade had begun before that nobody has looked at yet: another certificate than the wanted one is its
+/// doing then, however good it looks.
+pub(super) fn keep(session: &mut Session<'_>, names: &[String], unseen: bool) -> Result<Vec<Report>, Refusal> {
     let mut reports = Vec::new();
     for config in session.targets(names)? {
         if session.host.interrupted().is_some() {
@@ -31,7 +39,7 @@ pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, R
         if reports.is_empty() {
             damaged.extend(receipts(session));
         }
-        let mut report = one(session, &config).unwrap_or_else(|outcome| Report::new(&config.name, outcome));
+        let mut report = one(session, &config, unseen).unwrap_or_else(|outcome| Report::new(&config.name, outcome));
         report.notes.extend(damaged);
         reports.push(report);
     }
@@ -59,10 +67,10 @@ fn told(lines: &[usize], record: &str, more: &str) -> Option<String> {
     })
 }
 
-fn one(session: &mut Session<'_>, config: &TargetConfig) -> Result<Report, Outcome> {
+fn one(session: &mut Session<'_>, config: &TargetConfig, unseen: bool) -> Result<Report, Outcome> {
     // What was interrupted is ended first: half a change is not what anybody wants.
     session.begin(VERB, &config.name)?;
-    let look = Look::at(session, config).map_err(Refusal::outcome)?;
+    let look = Look::at(session, config, unseen).map_err(Refusal::outcome)?;
     if session.options.dry_run {
         return Ok(look.told(config, Outcome::Planned));
     }
@@ -70,7 +78,7 @@ fn one(session: &mut Session<'_>, config: &TargetConfig) -> Result<Report, Outco
         return Ok(look.told(config, outcome));
     }
     session.engine_for(VERB, &config.name)?;
-    let look = Look::at(session, config).map_err(Refusal::outcome)?;
+    let look = Look::at(session, config, unseen).map_err(Refusal::outcome)?;
     let Some(engine) = session.engine.as_ref() else { return Ok(look.told(config, Outcome::Planned)) };
     let (snapshot, written) = engine.snapshot(&look.change(config), look.seen.clone(), session.listener)?;
     Ok(look.told(config, remembered(&snapshot, written)))
@@ -86,17 +94,21 @@ struct Look {
     survey: Survey,
     findings: Vec<Finding>,
     seen: Seen,
+    /// That another certificate stands there since an upgrade that nobody has looked at.
+    upgraded: bool,
 }
 
 impl Look {
-    fn at(session: &Session<'_>, config: &TargetConfig) -> Result<Self, Refusal> {
+    fn at(session: &Session<'_>, config: &TargetConfig, unseen: bool) -> Result<Self, Refusal> {
         let survey = survey::survey(session.host, config, &session.live_dir)?;
         let (findings, listeners) = judged(session, config, &survey)?;
-        let sign_off = wanted(&survey, &findings) && compare::worse(session, config, &survey)?.is_empty();
+        let other = findings.iter().any(|finding| finding.code == Code::Regression);
+        let upgraded = unseen && other;
+        let sign_off = !upgraded && wanted(&survey, &findings) && compare::worse(session, config, &survey)?.is_empty();
         let sign_off = sign_off || (session.options.force && paired(&survey));
         let images = images(&survey);
         let seen = Seen { images, findings: codes(&findings), listeners, sign_off };
-        Ok(Self { survey, findings, seen })
+        Ok(Self { survey, findings, seen, upgraded })
     }
 
     /// Where to look, without any step.
@@ -130,7 +142,9 @@ impl Look {
     }
 
     fn told(self, config: &TargetConfig, outcome: Outcome) -> Report {
-        Report { findings: self.findings, ..Report::new(&config.name, outcome) }
+        let upgraded = "an upgrade has begun that nobody has looked at yet: `reseal post-upgrade` does";
+        let notes = if self.upgraded { vec![upgraded.to_owned()] } else { Vec::new() };
+        Report { findings: self.findings, notes, ..Report::new(&config.name, outcome) }
     }
 }
 

@@ -117,6 +117,33 @@ fn damage_is_kept_and_never_signed_off() {
     assert_eq!(bench.served(), renewed);
 }
 
+/// The same where the damage is a good certificate of somebody else's: what came since an upgrade began is that upgrade's doing until somebody
+/// has looked.
+#[test]
+fn what_came_in_an_upgrade_that_nobody_has_looked_at_is_not_signed_off() {
+    let (bench, _) = signed_off();
+    bench.run(&["hook", "fire", "before"]).ends(0);
+    let other = Leaf { common_name: "vendor", ..Leaf::default() };
+    by_hand(&bench, &other);
+    let fired = bench.run(&["hook", "fire", "before"]).ends(0);
+    fired.says("snapshot 2: kept, and not signed off").says("that nobody has looked at yet: ");
+    bench.run(&["snapshot"]).ends(3).says("not signed off");
+    bench.run(&["hook", "fire", "after", "--begun"]).ends(0);
+    bench.run(&["post-upgrade", "--strict"]).ends(3).says("overwritten: vendor");
+    // Looked at, and left: from now on it is its owner's.
+    bench.run(&["snapshot"]).ends(0).says("this is the wanted state");
+}
+
+/// Who is told of nothing but what went wrong is told that an upgrade has replaced the certificate, also where it is put back.
+#[test]
+fn a_quiet_run_tells_what_an_upgrade_did() {
+    let (bench, good) = signed_off();
+    assert_eq!(bench.run(&["post-upgrade", "--quiet"]).ends(0).out, "");
+    by_hand(&bench, &vendor());
+    bench.run(&["post-upgrade", "--quiet"]).ends(0).says("the upgrade has changed it").says("repaired");
+    assert_eq!(bench.served(), good);
+}
+
 #[test]
 fn the_owner_decides_what_is_done() {
     let (bench, good) = signed_off();

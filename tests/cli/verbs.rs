@@ -384,6 +384,26 @@ fn a_source_that_is_not_there_is_told_before_it_is_due() {
     bench.run(&["check", "web"]).ends(0);
 }
 
+/// What follows knows what was committed before it: a line that is gone is missed, however much comes after it.
+#[test]
+fn no_later_change_hides_a_receipt_that_is_gone() {
+    let bench = Bench::new();
+    bench.installed("first");
+    bench.installed("second");
+    let ledger = bench.path("state/ledger");
+    let whole = fs::read_to_string(&ledger).unwrap();
+    for left in [whole.lines().next().map(|first| format!("{first}\n")), None] {
+        match &left {
+            Some(left) => fs::write(&ledger, left).unwrap(),
+            None => fs::remove_file(&ledger).unwrap(),
+        }
+        bench.installed("third");
+        let verified =
+            bench.run(&["history", "verify"]).ends(3).warns("generation 3 of web was committed, and no line");
+        assert_eq!(verified.err.contains("generation 2 of web"), left.is_none(), "{}", verified.err);
+    }
+}
+
 #[test]
 fn a_record_that_was_altered_or_cut_is_told() {
     let bench = Bench::new();
@@ -397,7 +417,7 @@ fn a_record_that_was_altered_or_cut_is_told() {
     assert_eq!((lines.len(), head.len()), (2, 64));
 
     fs::write(&ledger, format!("{}\n", lines[0])).unwrap();
-    bench.run(&["history", "verify"]).ends(3).warns("generation 3 of web stands, and no line tells who made it");
+    bench.run(&["history", "verify"]).ends(3).warns("generation 3 of web was committed, and no line tells who made it");
     fs::write(&ledger, format!("{}\n", lines[1])).unwrap();
     bench.run(&["history", "verify"]).ends(3).warns("line 1 of the ledger cannot be believed");
     fs::write(&ledger, whole.replace("uid 0", "uid 7").replace("uid 1", "uid 8")).unwrap();

@@ -52,12 +52,14 @@ pub fn before(session: &mut Session<'_>, archives: Option<&str>) -> Vec<Report> 
     if names.is_empty() || session.options.dry_run {
         return Vec::new();
     }
+    // One that was broken off, and is begun again.
+    let unseen = is_unseen(session).unwrap_or(true);
     // First: what is after the upgrade has to know of it, whatever becomes of the rest.
     let marked = State::open_or_make(session.host).map_err(Refusal::from).and_then(|state| set(&state, BEGUN));
     let wait = session.options.wait;
     session.options.wait = if wait.is_zero() { PATIENCE } else { wait.min(PATIENCE) };
     session.options.secrets.may_prompt = false;
-    let mut reports = snapshot::run(session, &names).unwrap_or_else(|refusal| vec![told(refusal)]);
+    let mut reports = snapshot::keep(session, &names, unseen).unwrap_or_else(|refusal| vec![told(refusal)]);
     reports.extend(marked.err().map(told));
     noted(&reports);
     reports
@@ -166,6 +168,15 @@ fn reach(target: &TargetConfig, kept: &[PathBuf]) -> Reach {
 pub fn pending(session: &Session<'_>) -> Result<bool, Refusal> {
     let Some(area) = area(session)? else { return Ok(false) };
     Ok(has(&area, ENDED)? || has(&area, TAKEN)? || (has(&area, BEGUN)? && !at_work()))
+}
+
+/// Whether an upgrade has begun, by itself or a while ago, that nobody has looked at yet.
+///
+/// # Errors
+/// reseal's own directory cannot be used.
+pub(in crate::flow) fn is_unseen(session: &Session<'_>) -> Result<bool, Refusal> {
+    let Some(area) = area(session)? else { return Ok(false) };
+    Ok(has(&area, BEGUN)? || has(&area, ENDED)? || has(&area, TAKEN)?)
 }
 
 /// `post-upgrade`, and the marks of hooks with it: what was told of is looked at, and stays told of where something is in the way.

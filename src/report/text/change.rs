@@ -29,7 +29,7 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
         }
     }
     for (index, report) in reports.iter().enumerate() {
-        upgrade(report, view, out);
+        upgrade(report, out);
         hooks(report, err);
         match &report.outcome {
             Outcome::Nothing { .. }
@@ -39,7 +39,9 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
             | Outcome::Staged { .. }
             | Outcome::Dropped { .. }
                 if view.quiet => {}
-            Outcome::Committed { not_served, .. } if view.quiet && not_served.is_empty() => {}
+            // What an upgrade has done is told, although it is mended: else nobody learns of it.
+            Outcome::Committed { not_served, .. }
+                if view.quiet && not_served.is_empty() && report.upgrade.is_empty() => {}
             Outcome::Nothing { why } => plain(report, Paint::Plain, why, out),
             Outcome::Recovered { what } => plain(report, Paint::Good, &format!("recovered: {what}"), out),
             Outcome::Remembered { signed_off: true, .. } if view.quiet => {}
@@ -98,9 +100,8 @@ fn hooks(report: &Report, page: &mut Page) {
 }
 
 /// Before what was done about it.
-fn upgrade(report: &Report, view: &View, page: &mut Page) {
-    let mended = matches!(report.outcome, Outcome::Committed { .. });
-    if report.upgrade.is_empty() || (view.quiet && mended) {
+fn upgrade(report: &Report, page: &mut Page) {
+    if report.upgrade.is_empty() {
         return;
     }
     head(report, page).put(Paint::Warn, "the upgrade has changed it").end();
@@ -193,7 +194,7 @@ fn committed(report: &Report, receipt: &Receipt, not_served: &[NotSeen], view: &
         );
     }
     if let End::Committed { proof } = &receipt.end {
-        proved(proof, plan, page);
+        proved(proof, plan, not_served, page);
     }
     for NotSeen { probe, shown } in not_served {
         page.note("not served", Paint::Warn, &format!("{probe}: {shown}"));
@@ -265,14 +266,16 @@ fn before_and_after(plan: &Plan, unknown: &str, page: &mut Page) {
     }
 }
 
-fn proved(proof: &Proof, plan: Option<&Plan>, page: &mut Page) {
+fn proved(proof: &Proof, plan: Option<&Plan>, not_served: &[NotSeen], page: &mut Page) {
+    let failed: Vec<String> = not_served.iter().map(|seen| seen.probe.to_string()).collect();
+    let probes = plan.map(|plan| plan.probes.as_slice()).unwrap_or_default();
+    let good: Vec<&str> = probes.iter().filter(|probe| !failed.contains(probe)).map(String::as_str).collect();
+    let places = good.join(", ");
     match proof {
         Proof::Commands { .. } => {
-            let text = plan.map(|plan| plan.probes.join(", ")).unwrap_or_default();
-            page.note("proof", Paint::Good, &format!("succeeded: {text}"));
+            page.note("proof", Paint::Good, &format!("succeeded: {places}"));
         }
         Proof::Handshakes { count } => {
-            let places = plan.map(|plan| plan.probes.join(", ")).unwrap_or_default();
             let text = format!("{count} answers of {places} showed it, its key proved");
             page.note("proof", Paint::Good, &text);
         }

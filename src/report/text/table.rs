@@ -65,7 +65,8 @@ pub fn history(receipts: &[Receipt], damaged: &[usize], out: &mut Page, err: &mu
 pub fn ledger(verified: &Verified, out: &mut Page, err: &mut Page) {
     damaged_lines(&verified.damaged_lines, err);
     for one in &verified.missing {
-        let text = format!("generation {} of {} stands, and no line tells who made it", one.generation, one.target);
+        let text =
+            format!("generation {} of {} was committed, and no line tells who made it", one.generation, one.target);
         err.put(Paint::Bad, "missing: ").say(&text).end();
     }
     let count = verified.receipts;
