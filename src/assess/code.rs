@@ -77,13 +77,13 @@ enum Act {
 codes! {
     // Files.
     /// No file holds a certificate.
-    NoCertificate = "no-certificate", Critical, Replace, "install one: `reseal renew` or `reseal install`";
+    NoCertificate = "no-certificate", Critical, Replace, "install one: `reseal renew` or `reseal install TARGET --cert FILE --key FILE`";
     /// A file is there and cannot be understood.
-    Unreadable = "unreadable", Critical, Replace, "put a good pair in its place: `reseal restore` or `reseal install`";
+    Unreadable = "unreadable", Critical, Replace, "put a good pair in its place: `reseal restore TARGET` or `reseal install TARGET --cert FILE --key FILE`";
     /// No file holds a private key.
-    NoKey = "no-key", Critical, Replace, "install certificate and key together: `reseal install`";
+    NoKey = "no-key", Critical, Replace, "install certificate and key together: `reseal install TARGET --cert FILE --key FILE`";
     /// The key belongs to another certificate.
-    KeyMismatch = "key-mismatch", Critical, Replace, "the next restart of the service fails: `reseal restore` puts a matching pair back";
+    KeyMismatch = "key-mismatch", Critical, Replace, "the next restart of the service fails: `reseal restore TARGET` puts a matching pair back";
     /// Others may read the key.
     KeyReadable = "key-readable-by-others", Warning, Tell, "`chmod o-r` it; the next install closes it";
     /// Others may write a file of the pair.
@@ -91,7 +91,7 @@ codes! {
     /// The service's user cannot read a file of the pair.
     ServiceCannotRead = "service-cannot-read", Note, Tell, "give the file to the user or a group of the service, unless the service reads it as root";
     /// A link leads nowhere.
-    DanglingLink = "dangling-link", Critical, Replace, "restore what it led to: `reseal restore` or the tool that made the link";
+    DanglingLink = "dangling-link", Critical, Replace, "restore what it led to: `reseal restore TARGET` or the tool that made the link";
     /// Another tool replaces this file by itself.
     ManagedElsewhere = "managed-elsewhere", Note, Tell, "let one of the two replace it: make it the source of the target (`kind = \"import\"`), or stop the other";
     /// A PEM block with a blank line, at which OpenSSL stops.
@@ -99,7 +99,7 @@ codes! {
     /// The key is encrypted.
     KeyEncrypted = "key-encrypted", Note, Tell, "a service that starts without a person needs it unencrypted, or its passphrase in its own configuration";
     /// The files are not what was committed last.
-    Regression = "regression", Warning, Tell, "`reseal post-upgrade` or `reseal restore` puts the committed pair back";
+    Regression = "regression", Warning, Tell, "`reseal post-upgrade` or `reseal restore TARGET` puts the committed pair back";
     /// A transaction was interrupted.
     Interrupted = "interrupted", Critical, Tell, "`reseal recover`";
     /// The CA or the account of the target's source is not there.
@@ -232,9 +232,9 @@ codes! {
     /// Certificates of the chain do not follow one another.
     ChainOrder = "chain-order", Warning, Tell, "install it again: reseal sorts the chain";
     /// A certificate that has nothing to do with the chain.
-    Stranger = "stranger-in-chain", Warning, Tell, "leave it out: `reseal install` does";
+    Stranger = "stranger-in-chain", Warning, Tell, "leave it out: `reseal install TARGET --cert FILE --key FILE` does";
     /// A certificate is sent twice.
-    Duplicate = "duplicate-in-chain", Note, Tell, "leave one out: `reseal install` does";
+    Duplicate = "duplicate-in-chain", Note, Tell, "leave one out: `reseal install TARGET --cert FILE --key FILE` does";
     /// A self-signed root is sent along.
     RootSent = "root-sent", Note, Tell, "leave the root out: clients have it or do not trust it";
     /// More than one certificate that could be the server's.

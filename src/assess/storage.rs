@@ -116,7 +116,7 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
 
 /// What to do about another pair than the committed one that is good by itself, or about the same one in other files: nobody replaces
 /// that unasked.
-const WANTED_OR_NOT: &str = "`reseal snapshot` makes what is there the wanted state; if nobody meant it, `reseal restore` puts the committed pair back";
+const WANTED_OR_NOT: &str = "`reseal snapshot` makes what is there the wanted state; if nobody meant it, `reseal restore TARGET` puts the committed pair back";
 
 /// Gives the finding that the files are not what was committed the remedy that fits what else was found.
 pub(super) fn remedy_regression(found: &mut [Finding]) {
@@ -131,7 +131,7 @@ pub(super) fn remedy_regression(found: &mut [Finding]) {
 fn nothing(code: Code, what: &str, absent: &str) -> Finding {
     let mut finding = Finding::new(code, format!("{what}{absent}"));
     if !absent.is_empty() {
-        finding.remedy = "see that its path is right; if a file is to be made there: `reseal install`, or `reseal renew` where the target has a source";
+        finding.remedy = "see that its path is right; if a file is to be made there: `reseal install TARGET --cert FILE --key FILE`, or `reseal renew` where the target has a source";
     }
     finding
 }

@@ -191,7 +191,7 @@ fn one(
             let slot = engine.state.root().path().join("journal").join(name);
             let why = format!("the journal of an interrupted transaction cannot be used: {why}; nothing was touched");
             let hint = Some(format!(
-                "look at the target's files; `reseal recover --accept {}` keeps what is there now, and `reseal restore` puts an earlier pair back",
+                "look at the target's files; `reseal recover --accept {0}` keeps what is there now, and `reseal restore {0} NUMBER` puts an earlier pair back",
                 name.to_string_lossy()
             ));
             return unnamed(Outcome::Stuck { slot, why, hint });

@@ -96,7 +96,7 @@ fn switch_link(host: &crate::host::Host, path: &Path, dir: &Path, owner: Option<
     through.map(|(link, _)| link).ok_or_else(|| {
         let switch = dir.join(layout::CURRENT);
         Refusal::new(format!("no link into {} was found on the way from {}", switch.display(), path.display()))
-            .hint("somebody else has changed the links: put plain files there by hand, then `reseal install`")
+            .hint("somebody else has changed the links: put plain files there by hand, then `reseal install TARGET --cert FILE --key FILE`")
     })
 }
 

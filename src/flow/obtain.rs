@@ -259,8 +259,10 @@ pub fn from_source(
     in_place: Option<&Certificate>,
 ) -> Result<Bundle, Refusal> {
     match &config.source {
-        SourceConfig::None => Err(Refusal::new(format!("target {} has no source", config.name))
-            .hint("give it a `[target.source]`, or install a certificate by hand: `reseal install`")),
+        SourceConfig::None => Err(Refusal::new(format!("target {} has no source", config.name)).hint(format!(
+            "give it a `[target.source]`, or install a certificate by hand: `reseal install {} --cert FILE --key FILE`",
+            config.name
+        ))),
         SourceConfig::LocalCa { ca, days, key } => {
             let key = keep.map_or(LeafKey::Make(kind.unwrap_or(*key)), LeafKey::Keep);
             let wanted = Wanted { names: config.names.clone(), days: *days, key, target: Some(config.name.clone()) };

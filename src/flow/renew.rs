@@ -202,10 +202,12 @@ fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, ve
             if let Some(report) = activate::instead(session, config, why, verb) {
                 return report;
             }
-            let hint =
-                "give it a `[target.source]` in the configuration, or install a certificate by hand: `reseal install`";
+            let hint = format!(
+                "give it a `[target.source]` in the configuration, or install a certificate by hand: `reseal install {} --cert FILE --key FILE`",
+                config.name
+            );
             let why = format!("{} needs another certificate ({why}), and no source is configured", config.name);
-            Report::new(&config.name, Outcome::Refused { why, hint: Some(hint.to_owned()) })
+            Report::new(&config.name, Outcome::Refused { why, hint: Some(hint) })
         }
     }
 }

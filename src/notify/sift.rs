@@ -15,6 +15,9 @@ use crate::moment::whole_second;
 /// What was told of nobody for this long is forgotten, in days: nobody looks for it any more.
 const FORGOTTEN: i64 = 90;
 
+/// The code of what an upgrade has done to a target.
+pub const UPGRADE: &str = "upgrade";
+
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
@@ -33,6 +36,8 @@ pub struct Scope {
     pub looked_at: BTreeSet<String>,
     /// Targets for which a verb that changes has ended.
     pub ended: BTreeSet<String>,
+    /// Targets that were held against their wanted state, or that got another.
+    pub compared: BTreeSet<String>,
     /// All targets there are, where the run was about all.
     pub all: Option<BTreeSet<String>>,
 }
@@ -44,6 +49,7 @@ impl Scope {
             !what.target.is_empty() && !what.target.contains(['/', ':']) && !all.contains(&what.target)
         });
         match what.on {
+            On::Finding if what.code == UPGRADE => dropped || self.compared.contains(&what.target),
             On::Finding => dropped || self.looked_at.contains(&what.target),
             On::Failure | On::Stuck | On::Waiting => dropped || self.ended.contains(&what.target),
             On::Silence => true,

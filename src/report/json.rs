@@ -151,7 +151,7 @@ impl<'a> Error<'a> {
     }
 }
 
-/// The same for a run that was called as `program`: what it advises (`remedy`, `hint`, `next`, `attention`) names it so, as text for
+/// The same for a run that was called as `program`: what it advises (`remedy`, `hint`, `next`, `attention`, `notes`) names it so, as text for
 /// people does.
 #[must_use]
 pub fn advised(json: &str, program: &str) -> String {
@@ -182,7 +182,7 @@ pub fn advised(json: &str, program: &str) -> String {
 }
 
 /// Under which names advice stands.
-const ADVICE: [&str; 4] = ["remedy", "hint", "next", "attention"];
+const ADVICE: [&str; 5] = ["remedy", "hint", "next", "attention", "notes"];
 
 /// Where a string of JSON ends.
 fn end_of_string(text: &str) -> usize {

@@ -77,6 +77,38 @@ fn check_tells_only_where_it_is_asked_to() {
     assert_eq!(receiver.came()[0].told(), pairs(&[("resolved", "self-signed"), ("resolved", "source-missing")]));
 }
 
+/// Whoever has not asked to be told of successes is told all the same that an upgrade has replaced a certificate.
+#[test]
+fn what_an_upgrade_did_is_told_mended_or_not() {
+    let (ground, receiver) = (Ground::new(), Receiver::new());
+    ground.configure(&receiver.channel("ops", ""));
+    ground.bring("web");
+    ground.run("renew --quiet").ends(0);
+    receiver.came();
+    ground.spoil("web");
+    ground.run("post-upgrade --quiet").ends(0);
+    let came = receiver.came();
+    assert!(came[0].told().contains(&pairs(&[("happened", "upgrade")])[0]), "{came:?}");
+    assert!(came[0].json().to_string().contains("that is mended: overwritten: "), "{came:?}");
+    ground.run("maintain --quiet").ends(0);
+    assert!(receiver.came().is_empty(), "it is over");
+
+    // Its key may be read by everybody now: that is told, and not mended.
+    let key = ground.path("web.key");
+    let rights = |mode| fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&key).unwrap().permissions());
+    rights(0o640 | (mode ^ 0o040));
+    ground.run("post-upgrade --quiet").ends(0);
+    let told = receiver.came();
+    assert!(told[0].told().contains(&pairs(&[("new", "upgrade")])[0]), "{told:?}");
+    let told = |came: &[Came]| came.iter().any(|one| one.told().iter().any(|it| it.1 == "upgrade"));
+    ground.run("maintain --quiet").ends(0);
+    assert!(!told(&receiver.came()), "no run that has not compared says that it is over");
+    rights(mode & 0o777);
+    ground.run("post-upgrade --quiet").ends(0);
+    assert!(told(&receiver.came()), "resolved");
+}
+
 #[test]
 fn a_dry_run_shows_it_and_sends_nothing() {
     let (ground, receiver) = (Ground::new(), Receiver::new());

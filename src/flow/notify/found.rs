@@ -9,11 +9,11 @@ use super::Ended;
 use crate::assess::{Code, Finding, Severity, date};
 use crate::config::{Config, On};
 use crate::digest::Digest;
-use crate::flow::Report;
 use crate::flow::check::Checked;
+use crate::flow::{Report, post_upgrade};
 use crate::notify::condition::Condition;
 use crate::notify::record::Record;
-use crate::notify::sift::{Found, Scope};
+use crate::notify::sift::{Found, Scope, UPGRADE};
 use crate::outcome::Outcome;
 
 /// All of it.
@@ -24,6 +24,7 @@ pub(super) fn found(config: &Config, ended: &Ended<'_>, checked: &[Checked], now
     }
     for report in ended.reports {
         of_report(report, &mut found, now);
+        of_upgrade(report, ended.verb, &mut found, now);
     }
     for one in checked {
         of_checked(one, &mut found, now);
@@ -73,6 +74,8 @@ fn of_report(report: &Report, found: &mut Found, now: OffsetDateTime) {
             let what = Condition::new(On::Waiting, target, "waiting", Severity::Warning, &text, *since);
             found.holds.push(what.hinting(Some(&hint)));
         }
+        // What an upgrade has done is told as that.
+        Outcome::Reported { .. } if !report.upgrade.is_empty() => {}
         Outcome::Reported { why } => {
             found.holds.push(new(On::Failure, "reported", Severity::Warning, why));
         }
@@ -88,6 +91,28 @@ fn of_report(report: &Report, found: &mut Found, now: OffsetDateTime) {
     // Of a target that another run is at work on nothing is known, and nothing of a plan.
     if !matches!(report.outcome, Outcome::Busy { .. } | Outcome::Planned) {
         found.scope.ended.insert(target.to_owned());
+    }
+}
+
+/// What an upgrade has done to a target: of what is mended it is told once, of all else until somebody has seen that it is over.
+fn of_upgrade(report: &Report, verb: &str, found: &mut Found, now: OffsetDateTime) {
+    let renewed = matches!(report.outcome, Outcome::Committed { .. } | Outcome::Remembered { signed_off: true, .. });
+    if renewed
+        || (verb == post_upgrade::VERB && matches!(report.outcome, Outcome::Nothing { .. } | Outcome::Reported { .. }))
+    {
+        found.scope.compared.insert(report.target.clone());
+    }
+    let harms: Vec<String> = report.upgrade.iter().map(|one| format!("{}: {}", one.harm.word(), one.message)).collect();
+    if harms.is_empty() {
+        return;
+    }
+    let harms = harms.join("; ");
+    let what = |text: &str| Condition::new(On::Finding, &report.target, UPGRADE, Severity::Warning, text, now);
+    if renewed {
+        found.happened.push(what(&format!("an upgrade had changed it, and that is mended: {harms}")));
+    } else {
+        let hint = "`reseal post-upgrade` tells more; `reseal snapshot` makes what is there the wanted state";
+        found.holds.push(what(&format!("an upgrade has changed it: {harms}")).hinting(Some(hint)));
     }
 }
 

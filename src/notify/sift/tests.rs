@@ -34,7 +34,7 @@ fn holding(holds: &[Condition]) -> Found {
     Found {
         holds: holds.to_vec(),
         happened: Vec::new(),
-        scope: Scope { ended: looked_at.clone(), looked_at, all: None },
+        scope: Scope { ended: looked_at.clone(), looked_at, compared: BTreeSet::new(), all: None },
     }
 }
 

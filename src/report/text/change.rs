@@ -56,7 +56,11 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
                     generation.map(|number| format!("; generation {number} is kept as any other")).unwrap_or_default();
                 plain(report, Paint::Plain, &format!("nothing is staged any more{kept}"), out);
             }
-            Outcome::Reported { why } => plain(report, Paint::Warn, why, out),
+            Outcome::Reported { why } => {
+                head(report, out).advice(Paint::Warn, why, 2).end();
+                overruled(report, out);
+                notes(&report.notes, out);
+            }
             Outcome::Pruned { removed } => plain(report, Paint::Plain, &removed_line(removed), out),
             Outcome::Retired { roots } => plain(report, Paint::Good, &authority::retired(roots, true), out),
             Outcome::Planned => planned(report, command == Some("recover"), out),
