@@ -159,7 +159,13 @@ impl Teller<'_> {
         if due && self.config.notify.metrics.is_some() {
             let written = metrics(checked, &record, now, Sign::good(ended.exit));
             let hint = Some("see `textfile` in [metrics]".to_owned());
-            self.note(&mut record, METRICS, written.map_err(|why| Trouble { why, hint }), &mut sequel, now);
+            self.note(
+                &mut record,
+                METRICS,
+                written.map_err(|why| Trouble { why, hint, partly: false }),
+                &mut sequel,
+                now,
+            );
         }
         sift::settle(&mut record, &names(&self.config.notify), now);
         if may_write
@@ -289,7 +295,7 @@ impl Teller<'_> {
         now: OffsetDateTime,
     ) -> Option<Result<String, Trouble>> {
         let ping = self.config.notify.ping.as_ref().filter(|_| ended.run.due());
-        let lost = || Err(Trouble { why: "it ended with a bug of reseal".to_owned(), hint: None });
+        let lost = || Err(Trouble { why: "it ended with a bug of reseal".to_owned(), hint: None, partly: false });
         let (results, pinged) = match ping {
             Some(ping) => {
                 let sent = || ping::send(self.host, ping, Sign::End(ended.exit));
@@ -330,11 +336,18 @@ impl Teller<'_> {
         for ((channel, messages), results) in jobs.iter().zip(results) {
             for (message, result) in messages.iter().zip(results) {
                 sequel.messages.push(words(channel, message));
-                if result.is_ok() {
-                    sift::told(record, &channel.name, &message.items, Ok(()), now);
-                }
-                if let Some(trouble) = result.map_or_else(Some, |told| told.complaint) {
-                    self.note(record, &channel.name, Err(trouble), sequel, now);
+                let name = &channel.name;
+                match result {
+                    Ok(told) => {
+                        let before = record.channels.get(name).and_then(|past| Some(past.failing.as_ref()?.since));
+                        sift::told(record, name, &message.items, Ok(()), now);
+                        if let Some(trouble) = told.complaint {
+                            sequel.warnings.push(failed(name, &trouble));
+                            let failing = failing_since(trouble, before.unwrap_or(now));
+                            sift::told(record, name, &[], Err(failing), now);
+                        }
+                    }
+                    Err(trouble) => self.note(record, name, Err(trouble), sequel, now),
                 }
             }
         }
@@ -372,7 +385,7 @@ fn machine() -> String {
 }
 
 fn failing_since(trouble: Trouble, now: OffsetDateTime) -> Failing {
-    Failing { since: whole_second(now), why: trouble.why, hint: trouble.hint }
+    Failing { since: whole_second(now), why: trouble.why, hint: trouble.hint, partly: trouble.partly }
 }
 
 fn failed(name: &str, trouble: &Trouble) -> String {

@@ -47,17 +47,19 @@ pub struct Trouble {
     pub why: String,
     /// What to do.
     pub hint: Option<String>,
+    /// Whether some of those it is for have the message all the same.
+    pub partly: bool,
 }
 
 impl Trouble {
     pub(super) fn new(why: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
-        Self { why: why.into(), hint: hint.into() }
+        Self { why: why.into(), hint: hint.into(), partly: false }
     }
 
     /// Without what must not be told, harmless and bounded.
     pub(super) fn without(self, secrets: &Secrets) -> Self {
         let clean = |text: String| harmless(&secrets.out_of(&text), 400);
-        Self { why: clean(self.why), hint: self.hint.map(clean) }
+        Self { why: clean(self.why), hint: self.hint.map(clean), ..self }
     }
 }
 
@@ -348,7 +350,7 @@ fn mail(
         .map_err(|error| Trouble::new(explain(&error), error.hint().to_owned()))?;
     let complaint = (!taken.refused.is_empty()).then(|| {
         let why = format!("some recipients are refused, the others have the mail: {}", taken.refused.join("; "));
-        Trouble::new(why, "see `to` of the channel".to_owned())
+        Trouble { partly: true, ..Trouble::new(why, "see `to` of the channel".to_owned()) }
     });
     Ok(Told { words: taken.reply, complaint })
 }

@@ -78,6 +78,9 @@ pub struct Failing {
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Whether some of those it is for are reached all the same: they are told nothing twice, and not that it is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partly: bool,
 }
 
 /// The record cannot be used.

@@ -81,7 +81,8 @@ pub fn for_channel(record: &Record, channel: &Channel, found: &Found, now: Offse
     let mut items = open_items(record, channel, now, &|key| keys.contains(key));
     let wanted = found.happened.iter().filter(|what| wants(channel, what));
     items.extend(wanted.map(|what| Item::new(State::Happened, what.clone())));
-    if let Some(failing) = record.channels.get(&channel.name).and_then(|past| past.failing.as_ref()) {
+    let failing = record.channels.get(&channel.name).and_then(|past| past.failing.as_ref());
+    if let Some(failing) = failing.filter(|failing| !failing.partly) {
         items.push(Item::new(State::Resolved, does_not_deliver(&channel.name, failing)));
     }
     items

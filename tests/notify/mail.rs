@@ -165,6 +165,14 @@ fn a_mail_arrives_in_a_mailbox() {
     ground.configure(&both.replace("[\"ops@example.org\"]", "[\"gone@example.org\", \"ops@example.org\"]"));
     ground.run("notify test").ends(4).says(&["delivered, but not to all", "gone@example.org: 550"]);
     postfix.mails(4);
+    // Whoever has it is not told the same again by each run, nor that the channel delivers.
+    for _ in 0..3 {
+        ground.run("check --notify").ends(3);
+    }
+    let mails = postfix.mails(5);
+    assert!(mails.iter().all(|mail| !mail.contains("resolved")), "{mails:?}");
+    ground.run("notify test").ends(4);
+    assert_eq!(postfix.mails(6).len(), 6, "one mail of three runs");
     ground.configure(&both.replace("ops@example.org", "gone@example.org"));
     ground.run("notify test").ends(4).says(&["refused the recipient: 550"]);
 }

@@ -145,7 +145,9 @@ fn kept(state: Option<&State>, target: &TargetConfig) -> Vec<PathBuf> {
 /// What a target's service is made of, as its configuration and the records tell it: nothing is asked, for a hook has no time.
 fn reach(target: &TargetConfig, kept: &[PathBuf]) -> Reach {
     let mut reach = Reach::default();
-    kept.iter().for_each(|path| reach.file(path));
+    for path in kept {
+        reach.file(path);
+    }
     match &target.kind {
         TargetKind::Files(files) => files.slots().iter().for_each(|slot| reach.file(&slot.path)),
         TargetKind::Nginx(nginx) => {

@@ -157,7 +157,11 @@ pub fn test(session: &Session<'_>, name: Option<&str>) -> Result<Vec<Tested>, Re
         jobs.iter().zip(results).flat_map(|((channel, _), all)| all.into_iter().map(move |one| (channel, one)));
     for (channel, result) in results {
         let tested = answered(Tested::of_channel(channel), result);
-        let trouble = tested.problem.clone().map(|why| Trouble { why, hint: tested.hint.clone() });
+        let trouble = tested.problem.clone().map(|why| Trouble {
+            why,
+            hint: tested.hint.clone(),
+            partly: tested.delivered == Some(true),
+        });
         known.insert(channel.name.as_str(), trouble);
         all.push(tested);
     }

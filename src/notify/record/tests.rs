@@ -17,7 +17,7 @@ fn record() -> Record {
     let past = Past { told: BTreeMap::from([(what.key(), 7)]), delivered: Some(NOW), failing: None };
     record.open.insert(what.key(), Open { what: what.hinting(Some("renew it")), gone: None });
     record.channels.insert("ops".to_owned(), past);
-    let failing = Failing { since: NOW, why: "it answers HTTP 500".to_owned(), hint: None };
+    let failing = Failing { since: NOW, why: "it answers HTTP 500".to_owned(), hint: None, partly: false };
     record.channels.insert("chat".to_owned(), Past { failing: Some(failing), ..Past::default() });
     record.outcomes.entry("web".to_owned()).or_default().insert("committed".to_owned(), 3);
     record.last_success = Some(NOW);

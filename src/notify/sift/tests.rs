@@ -43,7 +43,7 @@ fn run(record: &mut Record, channels: &[(Channel, bool)], found: &Found, now: Of
     take_in(record, found, now);
     let all: Vec<Vec<Item>> = channels.iter().map(|(one, _)| for_channel(record, one, found, now)).collect();
     for ((channel, delivers), items) in channels.iter().zip(&all) {
-        let failing = Failing { since: now, why: "no".to_owned(), hint: None };
+        let failing = Failing { since: now, why: "no".to_owned(), hint: None, partly: false };
         if !items.is_empty() {
             told(record, &channel.name, items, if *delivers { Ok(()) } else { Err(failing) }, now);
         }
