@@ -137,20 +137,20 @@ pub fn run(session: &mut Session<'_>, name: &str, wanted: &Wanted) -> Result<Req
 
 /// Drops a request that waits.
 pub fn forget(session: &mut Session<'_>, name: &str, number: u32) -> Report {
-    if session.options.dry_run {
-        return Report::new(name, Outcome::Planned);
-    }
+    let dry_run = session.options.dry_run;
     let forgotten = |session: &mut Session<'_>| -> Result<(), Refusal> {
         session.target(name)?;
         match of(session, name)? {
+            Some(requests) if dry_run => Ok(requests.holds(number)?),
             Some(requests) => Ok(requests.forget(number)?),
             None => Err(Refusal::new(format!("no request of {name} waits here"))),
         }
     };
-    if let Err(outcome) = session.engine(VERB) {
+    if !dry_run && let Err(outcome) = session.engine(VERB) {
         return Report::new(name, outcome);
     }
     match forgotten(session) {
+        Ok(()) if dry_run => Report::new(name, Outcome::Planned),
         Ok(()) => Report::new(name, nothing(&format!("request {number} and its key are gone"))),
         Err(refusal) => Report::new(name, refusal.outcome()),
     }

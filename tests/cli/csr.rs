@@ -74,6 +74,10 @@ fn the_request_is_what_the_configuration_wants() {
         assert_eq!(mode & 0o7777, 0o600);
     }
     bench.run(&["status"]).ends(7).says("request 1 (RSA 2048) waits").says("request 3 (P-256) waits");
+    let before = bench.tree();
+    bench.run(&["csr", "web", "--forget", "2", "--dry-run"]).ends(0).says("would");
+    bench.run(&["csr", "web", "--forget", "7", "--dry-run"]).ends(4).warns("no request 7 of web waits here");
+    assert!(bench.tree() == before, "a dry run writes nothing");
     bench.run(&["csr", "web", "--forget", "2"]).ends(0).says("request 2 and its key are gone");
     bench.run(&["csr", "web", "--forget", "2"]).ends(4).warns("no request 2 of web waits here");
     let answer = bench.json(&["csr", "web", "--key-type", "p256", "--subject", "OU=Web", "--out", "copy.csr"]);
