@@ -236,7 +236,7 @@ fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) 
     if !session.options.dry_run
         && let Err(outcome) = session.engine_for(VERB, &config.name)
     {
-        return Err(refused(outcome));
+        return Err(outcome.into());
     }
     if !wanted.another
         && let Some(same) = waits_already(session, &config.name, &about, reused.as_ref(), &survey)?
@@ -321,19 +321,6 @@ fn subject(config: &TargetConfig, wanted: &Wanted) -> Vec<SubjectPart> {
     };
     let kept = configured.iter().filter(|part| !wanted.subject.iter().any(|other| other.key == part.key));
     kept.chain(&wanted.subject).cloned().collect()
-}
-
-fn refused(outcome: Outcome) -> Refusal {
-    let exit = outcome.exit();
-    if let Outcome::Refused { why, hint } = outcome {
-        return Refusal::with(why, hint);
-    }
-    if let Outcome::Busy { holder } = outcome {
-        let hint = Some("try again, or let it wait: `--wait 60`".to_owned());
-        return Refusal { why: format!("another reseal is at work: {holder}"), hint, exit };
-    }
-    let hint = Some("`reseal recover` tells what is the matter".to_owned());
-    Refusal { why: "an earlier change of this target could not be ended".to_owned(), hint, exit }
 }
 
 fn listed(subject: &[SubjectPart]) -> String {

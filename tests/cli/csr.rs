@@ -299,6 +299,18 @@ fn a_wrong_subject_is_told_with_its_place() {
     bench.run(&["check"]).ends(2).warns("\"Germany\" is no country").warns("reseal.toml:12:17:").warns("organisation");
 }
 
+/// Why an earlier change is stuck, and what helps, is told by whoever is kept from beginning by it.
+#[test]
+fn what_an_earlier_change_is_stuck_for_is_told() {
+    let bench = Bench::new();
+    bench.installed("one");
+    bench.write("state/journal/web", "not a journal\nat all\n", 0o600);
+    let stuck = bench.run(&["csr", "web"]).ends(6).warns("an earlier change could not be ended: ");
+    stuck
+        .warns("state/journal/web: the journal of an interrupted transaction cannot be used")
+        .warns("recover --accept web` keeps what is there now");
+}
+
 /// A request of which nobody gets a copy waits for nothing.
 #[test]
 fn no_request_is_made_where_its_copy_cannot_be_written() {
