@@ -283,6 +283,12 @@ impl Bench<'_> {
         }
         Ok(())
     }
+
+    /// Removes what it can of what staging and undo have left beside the places, and tells the names under which the rest waits.
+    pub(super) fn clear_what_it_can(&self, acts: &[Act]) -> Vec<PathBuf> {
+        let stays = |act: &&Act| self.clear(std::slice::from_ref(*act), false).is_err();
+        acts.iter().filter(stays).map(|act| act.path.with_file_name(&act.staged)).collect()
+    }
 }
 
 /// Whether what is seen, at a place or waiting beside it, is what the place held before. Where old and new bytes are the same, owner, mode and labels tell them apart.

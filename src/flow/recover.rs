@@ -1,5 +1,7 @@
 //! `recover`: finishes or undoes what an interrupted run has left. Every changing verb begins with it.
 
+use std::path::PathBuf;
+
 use super::preview::{Plan, PlannedFile, PlannedHook};
 use super::{Refusal, Report, Session};
 use crate::change::Point;
@@ -147,9 +149,7 @@ pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
     };
     let mut ear = Ear::on(session.listener);
     let outcome = match engine.accept(name, &mut ear) {
-        Ok(Accepted::Closed) => {
-            Outcome::Recovered { what: "what is there now was kept, and the interrupted transaction closed".to_owned() }
-        }
+        Ok(Accepted::Closed { left }) => Outcome::Recovered { what: closed(&left) },
         Ok(Accepted::Unread { why }) => Outcome::Recovered {
             what: format!(
                 "what is there now was kept, and the journal, which could not be read ({why}), removed: no receipt tells of it, and \
@@ -160,4 +160,13 @@ pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
         Err(error) => Outcome::Refused { why: explain(&error), hint: error.hint().map(str::to_owned) },
     };
     Report { hooks_failed: ear.failed(), ..Report::new(name, outcome) }
+}
+
+fn closed(left: &[PathBuf]) -> String {
+    let closed = "what is there now was kept, and the interrupted transaction closed";
+    if left.is_empty() {
+        return closed.to_owned();
+    }
+    let paths: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
+    format!("{closed}; remove by hand what could not be removed, and may be a key: {}", paths.join(", "))
 }
