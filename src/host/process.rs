@@ -116,9 +116,14 @@ pub fn user_id(name: &str) -> Option<u32> {
         if name.starts_with('-') {
             return None;
         }
-        let output = exec::capture(&Command::new(["/usr/bin/id", "-u", name]), 64).ok()?;
+        let output = id("-u", name, 64).ok()?;
         output.trim().parse().ok()
     })
+}
+
+fn id(what: &str, name: &str, most: usize) -> Result<String, String> {
+    let command = Command::new(["/usr/bin/id", what, name]);
+    exec::capture(&command, command.limit(), most)
 }
 
 /// The groups of a user of this machine, its own first, from `id -G`, which asks wherever users live; empty where that cannot tell.
@@ -127,7 +132,7 @@ pub fn groups_of(name: &str) -> Vec<u32> {
     if name.starts_with('-') {
         return Vec::new();
     }
-    let output = exec::capture(&Command::new(["/usr/bin/id", "-G", name]), 64 * 1024).unwrap_or_default();
+    let output = id("-G", name, 64 * 1024).unwrap_or_default();
     output.split_whitespace().filter_map(|group| group.parse().ok()).collect()
 }
 
