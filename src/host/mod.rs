@@ -26,7 +26,6 @@ pub mod roots;
 pub mod scratch;
 pub mod signal;
 pub mod state;
-pub mod syslog;
 pub mod terminal;
 mod timed;
 pub mod tls;
