@@ -135,11 +135,7 @@ impl Bench<'_> {
     pub(super) fn made_from(acts: &[Act], seen: &[(PathBuf, Option<Digest>)]) -> Done<()> {
         for (path, digest) in seen {
             let Some(act) = acts.iter().find(|act| act.path == *path) else { continue };
-            let now = match &act.before {
-                Image::File { sha256, .. } => Some(*sha256),
-                Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-            };
-            if now != *digest {
+            if act.before.digest() != *digest {
                 let expected = digest.map_or("nothing".to_owned(), |digest| format!("file {}", digest.short()));
                 return Err(StepError::Foreign { path: path.clone(), expected, seen: act.before.to_string() });
             }

@@ -1,8 +1,9 @@
 //! Which programs run: a console left open blocks a vendor's change (`must_not_run`).
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::exec;
 use crate::change::Command;
@@ -136,10 +137,12 @@ pub fn groups_of(name: &str) -> Vec<u32> {
     output.split_whitespace().filter_map(|group| group.parse().ok()).collect()
 }
 
-/// Where this program is, links resolved; none where the system does not tell.
-#[must_use]
-pub fn program() -> Option<std::path::PathBuf> {
-    std::env::current_exe().ok()
+/// Where this program is, links resolved.
+///
+/// # Errors
+/// The system does not tell.
+pub fn program() -> io::Result<PathBuf> {
+    std::env::current_exe()
 }
 
 /// What this machine is called; none where it does not say.
