@@ -114,7 +114,7 @@ impl Host {
         self
     }
 
-    /// The same machine, where directories of these users are trusted as well.
+    /// Whose directories are believed: root's and one's own, and those of this user.
     #[must_use]
     pub fn trusting(&self, owner: Option<u32>) -> Trust {
         owner.map_or_else(|| self.trust.clone(), |uid| self.trust.clone().and(uid))
