@@ -199,7 +199,9 @@ impl Talk<'_> {
         wire: impl Read + Write + 'static,
     ) -> Result<Open, MailError> {
         let name = ServerName::try_from(self.server.host.clone());
-        let name = name.map_err(|_| self.unfit(format!("{:?} is not a valid name of a server", self.server.host), "see `server`"))?;
+        let name = name.map_err(|_| {
+            self.unfit(format!("{:?} is not a valid name of a server", self.server.host), "see `server`")
+        })?;
         self.stage = "its handshake";
         let connection = ClientConnection::new(Arc::clone(config), name);
         let connection = connection.map_err(|error| self.broke("begin TLS with")(io::Error::other(error)))?;
