@@ -68,6 +68,15 @@ pub enum Image {
 }
 
 impl Image {
+    /// The digest of a file's bytes; none of anything else.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::File { sha256, .. } => Some(*sha256),
+            Self::Absent | Self::Link { .. } | Self::Dir { .. } => None,
+        }
+    }
+
     /// Whether `other` is the same thing, as far as undo must know: contents of a file, text of a link.
     ///
     /// Attributes do not count: somebody who widened a mode meanwhile changed neither the certificate nor the key, and an undo

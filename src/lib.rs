@@ -25,7 +25,8 @@
 //! ```
 //!
 //! Who may import whom is held by a test (`tests/architecture.rs`): `main` -> [`cli`] -> [`report`] -> [`flow`] -> [`source`] |
-//! [`target`] | [`notify`] | [`engine`] -> [`host`] -> the pure modules, which open nothing; [`target`] -> [`config`].
+//! [`target`] | [`trust`] | [`fitting`] | [`notify`] | [`engine`] -> [`host`] -> the pure modules, which open nothing; [`target`] |
+//! [`trust`] | [`notify`] -> [`config`].
 
 // Not in Cargo.toml, where they would hold for tests as well.
 #![cfg_attr(

@@ -1,13 +1,10 @@
 //! What to do about what was found. Pure.
 
-use serde::Serialize;
-
 use crate::assess::{Code, Finding};
 
 /// What is to be done with a target.
 #[must_use]
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decision {
     /// Nothing.
     Leave {

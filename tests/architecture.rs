@@ -189,6 +189,13 @@ fn every_dependency_has_its_reason() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let found = without_reason(&manifest);
     assert!(found.is_empty(), "no `# reason` on the line of: {found:?}");
+    let mut code = Vec::new();
+    for dir in ["src", "tests", "benches", "packaging"] {
+        collect(&root().join(dir), &root().join(dir), &mut code);
+    }
+    let code: Vec<&str> = code.iter().flat_map(|source| source.text.lines()).filter(|line| !is_comment(line)).collect();
+    let found = unused(&manifest, &code.join("\n"));
+    assert!(found.is_empty(), "in Cargo.toml, and used nowhere: {found:?}");
 }
 
 /// The rules themselves can fail.
@@ -230,6 +237,8 @@ fn the_checker_sees_what_is_forbidden() {
     }
     assert!(bad_words(&Source::new("host/x.rs", "std::fs::read(path)")).is_empty());
     assert_eq!(without_reason("[dependencies]\na = \"1\" # why\nb = \"1\"\n[profile.x]\nc = 1\n"), ["b"]);
+    let manifest = "[dependencies]\na-b = \"1\"\nmd-5 = \"1\"\nc = \"1\"\nd = \"1\"\n[profile.x]\ne = 1\n";
+    assert_eq!(unused(manifest, "use a_b;\nlet x = md5::y();\nlet z = other_c::z + self::d::q;"), ["c", "d"]);
 }
 
 /// One file below `src/`.
@@ -367,6 +376,37 @@ fn without_reason(manifest: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// What a crate is called in code, where that is not what its package is called.
+const CALLED: &[(&str, &str)] = &[("md-5", "md5"), ("rustls-webpki", "webpki")];
+
+/// The dependencies that no code names.
+fn unused(manifest: &str, code: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in manifest.lines().map(str::trim) {
+        if line.starts_with('[') {
+            inside = line.ends_with("dependencies]");
+        } else if inside && !line.is_empty() && !line.starts_with('#') {
+            let package = line.split([' ', '=', '.']).next().unwrap_or_default().to_owned();
+            let called = CALLED.iter().find(|(name, _)| *name == package).map(|(_, called)| (*called).to_owned());
+            if !names(code, &called.unwrap_or_else(|| package.replace('-', "_"))) {
+                found.push(package);
+            }
+        }
+    }
+    found
+}
+
+/// Whether code names a crate: `name::`, or `use name`.
+fn names(code: &str, name: &str) -> bool {
+    code.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&code[..at], &code[at + name.len()..]);
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        let begins = !before.ends_with(|c: char| part(c) || c == ':');
+        begins && (after.starts_with("::") || (before.ends_with("use ") && !after.starts_with(part)))
+    })
 }
 
 /// Every file that is compiled into the program.

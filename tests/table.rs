@@ -276,6 +276,42 @@ fn what_is_served_is_not_undone_for_what_no_service_takes() {
     }
 }
 
+/// What is served is not said to be as it was before, because that it is served cannot be written down.
+#[test]
+fn where_it_cannot_be_recorded_it_is_told_which_certificate_is_served() {
+    let (world, service) = served("TELL", false, Then::New, (5, 5));
+    let (before, new) = (put(&world, Old::Mismatched).unwrap(), pair(90));
+    service.show(&before);
+    killed_after_the_reload(&world, &new);
+    let journal = world.path("state/journal/web");
+    let full = Watch::with(move |crossing| {
+        let refused = crossing.act == Act::Write && crossing.path == journal;
+        if refused { Err(rustix::io::Errno::NOSPC.into()) } else { Ok(()) }
+    });
+    let reports = world.recover(&world.host().with_watch(full));
+    let [Report { outcome: Outcome::Stuck { why, .. }, .. }] = &reports[..] else { panic!("{reports:?}") };
+    assert!(why.starts_with("the new certificate is installed and served, but that could not be recorded"), "{why}");
+    assert!(service.settles_on(leaf(&new)) && world.served().unwrap().0 == new.certificate, "{why}");
+    assert_eq!(world.recover(&world.host())[0].exit(), Exit::Good);
+    assert!(world.recover(&world.host()).is_empty(), "nothing is left to recover");
+}
+
+/// Whose last words are told with what they are of: where a restart failed after a reload, those of the restart.
+#[test]
+fn the_words_of_a_restart_that_failed_are_told_as_its_own() {
+    for (restart, told) in
+        [(true, "; the restart exited with 3: no unit"), (false, "; the reload exited with 1: no process")]
+    {
+        let (world, service) = served("KILL; echo 'no process' >&2; exit 1", restart, Then::New, (2, 1));
+        let before = put(&world, Old::Good).unwrap();
+        service.show(&before);
+        fs::write(world.path("restart.sh"), "echo 'no unit' >&2; exit 3\n").unwrap();
+        let report = world.install(&world.host(), &world.bring(&pair(90)));
+        let Outcome::Stuck { why, .. } = &report.outcome else { panic!("{report:?}") };
+        assert!(why.contains(told), "{why}");
+    }
+}
+
 /// What puts the files back at boot leaves it to the start of the service to take them up. Where that had started before, or nothing was
 /// started at all, it was never told.
 #[test]

@@ -202,7 +202,7 @@ fn exported(session: &Session<'_>, words: &Export) -> Told {
         (secret && !store && (!pem || words.no_key), "a passphrase", "the forms that hold the key: pem, p12, jks"),
     ];
     if let Some((_, what, form)) = misplaced.into_iter().find(|(found, ..)| *found) {
-        let message = format!("{what} means something with --form {form}").replace("--form the", "the");
+        let message = format!("{what} can only be used with --form {form}").replace("--form the", "the");
         return Err(Failure::usage(message, Some("leave it out, or choose another form".to_owned())));
     }
     let wanted = export::Wanted {

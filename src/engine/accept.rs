@@ -1,5 +1,7 @@
 //! A person has looked, and what is there now stays.
 
+use std::path::PathBuf;
+
 use super::hook::{self, Ended};
 use super::journal::{self, Replay};
 use super::recover::{failed, recovered, stands};
@@ -16,7 +18,11 @@ pub enum Accepted {
     /// No transaction of the target was open.
     Nothing,
     /// It is closed.
-    Closed,
+    Closed {
+        /// The names beside the files under which something waits that could not be removed, and may be a key. A longer name that begins
+        /// with one of them is of the same kind.
+        left: Vec<PathBuf>,
+    },
     /// It is closed, and what it was about is not known: no receipt tells of it, and what waited beside the files is still there.
     Unread {
         /// Why its journal could not be read.
@@ -30,26 +36,28 @@ pub(super) fn accept(engine: &Engine<'_>, target: &str, listener: &mut dyn Liste
     let Some((_, replay)) = journal::open_ones(&engine.state)?.into_iter().find(|(found, _)| *found == name) else {
         return Ok(Accepted::Nothing);
     };
-    let mut accepted = Accepted::Closed;
+    let mut left = Vec::new();
     if let Replay::Unreadable { why } = replay {
-        accepted = Accepted::Unread { why };
-    } else if let Replay::Under(transaction) = replay {
+        journal::discard(&engine.state, &name)?;
+        return Ok(Accepted::Unread { why });
+    }
+    if let Replay::Under(transaction) = replay {
         let begin = &transaction.begin;
         if let Some(receipt) = transaction.committed().filter(|_| stands(engine.host, &transaction)) {
             finish(engine, begin, receipt).map_err(|error| failed(engine, &error))?;
             lineage::sweep(&engine.state, &begin.target)?;
             hook::post(engine, begin, Ended::Committed, listener);
             journal::discard(&engine.state, &name)?;
-            return Ok(accepted);
+            return Ok(Accepted::Closed { left });
         }
         let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
-        // What waits beside the places is in the vault as well; what cannot be reached is left.
-        let _ = bench.clear(&begin.acts, false);
+        // What waits beside the places is in the vault as well. With the journal goes all that is known of what cannot be removed.
+        left = bench.clear_what_it_can(&begin.acts);
         lineage::sweep(&engine.state, &begin.target)?;
         let entry = recovered(engine, &transaction, End::Accepted, When::Running);
         ledger::add(&engine.state, &entry)?;
         hook::post(engine, begin, Ended::Accepted, listener);
     }
     journal::discard(&engine.state, &name)?;
-    Ok(accepted)
+    Ok(Accepted::Closed { left })
 }

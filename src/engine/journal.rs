@@ -29,7 +29,8 @@ pub(super) fn format_with(hooks: &Hooks) -> u32 {
     if hooks.is_empty() { WITHOUT_HOOKS } else { FORMAT }
 }
 
-const AREA: &str = "journal";
+/// Its directory in reseal's own.
+pub(super) const AREA: &str = "journal";
 
 /// The first line: the whole transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

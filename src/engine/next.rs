@@ -155,11 +155,7 @@ impl Found {
     /// What stands at a path.
     #[must_use]
     pub fn of(path: PathBuf, image: &Image) -> Self {
-        let sha256 = match image {
-            Image::File { sha256, .. } => Some(*sha256),
-            Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-        };
-        Self { path, sha256 }
+        Self { path, sha256: image.digest() }
     }
 }
 

@@ -185,10 +185,10 @@ fn one(
     let mut transaction = match replay {
         Replay::Unbegun => {
             let discarded = journal::discard(&engine.state, name);
-            return discarded.err().and_then(|error| unnamed(record_failed(engine, &error)));
+            return discarded.err().and_then(|error| unnamed(record_failed(engine, AS_BEFORE, &error)));
         }
         Replay::Unreadable { why } => {
-            let slot = engine.state.root().path().join("journal").join(name);
+            let slot = engine.state.root().path().join(journal::AREA).join(name);
             let why = format!("the journal of an interrupted transaction cannot be used: {why}; nothing was touched");
             let hint = Some(format!(
                 "look at the target's files; `reseal recover --accept {0}` keeps what is there now, and `reseal restore {0} NUMBER` puts an earlier pair back",
@@ -212,7 +212,7 @@ fn one(
     };
     let outcome = match committed {
         Some(Ok(receipt)) => complete(engine, name, &transaction, receipt, when, listener),
-        Some(Err(error)) => record_failed(engine, &error),
+        Some(Err(error)) => record_failed(engine, "the new certificate is installed and served", &error),
         None => put_back(engine, name, transaction, when, listener)?,
     };
     ended(target, verb, outcome)
@@ -338,7 +338,7 @@ fn put_back(
     };
     Some(match recorded {
         Ok(()) => Outcome::RolledBack { receipt, why, hint: None },
-        Err(error) => record_failed(engine, &error),
+        Err(error) => record_failed(engine, AS_BEFORE, &error),
     })
 }
 
@@ -352,10 +352,13 @@ pub(super) fn recovered(engine: &Engine<'_>, transaction: &Transaction, end: End
     Receipt { recovered: Some(by), ..receipt(engine, transaction, end) }
 }
 
-fn record_failed(engine: &Engine<'_>, error: &DiskError) -> Outcome {
+/// How the files stand where something was undone, or nothing begun.
+const AS_BEFORE: &str = "every file is as it was before";
+
+fn record_failed(engine: &Engine<'_>, stands: &str, error: &DiskError) -> Outcome {
     Outcome::Stuck {
         slot: engine.state.root().path().to_owned(),
-        why: format!("every file is as it was before, but that could not be recorded: {}", explain(&error)),
+        why: format!("{stands}, but that could not be recorded: {}", explain(&error)),
         hint: Some(
             error
                 .hint()

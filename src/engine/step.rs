@@ -135,11 +135,7 @@ impl Bench<'_> {
     pub(super) fn made_from(acts: &[Act], seen: &[(PathBuf, Option<Digest>)]) -> Done<()> {
         for (path, digest) in seen {
             let Some(act) = acts.iter().find(|act| act.path == *path) else { continue };
-            let now = match &act.before {
-                Image::File { sha256, .. } => Some(*sha256),
-                Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-            };
-            if now != *digest {
+            if act.before.digest() != *digest {
                 let expected = digest.map_or("nothing".to_owned(), |digest| format!("file {}", digest.short()));
                 return Err(StepError::Foreign { path: path.clone(), expected, seen: act.before.to_string() });
             }
@@ -282,6 +278,12 @@ impl Bench<'_> {
             place.dir.sync()?;
         }
         Ok(())
+    }
+
+    /// Removes what it can of what staging and undo have left beside the places, and tells the names under which the rest waits.
+    pub(super) fn clear_what_it_can(&self, acts: &[Act]) -> Vec<PathBuf> {
+        let stays = |act: &&Act| self.clear(std::slice::from_ref(*act), false).is_err();
+        acts.iter().filter(stays).map(|act| act.path.with_file_name(&act.staged)).collect()
     }
 }
 

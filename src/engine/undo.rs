@@ -119,7 +119,7 @@ fn serve_again(
         listener.hear(&Event::Running { what, command: command.clone() });
         let ran = host.run(command);
         checks.add(check, &command.to_string(), ran.ok(), &ran.end(), true);
-        trouble(&ran)
+        trouble(&ran).map(|text| (what, text))
     };
     let mut failed = None;
     if let Some(reload) = begin.apply.reload.as_ref().filter(|_| reload) {
@@ -145,17 +145,17 @@ fn serve_again(
     if let Probe::Bundle { path, .. } = &probe {
         let command =
             begin.apply.reload.as_ref().map_or_else(|| "the command of the system".to_owned(), |it| format!("`{it}`"));
-        let failed = failed.map(|text| format!("; {command} {text}")).unwrap_or_default();
+        let failed = failed.map(|(_, text)| format!("; {command} {text}")).unwrap_or_default();
         return Err(Stuck {
             slot: path.clone(),
             why: format!("the old files are back, but {shown}{failed}"),
             hint: Some(format!("run {command} by hand and see what it says; then `reseal recover`")),
         });
     }
-    let reload = failed.map(|text| format!("; the reload {text}")).unwrap_or_default();
+    let failed = failed.map(|(what, text)| format!("; the {what} {text}")).unwrap_or_default();
     Err(Stuck {
         slot: PathBuf::from(probe.to_string()),
-        why: format!("the old files are back, but the service shows {shown}{reload}"),
+        why: format!("the old files are back, but the service shows {shown}{failed}"),
         hint: Some("start the service by hand and look at its own log; then `reseal recover`".to_owned()),
     })
 }

@@ -3,6 +3,8 @@
 //! Numbers only rise and are never used again: a number is taken by making its directory, a failed attempt keeps the number it
 //! took, and `prune` leaves the highest alone. A generation without a whole manifest was never finished and counts for nothing.
 
+mod error;
+
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ use crate::host::dir::{Dir, DiskError};
 use crate::host::state::{State, absent_is_none, file_name};
 use crate::sealed;
 use crate::sensitive::Sensitive;
+
+pub use self::error::VaultError;
 
 /// The format of manifests this program writes.
 pub const FORMAT: u32 = 1;
@@ -121,53 +125,6 @@ impl Manifest {
             return Err(format!("its manifest is that of generation {}", manifest.generation));
         }
         Ok(manifest)
-    }
-}
-
-/// A generation cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// A call failed.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// There is no such generation.
-    #[error("there is no generation {generation} of {target}")]
-    Absent {
-        /// The target.
-        target: String,
-        /// The number.
-        generation: u32,
-    },
-    /// Its attempt failed before the copy was complete.
-    #[error("generation {generation} of {target} was never completed")]
-    Unfinished {
-        /// The target.
-        target: String,
-        /// The number.
-        generation: u32,
-    },
-    /// It is not what was written.
-    #[error("generation {generation} of {target} is damaged: {why}")]
-    Damaged {
-        /// The target.
-        target: String,
-        /// The number.
-        generation: u32,
-        /// What is wrong.
-        why: String,
-    },
-}
-
-impl VaultError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Disk(error) => error.hint().map(str::to_owned),
-            Self::Absent { target, .. } | Self::Unfinished { target, .. } | Self::Damaged { target, .. } => {
-                Some(format!("`reseal backups verify {target}` lists the ones that are whole"))
-            }
-        }
     }
 }
 

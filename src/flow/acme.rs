@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::{Refusal, Session};
 use crate::cert::codec;
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
 use crate::host::Host;
 use crate::host::dir::MAX_FILE;
 use crate::host::http::{self, Patience, Roots, Web};
@@ -95,7 +95,7 @@ pub fn create(session: &mut Session<'_>, name: &str, wanted: &Create) -> Result<
     }
     // A person may be asked for it: nobody waits for the lock meanwhile.
     let binding = binding(session, wanted)?;
-    let engine = Engine::open(session.host, "acme account create", session.options.wait).map_err(not_opened)?;
+    let engine = Engine::open(session.host, "acme account create", session.options.wait)?;
     let mut account = Account::begin(engine.state(), &registration, session.host.now())?;
     account.register(&web()?, wanted.agreed, binding.as_ref())?;
     Ok(view(&account))
@@ -154,7 +154,7 @@ fn alter(
         let mut views = show(session, Some(name))?;
         return views.pop().ok_or_else(|| missing(name).into());
     }
-    let engine = Engine::open(session.host, verb, session.options.wait).map_err(not_opened)?;
+    let engine = Engine::open(session.host, verb, session.options.wait)?;
     let mut account = Account::find(engine.state(), name)?;
     account.id()?;
     let web = client(session.host, account.root().map(PathBuf::as_path), QUESTION)?;
@@ -192,10 +192,6 @@ fn view(account: &Account) -> AccountView {
 
 fn missing(name: &str) -> AcmeError {
     AcmeError::Missing { name: name.to_owned(), known: Vec::new() }
-}
-
-fn not_opened(error: EngineError) -> Refusal {
-    super::ca::not_opened(error)
 }
 
 /// A client that trusts this file's certificates, or the system's roots.

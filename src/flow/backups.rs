@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::{Refusal, Report, Session};
 use crate::cert::installed::Leaf;
 use crate::engine::vault::{Origin, Vault, VaultError};
-use crate::engine::{Engine, Ledger, Next, NextError};
+use crate::engine::{Ledger, Next, NextError};
 use crate::host::state::State;
 use crate::outcome::{End, Outcome, explain};
 
@@ -123,24 +123,33 @@ pub fn pin(session: &mut Session<'_>, name: &str, generation: u32, pinned: bool)
     if let Err(refusal) = session.kept(&[name.to_owned()]) {
         return Report::new(name, refusal.outcome());
     }
-    if session.options.dry_run {
-        return Report::new(name, Outcome::Planned);
-    }
-    let outcome = match session.engine("backups pin") {
-        Ok(engine) => match vault(engine, name).and_then(|vault| Ok(vault.pin(generation, pinned)?)) {
-            Ok(()) if pinned => {
-                Outcome::Nothing { why: format!("generation {generation} is pinned: `prune` leaves it alone") }
-            }
-            Ok(()) => Outcome::Nothing { why: format!("generation {generation} is not pinned") },
-            Err(refusal) => refusal.outcome(),
-        },
-        Err(outcome) => outcome,
+    let done = || {
+        let why = if pinned { "is pinned: `prune` leaves it alone" } else { "is not pinned" };
+        Outcome::Nothing { why: format!("generation {generation} {why}") }
     };
-    Report::new(name, outcome)
+    let outcome = if session.options.dry_run {
+        would_pin(session, name, generation, pinned).map(|changes| if changes { Outcome::Planned } else { done() })
+    } else {
+        match session.engine("backups pin") {
+            Ok(engine) => {
+                vault(Some(engine.state()), name).and_then(|vault| Ok(vault.pin(generation, pinned)?)).map(|()| done())
+            }
+            Err(outcome) => return Report::new(name, outcome),
+        }
+    };
+    Report::new(name, outcome.unwrap_or_else(Refusal::outcome))
 }
 
-fn vault(engine: &Engine<'_>, target: &str) -> Result<Vault, Refusal> {
-    Vault::open(engine.state(), target)?.ok_or_else(|| Refusal::new(format!("no generation of {target} is kept")))
+/// Whether there is such a generation that is not pinned, or unpinned, already.
+fn would_pin(session: &Session<'_>, name: &str, generation: u32, pinned: bool) -> Result<bool, Refusal> {
+    let vault = vault(State::open(session.host)?.as_ref(), name)?;
+    vault.manifest(generation)?;
+    Ok(vault.pinned(generation)? != pinned)
+}
+
+fn vault(state: Option<&State>, target: &str) -> Result<Vault, Refusal> {
+    let vault = state.map(|state| Vault::open(state, target)).transpose()?.flatten();
+    vault.ok_or_else(|| Refusal::new(format!("no generation of {target} is kept")))
 }
 
 /// Removes old generations of the targets of these names, or of all: never one that is pinned, never the current one, never the

@@ -253,14 +253,6 @@ pub(super) fn image(host: &Host, path: &Path) -> Result<(PathBuf, Image), Refusa
     }
 }
 
-/// Of a file, its digest.
-pub(super) fn digest(image: &Image) -> Option<Digest> {
-    match image {
-        Image::File { sha256, .. } => Some(*sha256),
-        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,9 +17,8 @@ use super::{Refusal, Session};
 use crate::cert::Certificate;
 use crate::cert::installed::Leaf;
 use crate::config::{SourceConfig, TargetConfig};
-use crate::engine::EngineError;
 use crate::host::state::State;
-use crate::outcome::{Exit, Outcome, explain};
+use crate::outcome::{Exit, explain};
 use crate::source::local_ca::{Authority, CaError, Withdrawn};
 
 pub use self::export::{AnchorView, Export, ExportView, export};
@@ -139,16 +138,6 @@ impl From<CaError> for Refusal {
         let exit = if error.is_wrong_word() { Exit::Usage } else { Exit::Refused };
         Self { exit, ..Self::with(explain(&error), hint) }
     }
-}
-
-pub(super) fn not_opened(error: EngineError) -> Refusal {
-    let told = error.to_string();
-    let outcome = error.outcome();
-    let exit = outcome.exit();
-    if let Outcome::Refused { why, hint } = outcome {
-        return Refusal::with(why, hint);
-    }
-    Refusal { exit, ..Refusal::new(told).hint("wait for it with --wait, or try again later") }
 }
 
 #[cfg(test)]

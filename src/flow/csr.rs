@@ -137,20 +137,20 @@ pub fn run(session: &mut Session<'_>, name: &str, wanted: &Wanted) -> Result<Req
 
 /// Drops a request that waits.
 pub fn forget(session: &mut Session<'_>, name: &str, number: u32) -> Report {
-    if session.options.dry_run {
-        return Report::new(name, Outcome::Planned);
-    }
+    let dry_run = session.options.dry_run;
     let forgotten = |session: &mut Session<'_>| -> Result<(), Refusal> {
         session.target(name)?;
         match of(session, name)? {
+            Some(requests) if dry_run => Ok(requests.holds(number)?),
             Some(requests) => Ok(requests.forget(number)?),
             None => Err(Refusal::new(format!("no request of {name} waits here"))),
         }
     };
-    if let Err(outcome) = session.engine(VERB) {
+    if !dry_run && let Err(outcome) = session.engine(VERB) {
         return Report::new(name, outcome);
     }
     match forgotten(session) {
+        Ok(()) if dry_run => Report::new(name, Outcome::Planned),
         Ok(()) => Report::new(name, nothing(&format!("request {number} and its key are gone"))),
         Err(refusal) => Report::new(name, refusal.outcome()),
     }
@@ -236,7 +236,7 @@ fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) 
     if !session.options.dry_run
         && let Err(outcome) = session.engine_for(VERB, &config.name)
     {
-        return Err(refused(outcome));
+        return Err(outcome.into());
     }
     if !wanted.another
         && let Some(same) = waits_already(session, &config.name, &about, reused.as_ref(), &survey)?
@@ -321,19 +321,6 @@ fn subject(config: &TargetConfig, wanted: &Wanted) -> Vec<SubjectPart> {
     };
     let kept = configured.iter().filter(|part| !wanted.subject.iter().any(|other| other.key == part.key));
     kept.chain(&wanted.subject).cloned().collect()
-}
-
-fn refused(outcome: Outcome) -> Refusal {
-    let exit = outcome.exit();
-    if let Outcome::Refused { why, hint } = outcome {
-        return Refusal::with(why, hint);
-    }
-    if let Outcome::Busy { holder } = outcome {
-        let hint = Some("try again, or let it wait: `--wait 60`".to_owned());
-        return Refusal { why: format!("another reseal is at work: {holder}"), hint, exit };
-    }
-    let hint = Some("`reseal recover` tells what is the matter".to_owned());
-    Refusal { why: "an earlier change of this target could not be ended".to_owned(), hint, exit }
 }
 
 fn listed(subject: &[SubjectPart]) -> String {

@@ -17,7 +17,8 @@ use crate::config::Config;
 use crate::event::Listener;
 use crate::host::Host;
 use crate::host::demo_server::{self, DemoPaths, wait_for_port};
-use crate::host::scratch::{Background, Scratch, this_program};
+use crate::host::process;
+use crate::host::scratch::{Background, Scratch};
 use crate::host::signal::Signals;
 use crate::host::tls;
 use crate::outcome::Outcome;
@@ -101,7 +102,7 @@ impl<'s> Stage<'s> {
             Background::this_program(&["demo-server", &text]).map_err(|error| stage("start its server", &error))?;
         let port = wait_for_port(root).map_err(|error| stage("start its server", &error))?;
         let address = format!("127.0.0.1:{port}");
-        let program = this_program().map_err(|error| stage("find its own program", &error))?;
+        let program = process::program().map_err(|error| stage("find its own program", &error))?;
         let config = configuration(root, &paths, &address, &program);
         let config = Config::parse(&config, &root.join("reseal.toml"))
             .map_err(|error| stage("read its configuration", &error))?;

@@ -31,6 +31,7 @@ pub mod post_upgrade;
 pub mod preview;
 pub mod recorded;
 pub mod recover;
+mod refusal;
 pub mod renew;
 pub mod restore;
 pub mod retire;
@@ -62,10 +63,12 @@ use crate::event::Listener;
 use crate::host::Host;
 use crate::host::passphrase::Explicit;
 use crate::host::state::{self, State};
-use crate::outcome::{Exit, Outcome, explain};
+use crate::outcome::{Exit, Outcome};
 use beside::Beside;
 use preview::Plan;
 use users::Against;
+
+pub use refusal::Refusal;
 
 /// What every verb works with.
 pub struct Session<'a> {
@@ -198,56 +201,6 @@ impl Report {
 pub fn exit(reports: &[Report]) -> Exit {
     reports.iter().fold(Exit::Good, |worst, report| worst.worst(report.exit()))
 }
-
-/// A verb could not begin for a target: nothing was changed.
-#[derive(Debug)]
-pub struct Refusal {
-    /// What was tried on what, and why it is not done.
-    pub why: String,
-    /// What to do.
-    pub hint: Option<String>,
-    /// [`Exit::Refused`]; [`Exit::Busy`] when another reseal is at work, [`Exit::Usage`] for a name that no target has.
-    pub exit: Exit,
-}
-
-impl Refusal {
-    fn new(why: impl Into<String>) -> Self {
-        Self::with(why.into(), None)
-    }
-
-    fn with(why: String, hint: Option<String>) -> Self {
-        Self { why, hint, exit: Exit::Refused }
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    fn outcome(self) -> Outcome {
-        Outcome::Refused { why: self.why, hint: self.hint }
-    }
-}
-
-macro_rules! refusal_from {
-    ($($error:ty),* $(,)?) => {$(
-        impl From<$error> for Refusal {
-            fn from(error: $error) -> Self {
-                Self::with(explain(&error), error.hint().map(Into::into))
-            }
-        }
-    )*};
-}
-refusal_from!(
-    crate::host::walk::WalkError,
-    crate::host::dir::DiskError,
-    crate::host::state::StateError,
-    crate::engine::NextError,
-    crate::engine::vault::VaultError,
-    crate::notify::record::RecordError,
-    crate::source::import::ImportError,
-    crate::source::request::RequestError,
-);
 
 impl<'a> Session<'a> {
     /// A session that has taken no lock yet.

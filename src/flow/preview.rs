@@ -125,7 +125,7 @@ impl PlannedFile {
             Image::Link { to } => Some(to.clone()),
             Image::Absent | Image::File { .. } | Image::Dir { .. } => None,
         };
-        Self { path, act: "put-back", role: None, before: digest_of(live), after: digest_of(old), to }
+        Self { path, act: "put-back", role: None, before: live.digest(), after: old.digest(), to }
     }
 }
 
@@ -206,12 +206,5 @@ fn look_of<'s>(survey: &'s Survey, path: &PathBuf) -> Option<&'s Look> {
 }
 
 fn digest(look: &Look) -> Option<Digest> {
-    digest_of(&look.image)
-}
-
-fn digest_of(image: &Image) -> Option<Digest> {
-    match image {
-        Image::File { sha256, .. } => Some(*sha256),
-        Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,
-    }
+    look.image.digest()
 }

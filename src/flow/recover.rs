@@ -1,5 +1,7 @@
 //! `recover`: finishes or undoes what an interrupted run has left. Every changing verb begins with it.
 
+use std::path::PathBuf;
+
 use super::preview::{Plan, PlannedFile, PlannedHook};
 use super::{Refusal, Report, Session};
 use crate::change::Point;
@@ -26,14 +28,10 @@ pub fn known(session: &Session<'_>, name: &str) -> Result<(), Refusal> {
 
 /// Recovers one target or all. Where nothing was interrupted, nothing is written.
 pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Report> {
-    let mut waiting = match pending(session.host) {
-        Ok(waiting) => waiting,
+    match waits(session.host, name) {
+        Ok(true) => {}
+        Ok(false) => return name.map(|name| Report::new(name, uninterrupted())).into_iter().collect(),
         Err(refusal) => return vec![Report::new("", refusal.outcome())],
-    };
-    waiting.retain(|one| name.is_none_or(|name| **one == *file_name(name)));
-    if waiting.is_empty() {
-        let why = "no transaction of this target was interrupted".to_owned();
-        return name.map(|name| Report::new(name, Outcome::Nothing { why })).into_iter().collect();
     }
     if session.options.dry_run {
         return planned(session, name);
@@ -42,6 +40,15 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
         Ok(engine) => engine.recover(name, when, session.listener).iter().map(report).collect(),
         Err(error) => vec![Report::new("", EngineError::outcome(error))],
     }
+}
+
+/// Whether there is a transaction to recover, of this target or of any.
+fn waits(host: &Host, name: Option<&str>) -> Result<bool, Refusal> {
+    Ok(pending(host)?.iter().any(|one| name.is_none_or(|name| **one == *file_name(name))))
+}
+
+fn uninterrupted() -> Outcome {
+    Outcome::Nothing { why: "no transaction of this target was interrupted".to_owned() }
 }
 
 /// What a recovery would do, target by target.
@@ -128,10 +135,13 @@ pub(super) fn report(recovered: &Recovered) -> Report {
     Report { hooks_failed: recovered.hooks_failed.clone(), ..Report::new(&recovered.target, outcome) }
 }
 
-/// Ends a target's interrupted transaction by keeping what is there now.
+/// Ends a target's interrupted transaction by keeping what is there now. Where it has none, nothing is written.
 pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
-    if session.options.dry_run {
-        return Report::new(name, Outcome::Planned);
+    match waits(session.host, Some(name)) {
+        Ok(false) => return Report::new(name, uninterrupted()),
+        Ok(true) if session.options.dry_run => return Report::new(name, Outcome::Planned),
+        Ok(true) => {}
+        Err(refusal) => return Report::new(name, refusal.outcome()),
     }
     let engine = match Engine::open(session.host, VERB, session.options.wait) {
         Ok(engine) => engine,
@@ -139,17 +149,24 @@ pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
     };
     let mut ear = Ear::on(session.listener);
     let outcome = match engine.accept(name, &mut ear) {
-        Ok(Accepted::Closed) => {
-            Outcome::Recovered { what: "what is there now was kept, and the interrupted transaction closed".to_owned() }
-        }
+        Ok(Accepted::Closed { left }) => Outcome::Recovered { what: closed(&left) },
         Ok(Accepted::Unread { why }) => Outcome::Recovered {
             what: format!(
                 "what is there now was kept, and the journal, which could not be read ({why}), removed: no receipt tells of it, and \
                  `.reseal-*` may be left beside the files"
             ),
         },
-        Ok(Accepted::Nothing) => Outcome::Nothing { why: "no transaction of this target was interrupted".to_owned() },
+        Ok(Accepted::Nothing) => uninterrupted(),
         Err(error) => Outcome::Refused { why: explain(&error), hint: error.hint().map(str::to_owned) },
     };
     Report { hooks_failed: ear.failed(), ..Report::new(name, outcome) }
+}
+
+fn closed(left: &[PathBuf]) -> String {
+    let closed = "what is there now was kept, and the interrupted transaction closed";
+    if left.is_empty() {
+        return closed.to_owned();
+    }
+    let paths: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
+    format!("{closed}; remove by hand what could not be removed, and may be a key: {}", paths.join(", "))
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::beside::Beside;
 use super::occasion;
 use super::survey;
 use super::{Refusal, Session, activate, check, csr, fitting, hooks, obtain, stage};
@@ -11,7 +12,7 @@ use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
 use crate::engine::vault::Vault;
 use crate::engine::{self, Ledger, Next};
-use crate::host::state::{State, file_name};
+use crate::host::state::{State, file_name, name_of};
 use crate::moment::in_utc;
 use crate::outcome::Receipt;
 
@@ -52,7 +53,7 @@ impl Staged {
 pub struct Status {
     /// The target.
     pub target: String,
-    /// Its kind.
+    /// Its kind; of what is no configured target: `schedule`, `hook`, `store`, or `unconfigured`.
     pub kind: &'static str,
     /// `one rename`, when the pair is switched as a whole (`adopt`), else `file by file`.
     pub switch: &'static str,
@@ -83,7 +84,7 @@ pub struct Status {
     pub problem: Option<String>,
 }
 
-/// How the targets of these names, or all, stand.
+/// How the targets of these names, or all, stand; with all, also what reseal has placed here, and whatever else a transaction is open for.
 ///
 /// # Errors
 /// A name that no target has, or reseal's own records cannot be read.
@@ -159,34 +160,56 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
         all.push(status);
     }
     if names.is_empty() {
-        all.extend(placed(session, state.as_ref(), ledger.as_ref())?);
+        let records = Records { state: state.as_ref(), ledger: ledger.as_ref(), open: &open };
+        for view in fitting::status::of_placed(session)? {
+            let beside = records.beside(view.name)?;
+            all.push(Status { attention: view.attention, ..beside });
+        }
+        // Whatever else has a journal: nothing but its records tells of it.
+        for one in &open {
+            if all.iter().all(|told| *one.name != *file_name(&told.target)) {
+                all.push(records.beside(name_of(&one.name).unwrap_or_else(|| one.name.clone()))?);
+            }
+        }
     }
     Ok(all)
 }
 
-/// How what reseal has placed into the system for itself stands.
-fn placed(session: &Session<'_>, state: Option<&State>, ledger: Option<&Ledger>) -> Result<Vec<Status>, Refusal> {
-    let mut all = Vec::new();
-    for view in fitting::status::of_placed(session)? {
-        let vault = state.map(|state| Vault::open(state, &view.name)).transpose()?.flatten();
-        let mut receipts = ledger.iter().flat_map(|ledger| ledger.receipts.iter().rev());
-        all.push(Status {
-            kind: if view.name.starts_with("hook:") { "hook" } else { "schedule" },
+/// reseal's own records, as of one moment.
+struct Records<'a> {
+    state: Option<&'a State>,
+    ledger: Option<&'a Ledger>,
+    open: &'a [engine::Open],
+}
+
+impl Records<'_> {
+    /// How what is no configured target stands, as far as the records tell.
+    fn beside(&self, name: String) -> Result<Status, Refusal> {
+        let vault = self.state.map(|state| Vault::open(state, &name)).transpose()?.flatten();
+        let mut receipts = self.ledger.iter().flat_map(|ledger| ledger.receipts.iter().rev());
+        let open = self.open.iter().find(|open| *open.name == *file_name(&name));
+        let kind = match Beside::of_target(&name) {
+            Some(Beside::Store(_)) => "store",
+            Some(Beside::Fitting(_)) if name.starts_with("hook:") => "hook",
+            Some(Beside::Fitting(_)) => "schedule",
+            None => "unconfigured",
+        };
+        Ok(Status {
+            kind,
             switch: "file by file",
             leaf: None,
             findings: Vec::new(),
             next: None,
             generations: vault.map(|vault| vault.numbers()).transpose()?.map_or(0, |numbers| numbers.len()),
-            last: receipts.find(|receipt| receipt.target == view.name).cloned(),
+            last: receipts.find(|receipt| receipt.target == name).cloned(),
             waiting: Vec::new(),
-            interrupted: false,
-            under_way: None,
-            attention: view.attention,
+            interrupted: open.is_some_and(|open| open.at_work.is_none()),
+            under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
+            attention: Vec::new(),
             problem: None,
-            target: view.name,
-        });
+            target: name,
+        })
     }
-    Ok(all)
 }
 
 /// What is staged, as it stands today.

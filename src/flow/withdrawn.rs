@@ -35,7 +35,7 @@ impl Known {
             Ok(lines) => {
                 let note = (!lines.in_part.is_empty()).then(|| {
                     let names = lines.in_part.join(", ");
-                    format!("not all is known that {names} has revoked: its record is damaged, or longer than what is read (`reseal ca crl` tells)")
+                    format!("the list of what {names} has revoked is incomplete: its record is damaged, or longer than what is read (`reseal ca crl` tells)")
                 });
                 Self { state: Some(state), lines, note }
             }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,6 +17,7 @@ use crate::change::Command;
 
 pub use program::{ProgramError, check_kept, check_program};
 
+mod complaints;
 mod program;
 
 /// How a run ended, and what it said.
@@ -179,31 +181,26 @@ pub struct Answer {
 pub fn ask(command: &Command, limit: Duration, input: &[u8], max: usize) -> Answer {
     let start = Instant::now();
     let mut tail = Tail::of(max);
-    let (words, last_words) = std::sync::mpsc::channel();
+    let (words, said) = mpsc::channel();
     let status = match fed(input).and_then(|input| start_apart(command, input)) {
-        Ok((child, out, mut errors)) => {
+        Ok((child, out, errors)) => {
             // Without a thread its complaints are not heard.
-            let _ = std::thread::Builder::new().spawn(move || {
-                let mut text = Vec::new();
-                let _ = Read::by_ref(&mut errors).take(KEPT as u64).read_to_end(&mut text);
-                let _ = words.send(String::from_utf8_lossy(&text).into_owned());
-                let _ = io::copy(&mut errors, &mut io::sink());
-            });
+            let _ = std::thread::Builder::new().spawn(move || complaints::hear(errors, &words, KEPT));
             attend(child, out, start + limit, &mut tail)
         }
         Err(error) => Status::NotStarted(error),
     };
     let (out, dropped) = tail.finish();
-    let output = last_words.recv_timeout(AFTERMATH).unwrap_or_default();
+    let output = complaints::heard(&said, KEPT, Instant::now() + AFTERMATH);
     Answer { ran: Ran { status, output, truncated: 0, took: start.elapsed() }, out, dropped }
 }
 
 /// The standard output of a program that only looks, whole.
 ///
 /// # Errors
-/// For people: it did not start, failed (with all it said on standard error), or said more than `max` bytes.
-pub fn capture(command: &Command, max: usize) -> Result<String, String> {
-    let Answer { ran, out, dropped } = ask(command, command.limit(), &[], max);
+/// For people: it did not start, did not end within `limit`, failed (with all it said on standard error), or said more than `max` bytes.
+pub fn capture(command: &Command, limit: Duration, max: usize) -> Result<String, String> {
+    let Answer { ran, out, dropped } = ask(command, limit, &[], max);
     if !ran.ok() {
         return Err(if ran.output.trim().is_empty() { ran.to_string() } else { ran.output });
     }
@@ -466,6 +463,16 @@ mod tests {
         let ran = run(&sh("setsid sleep 5 & sleep 1000", 1), &[]);
         assert!(matches!(ran.status, Status::TimedOut), "{ran}");
         assert!(ran.took < Duration::from_secs(4), "{:?}", ran.took);
+    }
+
+    #[test]
+    fn why_it_failed_is_heard_also_where_a_daemon_keeps_its_errors_open() {
+        let answer = |script| ask(&sh(script, 10), Duration::from_secs(10), &[], KEPT);
+        let failed = answer("echo said; echo why >&2; setsid sleep 5 >/dev/null & exit 1");
+        assert_eq!((failed.ran.to_string(), failed.out), ("exited with 1: why".to_owned(), b"said\n".to_vec()));
+        assert!(failed.ran.took < Duration::from_secs(4), "{:?}", failed.ran.took);
+        let flood = answer("head -c 5000000 /dev/zero | tr '\\0' y >&2; echo last >&2; exit 2");
+        assert_eq!((flood.ran.output.len(), flood.ran.end()), (KEPT, "exited with 2".to_owned()));
     }
 
     #[test]

@@ -297,7 +297,7 @@ impl Place {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host.clone()).map_err(|_| bad("its host is neither a name nor an address"))?;
         let port = match authority.as_str().rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
-            Some(_) => authority.port_u16().ok_or_else(|| bad("its port is none"))?,
+            Some(_) => authority.port_u16().ok_or_else(|| bad("what follows its host is not a port number"))?,
             None if encrypted => 443,
             None => 80,
         };

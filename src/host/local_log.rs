@@ -67,7 +67,7 @@ impl Log {
             record.extend_from_slice(value.as_bytes());
             record.push(b'\n');
         }
-        self.socket.send(&record).map(drop)
+        insist(|| self.socket.send(&record))
     }
 
     /// One line for syslog, as the C library sends it (RFC 3164 section 4.1, without the host). `text` must hold no control character.
@@ -80,7 +80,35 @@ impl Log {
         let (day, hour, minute, second) = (at.day(), at.hour(), at.minute(), at.second());
         let head = format!("<{}>{month} {day:>2} {hour:02}:{minute:02}:{second:02}", DAEMON | priority.number());
         let line = format!("{head} reseal[{}]: {text}", std::process::id());
-        self.socket.send(line.as_bytes()).map(drop)
+        insist(|| self.socket.send(line.as_bytes()))
+    }
+
+    /// The same of any text: of one that is too long the beginning, with blanks for control characters.
+    ///
+    /// # Errors
+    /// The log does not take it.
+    pub fn any_line(&self, priority: Priority, at: OffsetDateTime, text: &str) -> io::Result<()> {
+        self.line(priority, at, &one_line(text))
+    }
+}
+
+/// The most bytes of a line of any text.
+const MOST: usize = 1000;
+
+fn one_line(text: &str) -> String {
+    let mut plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let end = (0..=MOST.min(plain.len())).rev().find(|end| plain.is_char_boundary(*end)).unwrap_or_default();
+    plain.truncate(end);
+    plain
+}
+
+/// Sends again what a signal has cut short: where a call has a limit of its own, the system does not begin it again by itself (signal(7)).
+fn insist(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<()> {
+    loop {
+        match send() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            sent => return sent.map(drop),
+        }
     }
 }
 
@@ -124,5 +152,21 @@ mod tests {
         let line = std::str::from_utf8(&bytes[..count]).unwrap();
         assert_eq!(line, format!("<28>Nov  3 04:05:06 reseal[{}]: web: due", std::process::id()));
         assert!(Log::open(&dir.path().join("none")).is_err());
+
+        log.any_line(Priority::Warning, datetime!(2026-11-03 04:05:06 UTC), &format!("a\n<0>b\0{}", "ü".repeat(2000)))
+            .unwrap();
+        let count = far.recv(&mut bytes).unwrap();
+        let line = std::str::from_utf8(&bytes[..count]).unwrap();
+        assert!(line.contains("]: a <0>b üü") && !line.chars().any(char::is_control), "{line}");
+        assert!(line.len() < MOST + 60, "{}", line.len());
+    }
+
+    #[test]
+    fn a_signal_loses_no_record() {
+        let mut ends = [Err(io::ErrorKind::Interrupted), Err(io::ErrorKind::Interrupted), Ok(5)].into_iter();
+        insist(|| ends.next().unwrap().map_err(io::Error::from)).unwrap();
+        assert_eq!(ends.next(), None);
+        let full = insist(|| Err(io::ErrorKind::WouldBlock.into()));
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

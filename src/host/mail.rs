@@ -199,7 +199,9 @@ impl Talk<'_> {
         wire: impl Read + Write + 'static,
     ) -> Result<Open, MailError> {
         let name = ServerName::try_from(self.server.host.clone());
-        let name = name.map_err(|_| self.unfit("its name is none of a server".to_owned(), "see `server`"))?;
+        let name = name.map_err(|_| {
+            self.unfit(format!("{:?} is not a valid name of a server", self.server.host), "see `server`")
+        })?;
         self.stage = "its handshake";
         let connection = ClientConnection::new(Arc::clone(config), name);
         let connection = connection.map_err(|error| self.broke("begin TLS with")(io::Error::other(error)))?;
@@ -217,17 +219,16 @@ impl Talk<'_> {
     }
 
     fn logs_in(&mut self, dialog: &mut Open, able: &Able, user: &str, password: &Sensitive) -> Result<(), MailError> {
-        let encoded = |bytes: &[u8]| Sensitive::from(format!("{}\r\n", STANDARD.encode(bytes)));
         let what = "the login";
         if able.logs_in_by("PLAIN") {
             let plain = Sensitive::from([b"\0", user.as_bytes(), b"\0", password.expose()].concat());
             self.says(dialog, "AUTH PLAIN", what, 334)?;
-            return self.says_bytes(dialog, encoded(plain.expose()).expose(), what, 235).map(drop);
+            return self.says_bytes(dialog, base64_line(plain.expose()).expose(), what, 235).map(drop);
         }
         if able.logs_in_by("LOGIN") {
             self.says(dialog, "AUTH LOGIN", what, 334)?;
-            self.says_bytes(dialog, encoded(user.as_bytes()).expose(), what, 334)?;
-            return self.says_bytes(dialog, encoded(password.expose()).expose(), what, 235).map(drop);
+            self.says_bytes(dialog, base64_line(user.as_bytes()).expose(), what, 334)?;
+            return self.says_bytes(dialog, base64_line(password.expose()).expose(), what, 235).map(drop);
         }
         let why = "it takes neither AUTH PLAIN nor AUTH LOGIN".to_owned();
         Err(self.unfit(why, "leave `user` out where it takes mail without, or ask whoever runs it"))
@@ -301,6 +302,17 @@ impl Server {
     fn address(&self) -> String {
         self.endpoint().address()
     }
+}
+
+/// What may be a password as a line of base64, written into its place at once: what grows or is formatted leaves copies behind.
+fn base64_line(bytes: &[u8]) -> Sensitive {
+    let mut line = vec![b'='; bytes.len().div_ceil(3) * 4];
+    line.reserve_exact(2);
+    // It has room for all of it.
+    let written = STANDARD.encode_slice(bytes, &mut line);
+    debug_assert_eq!(written, Ok(line.len()));
+    line.extend_from_slice(b"\r\n");
+    Sensitive::from(line)
 }
 
 fn is_domain(name: &str) -> bool {

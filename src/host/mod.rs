@@ -26,11 +26,11 @@ pub mod roots;
 pub mod scratch;
 pub mod signal;
 pub mod state;
-pub mod syslog;
 pub mod terminal;
 mod timed;
 pub mod tls;
 pub mod together;
+mod told;
 pub mod tree;
 pub mod trigger;
 pub mod trusted_file;
@@ -38,10 +38,8 @@ pub mod walk;
 pub mod watch;
 pub mod zoneinfo;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
@@ -54,6 +52,7 @@ use dir::{Dir, Look};
 use exec::Ran;
 use haste::Haste;
 use signal::Signals;
+use told::Told;
 use walk::{Last, Place, Trust, WalkError};
 use watch::{Act, Watch};
 
@@ -65,7 +64,7 @@ pub struct Host {
     watch: Watch,
     signals: Option<Signals>,
     haste: Haste,
-    told: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
+    told: Told,
     /// Where the database of time zones may be.
     zoneinfo: Vec<PathBuf>,
 }
@@ -82,7 +81,7 @@ impl Host {
             watch: Watch::default(),
             signals: None,
             haste: Haste::default(),
-            told: Mutex::default(),
+            told: Told::default(),
             zoneinfo: zoneinfo::places(),
         }
     }
@@ -115,7 +114,7 @@ impl Host {
         self
     }
 
-    /// The same machine, where directories of these users are trusted as well.
+    /// Whose directories are believed: root's and one's own, and those of this user.
     #[must_use]
     pub fn trusting(&self, owner: Option<u32>) -> Trust {
         owner.map_or_else(|| self.trust.clone(), |uid| self.trust.clone().and(uid))
@@ -328,21 +327,22 @@ impl Host {
     }
 
     /// The standard output of a command that only looks. It is asked once and remembered: 200 targets of one nginx need its
-    /// configuration once, not 200 times. [`Host::forget`] ends the memory.
+    /// configuration once, not 200 times. [`Host::forget`] ends the memory. Who asks the same meanwhile waits for the answer, and nobody
+    /// else does.
     ///
     /// # Errors
-    /// It could not be started, failed or said more than `max` bytes: the reason, for people.
+    /// It could not be started, failed, did not end in time or said more than `max` bytes: the reason, for people.
     pub fn capture(&self, command: &Command, max: usize) -> Result<String, String> {
         exec::check_program(command).map_err(|error| explain(&error))?;
-        let Ok(mut told) = self.told.lock() else { return exec::capture(command, max) };
-        told.entry(command.argv.clone()).or_insert_with(|| exec::capture(command, max)).clone()
+        match self.within(command.limit()) {
+            limit if limit.is_zero() => Err(time_is_over().to_string()),
+            limit => self.told.once(&command.argv, || exec::capture(command, limit, max)),
+        }
     }
 
     /// Forgets what commands have told: to be called when something may have changed.
     pub fn forget(&self) {
-        if let Ok(mut told) = self.told.lock() {
-            told.clear();
-        }
+        self.told.forget();
     }
 
     /// Whether a directory that exists cannot be entered by a user who is neither root nor in its group.

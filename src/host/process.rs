@@ -1,8 +1,9 @@
 //! Which programs run: a console left open blocks a vendor's change (`must_not_run`).
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::exec;
 use crate::change::Command;
@@ -116,9 +117,14 @@ pub fn user_id(name: &str) -> Option<u32> {
         if name.starts_with('-') {
             return None;
         }
-        let output = exec::capture(&Command::new(["/usr/bin/id", "-u", name]), 64).ok()?;
+        let output = id("-u", name, 64).ok()?;
         output.trim().parse().ok()
     })
+}
+
+fn id(what: &str, name: &str, most: usize) -> Result<String, String> {
+    let command = Command::new(["/usr/bin/id", what, name]);
+    exec::capture(&command, command.limit(), most)
 }
 
 /// The groups of a user of this machine, its own first, from `id -G`, which asks wherever users live; empty where that cannot tell.
@@ -127,14 +133,16 @@ pub fn groups_of(name: &str) -> Vec<u32> {
     if name.starts_with('-') {
         return Vec::new();
     }
-    let output = exec::capture(&Command::new(["/usr/bin/id", "-G", name]), 64 * 1024).unwrap_or_default();
+    let output = id("-G", name, 64 * 1024).unwrap_or_default();
     output.split_whitespace().filter_map(|group| group.parse().ok()).collect()
 }
 
-/// Where this program is, links resolved; none where the system does not tell.
-#[must_use]
-pub fn program() -> Option<std::path::PathBuf> {
-    std::env::current_exe().ok()
+/// Where this program is, links resolved.
+///
+/// # Errors
+/// The system does not tell.
+pub fn program() -> io::Result<PathBuf> {
+    std::env::current_exe()
 }
 
 /// What this machine is called; none where it does not say.

@@ -1,8 +1,10 @@
 //! A temporary root that only its owner can enter, and a child process that ends with it: for `reseal demo`.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use super::process;
 
 /// A directory that is removed when dropped.
 pub struct Scratch {
@@ -50,7 +52,7 @@ impl Background {
     /// # Errors
     /// It could not be started.
     pub fn this_program(arguments: &[&str]) -> io::Result<Self> {
-        let child = Command::new(this_program()?)
+        let child = Command::new(process::program()?)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -65,12 +67,4 @@ impl Drop for Background {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// The path of this very program.
-///
-/// # Errors
-/// The system does not tell.
-pub fn this_program() -> io::Result<PathBuf> {
-    std::env::current_exe()
 }

@@ -6,6 +6,7 @@
 //! STATE/vault/TARGET/N/            generation N
 //! STATE/vault/TARGET/current       link to the generation that was committed last
 //! STATE/vault/TARGET/next          which generation is staged, and when it is put in place
+//! STATE/snapshot/TARGET            what stood there before an upgrade, and what its listeners showed
 //! STATE/ledger                     receipts
 //! STATE/ca/NAME/                   a local certificate authority
 //! STATE/requests/TARGET/N/         a request to a CA elsewhere, and the key that waits for its answer

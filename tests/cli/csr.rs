@@ -74,6 +74,10 @@ fn the_request_is_what_the_configuration_wants() {
         assert_eq!(mode & 0o7777, 0o600);
     }
     bench.run(&["status"]).ends(7).says("request 1 (RSA 2048) waits").says("request 3 (P-256) waits");
+    let before = bench.tree();
+    bench.run(&["csr", "web", "--forget", "2", "--dry-run"]).ends(0).says("would");
+    bench.run(&["csr", "web", "--forget", "7", "--dry-run"]).ends(4).warns("no request 7 of web waits here");
+    assert!(bench.tree() == before, "a dry run writes nothing");
     bench.run(&["csr", "web", "--forget", "2"]).ends(0).says("request 2 and its key are gone");
     bench.run(&["csr", "web", "--forget", "2"]).ends(4).warns("no request 2 of web waits here");
     let answer = bench.json(&["csr", "web", "--key-type", "p256", "--subject", "OU=Web", "--out", "copy.csr"]);
@@ -293,6 +297,18 @@ fn a_wrong_subject_is_told_with_its_place() {
     let bench = Bench::new();
     bench.configure("[target.source]\nkind = \"csr\"\nsubject = { C = \"Germany\", organisation = \"x\" }\n");
     bench.run(&["check"]).ends(2).warns("\"Germany\" is no country").warns("reseal.toml:12:17:").warns("organisation");
+}
+
+/// Why an earlier change is stuck, and what helps, is told by whoever is kept from beginning by it.
+#[test]
+fn what_an_earlier_change_is_stuck_for_is_told() {
+    let bench = Bench::new();
+    bench.installed("one");
+    bench.write("state/journal/web", "not a journal\nat all\n", 0o600);
+    let stuck = bench.run(&["csr", "web"]).ends(6).warns("an earlier change could not be ended: ");
+    stuck
+        .warns("state/journal/web: the journal of an interrupted transaction cannot be used")
+        .warns("recover --accept web` keeps what is there now");
 }
 
 /// A request of which nobody gets a copy waits for nothing.

@@ -181,7 +181,7 @@ fn what_cannot_be_exported_is_told() {
         "--form pem --no-key --passphrase-file short",
     ] {
         let line: Vec<&str> = ["export", "web", "--out", "a.pem"].into_iter().chain(words.split(' ')).collect();
-        bench.run(&line).ends(2).warns("mean");
+        bench.run(&line).ends(2).warns("can only be used with ");
     }
     bench.run(&["export", "web", "--form", "pem", "--out", "-"]).ends(2).warns("`-` is no file");
     assert!(!bench.path("-").exists());

@@ -214,7 +214,9 @@ fn pins_hold_and_prune_removes() {
     bench.run(&["backups", "pin", "web", "1"]).ends(0).says("pinned");
     let before = bench.tree();
     bench.run(&["prune", "--keep", "1", "--dry-run"]).ends(0).says("2, 3");
-    bench.run(&["backups", "unpin", "web", "1", "--dry-run"]).ends(0);
+    bench.run(&["backups", "unpin", "web", "1", "--dry-run"]).ends(0).says("would");
+    bench.run(&["backups", "pin", "web", "1", "--dry-run"]).ends(0).says("generation 1 is pinned");
+    bench.run(&["backups", "pin", "web", "99", "--dry-run"]).ends(4).warns("99");
     assert_eq!(bench.tree(), before);
     let pruned = bench.json(&["backups", "prune", "web", "--keep", "1"]);
     assert_eq!(pruned["command"], "prune");
@@ -471,7 +473,39 @@ fn a_look_in_the_midst_of_a_change_is_no_alarm() {
     bench.run(&["check", "web"]).ends(3).says("a transaction was interrupted");
     bench.run(&["check", "web", "--format", "nagios"]).ends(2).says("interrupted");
     bench.run(&["status"]).ends(3).says("a transaction was interrupted");
+    bench.run(&["recover", "--accept", "web", "--dry-run"]).ends(0).says("would");
     bench.write("slow.done", "", 0o644);
     bench.run(&["recover"]).ends(0);
     bench.run(&["check", "web"]).ends(0);
+    let nothing = "no transaction of this target was interrupted";
+    bench.run(&["recover", "--accept", "web", "--dry-run"]).ends(0).says(nothing);
+    bench.run(&["recover", "--accept", "web"]).ends(0).says(nothing);
+}
+
+/// Stores, units, hooks and targets that are configured no more can be interrupted as well.
+#[test]
+fn whatever_was_interrupted_is_told_also_where_it_is_no_target() {
+    let bench = Bench::new();
+    bench.installed("first");
+    bench.run(&["status"]).ends(0);
+    for name in ["trust%3Aos", "hook%3Aapt", "gone"] {
+        bench.write(&format!("state/journal/{name}"), "", 0o600);
+    }
+    for name in ["trust:os", "hook:apt", "gone"] {
+        bench.run(&["status"]).ends(3).says(&format!("{name}: a transaction was interrupted: `reseal "));
+    }
+    let told = bench.json(&["status"]);
+    let row = |name: &str| {
+        let rows = told["results"].as_array().unwrap().iter().filter(|one| one["target"] == name);
+        let rows: Vec<_> = rows.map(|one| (one["kind"].as_str().unwrap(), one["interrupted"] == true)).collect();
+        assert_eq!(rows.len(), 1, "{name}: {told}");
+        rows[0]
+    };
+    assert_eq!(
+        ["web", "trust:os", "hook:apt", "gone"].map(row),
+        [("files", false), ("store", true), ("hook", true), ("unconfigured", true)]
+    );
+    bench.run(&["status", "web"]).ends(0);
+    bench.run(&["recover"]).ends(0);
+    bench.run(&["status"]).ends(0);
 }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reseal::flow::{Options, backups, history, recover};
+use reseal::host::watch::{Act, Watch};
 use reseal::outcome::{End, Outcome, Receipt};
 
 use super::{good, installed, refused, refused_with};
@@ -220,6 +222,33 @@ fn the_state_is_nobody_elses_whatever_the_umask() {
     for dir in ["state", "state/vault", "state/vault/web", "state/vault/web/1", "state/journal"] {
         assert_eq!(fs::metadata(world.path(dir)).unwrap().permissions().mode() & 0o777, 0o700, "{dir}");
     }
+}
+
+/// With the journal goes all that is known of the hidden files beside the places, of which one is a key.
+#[test]
+fn what_is_left_beside_the_files_is_named_before_it_is_forgotten() {
+    let world = kept();
+    let key = world.path("private/web.key");
+    let done = AtomicBool::new(false);
+    let dies = Watch::with(move |crossing| {
+        let dead = done.load(Ordering::Relaxed);
+        done.fetch_or(crossing.act == Act::Rename && crossing.path == key, Ordering::Relaxed);
+        if dead { Err(std::io::Error::other("killed")) } else { Ok(()) }
+    });
+    let _ = world.install(&world.host().with_watch(dies), &world.bring(&pair(90)));
+    assert_eq!(world.leftovers().len(), 2, "the kill came too early");
+    let keys = world.path("private");
+    let holds = Watch::with(move |crossing| {
+        let refused = crossing.act == Act::Unlink && crossing.path.starts_with(&keys);
+        if refused { Err(rustix::io::Errno::PERM.into()) } else { Ok(()) }
+    });
+    let host = world.host().with_watch(holds);
+    let report = world.with(&host, Options::default(), |session| recover::accept(session, "web"));
+    let Outcome::Recovered { what } = &report.outcome else { panic!("{report:?}") };
+    let left = world.leftovers();
+    assert!(left.len() == 1 && left[0].starts_with(world.path("private")), "{left:?}");
+    assert!(what.contains("remove by hand") && what.contains(left[0].to_str().unwrap()), "{what}");
+    assert!(!world.path("state/journal/web").exists());
 }
 
 /// What the transaction was nobody knows, and that is told: a receipt of it would be made up.

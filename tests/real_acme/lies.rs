@@ -273,9 +273,9 @@ fn authorizations_that_were_not_asked_for() {
         ),
         (
             authorization("pending", "www.example.org", "http-01", "../../../etc/cron.d/x"),
-            "a challenge's token is none",
+            "the token of a challenge is not valid",
         ),
-        (authorization("pending", "www.example.org", "http-01", ""), "a challenge's token is none"),
+        (authorization("pending", "www.example.org", "http-01", ""), "the token of a challenge is not valid"),
         (
             authorization("expired", "www.example.org", "http-01", token),
             "the authorization of www.example.org is expired",

@@ -40,6 +40,12 @@ impl Terminal {
 
     /// Waits for a question, and types.
     pub fn asks(&mut self, question: &str, answer: &str) {
+        self.shows(question);
+        self.keys.write_all(answer.as_bytes()).unwrap();
+    }
+
+    /// Waits for a question.
+    pub fn shows(&mut self, question: &str) {
         let began = Instant::now();
         while !self.shown.contains(question) {
             assert!(began.elapsed() < Duration::from_mins(1), "it does not ask {question:?}: {:?}", self.shown);
@@ -49,7 +55,6 @@ impl Terminal {
         }
         // The question stands there an instant before the echo is off.
         std::thread::sleep(Duration::from_millis(200));
-        self.keys.write_all(answer.as_bytes()).unwrap();
     }
 
     /// How it ended, and all that stood on the terminal.

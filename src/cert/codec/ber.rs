@@ -21,11 +21,20 @@ pub(super) enum BerError {
 
 /// Makes the one element that fills `ber` definite. Wiped, as it may hold a key.
 pub(super) fn definite(ber: &[u8]) -> Result<Zeroizing<Vec<u8>>, BerError> {
-    // Reserved at once: growing would leave a copy behind. An end mark pays for the length that replaces it, but for elements
-    // of 64 KiB and more, which cost a byte each.
-    let mut out = Zeroizing::new(Vec::with_capacity(ber.len() + ber.len() / 1024 + 64));
+    let mut out = room_for(ber.len());
     let rest = element(ber, &mut out, MAX_DEPTH)?;
     if rest.is_empty() { Ok(out) } else { Err(BerError::Damaged) }
+}
+
+/// Room for so many bytes made definite, reserved at once: growing would leave a copy behind. An end mark pays for the length that
+/// replaces it, but for elements of 64 KiB and more, which cost a byte each.
+fn room_for(length: usize) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(length + length / 1024 + 64))
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    debug_assert!(out.capacity() - out.len() >= bytes.len(), "it would grow");
+    out.extend_from_slice(bytes);
 }
 
 const CONSTRUCTED: u8 = 0x20;
@@ -45,14 +54,14 @@ fn element<'a>(ber: &'a [u8], out: &mut Zeroizing<Vec<u8>>, depth: usize) -> Res
     let (whole, rest) = ber.split_at_checked(end).ok_or(BerError::Damaged)?;
     let content = whole.get(header.size..).unwrap_or_default();
     if tag & CONSTRUCTED == 0 {
-        out.extend_from_slice(whole);
+        put(out, whole);
         return Ok(rest);
     }
     let inner = all(content, tag, depth)?;
     if is_pieces(tag) || inner.as_slice() != content {
         write(tag, &inner, out);
     } else {
-        out.extend_from_slice(whole);
+        put(out, whole);
     }
     Ok(rest)
 }
@@ -60,7 +69,7 @@ fn element<'a>(ber: &'a [u8], out: &mut Zeroizing<Vec<u8>>, depth: usize) -> Res
 /// Everything inside a definite element.
 fn all(mut content: &[u8], tag: u8, depth: usize) -> Result<Zeroizing<Vec<u8>>, BerError> {
     let depth = depth.checked_sub(1).ok_or(BerError::TooDeep)?;
-    let mut inner = Zeroizing::new(Vec::with_capacity(content.len()));
+    let mut inner = room_for(content.len());
     while !content.is_empty() {
         content = piece(content, tag, &mut inner, depth)?;
     }
@@ -70,7 +79,7 @@ fn all(mut content: &[u8], tag: u8, depth: usize) -> Result<Zeroizing<Vec<u8>>, 
 /// Everything up to the end mark, and what follows that.
 fn until_end(mut content: &[u8], tag: u8, depth: usize) -> Result<(Zeroizing<Vec<u8>>, &[u8]), BerError> {
     let depth = depth.checked_sub(1).ok_or(BerError::TooDeep)?;
-    let mut inner = Zeroizing::new(Vec::new());
+    let mut inner = room_for(length_until_end(content, depth)?);
     loop {
         if let Some(rest) = content.strip_prefix(&END) {
             return Ok((inner, rest));
@@ -84,10 +93,10 @@ fn piece<'a>(content: &'a [u8], tag: u8, inner: &mut Zeroizing<Vec<u8>>, depth: 
     if !is_pieces(tag) {
         return element(content, inner, depth);
     }
-    let mut whole = Zeroizing::new(Vec::new());
+    let mut whole = room_for(length_of(content, depth)?);
     let rest = element(content, &mut whole, depth)?;
     let header = Header::read(&whole).filter(|header| header.tag == OCTETS).ok_or(BerError::Damaged)?;
-    inner.extend_from_slice(whole.get(header.size..).unwrap_or_default());
+    put(inner, whole.get(header.size..).unwrap_or_default());
     Ok(rest)
 }
 
@@ -98,7 +107,30 @@ fn is_pieces(tag: u8) -> bool {
 
 fn write(tag: u8, content: &[u8], out: &mut Vec<u8>) {
     let whole = Zeroizing::new(Element::wrap(if is_pieces(tag) { OCTETS } else { tag }, content));
-    out.extend_from_slice(&whole);
+    put(out, &whole);
+}
+
+/// How many bytes the first element of `ber` takes, its end mark included.
+fn length_of(ber: &[u8], depth: usize) -> Result<usize, BerError> {
+    let tag = *ber.first().ok_or(BerError::Damaged)?;
+    let length = if ber.get(1) == Some(&INDEFINITE) && tag & CONSTRUCTED != 0 {
+        let depth = depth.checked_sub(1).ok_or(BerError::TooDeep)?;
+        length_until_end(ber.get(2..).unwrap_or_default(), depth)?.saturating_add(2 + END.len())
+    } else {
+        let header = Header::read(ber).ok_or(BerError::Damaged)?;
+        header.size.checked_add(header.length).ok_or(BerError::Damaged)?
+    };
+    if length > ber.len() { Err(BerError::Damaged) } else { Ok(length) }
+}
+
+/// How many bytes stand before the end mark.
+fn length_until_end(content: &[u8], depth: usize) -> Result<usize, BerError> {
+    let mut rest = content;
+    while !rest.starts_with(&END) {
+        let length = length_of(rest, depth)?;
+        rest = rest.get(length..).ok_or(BerError::Damaged)?;
+    }
+    Ok(content.len() - rest.len())
 }
 
 #[cfg(test)]
@@ -127,6 +159,18 @@ pub(super) mod tests {
         out
     }
     use crate::cert::fixture::{Wish, self_signed};
+
+    /// That nothing outgrows the room it was given is asserted where it is written.
+    #[test]
+    fn what_is_made_definite_fits_into_its_room() {
+        for size in [0, 10, 100, 1000, 70_000, 300_000] {
+            for depth in [0, 1, 5, 20] {
+                let wrap = |der: Vec<u8>, _| Element::wrap(0x30, &der);
+                let der = (0..depth).fold(Element::wrap(OCTETS, &vec![7; size]), wrap);
+                assert_eq!(*definite(&streamed(&der)).unwrap(), der, "{size} bytes, {depth} levels");
+            }
+        }
+    }
 
     #[test]
     fn what_is_definite_stays_and_all_else_becomes_so() {

@@ -40,11 +40,11 @@ pub(super) fn passphrase(session: &Session<'_>, act: &SecretVerb) -> Told {
     match act {
         SecretVerb::Set { place: Place::Kernel, .. } if remembered => {
             let hint = "leave it out: `--minutes` says how long the kernel keeps it".to_owned();
-            Err(Failure::usage("--remember does with what is typed what --in kernel does already", Some(hint)))
+            Err(Failure::usage("--remember is not needed with --in kernel", Some(hint)))
         }
         SecretVerb::Set { place: Place::Keyring, minutes: Some(_), .. } => {
             let hint = "leave it out, or add `--in kernel`".to_owned();
-            Err(Failure::usage("--minutes means something with --in kernel", Some(hint)))
+            Err(Failure::usage("--minutes can only be used with --in kernel", Some(hint)))
         }
         SecretVerb::Set { label, place, minutes } => {
             let kept = match place {

@@ -51,7 +51,10 @@ fn moment(host: &Host, words: &When) -> Result<(Option<Moment>, Option<String>),
     let (moment, note) = match (written, &words.tz) {
         (Written::Fixed(_), Some(_)) => {
             let hint = "leave `--tz` out, or write the time without the offset".to_owned();
-            return Err(Failure::usage("--at has its offset from UTC, and so no time zone", Some(hint)));
+            return Err(Failure::usage(
+                "--at already contains an offset from UTC, so no time zone can be given",
+                Some(hint),
+            ));
         }
         (Written::Local { zone: Some(_), .. }, Some(_)) => {
             return Err(Failure::usage("--at names a time zone already", Some("leave `--tz` out".to_owned())));

@@ -172,7 +172,7 @@ fn url(label: &str, secret: bool, table: &mut Table<'_>, problems: &mut Problems
                 Some("it has a user's name in it, or no host")
             }
             Ok(uri) if uri.authority().is_some_and(|it| it.as_str() != it.host() && it.port_u16().is_none()) => {
-                Some("its port is none")
+                Some("what follows its host is not a port number")
             }
             Ok(_) => None,
         }

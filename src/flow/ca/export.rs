@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{not_opened, open_state};
+use super::open_state;
 use crate::cert::Certificate;
 use crate::digest::Digest;
 use crate::engine::Engine;
@@ -71,7 +71,7 @@ pub fn export(session: &mut Session<'_>, ca: &str, wanted: &Export) -> Result<Ex
     let engine = if session.options.dry_run {
         None
     } else {
-        Some(Engine::open(session.host, "ca export", session.options.wait).map_err(not_opened)?)
+        Some(Engine::open(session.host, "ca export", session.options.wait)?)
     };
     let authority = match &engine {
         Some(engine) => Authority::find(engine.state(), ca)?,

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::init::free;
 use super::passphrase::{passphrase, remember, store};
-use super::{AuthorityView, Permitted, Published, What, not_opened, unmade, view};
+use super::{AuthorityView, Permitted, Published, What, unmade, view};
 use crate::cert::codec::{self, BlockError};
 use crate::cert::{Certificate, PrivateKey};
 use crate::config::SourceConfig;
@@ -11,7 +12,6 @@ use crate::engine::Engine;
 use crate::flow::{Refusal, Session};
 use crate::host::dir::MAX_FILE;
 use crate::host::passphrase::{self as sources, Explicit, PassphraseQuery};
-use crate::host::state::State;
 use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 use crate::source::local_ca::{Authority, CaError, Existing};
@@ -45,11 +45,8 @@ impl Import {
 /// A file cannot be read, what the files hold is no CA that could issue for these names and for those of the targets that name it as
 /// their source, there is one of that name, or a call failed. Then there is none.
 pub fn import(session: &mut Session<'_>, name: &str, import: &Import) -> Result<AuthorityView, Refusal> {
-    let now = session.host.now();
+    free(session, name)?;
     if session.options.dry_run {
-        if let Some(state) = State::open(session.host)? {
-            Authority::vacant(&state, name)?;
-        }
         let (certificates, key) = match read(session, import, None) {
             // It may lie under the passphrase of the CA.
             Err(Unread::Locked(_)) => {
@@ -60,25 +57,26 @@ pub fn import(session: &mut Session<'_>, name: &str, import: &Import) -> Result<
         }
         .map_err(|unread| unread.refusal(name))?;
         let founded = existing(session, name, import, certificates, key)
-            .take_over(&Sensitive::from("dry run".to_owned()), now)
+            .take_over(&Sensitive::from("dry run".to_owned()), session.host.now())
             .map_err(|error| refused(name, error))?;
         return Ok(unmade(session, &founded).after(What::TakenOver, vec![1], false));
     }
-    let engine = Engine::open(session.host, "ca import", session.options.wait).map_err(not_opened)?;
-    engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
-    Authority::vacant(engine.state(), name)?;
     // What can be read without the passphrase of the CA is refused before anybody types one.
     let at_once = match read(session, import, None) {
         Err(Unread::Locked(_)) => None,
         other => Some(other.map_err(|unread| unread.refusal(name))?),
     };
+    // A person may be asked for it: nobody waits for the lock meanwhile.
     let (secret, origin) = passphrase(session, name, true)?;
+    let engine = Engine::open(session.host, "ca import", session.options.wait)?;
+    engine.trust_clock(session.options.trust_clock)?;
+    Authority::vacant(engine.state(), name)?;
     let (certificates, key) = match at_once {
         Some(found) => found,
         None => read(session, import, Some(&secret)).map_err(|unread| unread.refusal(name))?,
     };
     let founded = existing(session, name, import, certificates, key)
-        .take_over(&secret, now)
+        .take_over(&secret, session.host.now())
         .map_err(|error| refused(name, error))?;
     if import.store_keyring {
         store(session, name, &secret, &origin)?;

@@ -1,7 +1,7 @@
 //! `ca init`: makes a CA.
 
 use super::passphrase::{passphrase, remember, store};
-use super::{AuthorityView, Permitted, Published, What, not_opened, unmade, view};
+use super::{AuthorityView, Permitted, Published, What, unmade, view};
 use crate::cert::Generate;
 use crate::engine::Engine;
 use crate::flow::{Refusal, Session};
@@ -59,10 +59,12 @@ pub fn init(session: &mut Session<'_>, name: &str, init: &Init) -> Result<Author
     if session.options.dry_run {
         return planned(session, &founding);
     }
-    let engine = Engine::open(session.host, "ca init", session.options.wait).map_err(not_opened)?;
-    engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
-    Authority::vacant(engine.state(), name)?;
+    free(session, name)?;
+    // A person may be asked for it: nobody waits for the lock meanwhile.
     let (secret, origin) = passphrase(session, name, true)?;
+    let engine = Engine::open(session.host, "ca init", session.options.wait)?;
+    engine.trust_clock(session.options.trust_clock)?;
+    Authority::vacant(engine.state(), name)?;
     let founded = founding.found(&secret, session.host.now())?;
     // First of all that lasts: with a keyring that cannot keep it, nothing is made.
     if init.store_keyring {
@@ -75,10 +77,16 @@ pub fn init(session: &mut Session<'_>, name: &str, init: &Init) -> Result<Author
 
 /// The CA that would be made, tried out in memory under a passphrase that nobody needs: the key is thrown away.
 fn planned(session: &Session<'_>, founding: &Founding) -> Result<AuthorityView, Refusal> {
-    if let Some(state) = State::open(session.host)? {
-        Authority::vacant(&state, &founding.name)?;
-    }
+    free(session, &founding.name)?;
     let now = session.host.now();
     let founded = founding.found(&Sensitive::from("dry run".to_owned()), now)?;
     Ok(unmade(session, &founded).after(What::Made, vec![1], false))
+}
+
+/// Whether there is no CA of this name yet, as far as can be told without the lock.
+pub(super) fn free(session: &Session<'_>, name: &str) -> Result<(), Refusal> {
+    match State::open(session.host)? {
+        Some(state) => Ok(Authority::vacant(&state, name)?),
+        None => Ok(()),
+    }
 }

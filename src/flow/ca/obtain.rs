@@ -52,16 +52,15 @@ impl Authorities {
     pub fn obtain(&mut self, session: &mut Session<'_>, ca: &str, wanted: Wanted) -> Result<Bundle, Refusal> {
         session.listener.hear(&Event::Obtaining { source: format!("local CA {ca}") });
         let now = session.host.now();
-        let known = self.0.iter().position(|unlocked| unlocked.authority().name() == ca);
-        let place = match known {
-            Some(place) => {
-                self.0[place].authority().admit(&wanted.names, wanted.days, now)?;
-                place
-            }
+        let authority = Authority::find(&open_state(session, ca)?, ca)?;
+        authority.admit(&wanted.names, wanted.days, now)?;
+        // One that was opened before another root came to issue is of no use any more.
+        let issuer = authority.active().hierarchy().issuer().fingerprint();
+        let issues = |unlocked: &Unlocked| unlocked.authority().active().hierarchy().issuer().fingerprint() == issuer;
+        let place = match self.0.iter().position(issues) {
+            Some(place) => place,
             None => {
-                let authority = Authority::find(&open_state(session, ca)?, ca)?;
-                authority.admit(&wanted.names, wanted.days, now)?;
-                self.0.push(unlock(session, authority)?);
+                self.0.push(unlock(session, ca)?);
                 self.0.len() - 1
             }
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::open_state;
 use crate::event::Event;
 use crate::flow::{Refusal, Session};
 use crate::host::passphrase::{self as sources, Explicit, Miss, Origin, PassphraseError, PassphraseQuery, Stored};
@@ -9,12 +10,13 @@ use crate::outcome::explain;
 use crate::sensitive::Sensitive;
 use crate::source::local_ca::{Authority, CaError, Unlocked};
 
-/// Opens the key of a CA that issues.
-pub(super) fn unlock(session: &mut Session<'_>, authority: Authority) -> Result<Unlocked, Refusal> {
-    let name = authority.name().to_owned();
-    let (secret, origin) = passphrase(session, &name, false)?;
+/// Opens the key with which a CA issues.
+pub(super) fn unlock(session: &mut Session<'_>, ca: &str) -> Result<Unlocked, Refusal> {
+    let (secret, origin) = passphrase(session, ca, false)?;
+    // Looked up only now: while a person types, the root that issued may be put away.
+    let authority = Authority::find(&open_state(session, ca)?, ca)?;
     let unlocked = authority.unlock(&secret).map_err(|error| from(error, &origin))?;
-    remember(session, &name, &secret, &origin);
+    remember(session, ca, &secret, &origin);
     Ok(unlocked)
 }
 

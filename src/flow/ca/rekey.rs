@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::passphrase::{from, passphrase, remember};
 use super::view::{successor, view};
-use super::{AuthorityView, What, not_opened, open_state};
+use super::{AuthorityView, What, open_state};
 use crate::cert::{Ascent, Certificate, Generate, Name, ascend};
 use crate::engine::Engine;
 use crate::flow::users::{Blind, Place, Users};
@@ -34,8 +34,8 @@ pub enum Rekey {
 /// The step before is not done: there is no next root, nobody was given it, or a server still shows what the former one has issued;
 /// there is no passphrase or a wrong one; or a call failed, and then nothing has changed.
 pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<AuthorityView, Refusal> {
-    let now = session.host.now();
     if session.options.dry_run {
+        let now = session.host.now();
         let authority = Authority::find(&open_state(session, ca)?, ca)?;
         let (what, roots) = match step {
             Rekey::Make { key, years } => {
@@ -52,14 +52,22 @@ pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<Authori
         };
         return Ok(view(&authority)?.after(what, roots, false));
     }
-    let engine = Engine::open(session.host, "ca rekey", session.options.wait).map_err(not_opened)?;
-    engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
-    let authority = Authority::find(engine.state(), ca)?;
+    // A person may be asked for it: nobody waits for the lock meanwhile. What can be refused without it is refused before.
+    let typed = match step {
+        Rekey::Make { key, years } => {
+            Authority::find(&open_state(session, ca)?, ca)?.successor(key, years)?.check()?;
+            Some(passphrase(session, ca, false)?)
+        }
+        Rekey::Switch | Rekey::Retire => None,
+    };
+    let engine = Engine::open(session.host, "ca rekey", session.options.wait)?;
+    engine.trust_clock(session.options.trust_clock)?;
+    let (authority, now) = (Authority::find(engine.state(), ca)?, session.host.now());
     let (what, roots) = match step {
         Rekey::Make { key, years } => {
             let founding = authority.successor(key, years)?;
             founding.check()?;
-            let (secret, origin) = passphrase(session, ca, false)?;
+            let (secret, origin) = typed.map_or_else(|| passphrase(session, ca, false), Ok)?;
             // One passphrase opens all keys of a CA, so none is made under another.
             authority.opens_with(&secret).map_err(|error| from(error, &origin))?;
             remember(session, ca, &secret, &origin);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::open_state;
 use super::passphrase::{from, passphrase, remember};
-use super::{not_opened, open_state};
 use crate::cert::{Certificate, RevocationList, codec};
 use crate::engine::Engine;
 use crate::event::Event;
@@ -44,8 +44,8 @@ pub struct RevokedView {
 pub fn revoke(session: &mut Session<'_>, ca: &str, which: &str, reason: Reason) -> Result<RevokedView, Refusal> {
     let recorded = !session.options.dry_run;
     let (revocation, active) = if recorded {
-        let engine = Engine::open(session.host, "ca revoke", session.options.wait).map_err(not_opened)?;
-        engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
+        let engine = Engine::open(session.host, "ca revoke", session.options.wait)?;
+        engine.trust_clock(session.options.trust_clock)?;
         let authority = Authority::find(engine.state(), ca)?;
         let revocation = planned(session, &authority, which, reason)?;
         authority.revoke(revocation.clone())?;
@@ -121,10 +121,9 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
     if wanted.der && wanted.output.is_none() {
         return Err(Refusal::new("cannot write DER among other words").hint("name a file for it with --output"));
     }
-    let now = session.host.now();
+    let (authority, now) = (Authority::find(&open_state(session, ca)?, ca)?, session.host.now());
+    let next = next_list(session, &authority, wanted, now)?;
     if session.options.dry_run {
-        let authority = Authority::find(&open_state(session, ca)?, ca)?;
-        let next = next_list(session, &authority, wanted, now)?;
         if let Some(text) = told_of_another(session, &authority, wanted, next.issuer())? {
             session.listener.hear(&Event::Note { text });
         }
@@ -137,13 +136,15 @@ pub fn crl(session: &mut Session<'_>, ca: &str, wanted: &List) -> Result<ListVie
             pem: None,
         });
     }
-    let engine = Engine::open(session.host, "ca crl", session.options.wait).map_err(not_opened)?;
-    engine.trust_clock(session.options.trust_clock).map_err(not_opened)?;
-    let authority = Authority::find(engine.state(), ca)?;
+    super::obtain::plausible(session, &authority, now)?;
+    // A person may be asked for it: nobody waits for the lock meanwhile.
+    let (secret, origin) = passphrase(session, ca, false)?;
+    let engine = Engine::open(session.host, "ca crl", session.options.wait)?;
+    engine.trust_clock(session.options.trust_clock)?;
+    let (authority, now) = (Authority::find(engine.state(), ca)?, session.host.now());
     let next = next_list(session, &authority, wanted, now)?;
     let other = told_of_another(session, &authority, wanted, next.issuer())?;
     super::obtain::plausible(session, &authority, now)?;
-    let (secret, origin) = passphrase(session, ca, false)?;
     let list = next.make(&secret, now).map_err(|error| from(error, &origin))?;
     remember(session, ca, &secret, &origin);
     let mut view = ListView {

@@ -81,7 +81,7 @@ pub fn sign(session: &mut Session<'_>, ca: &str, wanted: &Sign) -> Result<Signed
         return Ok(told);
     }
     obtain::plausible(session, &authority, now)?;
-    let chain = unlock(session, authority)?.sign(&request, names, wanted.days, now)?;
+    let chain = unlock(session, ca)?.sign(&request, names, wanted.days, now)?;
     let pem = chain.fullchain_pem();
     let leaf = chain.leaf();
     let told = Signed {

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use time::OffsetDateTime;
+
 use super::running;
 use crate::change::{Command, Image};
 use crate::config::{NginxConfig, TargetConfig, TargetKind};
@@ -24,8 +26,9 @@ use crate::flow::post_upgrade::{self, Limits};
 use crate::flow::{Refusal, Report, Session, snapshot};
 use crate::host::attributes::own;
 use crate::host::dir::Dir;
+use crate::host::local_log::{Log, Priority};
+use crate::host::process;
 use crate::host::state::State;
-use crate::host::{process, syslog};
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
 
@@ -36,6 +39,9 @@ const TAKEN: &str = "taken";
 
 /// How long a hook waits for another reseal at most.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where the system's log listens; systemd's journal does, too.
+const SYSLOG: &str = "/dev/log";
 
 /// What writes the files of packages, while it does.
 const MANAGERS: &[&str] = &["dpkg", "rpm", "dnf", "dnf5", "yum", "zypper"];
@@ -61,7 +67,7 @@ pub fn before(session: &mut Session<'_>, archives: Option<&str>) -> Vec<Report> 
     session.options.secrets.may_prompt = false;
     let mut reports = snapshot::keep(session, &names, unseen).unwrap_or_else(|refusal| vec![told(refusal)]);
     reports.extend(marked.err().map(told));
-    noted(&reports);
+    noted(session.host.now(), &reports);
     reports
 }
 
@@ -87,7 +93,7 @@ pub fn after(session: &Session<'_>, begun: bool) -> Vec<Report> {
             reports.push(told(refusal.hint("`reseal post-upgrade` does it now; else the next scheduled run does")));
         }
     }
-    noted(&reports);
+    noted(session.host.now(), &reports);
     reports
 }
 
@@ -257,8 +263,10 @@ fn told(refusal: Refusal) -> Report {
     Report::new(NAME, refusal.outcome())
 }
 
-/// In the journal as well: what a package manager shows is seldom read.
-fn noted(reports: &[Report]) {
+/// In the system's log as well: what a package manager shows is seldom read. A log that takes nothing is asked no more, and nothing is said
+/// of it, for all of it is told elsewhere, too.
+fn noted(at: OffsetDateTime, reports: &[Report]) {
+    let Ok(log) = Log::open(Path::new(SYSLOG)) else { return };
     for report in reports {
         let why = match &report.outcome {
             Outcome::Refused { why, .. } | Outcome::Stuck { why, .. } | Outcome::RolledBack { why, .. } => why.clone(),
@@ -275,6 +283,8 @@ fn noted(reports: &[Report]) {
             | Outcome::Reported { .. }
             | Outcome::Waiting { .. } => continue,
         };
-        syslog::warn(&format!("{}: {why}", report.target));
+        if log.any_line(Priority::Warning, at, &format!("{}: {why}", report.target)).is_err() {
+            return;
+        }
     }
 }

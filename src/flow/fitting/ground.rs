@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::engine::vault::{Origin, Vault};
 use crate::fitting::site::Start;
 use crate::fitting::{Fitting, Placed, PlacedLink, Site, Standing, WrongRights, site, systemd};
-use crate::flow::beside::{digest, image};
+use crate::flow::beside::image;
 use crate::flow::survey;
 use crate::flow::{Refusal, Session};
 use crate::host::attributes::own;
@@ -70,7 +70,7 @@ impl Ground {
         let host = session.host;
         let (root, program) = match &session.options.root {
             Some(root) => (root.clone(), PathBuf::from(site::PROGRAM)),
-            None => (PathBuf::from("/"), process::program().unwrap_or_else(|| site::PROGRAM.into())),
+            None => (PathBuf::from("/"), process::program().unwrap_or_else(|_| site::PROGRAM.into())),
         };
         let mut site = Site::look(host, &root, program, &session.config.origin);
         if session.options.root.is_some() {
@@ -142,10 +142,10 @@ impl Ground {
             });
         }
         let (_, found) = image(session.host, path)?;
-        if super::stands(&found) && digest(&found).is_none() {
+        if super::stands(&found) && found.digest().is_none() {
             return Err(Refusal::new(format!("{} is a {found}", path.display())).hint("look at it, and move it away"));
         }
-        let digest = digest(&found);
+        let digest = found.digest();
         let attributes = match found {
             Image::File { attributes, .. } => Some(attributes),
             Image::Absent | Image::Link { .. } | Image::Dir { .. } => None,

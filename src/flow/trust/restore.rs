@@ -8,7 +8,7 @@ use super::{Made, Nothing, RESTORE, carry_out, planned};
 use crate::change::{Role, Step};
 use crate::digest::Digest;
 use crate::engine::vault::Manifest;
-use crate::flow::beside::{choose, digest, image};
+use crate::flow::beside::{choose, image};
 use crate::flow::{Refusal, Report, Session};
 use crate::host::state::State;
 use crate::sensitive::Sensitive;
@@ -41,7 +41,7 @@ fn put_back(
             ours_or_nothing(session, ground, &then, &saved.path, saved.file.is_none())?;
         }
         let (real, now) = image(session.host, &saved.path)?;
-        let digest = digest(&now);
+        let digest = now.digest();
         if digest == saved.file.as_ref().map(|file| file.sha256) {
             continue;
         }
@@ -67,7 +67,7 @@ fn put_back(
         if !kept(&path) {
             ours_or_nothing(session, ground, &then, &path, true)?;
             let (real, now) = image(session.host, &path)?;
-            if let Some(digest) = digest(&now) {
+            if let Some(digest) = now.digest() {
                 basis.push((real.clone(), Some(digest)));
                 steps.push(Step::RemoveFile { path: real });
                 steps.extend(link_to(session, ground, &path));
@@ -133,7 +133,7 @@ fn ours_or_nothing(
     let others = if session.host.is_link(path) {
         true
     } else {
-        let digest = digest(&image(session.host, path)?.1);
+        let digest = image(session.host, path)?.1.digest();
         removed && digest.is_some_and(|digest| !known().any(|entry| Digest::of(entry.pem.as_bytes()) == digest))
     };
     match (others, known().find(|entry| Path::new(&entry.place) == path)) {

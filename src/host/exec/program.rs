@@ -9,6 +9,7 @@ use rustix::process::geteuid;
 
 use crate::change::Command;
 use crate::host::attributes::lets_others_write;
+use crate::host::process;
 
 /// Why a program must not be run.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +92,7 @@ pub(super) fn check_program_as(command: &Command, root: bool) -> Result<(), Prog
         return Err(ProgramError::NotExecutable { path: path.to_owned() });
     }
     // It runs with these rights already: the demo tells its server with it, from wherever it was built.
-    let this_one = std::env::current_exe().is_ok_and(|this| this == path);
+    let this_one = process::program().is_ok_and(|this| this == path);
     if root && !this_one {
         check_kept(path)?;
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use zeroize::Zeroizing;
 
 use super::Reply;
 
@@ -43,9 +44,14 @@ pub(super) fn send(
     if !body.is_empty() || *method == Method::POST {
         head.push_str(&format!("content-length: {}\r\n", body.len()));
     }
-    let mut bytes = head.into_bytes();
     let ours = [header::HOST, header::CONNECTION, header::USER_AGENT, header::CONTENT_LENGTH];
-    for (name, value) in headers.iter().filter(|(name, _)| !ours.contains(name)) {
+    let fields = || headers.iter().filter(|(name, _)| !ours.contains(name));
+    let size = fields().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+    // Reserved at once and wiped: among the fields there may be a token, and growing would leave a copy behind.
+    let whole = head.len() + size + 2 + body.len();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(whole));
+    bytes.extend_from_slice(head.as_bytes());
+    for (name, value) in fields() {
         bytes.extend_from_slice(name.as_str().as_bytes());
         bytes.extend_from_slice(b": ");
         bytes.extend_from_slice(value.as_bytes());
@@ -53,6 +59,7 @@ pub(super) fn send(
     }
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(body);
+    debug_assert_eq!(bytes.len(), whole, "counted wrongly");
     out.write_all(&bytes)?;
     out.flush()
 }
@@ -138,7 +145,7 @@ impl<R: Read> Input<'_, R> {
         match (lengths.next(), lengths.next()) {
             (Some(length), None) => {
                 let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-                let length = length.ok_or_else(|| Bad::Answer("its length is none".to_owned()))?;
+                let length = length.ok_or_else(|| Bad::Answer("its length is not valid".to_owned()))?;
                 if length > most {
                     return Err(too_long(most));
                 }
@@ -168,7 +175,7 @@ impl<R: Read> Input<'_, R> {
         loop {
             let size = loop {
                 match httparse::parse_chunk_size(&self.held) {
-                    Err(_) => return Err(Bad::Answer("the size of a chunk is none".to_owned())),
+                    Err(_) => return Err(Bad::Answer("the size of a chunk is not valid".to_owned())),
                     Ok(httparse::Status::Complete((length, size))) => {
                         self.held.drain(..length);
                         break usize::try_from(size).unwrap_or(usize::MAX);

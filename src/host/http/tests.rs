@@ -62,14 +62,14 @@ fn lies_about_lengths_floods_and_broken_answers() {
         (b"SSH-2.0-OpenSSH\r\n\r\n", "no HTTP"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", "it ended after 3 of 10 bytes"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 65\r\n\r\n", "its body has more than"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\n", "its length is none"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\n", "its length is not valid"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", "it has two lengths"),
         (
             b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
             "both a length and chunks",
         ),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n", "its body has more than"),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "the size of a chunk is none"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "the size of a chunk is not valid"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nabcd\r\n0\r\n\r\n", "longer than it says"),
     ];
     for (bytes, why) in cases {

@@ -267,7 +267,8 @@ async fn gather_once(web: &Web, order: &mut Order, wanted: &Wanted) -> Result<Ve
             return Err(AcmeError::NotOffered { identifier: text, wanted: wanted.challenge.word(), offered });
         };
         if !is_token(&challenge.token) {
-            return Err(AcmeError::Broken("a challenge's token is none".to_owned()));
+            let beginning: String = challenge.token.chars().take(64).collect();
+            return Err(AcmeError::Broken(format!("the token of a challenge is not valid: {beginning:?}")));
         }
         let proof = challenge.key_authorization();
         asked.push(Asked {

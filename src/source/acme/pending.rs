@@ -122,7 +122,8 @@ impl Pending {
         self.save()
     }
 
-    /// What was issued is on disk before it is judged or installed.
+    /// What was issued, and was found to be good, is on disk before it is installed. Until then the order's URL is, under which the server
+    /// gives the chain again: a run that dies in between loses nothing, and there is never a chain on disk that nobody has judged.
     pub(super) fn set_chain(&mut self, chain: Option<&str>) -> Result<(), AcmeError> {
         self.record.chain = chain.map(str::to_owned);
         self.save()
@@ -135,8 +136,7 @@ impl Pending {
     }
 
     fn save(&self) -> Result<(), AcmeError> {
-        let bytes = serde_json::to_vec_pretty(&self.record)
-            .map(Sensitive::from)
+        let bytes = Sensitive::of_json(&self.record)
             .map_err(|error| AcmeError::Damaged { path: self.dir.path().join(&self.file), why: error.to_string() })?;
         let name = self.file.to_str().ok_or(AcmeError::Crypto)?;
         Ok(keep(&self.dir, name, &bytes)?)
@@ -158,8 +158,8 @@ impl Record {
     }
 }
 
-/// What was obtained for exactly this wish and never installed, if it is good at `now` and for `margin` longer. `in_place` is the
-/// leaf that was committed last: that one is not offered again. Asks nobody.
+/// What was obtained for exactly this wish and never installed, if it is valid at `now` and its leaf is `good` to the caller.
+/// `in_place` is the leaf that was committed last: that one is not offered again. Asks nobody.
 ///
 /// # Errors
 /// The record cannot be read.

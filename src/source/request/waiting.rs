@@ -109,14 +109,23 @@ impl Requests {
         Ok((whole, damaged))
     }
 
+    /// Whether one of this number waits, also where it cannot be read.
+    ///
+    /// # Errors
+    /// There is no such number, or the directory cannot be read.
+    pub fn holds(&self, number: u32) -> Result<(), RequestError> {
+        if self.numbers()?.contains(&number) {
+            return Ok(());
+        }
+        Err(RequestError::Missing { target: self.target.clone(), number })
+    }
+
     /// Drops one, with its key; that its certificate can be used is over.
     ///
     /// # Errors
     /// There is no such number, or a call failed.
     pub fn forget(&self, number: u32) -> Result<(), RequestError> {
-        if !self.numbers()?.contains(&number) {
-            return Err(RequestError::Missing { target: self.target.clone(), number });
-        }
+        self.holds(number)?;
         self.sweep()?;
         // Hidden first, so that a request that is half gone is none.
         self.dir.rename_new(OsStr::new(&number.to_string()), OsStr::new(HIDDEN))?;
