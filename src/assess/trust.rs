@@ -3,7 +3,7 @@
 use super::dates::date;
 use super::encoding::explains_refusal;
 use super::{Code, Facts, Finding};
-use crate::cert::{Chain, Forbids, Signed, TrustVerdict, Untrusted};
+use crate::cert::{Chain, Forbids, TrustVerdict, Untrusted};
 
 /// Every chain that no client takes has a finding that says why; what another finding said already is not said again.
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -21,10 +21,6 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         found.push(Finding::new(Code::TrustDiffers, message));
         return;
     }
-    // A root may have the name of a CA of the chain and another key. The chain itself tells that nothing is forged.
-    let leaf = chain.leaf();
-    let sound = chain.intermediates().iter().any(|one| facts.signatures.issued_by(leaf, one) == Signed::Verified);
-    let reason = if sound && *reason == Untrusted::FalseSignature { &Untrusted::UnknownIssuer } else { reason };
     let (code, said_by): (Code, &[Code]) = of(reason);
     if found.iter().any(|known| known.code == code || said_by.contains(&known.code) || explained(known.code, reason)) {
         return;
@@ -99,7 +95,7 @@ fn of(reason: &Untrusted) -> (Code, &'static [Code]) {
         Untrusted::NotYetValid(_) => (Code::NotYetValid, &[Code::ChainExpired, Code::ValidityReversed]),
         Untrusted::WrongName(_) => (Code::NameMissing, &[Code::NoNames]),
         Untrusted::CaAsServer => (Code::CaAsLeaf, &[Code::SelfSigned]),
-        Untrusted::WrongPurpose => (Code::StrictRefused, &[Code::NotForServers]),
+        Untrusted::WrongPurpose => (Code::StrictRefused, &[Code::NotForServers, Code::IssuerNotCa]),
         Untrusted::WeakKey(_) => {
             (Code::WeakKey, &[Code::BrokenKey, Code::HugeKey, Code::UnsupportedKey, Code::SelfSigned])
         }
