@@ -241,6 +241,8 @@ codes! {
     SeveralLeaves = "several-leaves", Warning, Tell, "leave one in: clients take the first for the server's";
     /// A certificate in the place of an issuer that is no CA.
     IssuerNotCa = "issuer-not-ca", Critical, Tell, "clients refuse the chain: get the right intermediate from the CA";
+    /// A certificate names another key of its issuer than the issuer's own.
+    KeyIdentifier = "key-identifier-mismatch", Warning, Tell, "OpenSSL finds no issuer for it: the CA should issue it anew, with its own key identifier";
     /// More CAs below one than it allows.
     PathLength = "path-length", Critical, Tell, "clients refuse the chain: the CA must not have issued it";
     /// A name that a CA of the chain may not issue for.
