@@ -214,20 +214,23 @@ impl Anchors {
         };
         let own = |child: &Certificate| child.is_self_issued() && issued_by(child, child) == Signed::Verified;
         let mut left = MOST_CHECKS;
-        chain.certificates().filter(|child| !own(child)).any(|child| {
+        for child in chain.certificates().filter(|child| !own(child)) {
             let issuers = chain.certificates().chain(&self.roots).filter(|issuer| *issuer != child);
             let named = issuers.filter(|issuer| child.names_as_issuer(issuer) && same_key(child, issuer));
             let mut failed = false;
             for issuer in named {
-                let Some(fewer) = left.checked_sub(1) else { return false };
+                let Some(fewer) = left.checked_sub(1) else { return failed };
                 left = fewer;
-                match issued_by(child, issuer) {
-                    Signed::Verified | Signed::Unverifiable => return false,
-                    Signed::Failed => failed = true,
+                failed = issued_by(child, issuer) == Signed::Failed;
+                if !failed {
+                    break;
                 }
             }
-            failed
-        })
+            if failed {
+                return true;
+            }
+        }
+        false
     }
 
     /// The certificates of a path that was verified.
