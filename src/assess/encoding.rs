@@ -51,6 +51,7 @@ fn one(certificate: &Certificate, who: &str, found: &mut Vec<Finding>) {
 
 /// Whether this finding already tells that a strict reader stops for this reason, one of webpki's. What such readers overlook, and what
 /// they stop at in another place, explains nothing.
+#[allow(clippy::wildcard_enum_match_arm, reason = "few findings tell what stops a reader")]
 pub(super) fn explains_refusal(code: Code, why: &str) -> bool {
     let at: &[&str] = match code {
         Code::OldVersion => &["UnsupportedCertVersion"],
