@@ -113,7 +113,8 @@ fn installed(chain: Chain) -> Installed {
         chain: Some(chain),
         key: KeyFound::None,
         problems: Vec::new(),
-        blank_lines: Vec::new(),
+        stops: Vec::new(),
+        leaf_place: 0,
         encrypted: Vec::new(),
     }
 }

@@ -138,6 +138,7 @@ fn pem_is_read_as_openssl_reads_it() {
             assert_eq!((contents.certificates.len(), contents.bad.len()), (1, 0), "{name}");
         } else if good == 1 {
             assert_eq!((contents.certificates.as_slice(), contents.bad.len()), (&[reference.clone()][..], 0), "{name}");
+            assert_eq!(contents.broken, [], "{name}: OpenSSL loads it");
         } else {
             // The one that differs on purpose: what a blank line breaks for OpenSSL is read, and told.
             let told = contents.bad.len() + contents.broken.len();

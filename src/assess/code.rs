@@ -95,7 +95,11 @@ codes! {
     /// Another tool replaces this file by itself.
     ManagedElsewhere = "managed-elsewhere", Note, Tell, "let one of the two replace it: make it the source of the target (`kind = \"import\"`), or stop the other";
     /// A PEM block with a blank line, at which OpenSSL stops.
-    PemBlankLine = "pem-blank-line", Warning, Replace, "remove the blank lines inside the block: most servers refuse the file";
+    PemBlankLine = "pem-blank-line", Critical, Replace, "remove the blank lines inside the block: most servers refuse the file";
+    /// PEM that can be read, and that OpenSSL refuses or passes over.
+    PemRefused = "pem-refused", Critical, Replace, "write BEGIN and END on lines of their own, without blanks before them, in UTF-8: most servers refuse the file";
+    /// The server's certificate does not stand first in its file.
+    LeafNotFirst = "leaf-not-first", Critical, Replace, "put the server's certificate first, then the one that issued it: servers take the first for their own";
     /// The key is encrypted.
     KeyEncrypted = "key-encrypted", Note, Tell, "a service that starts without a person needs it unencrypted, or its passphrase in its own configuration";
     /// The files are not what was committed last.
@@ -241,6 +245,8 @@ codes! {
     SeveralLeaves = "several-leaves", Warning, Tell, "leave one in: clients take the first for the server's";
     /// A certificate in the place of an issuer that is no CA.
     IssuerNotCa = "issuer-not-ca", Critical, Tell, "clients refuse the chain: get the right intermediate from the CA";
+    /// A certificate names another key of its issuer than the issuer's own.
+    KeyIdentifier = "key-identifier-mismatch", Warning, Tell, "OpenSSL finds no issuer for it: the CA should issue it anew, with its own key identifier";
     /// More CAs below one than it allows.
     PathLength = "path-length", Critical, Tell, "clients refuse the chain: the CA must not have issued it";
     /// A name that a CA of the chain may not issue for.

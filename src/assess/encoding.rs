@@ -4,10 +4,10 @@ use super::{Code, Finding};
 use crate::cert::{Breach, Certificate, Chain, OddSerial};
 
 pub(super) fn findings(chain: &Chain, found: &mut Vec<Finding>) {
-    let before = found.len();
     one(chain.leaf(), "it", found);
-    let specific = found.len() > before || found.iter().any(|known| explains_refusal(known.code));
-    if let Some(why) = chain.leaf().strict_refusal().filter(|_| !specific) {
+    if let Some(why) = chain.leaf().strict_refusal()
+        && !found.iter().any(|known| explains_refusal(known.code, &why))
+    {
         found.push(Finding::new(Code::StrictRefused, format!("strict clients refuse it: {why}")));
     }
     for certificate in chain.intermediates() {
@@ -49,15 +49,18 @@ fn one(certificate: &Certificate, who: &str, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether this finding already tells why a strict reader stops.
-fn explains_refusal(code: Code) -> bool {
-    matches!(
-        code,
-        Code::OldVersion
-            | Code::AlgorithmMismatch
-            | Code::DuplicateExtension
-            | Code::UnreadableExtension
-            | Code::UnknownCritical
-            | Code::ValidityReversed
-    )
+/// Whether this finding already tells that a strict reader stops for this reason, one of webpki's. What such readers overlook, and what
+/// they stop at in another place, explains nothing.
+#[allow(clippy::wildcard_enum_match_arm, reason = "few findings tell what stops a reader")]
+pub(super) fn explains_refusal(code: Code, why: &str) -> bool {
+    let at: &[&str] = match code {
+        Code::OldVersion => &["UnsupportedCertVersion"],
+        Code::AlgorithmMismatch => &["SignatureAlgorithmMismatch"],
+        Code::DuplicateExtension => &["ExtensionValueInvalid"],
+        Code::UnknownCritical => &["UnsupportedCriticalExtension"],
+        Code::ValidityReversed => &["InvalidCertValidity"],
+        Code::DateEncoding => &["BadDerTime"],
+        _ => &[],
+    };
+    at.contains(&why)
 }

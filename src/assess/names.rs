@@ -1,5 +1,6 @@
 //! Names of the leaf.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::{Code, Facts, Finding};
@@ -103,13 +104,25 @@ fn spans(name: &Name, wanted: &Name) -> bool {
 
 /// A common name that reads like a host is one that somebody relies on.
 fn common_name(leaf: &Certificate, found: &mut Vec<Finding>) {
+    uncovered(&leaf.common_names(), leaf, found);
+}
+
+fn uncovered(common: &[String], leaf: &Certificate, found: &mut Vec<Finding>) {
     let host = |text: &String| match text.parse() {
         Ok(Name::Dns(name)) => (name.contains('.') || name == "localhost").then_some(Name::Dns(name)),
         Ok(address @ Name::Ip(_)) => Some(address),
         Err(_) => None,
     };
-    let common = leaf.common_names();
-    let lost = common.iter().filter_map(host).filter(|name| !leaf.covers(name)).map(|name| name.to_string());
+    // A set, for there may be thousands of either.
+    let names: HashSet<&Name> = leaf.names().iter().collect();
+    let covered = |name: &Name| {
+        let wildcard = match name {
+            Name::Dns(text) => text.split_once('.').map(|(_, domain)| Name::Dns(format!("*.{domain}"))),
+            Name::Ip(_) => None,
+        };
+        names.contains(name) || wildcard.is_some_and(|wildcard| wildcard.covers(name) && names.contains(&wildcard))
+    };
+    let lost = common.iter().filter_map(host).filter(|name| !covered(name)).map(|name| name.to_string());
     tell(Code::CnNotInSan, "its alternative names lack its common name", lost, found);
 }
 
@@ -137,5 +150,43 @@ fn is_internal(name: &Name) -> bool {
                 || address.is_unicast_link_local()
                 || address.is_unspecified()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+
+    use super::*;
+
+    /// Each common name against each alternative name would take minutes.
+    #[test]
+    fn thousands_of_names_are_compared_at_once() {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        for number in 0..6000 {
+            params.subject_alt_names.push(SanType::DnsName(format!("a{number}.example.com").try_into().unwrap()));
+        }
+        params.subject_alt_names.push(SanType::DnsName("*.example.net".try_into().unwrap()));
+        params.subject_alt_names.push(SanType::IpAddress("192.0.2.1".parse().unwrap()));
+        params.distinguished_name.push(DnType::CommonName, "a5999.example.com");
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+        let leaf = Certificate::from_der(der).unwrap();
+        let lost = |common: &[String]| {
+            let mut found = Vec::new();
+            uncovered(common, &leaf, &mut found);
+            found.into_iter().map(|one| one.message).collect::<Vec<_>>()
+        };
+        let own = |name: &str| vec![name.to_owned()];
+        for good in ["a5999.example.com", "b.example.net", "192.0.2.1", "Root CA"] {
+            assert_eq!(lost(&own(good)), [""; 0], "{good}");
+        }
+        for bad in ["a6000.example.com", "example.net", "c.b.example.net", "*.b.example.net", "192.0.2.2"] {
+            assert_eq!(lost(&own(bad)), [format!("its alternative names lack its common name {bad}")]);
+        }
+        let many: Vec<String> = (0..6000).rev().map(|number| format!("a{number}.example.com")).collect();
+        let begun = std::time::Instant::now();
+        assert_eq!(lost(&many), [""; 0]);
+        assert!(begun.elapsed().as_secs() < 1, "{:?}", begun.elapsed());
     }
 }

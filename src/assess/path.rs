@@ -1,6 +1,7 @@
 //! How the certificates of a chain stand to one another.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 
 use super::{Code, Facts, Finding};
 use crate::cert::{Anchors, Certificate, Chain, SelfSigned, Signatures, Signed, Untrusted};
@@ -21,11 +22,13 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
         let message = format!("the certificates do not follow one another; the order is {}", right.join(", "));
         found.push(Finding::new(Code::ChainOrder, message));
     }
+    let others = found.len();
     for (place, one) in each.iter().enumerate().skip(1) {
         if !path.contains(&place) {
             left_over(one, &each, &path, facts, &checks, found);
         }
     }
+    told_once(found, others);
     if checks.left.get() == 0 {
         let message = "more certificates of the same names than are held against one another";
         found.push(Finding::new(Code::Stranger, message));
@@ -120,6 +123,25 @@ fn left_over(
     found.push(finding);
 }
 
+/// Says what is true of several in the same words once, with their number.
+fn told_once(found: &mut Vec<Finding>, from: usize) {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let tail = found.split_off(from);
+    for one in &tail {
+        *counts.entry(one.message.clone()).or_default() += 1;
+    }
+    for mut one in tail {
+        match counts.remove(&one.message) {
+            None => {}
+            Some(1) => found.push(one),
+            Some(count) => {
+                one.message = format!("{} ({count} certificates of that name)", one.message);
+                found.push(one);
+            }
+        }
+    }
+}
+
 /// Whether the key identifiers say that it is this issuer, or say nothing.
 fn same_identifiers(child: &Certificate, issuer: &Certificate) -> bool {
     match (child.aki(), issuer.ski()) {
@@ -144,6 +166,19 @@ fn issuers(path: &[usize], each: &[&Certificate], facts: &Facts<'_>, found: &mut
             let message = format!("the key usage of {} does not allow it to sign certificates", one.title());
             found.push(Finding::new(Code::IssuerNotCa, message));
         }
+        // A root is the client's own, which takes no more of what is sent than its name.
+        if !root && !one.names_tls_servers() {
+            let message =
+                format!("the extended key usage of {} does not allow what it signs to be a server's", one.title());
+            found.push(Finding::new(Code::IssuerNotCa, message));
+        }
+        if let Some(child) =
+            path.get(height - 1).map(|place| each[*place]).filter(|child| !same_identifiers(child, one))
+        {
+            let message =
+                format!("the key identifier that {} names is not that of its issuer {}", child.title(), one.title());
+            found.push(Finding::new(Code::KeyIdentifier, message));
+        }
         if let Some(most) = one.path_len()
             && below > most
         {
@@ -162,10 +197,18 @@ fn constraints(path: &[usize], each: &[&Certificate], chain: &Chain, facts: &Fac
     let constrained = path.iter().skip(1).any(|place| each[*place].constrains_names());
     let Some(top) = path.last().filter(|_| constrained) else { return };
     let anchors = Anchors::new([each[*top].clone()]);
-    if anchors.verify(chain, &[], facts.now) == Err(Untrusted::ForbiddenName) {
-        let names: Vec<String> = chain.leaf().names().iter().take(5).map(ToString::to_string).collect();
-        let message = format!("a CA of the chain may not issue for all of {}", names.join(", "));
-        found.push(Finding::new(Code::NameConstraints, message));
+    match anchors.verify(chain, &[], facts.now) {
+        Err(Untrusted::ForbiddenName) => {
+            let names: Vec<String> = chain.leaf().names().iter().take(5).map(ToString::to_string).collect();
+            let message = format!("a CA of the chain may not issue for all of {}", names.join(", "));
+            found.push(Finding::new(Code::NameConstraints, message));
+        }
+        // What they refuse the leaf for itself is told with its encoding.
+        Err(Untrusted::Refused(why)) if chain.leaf().strict_refusal().is_none() => {
+            let message = format!("strict clients refuse a CA of the chain or what it says of names: {why}");
+            found.push(Finding::new(Code::StrictRefused, message));
+        }
+        Ok(()) | Err(_) => {}
     }
 }
 

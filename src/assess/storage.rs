@@ -1,6 +1,9 @@
 //! What the files themselves tell, whatever is in them.
 
+use std::collections::BTreeMap;
+
 use super::{Code, Facts, Finding};
+use crate::cert::codec::Stop;
 use crate::cert::installed::KeyFound;
 use crate::change::{Attributes, Role};
 
@@ -80,8 +83,13 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     for problem in &installed.problems {
         found.push(Finding::new(Code::Unreadable, problem.clone()));
     }
-    for place in &installed.blank_lines {
-        found.push(Finding::new(Code::PemBlankLine, format!("{place}: a blank line inside the block")));
+    stops(&installed.stops, &mut found);
+    if let Some(chain) = installed.chain.as_ref().filter(|_| installed.leaf_place > 0) {
+        let message = match installed.leaf_place {
+            1 => format!("another certificate stands before {}", chain.leaf().title()),
+            several => format!("{several} other certificates stand before {}", chain.leaf().title()),
+        };
+        found.push(Finding::new(Code::LeafNotFirst, message));
     }
     for place in &installed.encrypted {
         found.push(Finding::new(Code::KeyEncrypted, format!("{place}: the private key is encrypted")));
@@ -112,6 +120,22 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
         found.push(Finding::new(Code::Regression, message));
     }
     found
+}
+
+/// One finding for each reason, however many blocks it holds of: all of a file are mostly written alike.
+fn stops(all: &[(String, Stop)], found: &mut Vec<Finding>) {
+    let mut by_reason: BTreeMap<Stop, Vec<&str>> = BTreeMap::new();
+    for (place, why) in all {
+        by_reason.entry(*why).or_default().push(place);
+    }
+    for (why, places) in by_reason {
+        let more = match places.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        let code = if why == Stop::BlankLine { Code::PemBlankLine } else { Code::PemRefused };
+        found.push(Finding::new(code, format!("{}{more}: {why}", places[0])));
+    }
 }
 
 /// What to do about another pair than the committed one that is good by itself, or about the same one in other files: nobody replaces

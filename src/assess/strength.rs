@@ -9,6 +9,10 @@ const LEAST: u32 = 2048;
 /// More bits of RSA than any usual client checks.
 const MOST: u32 = 8192;
 
+/// More bits of a public exponent Go does not take, nor OpenSSL more than 64 with a modulus of more than 3072 bits. Baseline Requirements
+/// section 6.1.6 allow 256.
+const MOST_OF_EXPONENT: usize = 31;
+
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &mut Vec<Finding>) {
     let leaf = chain.leaf();
     key(leaf, facts, found);
@@ -57,6 +61,10 @@ fn rsa(leaf: &Certificate, bits: u32, found: &mut Vec<Finding>) {
         found.push(Finding::new(Code::HugeKey, format!("its RSA key has {bits} bits")));
     } else if !bits.is_multiple_of(8) {
         found.push(Finding::new(Code::OddKey, format!("its RSA key has {bits} bits, not a multiple of 8")));
+    }
+    let wide = numbers.as_ref().map_or(0, PublicNumbers::exponent_bits);
+    if wide > MOST_OF_EXPONENT {
+        found.push(Finding::new(Code::HugeKey, format!("the exponent of its RSA key has {wide} bits")));
     }
     if let Some(exponent) = numbers.and_then(|numbers| numbers.exponent()).filter(|exponent| *exponent < 65_537) {
         found.push(Finding::new(Code::OddKey, format!("the exponent of its RSA key is {exponent}")));

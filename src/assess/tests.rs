@@ -132,6 +132,7 @@ fn cases() -> Vec<Case> {
         dates::cases(),
         keys::cases(),
         chains::cases(),
+        chains::issuers(),
         encodings::cases(),
         service::cases(),
     ];

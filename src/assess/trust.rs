@@ -1,8 +1,9 @@
 //! What clients make of the chain.
 
 use super::dates::date;
+use super::encoding::explains_refusal;
 use super::{Code, Facts, Finding};
-use crate::cert::{Chain, Forbids, Signed, TrustVerdict, Untrusted};
+use crate::cert::{Chain, Forbids, TrustVerdict, Untrusted};
 
 /// Every chain that no client takes has a finding that says why; what another finding said already is not said again.
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -20,12 +21,8 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         found.push(Finding::new(Code::TrustDiffers, message));
         return;
     }
-    // A root may have the name of a CA of the chain and another key. The chain itself tells that nothing is forged.
-    let leaf = chain.leaf();
-    let sound = chain.intermediates().iter().any(|one| facts.signatures.issued_by(leaf, one) == Signed::Verified);
-    let reason = if sound && *reason == Untrusted::FalseSignature { &Untrusted::UnknownIssuer } else { reason };
     let (code, said_by): (Code, &[Code]) = of(reason);
-    if found.iter().any(|known| known.code == code || said_by.contains(&known.code)) {
+    if found.iter().any(|known| known.code == code || said_by.contains(&known.code) || explained(known.code, reason)) {
         return;
     }
     let message = match reason {
@@ -69,6 +66,11 @@ fn unknown_issuer(chain: &Chain, clients: &str) -> String {
     format!("{} is issued by {}, which is neither sent nor a root of {clients}", top.title(), top.issuer())
 }
 
+/// Whether this finding tells why strict clients refuse a certificate of the chain.
+fn explained(code: Code, reason: &Untrusted) -> bool {
+    matches!(reason, Untrusted::Refused(why) if explains_refusal(code, why))
+}
+
 /// The code for a reason, and those that tell it as well.
 fn of(reason: &Untrusted) -> (Code, &'static [Code]) {
     match reason {
@@ -93,7 +95,7 @@ fn of(reason: &Untrusted) -> (Code, &'static [Code]) {
         Untrusted::NotYetValid(_) => (Code::NotYetValid, &[Code::ChainExpired, Code::ValidityReversed]),
         Untrusted::WrongName(_) => (Code::NameMissing, &[Code::NoNames]),
         Untrusted::CaAsServer => (Code::CaAsLeaf, &[Code::SelfSigned]),
-        Untrusted::WrongPurpose => (Code::StrictRefused, &[Code::NotForServers]),
+        Untrusted::WrongPurpose => (Code::StrictRefused, &[Code::NotForServers, Code::IssuerNotCa]),
         Untrusted::WeakKey(_) => {
             (Code::WeakKey, &[Code::BrokenKey, Code::HugeKey, Code::UnsupportedKey, Code::SelfSigned])
         }
@@ -102,18 +104,6 @@ fn of(reason: &Untrusted) -> (Code, &'static [Code]) {
         Untrusted::ForbiddenName => (Code::NameConstraints, &[]),
         Untrusted::TooLong => (Code::PathLength, &[]),
         Untrusted::IssuerNotCa => (Code::IssuerNotCa, &[]),
-        Untrusted::Refused(_) => (
-            Code::StrictRefused,
-            &[
-                Code::OldVersion,
-                Code::AlgorithmMismatch,
-                Code::DuplicateExtension,
-                Code::UnreadableExtension,
-                Code::UnknownCritical,
-                Code::SerialNotPositive,
-                Code::DateEncoding,
-                Code::ValidityReversed,
-            ],
-        ),
+        Untrusted::Refused(_) => (Code::StrictRefused, &[]),
     }
 }

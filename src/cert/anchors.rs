@@ -83,8 +83,8 @@ pub enum Untrusted {
     /// More CAs below one than it allows (RFC 5280 section 4.2.1.9).
     #[error("a CA of the chain stands above more CAs than it allows")]
     TooLong,
-    /// An issuer in the chain is no CA (RFC 5280 section 4.2.1.9).
-    #[error("a certificate that is no CA's stands in the place of an issuer")]
+    /// An issuer in the chain is no CA (RFC 5280 section 4.2.1.9), or its key usage leaves out keyCertSign (section 4.2.1.3).
+    #[error("a certificate that may not sign others stands in the place of an issuer")]
     IssuerNotCa,
     /// A certificate strict clients cannot read, or one that breaks a rule.
     #[error("strict clients refuse a certificate of the chain: {0}")]
@@ -206,19 +206,31 @@ impl Anchors {
     }
 
     /// Whether a certificate of the chain names another of it, or a root, as its issuer by name and, where both say one, by key identifier
-    /// (RFC 5280 section 4.2.1.1), and is not signed by that.
+    /// (RFC 5280 section 4.2.1.1), and is signed by none of those it names so. A root may have the name of a CA of the chain and another
+    /// key: it takes nothing from what that CA has signed.
     fn names_a_signer(&self, chain: &Chain) -> bool {
         let same_key = |child: &Certificate, issuer: &Certificate| {
             child.aki().zip(issuer.ski()).is_none_or(|(named, held)| named == held)
         };
         let own = |child: &Certificate| child.is_self_issued() && issued_by(child, child) == Signed::Verified;
-        let named = chain.certificates().filter(|child| !own(child)).flat_map(|child| {
-            let issuers = chain.certificates().chain(&self.roots).filter(move |issuer| *issuer != child);
-            issuers
-                .filter(move |issuer| child.names_as_issuer(issuer) && same_key(child, issuer))
-                .map(move |it| (child, it))
-        });
-        named.take(MOST_CHECKS).any(|(child, issuer)| issued_by(child, issuer) == Signed::Failed)
+        let mut left = MOST_CHECKS;
+        for child in chain.certificates().filter(|child| !own(child)) {
+            let issuers = chain.certificates().chain(&self.roots).filter(|issuer| *issuer != child);
+            let named = issuers.filter(|issuer| child.names_as_issuer(issuer) && same_key(child, issuer));
+            let mut failed = false;
+            for issuer in named {
+                let Some(fewer) = left.checked_sub(1) else { return failed };
+                left = fewer;
+                failed = issued_by(child, issuer) == Signed::Failed;
+                if !failed {
+                    break;
+                }
+            }
+            if failed {
+                return true;
+            }
+        }
+        false
     }
 
     /// The certificates of a path that was verified.
@@ -243,6 +255,11 @@ impl Anchors {
         now: OffsetDateTime,
     ) -> Result<&Certificate, Untrusted> {
         let (anchor, leaf) = (path.anchor(), chain.leaf());
+        // webpki does not look at the key usage of an issuer; OpenSSL and Go do (RFC 5280 section 6.1.4 n).
+        let used = |one: &&Certificate| path.intermediate_certificates().any(|used| *used.der() == *one.der());
+        if chain.intermediates().iter().filter(used).any(|one| !one.signs_certificates()) {
+            return Err(Untrusted::IssuerNotCa);
+        }
         // Self-issued ones do not count (RFC 5280 section 4.2.1.9).
         let below = path.intermediate_certificates().filter(|one| one.issuer() != one.subject()).count();
         let (mut best, mut refused): (Option<&Certificate>, _) = (None, None);

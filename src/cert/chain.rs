@@ -109,6 +109,28 @@ impl Chain {
         Some(Self { leaf, intermediates: certificates.collect() })
     }
 
+    /// As [`Chain::as_given`], of a file that a person has put together: where exactly one certificate is a leaf, it is the chain's wherever
+    /// it stands. And how many certificates stand before it.
+    ///
+    /// A leaf is what has its key in the file, and what is neither a CA nor has issued another by its name.
+    #[must_use]
+    pub fn in_file(mut certificates: Vec<Certificate>, keys: &[PrivateKey]) -> (Option<Self>, usize) {
+        // Most files end here.
+        if certificates.first().is_none_or(|first| certificates.len() == 1 || !first.is_ca()) {
+            return (Self::as_given(certificates), 0);
+        }
+        let owned = |one: &Certificate| keys.iter().any(|key| key.matches(one));
+        let leaf = |one: &&Certificate| owned(one) || is_leaf(one, &certificates);
+        let place = match certificates.iter().find(leaf) {
+            Some(only) if certificates.iter().filter(leaf).all(|one| one == only) => {
+                certificates.iter().position(|one| one == only).unwrap_or_default()
+            }
+            Some(_) | None => 0,
+        };
+        let leaf = certificates.remove(place);
+        (Some(Self { leaf, intermediates: certificates }), place)
+    }
+
     /// Finds the leaf, the one `key` belongs to where a key is given, and sorts the chain above it by names and signatures.
     /// Repeated certificates, a root at the end and whatever is not part of the chain are left out; a leaf that signed itself
     /// stays. An incomplete chain is a note, for nobody can tell from here whether its last issuer is a root.
@@ -205,6 +227,13 @@ impl Chain {
         bytes.extend_from_slice(key.expose());
         bytes.into()
     }
+}
+
+/// Whether it is neither a CA nor has issued another of these by its name. A root of version 1 cannot say that it is a CA.
+#[must_use]
+pub fn is_leaf<'a>(one: &Certificate, all: impl IntoIterator<Item = &'a Certificate>) -> bool {
+    let old_root = one.version() == 1 && one.is_self_issued();
+    !one.is_ca() && !old_root && !all.into_iter().any(|child| child != one && child.names_as_issuer(one))
 }
 
 /// Of several certificates for one key the youngest, as after a renewal that kept the key; a CA's only where there is no other.

@@ -3,21 +3,23 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::codec::{self, Format};
+use super::codec::{self, Format, Stop};
 use super::{Bundle, Certificate, Chain, Name, PrivateKey};
 use crate::change::Role;
 use crate::digest::Digest;
 
 /// A pair as it stands in files, good or bad.
 pub struct Installed {
-    /// The certificates in file order, the first taken as leaf; `None` when there is none.
+    /// The leaf, which is the first where none or several could be it, and the others in file order; `None` when there is none.
     pub chain: Option<Chain>,
     /// The key.
     pub key: KeyFound,
     /// What could not be read, for people.
     pub problems: Vec<String>,
-    /// Where blocks stand that were read although OpenSSL stops at a blank line in them.
-    pub blank_lines: Vec<String>,
+    /// Where blocks stand that were read although OpenSSL stops at them, and at what it does.
+    pub stops: Vec<(String, Stop)>,
+    /// How many certificates stand before the leaf where the files should begin with it.
+    pub leaf_place: usize,
     /// Where keys stand that are encrypted, if that is no problem.
     pub encrypted: Vec<String>,
 }
@@ -150,7 +152,7 @@ pub fn bundle(parts: &[(Role, &[u8])]) -> Option<Bundle> {
 
 fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
     let (mut certificates, mut intermediates, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut problems, mut blank_lines) = (Vec::new(), Vec::new());
+    let (mut problems, mut stops) = (Vec::new(), Vec::new());
     for (role, bytes) in parts {
         // What clients trust is nobody's leaf.
         if matches!(role, Role::Anchor | Role::Store | Role::Record | Role::Fitting) {
@@ -163,7 +165,7 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
                 if found.format != Format::Pem {
                     problems.push(format!("{role}: it is {}, and the service reads PEM", found.format));
                 }
-                blank_lines.extend(found.broken.iter().map(|place| format!("{role}: {place}")));
+                stops.extend(found.broken.iter().map(|one| (format!("{role}: {}", one.place), one.why)));
                 match role {
                     Role::Chain => intermediates.extend(found.certificates),
                     Role::Leaf | Role::FullChain | Role::Combined => certificates.extend(found.certificates),
@@ -177,12 +179,28 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
         }
     }
     certificates.extend(intermediates);
-    let chain = Chain::as_given(certificates);
+    let (chain, leaf_place) = Chain::in_file(certificates, &keys);
     let key = match (&chain, keys.first()) {
         (_, None) => KeyFound::None,
         (None, Some(_)) => KeyFound::NoLeaf,
         (Some(chain), Some(_)) if keys.iter().any(|key: &PrivateKey| key.matches(chain.leaf())) => KeyFound::Matches,
         (Some(_), Some(_)) => KeyFound::Mismatch,
     };
-    (Installed { chain, key, problems, blank_lines, encrypted: Vec::new() }, keys)
+    (Installed { chain, key, problems, stops, leaf_place, encrypted: Vec::new() }, keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::fixture::{Wish, self_signed};
+
+    #[test]
+    fn the_only_leaf_of_a_target_is_its_own_wherever_it_stands() {
+        let root = self_signed(&Wish::ca("Root"));
+        let leaf = root.issue(&Wish::server("www"));
+        let (full, key) = (root.certificate.to_pem() + &leaf.certificate.to_pem(), leaf.key.to_pem());
+        let installed = read(&[(Role::FullChain, full.as_bytes()), (Role::Key, key.expose())]);
+        assert_eq!((installed.key, installed.leaf_place), (KeyFound::Matches, 1));
+        assert_eq!(installed.chain.unwrap().leaf(), &leaf.certificate);
+    }
 }

@@ -36,7 +36,7 @@ pub use anchors::{Anchors, Forbids, Path, Untrusted};
 pub use ascent::{Ascent, ascend, twins};
 pub use bundle::{Bundle, PairError};
 pub use certificate::{Certificate, CertificateError};
-pub use chain::{Assembled, Chain, ChainError, ChainNote};
+pub use chain::{Assembled, Chain, ChainError, ChainNote, is_leaf};
 pub use details::{Breach, OddSerial, Purposes};
 pub use key::{Generate, KeyError, PrivateKey, UnknownKeyKind};
 pub use name::{Name, NameError};

@@ -21,7 +21,7 @@ pub enum Weakness {
     /// The modulus is even or has this small factor.
     #[error("its modulus can be divided by {0}")]
     SmallFactor(u32),
-    /// The exponent is even or less than 3: no RSA key at all.
+    /// The exponent is even, less than 3 or not below the modulus: no RSA key at all.
     #[error("its exponent is none of RSA")]
     ImpossibleExponent,
     /// The modulus has the form of the keys that some smart cards and TPMs made (CVE-2017-15361, "ROCA").
@@ -57,6 +57,12 @@ impl PublicNumbers {
         Some(self.exponent.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     }
 
+    /// Bits of the public exponent.
+    #[must_use]
+    pub fn exponent_bits(&self) -> usize {
+        self.exponent.first().map_or(0, |first| self.exponent.len() * 8 - first.leading_zeros() as usize)
+    }
+
     /// The first weakness that is found. Costs some microseconds.
     #[must_use]
     pub fn weakness(&self) -> Option<Weakness> {
@@ -64,7 +70,9 @@ impl PublicNumbers {
         if even(&self.modulus) {
             return Some(Weakness::SmallFactor(2));
         }
-        if even(&self.exponent) || self.exponent == [1] {
+        // One that is not below the modulus is taken by no library.
+        let beyond = (self.exponent.len(), &self.exponent) >= (self.modulus.len(), &self.modulus);
+        if even(&self.exponent) || self.exponent == [1] || beyond {
             return Some(Weakness::ImpossibleExponent);
         }
         let mut roca = true;
@@ -259,6 +267,17 @@ mod tests {
         assert_eq!(PublicNumbers::of_spki(&more), PublicNumbers::of_spki(&spki));
         let third = Element::wrap(SEQUENCE, &[algorithm, parts.next().unwrap().whole, &[5, 0]].concat());
         assert_eq!(spki::key_bits(&third), None);
+    }
+
+    #[test]
+    fn an_exponent_is_below_its_modulus() {
+        let modulus = PublicNumbers::of_spki(PrivateKey::generate(Generate::Rsa2048).unwrap().spki()).unwrap().modulus;
+        let of = |exponent: &[u8]| PublicNumbers { modulus: modulus.clone(), exponent: exponent.to_vec() };
+        assert_eq!(of(&modulus).weakness(), Some(Weakness::ImpossibleExponent));
+        assert_eq!(of(&[&[1], modulus.as_slice()].concat()).weakness(), Some(Weakness::ImpossibleExponent));
+        let most = [&[1], vec![0; 31].as_slice(), &[1]].concat();
+        assert_eq!((of(&most).weakness(), of(&most).exponent_bits()), (None, 257));
+        assert_eq!((of(&[1, 0, 1]).exponent_bits(), of(&[]).exponent_bits()), (17, 0));
     }
 
     #[test]

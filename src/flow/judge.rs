@@ -17,7 +17,7 @@ use super::check::{Checked, Seen};
 use super::clients::Known;
 use super::leaves::{self, Part};
 use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, Wire};
-use crate::cert::codec::{self, Contents, Format, InputError};
+use crate::cert::codec::{self, Contents, Format, InputError, Stop};
 use crate::cert::installed::{Installed, KeyFound, Link};
 use crate::cert::{Certificate, Chain, Name, Recent, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown, placed};
@@ -126,7 +126,7 @@ impl<'a> Judge<'a> {
         let count = parts.len();
         let (mut encrypted, mut bad): (Vec<_>, Vec<_>) = found.bad.iter().partition(|bad| is_locked(bad));
         let mut notes = unopened(&encrypted);
-        let mut blank_lines: Vec<String> = found.broken.iter().map(ToString::to_string).collect();
+        let mut stops = stops(found);
         let mut all = Vec::with_capacity(count);
         for (place, part) in parts.into_iter().enumerate() {
             let mut checked = Checked { notes: std::mem::take(&mut notes), ..Checked::blank(subject, "file") };
@@ -134,7 +134,8 @@ impl<'a> Judge<'a> {
             let installed = Installed {
                 key: part.key,
                 problems: std::mem::take(&mut bad).into_iter().map(|bad| explain(bad)).collect(),
-                blank_lines: std::mem::take(&mut blank_lines),
+                stops: std::mem::take(&mut stops),
+                leaf_place: 0,
                 encrypted: std::mem::take(&mut encrypted).into_iter().map(|bad| bad.place.to_string()).collect(),
                 chain: Chain::as_given(part.chain),
             };
@@ -150,7 +151,7 @@ impl<'a> Judge<'a> {
         all
     }
 
-    fn whole(&self, subject: &str, found: Contents) -> Checked {
+    fn whole(&self, subject: &str, mut found: Contents) -> Checked {
         let mut checked = Checked::blank(subject, "file");
         let issuers = issuers::of(&found);
         if issuers == Some(Issuers::Store) {
@@ -169,7 +170,11 @@ impl<'a> Judge<'a> {
             return checked;
         }
         checked.notes.extend(unopened(&encrypted));
-        let key = match (found.certificates.first(), found.keys.as_slice()) {
+        let whole_file = found.certificates.len() > 1;
+        let none = found.certificates.is_empty();
+        let stops = stops(&found);
+        let (chain, leaf_place) = Chain::in_file(std::mem::take(&mut found.certificates), &found.keys);
+        let key = match (chain.as_ref().map(Chain::leaf), found.keys.as_slice()) {
             (_, []) => KeyFound::None,
             (None, [_, ..]) => KeyFound::NoLeaf,
             (Some(leaf), keys) if keys.iter().any(|key| key.matches(leaf)) => KeyFound::Matches,
@@ -178,17 +183,18 @@ impl<'a> Judge<'a> {
         // A block of a kind that is not known may be the certificate, under a label that was mistyped.
         let nothing_else = found.ignored.keys().all(|label| label.ends_with("PARAMETERS"));
         // What should be one and is damaged is told; it is not missing as well.
-        let damaged = found.certificates.is_empty() && !bad.is_empty();
-        let keys_alone =
-            found.certificates.is_empty() && nothing_else && (key == KeyFound::NoLeaf || !encrypted.is_empty());
+        let damaged = none && !bad.is_empty();
+        let keys_alone = none && nothing_else && (key == KeyFound::NoLeaf || !encrypted.is_empty());
         // A certificate alone may have its chain in another file; one with its key or its issuer is what a server sends.
-        let whole_chain = key == KeyFound::Matches || found.certificates.len() > 1;
+        let whole_chain = key == KeyFound::Matches || whole_file;
         let installed = Installed {
             key,
             problems: bad.into_iter().map(|bad| explain(bad)).collect(),
-            blank_lines: found.broken.iter().map(ToString::to_string).collect(),
+            stops,
+            // A store says which certificates are a key's, and what has another form is no file that a server reads.
+            leaf_place: if found.format == Format::Pem { leaf_place } else { 0 },
             encrypted: encrypted.into_iter().map(|bad| bad.place.to_string()).collect(),
-            chain: Chain::as_given(found.certificates),
+            chain,
         };
         let issuer = issuers == Some(Issuers::One);
         self.judge(&mut checked, &installed, &Sight { whole_chain, issuer, ..Sight::default() });
@@ -227,7 +233,8 @@ impl<'a> Judge<'a> {
             chain: Some(chain),
             key: KeyFound::None,
             problems: Vec::new(),
-            blank_lines: Vec::new(),
+            stops: Vec::new(),
+            leaf_place: 0,
             encrypted: Vec::new(),
         };
         let wanted: Vec<Name> = wanted(endpoint).into_iter().filter(|_| !self.nameless).collect();
@@ -284,6 +291,11 @@ impl<'a> Judge<'a> {
         checked.leaf = installed.leaf();
         checked.chain = installed.links();
     }
+}
+
+/// Where blocks stand at which OpenSSL stops.
+fn stops(found: &Contents) -> Vec<(String, Stop)> {
+    found.broken.iter().map(|one| (one.place.to_string(), one.why)).collect()
 }
 
 /// The endpoint at one of its addresses, as people know it.
@@ -455,6 +467,75 @@ mod tests {
         assert_eq!(checked.findings[0].severity, Severity::Critical);
         let late = Judge::by_default(NOW + Duration::DAY).for_clients(&both).ruled_by(&rules);
         assert!(only(late.file("a.pem", file.as_bytes())).findings[0].lapsed.is_some());
+    }
+
+    #[test]
+    fn the_only_leaf_is_judged_wherever_it_stands() {
+        let root = self_signed(&Wish::ca("Root"));
+        let middle = root.issue(&Wish::ca("Middle"));
+        let leaf = middle.issue(&Wish::server("www.example.com").named(&["www.example.com"]));
+        let key = String::from_utf8(leaf.key.to_pem().expose().to_vec()).unwrap();
+        let late = leaf.certificate.not_after() + Duration::DAY;
+        let pem = [&root, &middle, &leaf].map(|one| one.certificate.to_pem());
+        let told = |parts: &[&str]| {
+            let checked = only(Judge::by_default(late).file("a.pem", parts.concat().as_bytes()));
+            let codes: Vec<Code> = checked.findings.iter().map(|one| one.code).collect();
+            let first = checked.findings.iter().find(|one| one.code == Code::LeafNotFirst);
+            assert_eq!(checked.leaf.unwrap().fingerprint, leaf.certificate.fingerprint());
+            assert!(codes.contains(&Code::Expired) && !codes.contains(&Code::KeyMismatch), "{codes:?}");
+            first.map(|one| one.message.clone())
+        };
+        assert_eq!(told(&[&pem[2], &pem[1], &key]), None);
+        let one = "another certificate stands before www.example.com";
+        assert_eq!(told(&[&pem[1], &pem[2], &key]).as_deref(), Some(one));
+        assert_eq!(told(&[&key, &pem[1], &pem[2]]).as_deref(), Some(one));
+        let two = "2 other certificates stand before www.example.com";
+        assert_eq!(told(&[&pem[0], &pem[1], &pem[2]]).as_deref(), Some(two));
+    }
+
+    #[test]
+    fn what_openssl_does_not_load_is_told_of_what_is_come_across_too() {
+        let root = self_signed(&Wish::ca("Root"));
+        let leaf = root.issue(&Wish::server("www.example.com").named(&["www.example.com"]));
+        let both = leaf.certificate.to_pem() + &root.certificate.to_pem();
+        let indented = format!("  {}", both.replace('\n', "\n  "));
+        let found = only(Judge::by_default(NOW).found("a.pem", indented.as_bytes(), &mut Recent::default()));
+        let told: Vec<&str> =
+            found.findings.iter().filter(|one| one.code == Code::PemRefused).map(|one| one.message.as_str()).collect();
+        assert_eq!(told, ["line 1, CERTIFICATE and 1 more: BEGIN does not stand at the beginning of a line"]);
+    }
+
+    #[test]
+    fn der_that_is_not_one_whole_certificate_is_told() {
+        let root = self_signed(&Wish::ca("Root"));
+        let leaf = root.issue(&Wish::server("www.example.com").named(&["www.example.com"])).certificate;
+        let der = leaf.der();
+        let found = |parts: &[&[u8]]| Judge::by_default(NOW).found("a.der", &parts.concat(), &mut Recent::default());
+        let unreadable = |parts: &[&[u8]]| {
+            let all = found(parts);
+            let told = all.iter().flat_map(|one| &one.findings).filter(|one| one.code == Code::Unreadable);
+            let problems = all.iter().filter_map(|one| one.problem.clone());
+            told.map(|one| one.message.clone()).chain(problems).collect::<Vec<_>>()
+        };
+        assert_eq!(unreadable(&[der]), [""; 0]);
+        assert_eq!(unreadable(&[der, b"\r\n"]), [""; 0]);
+        assert_eq!(only(found(&[der, b"\n"])).leaf.unwrap().fingerprint, leaf.fingerprint());
+        let two = only(found(&[der, root.certificate.der()]));
+        assert_eq!((two.leaf.unwrap().fingerprint, two.chain.len()), (leaf.fingerprint(), 1));
+        assert_eq!(unreadable(&[der, root.certificate.der()]), [""; 0]);
+        for (bad, why) in [
+            (unreadable(&[der, b"\0"]), "something else follows the certificate"),
+            (unreadable(&[&der[..der.len() - 1]]), "it is cut off"),
+            (unreadable(&[der, &root.certificate.der()[..40]]), "it is cut off"),
+        ] {
+            assert!(bad.len() == 1 && bad[0].contains(why), "{bad:?}");
+        }
+        let mut odd = der.to_vec();
+        let at = odd.windows(2).position(|pair| pair == [0x17, 13]).unwrap();
+        odd[at] = 4;
+        assert_eq!(unreadable(&[&odd]).len(), 1, "its own reason");
+        // A signed list, and what is cut off before it says that it is a certificate.
+        assert!(found(&[&[0x30, 0x82, 1, 0, 0x30, 0x82, 0, 0x80, 2, 1, 1]]).is_empty());
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use crate::assess::{Code, Finding};
-use crate::cert::Certificate;
 use crate::cert::codec::{Contents, Format};
 use crate::cert::installed::KeyFound;
+use crate::cert::{Certificate, is_leaf};
 
 /// One of several leaves of a file, and what belongs to it.
 pub(super) struct Part {
@@ -30,7 +30,7 @@ pub(super) fn parts(found: &Contents) -> Vec<Part> {
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let each: Vec<&Certificate> = found.certificates.iter().filter(|one| seen.insert(one.der())).collect();
     let (leaves, others): (Vec<&Certificate>, Vec<&Certificate>) =
-        each.iter().partition(|one| owned(one) || is_leaf(one, &each));
+        each.iter().partition(|one| owned(one) || is_leaf(one, each.iter().copied()));
     if leaves.len() < 2 {
         return Vec::new();
     }
@@ -71,12 +71,6 @@ pub(super) fn parts(found: &Contents) -> Vec<Part> {
         }
     }
     parts
-}
-
-/// A root of version 1 cannot say that it is a CA.
-fn is_leaf(one: &Certificate, each: &[&Certificate]) -> bool {
-    let old_root = one.version() == 1 && one.is_self_issued();
-    !one.is_ca() && !old_root && !each.iter().any(|child| *child != one && child.names_as_issuer(one))
 }
 
 /// CAs that are taken for those above one leaf. An honest one has a few; hundreds of one name above each of hundreds of leaves would

@@ -38,7 +38,8 @@ pub(super) fn findings(
             chain: Some(chain),
             key: KeyFound::None,
             problems: Vec::new(),
-            blank_lines: Vec::new(),
+            stops: Vec::new(),
+            leaf_place: 0,
             encrypted: Vec::new(),
         };
         let before = |lifetime| config.policy.renew_before.left_of(lifetime);

@@ -1,6 +1,6 @@
 //! A certificate and key that somebody already has: in any format, order and packing.
 
-use crate::cert::codec::{self, BadBlock, BlockError, Contents, Holds, InputError, Place};
+use crate::cert::codec::{self, BadBlock, BlockError, Contents, Holds, InputError, Stopped};
 use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
@@ -39,8 +39,8 @@ pub enum Note {
     Broken {
         /// The part.
         part: String,
-        /// The block.
-        place: Place,
+        /// The block, and at what it stops.
+        block: Stopped,
     },
     /// A key that belongs to none of the certificates, beside one that does.
     OtherKey {
@@ -57,8 +57,8 @@ impl std::fmt::Display for Note {
         match self {
             Self::Chain(note) => note.fmt(out),
             Self::Ignored { part, label, count } => write!(out, "ignored {count} × {label} in {part}"),
-            Self::Broken { part, place } => {
-                write!(out, "read {part} in spite of a blank line in a block ({place}), for which OpenSSL refuses it")
+            Self::Broken { part, block } => {
+                write!(out, "read {part} in spite of what OpenSSL refuses it for ({block})")
             }
             Self::OtherKey { part, key } => {
                 write!(out, "ignored a private key in {part}: {} belongs to none of the certificates", key.short())
@@ -240,7 +240,7 @@ impl Found {
                 self.keys.push((part.label.clone(), key));
             }
         }
-        self.notes.extend(contents.broken.into_iter().map(|place| Note::Broken { part: part.label.clone(), place }));
+        self.notes.extend(contents.broken.into_iter().map(|block| Note::Broken { part: part.label.clone(), block }));
         self.notes.extend(contents.ignored.into_iter().map(|(label, count)| Note::Ignored {
             part: part.label.clone(),
             label,

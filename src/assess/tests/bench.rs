@@ -100,7 +100,8 @@ pub(super) fn installed(certificates: &[&Certificate]) -> Installed {
         chain: Chain::as_given(certificates.iter().map(|one| (*one).clone()).collect()),
         key: KeyFound::Matches,
         problems: Vec::new(),
-        blank_lines: Vec::new(),
+        stops: Vec::new(),
+        leaf_place: 0,
         encrypted: Vec::new(),
     }
 }

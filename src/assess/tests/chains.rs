@@ -1,6 +1,9 @@
 //! Chains, and signatures in them that are weak.
 
-use rcgen::{BasicConstraints, DnType, GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, NameConstraints, SanType,
+};
 
 use super::Case;
 use super::bench::*;
@@ -93,6 +96,58 @@ pub(super) fn cases() -> Vec<Case> {
         ("SHA-1 by another", weak_signature(), vec![Code::WeakSignature]),
         ("a weak CA", weak_chain(), vec![Code::WeakChain]),
         ("a CA whose point is beside its curve", found(&[&direct, &pointless(middle_c)]), vec![Code::WeakChain]),
+    ]
+}
+
+/// Issuers that did not sign, or that may not.
+pub(super) fn issuers() -> Vec<Case> {
+    let Family { root, middle } = family();
+    let lower = middle.by(ca("Lower"));
+    let one = lower.by(|_| {}).certificate;
+    let (lower_c, middle_c, root_c) = (&lower.certificate, &middle.certificate, &root.certificate);
+    let mut forged_middle = middle_c.der().to_vec();
+    *forged_middle.last_mut().unwrap() ^= 1;
+    let forged_middle = Certificate::from_der(forged_middle).unwrap();
+    let unnamed = own(ca("Same")).by(|params| params.use_authority_key_identifier_extension = false).certificate;
+    let namesakes = [own(ca("Same")), own(ca("Same")), own(ca("Same"))];
+    let namesakes = namesakes.each_ref().map(|one| &one.certificate);
+    let clients = root.by(|params| {
+        ca("Clients")(params);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let mut otherwise = Made { certificate: middle_c.clone(), params: middle.params.clone(), key: copy(&middle.key) };
+    otherwise.params.key_identifier_method = KeyIdMethod::PreSpecified(vec![7; 20]);
+    // Five octets in the place of an address and its mask.
+    let cut = root.by(|params| {
+        ca("Cut")(params);
+        let subtree = [0x30, 0x0b, 0xa0, 9, 0x30, 7, 0x87, 5, 10, 0, 0, 0, 0xff];
+        params.custom_extensions.push(extension(&[2, 5, 29, 30], &subtree, true));
+    });
+    let addressed = |params: &mut CertificateParams| {
+        params.subject_alt_names.push(SanType::IpAddress("192.0.2.1".parse().unwrap()));
+    };
+    vec![
+        (
+            "forged below a root that is known",
+            trusted_by(&[&one, lower_c, &forged_middle], &[&[root_c]]),
+            vec![Code::FalseSignature],
+        ),
+        (
+            "CAs of one name, none of which signed it",
+            found(&[&unnamed, namesakes[0], namesakes[1], namesakes[2]]),
+            vec![Code::FalseSignature, Code::Profile],
+        ),
+        (
+            "a CA for clients alone",
+            found(&[&clients.by(|_| {}).certificate, &clients.certificate]),
+            vec![Code::IssuerNotCa],
+        ),
+        ("another key identifier", found(&[&otherwise.by(|_| {}).certificate, middle_c]), vec![Code::KeyIdentifier]),
+        (
+            "constraints that are none",
+            found(&[&cut.by(addressed).certificate, &cut.certificate]),
+            vec![Code::StrictRefused],
+        ),
     ]
 }
 

@@ -52,6 +52,28 @@ pub(super) fn cases() -> Vec<Case> {
             leaf(|params| params.use_authority_key_identifier_extension = false),
             vec![Code::Profile],
         ),
+        // What else is odd about it says nothing of the refusal.
+        (
+            "policies, critical, and no key identifier",
+            leaf(|params| {
+                params.use_authority_key_identifier_extension = false;
+                params.custom_extensions.push(policies());
+            }),
+            vec![Code::StrictRefused, Code::Profile],
+        ),
+        (
+            "policies, critical, and 21 octets",
+            leaf(|params| {
+                params.serial_number = Some(SerialNumber::from(vec![0x11; 21]));
+                params.custom_extensions.push(policies());
+            }),
+            vec![Code::StrictRefused, Code::SerialTooLong],
+        ),
+        (
+            "policies, critical, and unknown",
+            with(vec![policies(), extension(&[1, 2, 3, 4], &[5, 0], true)]),
+            vec![Code::UnknownCritical],
+        ),
     ]
 }
 

@@ -3,6 +3,7 @@
 use super::Case;
 use super::bench::*;
 use crate::assess::*;
+use crate::cert::codec::Stop;
 use crate::cert::installed::KeyFound;
 use crate::change::Role;
 
@@ -18,6 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         change(&mut pair);
         judged(&pair, |facts| facts.key_expected = true)
     };
+    let stops = |why| vec![("line 1, CERTIFICATE".to_owned(), why), ("line 20, CERTIFICATE".to_owned(), why)];
     let text = || vec!["line 1, CERTIFICATE".to_owned()];
     vec![
         ("nothing there", with(&|pair| pair.chain = None), vec![Code::NoCertificate]),
@@ -25,7 +27,9 @@ pub(super) fn cases() -> Vec<Case> {
         ("no key", with(&|pair| pair.key = KeyFound::None), vec![Code::NoKey]),
         ("another's key", with(&|pair| pair.key = KeyFound::Mismatch), vec![Code::KeyMismatch]),
         ("a key that matches", with(&|_| {}), vec![]),
-        ("blank lines", with(&|pair| pair.blank_lines = text()), vec![Code::PemBlankLine]),
+        ("blank lines", with(&|pair| pair.stops = stops(Stop::BlankLine)), vec![Code::PemBlankLine]),
+        ("indented", with(&|pair| pair.stops = stops(Stop::Begin)), vec![Code::PemRefused]),
+        ("another first", with(&|pair| pair.leaf_place = 1), vec![Code::LeafNotFirst]),
         ("encrypted", with(&|pair| pair.encrypted = text()), vec![Code::KeyEncrypted]),
         ("0644", stored(mode(0o644)), vec![Code::KeyReadable]),
         ("0640", stored(mode(0o640)), vec![]),

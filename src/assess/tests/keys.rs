@@ -46,6 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("RSA 1024", rsa("-newkey rsa:1024"), vec![Code::WeakKey]),
         ("RSA 2048", rsa("-newkey rsa:2048"), vec![]),
         ("RSA 2052", rsa("-newkey rsa:2052"), vec![Code::OddKey]),
+        ("exponent of 33 bits", rsa("-newkey rsa:2048 -pkeyopt rsa_keygen_pubexp:8589934609"), vec![Code::HugeKey]),
         ("exponent 3", rsa("-newkey rsa:2048 -pkeyopt rsa_keygen_pubexp:3"), vec![Code::OddKey]),
         ("an even modulus", with_key_of(&even), vec![Code::BrokenKey]),
         ("RSA 8192 + 8", with_key_of_spki(&huge()), vec![Code::HugeKey]),

@@ -87,6 +87,27 @@ fn a_false_signature_is_told() {
 }
 
 #[test]
+fn a_forged_intermediate_is_told_though_it_signed_the_leaf() {
+    let root = self_signed(&Wish::ca("Root"));
+    let middle = root.issue(&Wish::ca("Middle"));
+    let leaf = middle.issue(&Wish::server("www.example.com")).certificate;
+    let mut der = middle.certificate.der().to_vec();
+    *der.last_mut().unwrap() ^= 1;
+    let served = Chain::as_given(vec![leaf, Certificate::from_der(der).unwrap()]).unwrap();
+    assert_eq!(Anchors::new([root.certificate]).verify(&served, &[], NOW), Err(Untrusted::FalseSignature));
+}
+
+#[test]
+fn an_issuer_without_the_usage_is_refused_as_by_openssl() {
+    let bench = Bench::new();
+    for (usage, good) in [("keyCertSign", true), ("cRLSign", false)] {
+        bench.sign("middle", "root", &format!("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,{usage}"));
+        let expected = if good { Ok(()) } else { Err(Untrusted::IssuerNotCa) };
+        assert_eq!(bench.verdicts("root.pem", "through"), (good, expected), "{usage}");
+    }
+}
+
+#[test]
 fn a_root_that_forbids_a_path_is_no_root_for_it_unless_another_with_its_key_allows_it() {
     let root = self_signed(&Wish::ca("Root"));
     let server = root.issue_for(&Wish::server("Root"), copy(&root.key));

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use memchr::{memchr, memchr_iter, memmem};
 use zeroize::Zeroizing;
 
-use super::error::BlockError;
+use super::error::{BlockError, Stop};
 
 /// One block as it was found.
 pub(super) struct Block<'a> {
@@ -19,13 +19,10 @@ pub(super) struct Block<'a> {
     headers: &'a [u8],
     /// Everything between them and the END line; `None` where no END line with this label follows.
     base64: Option<&'a [u8]>,
-}
-
-/// What a block holds.
-pub(super) struct Decoded<T> {
-    pub(super) bytes: T,
-    /// Whether a blank line stands inside the base64.
-    pub(super) blank_line: bool,
+    /// Whether nothing stands before its BEGIN on that line.
+    begins_line: bool,
+    /// What follows its END.
+    after: &'a [u8],
 }
 
 impl Block<'_> {
@@ -44,24 +41,52 @@ impl Block<'_> {
         Some(value(b"DEK-Info:").unwrap_or_default())
     }
 
+    /// At what OpenSSL stops in it. Asked of what could be decoded.
+    pub(super) fn stop(&self) -> Option<Stop> {
+        let base64 = self.base64?;
+        let mut rows = base64.split(|byte| *byte == b'\n');
+        // What is left of the line of BEGIN, which its headers take with them.
+        let begin = if self.headers.is_empty() { rows.next()? } else { row(self.headers) };
+        let (rest, end) = (begin.trim_ascii(), row(self.after).trim_ascii());
+        let last = base64.rsplit(|byte| *byte == b'\n').next()?;
+        match () {
+            () if begin.starts_with(b"\r") && !rest.is_empty() => Some(Stop::LineEnds),
+            () if !self.begins_line => Some(Stop::Begin),
+            () if !rest.is_empty() => Some(Stop::AfterBegin),
+            () if !last.is_empty() || !end.is_empty() => Some(Stop::End),
+            () if !self.headers.is_empty() => self.stop_at_headers(base64),
+            () => stop_at_blank_line(rows),
+        }
+    }
+
+    fn stop_at_headers(&self, base64: &[u8]) -> Option<Stop> {
+        if self.encrypted_with().is_none() {
+            return Some(Stop::Headers);
+        }
+        let mut rows = base64.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).skip_while(|row| row.is_empty());
+        rows.find(|row| row.is_empty())?;
+        // The piece behind the last line end is none.
+        rows.next().map(|_| Stop::BlankLine)
+    }
+
     /// Its bytes.
-    pub(super) fn decode(&self) -> Result<Decoded<Vec<u8>>, BlockError> {
+    pub(super) fn decode(&self) -> Result<Vec<u8>, BlockError> {
         let mut text = Vec::new();
-        let blank_line = self.join(&mut text)?;
+        self.join(&mut text)?;
         // Nothing but the characters is left, so this is what the decoder below comes to, which goes by each of them four times; what
         // it refuses is left to that one, which says why.
         if let Ok(bytes) = BASE64_STANDARD.decode(&text) {
-            return Ok(Decoded { bytes, blank_line });
+            return Ok(bytes);
         }
         let whole = [b"-----BEGIN X-----\n", text.as_slice(), b"\n-----END X-----"].concat();
         let decoded = pem::parse(whole).map_err(|error| self.not_base64(error.to_string()))?;
-        Ok(Decoded { bytes: decoded.into_contents(), blank_line })
+        Ok(decoded.into_contents())
     }
 
     /// As [`Block::decode`], by a decoder that leaves no copies behind.
-    pub(super) fn decode_secret(&self) -> Result<Decoded<Zeroizing<Vec<u8>>>, BlockError> {
+    pub(super) fn decode_secret(&self) -> Result<Zeroizing<Vec<u8>>, BlockError> {
         let mut joined = Zeroizing::new(Vec::new());
-        let blank_line = self.join(&mut joined)?;
+        self.join(&mut joined)?;
         let mut text = Zeroizing::new(Vec::with_capacity(joined.len() + joined.len() / 64 + 64));
         text.extend_from_slice(b"-----BEGIN X-----\n");
         for line in joined.chunks(64) {
@@ -73,22 +98,16 @@ impl Block<'_> {
         pkcs8::der::pem::Decoder::new(&text)
             .and_then(|mut decoder| decoder.decode_to_end(&mut bytes).map(drop))
             .map_err(|error| self.not_base64(error.to_string()))?;
-        Ok(Decoded { bytes, blank_line })
+        Ok(bytes)
     }
 
-    /// Writes its base64 without white space to `text`, which is empty. Whether a blank line stands inside.
-    fn join(&self, text: &mut Vec<u8>) -> Result<bool, BlockError> {
+    /// Writes its base64 without white space to `text`, which is empty.
+    fn join(&self, text: &mut Vec<u8>) -> Result<(), BlockError> {
         let base64 = self.base64.ok_or(BlockError::Unterminated)?;
         // Reserved at once: growing would leave a copy of a key behind.
         text.reserve_exact(base64.len());
-        let (mut seen_blank, mut blank_line) = (false, false);
         for line in lines(base64) {
             let line = line.trim_ascii();
-            if line.is_empty() {
-                seen_blank = !text.is_empty();
-                continue;
-            }
-            blank_line |= seen_blank;
             // White space, control characters and what is not ASCII, without a branch for each byte.
             if line.iter().fold(false, |odd, byte| odd | (byte.wrapping_sub(b'!') > b'~' - b'!')) {
                 for byte in line.iter().filter(|byte| !byte.is_ascii_whitespace()) {
@@ -101,7 +120,7 @@ impl Block<'_> {
                 text.extend_from_slice(line);
             }
         }
-        Ok(blank_line)
+        Ok(())
     }
 
     /// The first byte that does not belong, or else what the decoder says.
@@ -111,6 +130,29 @@ impl Block<'_> {
         let bad = self.base64.unwrap_or_default().iter().find(|byte| !is_good(**byte));
         BlockError::NotBase64(bad.map_or(why, |byte| format!("it has the byte {:?}", char::from(*byte))))
     }
+}
+
+/// Up to the next line end.
+fn row(text: &[u8]) -> &[u8] {
+    memchr(b'\n', text).map_or(text, |end| &text[..end])
+}
+
+/// Whether OpenSSL stops at a blank line among these, the last of which is what stands before END. It takes what stands before one for
+/// header lines; where nothing does, all lines that follow must have 64 characters and the last of them may have fewer.
+fn stop_at_blank_line<'a>(rows: impl Iterator<Item = &'a [u8]>) -> Option<Stop> {
+    let mut rows = rows.map(<[u8]>::trim_ascii_end).peekable();
+    let headless = rows.next_if(|row| row.is_empty()).is_some();
+    let mut short = false;
+    while let Some(row) = rows.next() {
+        if rows.peek().is_none() {
+            break;
+        }
+        if row.is_empty() || (headless && (short || row.len() > 64)) {
+            return Some(Stop::BlankLine);
+        }
+        short = row.len() < 64;
+    }
+    None
 }
 
 /// Header lines and what follows them. They are told by their colon, which base64 has not; the blank line after them is often
@@ -217,11 +259,13 @@ impl<'a> Iterator for Blocks<'a> {
             let start = after + label.len() + DASHES.len();
             let body = self.body(start, label);
             self.at = body.map_or(start, |(_, end)| end);
+            let begins_line = matches!(self.input[..begin].last(), None | Some(b'\n'));
+            let after = body.and_then(|(_, end)| self.input.get(end..)).unwrap_or_default();
             let (headers, base64) = body.map_or((&[][..], None), |(body, _)| {
                 let (headers, base64) = split_headers(body);
                 (headers, Some(base64))
             });
-            return Some(Block { label, line, headers, base64 });
+            return Some(Block { label, line, headers, base64, begins_line, after });
         }
     }
 }

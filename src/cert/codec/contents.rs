@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use super::auxiliary::Reserve;
-use super::error::{BadBlock, BlockError, InputError, Place};
-use super::tlv::{Element, SEQUENCE};
+use super::error::{BadBlock, BlockError, InputError, Place, Stopped};
+use super::tlv::{Elements, Header, SEQUENCE};
 use super::{jks, pem, pkcs7, pkcs8, pkcs12};
 use crate::cert::certificate::Certificate;
 use crate::cert::key::{KeyError, PrivateKey};
@@ -33,8 +33,8 @@ pub struct Contents {
     pub ignored: BTreeMap<String, usize>,
     /// What should be one of these and cannot be read.
     pub bad: Vec<BadBlock>,
-    /// Blocks that were read although OpenSSL, and so most servers, refuse a file with them: a blank line inside.
-    pub broken: Vec<Place>,
+    /// Blocks that were read although OpenSSL, and so most servers, do not load them.
+    pub broken: Vec<Stopped>,
     /// Certificates that are no roots of TLS servers, whoever takes this for a file of roots.
     pub reserved: Vec<Reserved>,
 }
@@ -55,7 +55,7 @@ pub struct Reserved {
 pub enum Format {
     /// Text blocks (RFC 7468).
     Pem,
-    /// DER of one certificate.
+    /// DER of a certificate, or of several one after the other.
     CertificateDer,
     /// DER of one private key, encrypted or not.
     KeyDer,
@@ -220,6 +220,49 @@ fn read_with(
     pem::read_text(input, passphrase, recent)
 }
 
+/// Whether it begins as a certificate that says its version: two sequences, the version and the serial number (RFC 5280 section 4.1),
+/// which nothing else begins with. Costs a few bytes.
+#[must_use]
+pub fn begins_as_certificate(input: &[u8]) -> bool {
+    fn inside(der: &[u8]) -> Option<&[u8]> {
+        let header = Header::read(der).filter(|header| header.tag == SEQUENCE)?;
+        der.get(header.size..)
+    }
+    inside(input).and_then(inside).is_some_and(|signed| matches!(signed, [0xa0, 3, 2, 1, _, 2, ..]))
+}
+
+/// What begins as DER of a certificate: that one and any that follow it directly. A line end behind them is what transfer as text leaves.
+fn read_certificates(input: &[u8]) -> Result<Contents, InputError> {
+    let unreadable = |why| InputError::Unreadable { format: Format::CertificateDer, why };
+    let mut contents = Contents::new(Format::CertificateDer);
+    let mut elements = Elements(input);
+    loop {
+        let Some(one) = elements.next() else {
+            let why = BlockError::Damaged("it is cut off");
+            if contents.certificates.is_empty() {
+                return Err(unreadable(why));
+            }
+            contents.refuse(Place::Der, why);
+            return Ok(contents);
+        };
+        match Certificate::from_der(one.whole) {
+            Ok(certificate) => contents.certificates.push(certificate),
+            Err(error) if contents.certificates.is_empty() => return Err(unreadable(BlockError::Certificate(error))),
+            Err(error) => contents.refuse(Place::Der, BlockError::Certificate(error)),
+        }
+        if elements.0.trim_ascii().is_empty() {
+            return Ok(contents);
+        }
+        if !begins_as_certificate(elements.0) {
+            contents.refuse(Place::Der, BlockError::Damaged("something else follows the certificate"));
+            return Ok(contents);
+        }
+        if contents.certificates.len() + contents.bad.len() >= MAX_ENTRIES {
+            return Err(InputError::TooManyBlocks);
+        }
+    }
+}
+
 /// DER or BER of a certificate, key, PKCS#7 or PKCS#12; `None` where it is none.
 fn read_binary(input: &[u8], passphrase: Option<&Sensitive>) -> Option<Result<Contents, InputError>> {
     if pkcs7::begins(input) {
@@ -228,7 +271,12 @@ fn read_binary(input: &[u8], passphrase: Option<&Sensitive>) -> Option<Result<Co
     if pkcs12::begins(input) {
         return Some(pkcs12::read(input, passphrase));
     }
-    Element::filling(input)?.tagged(SEQUENCE)?;
+    if begins_as_certificate(input) {
+        return Some(read_certificates(input));
+    }
+    let mut elements = Elements(input);
+    let first = elements.expect(SEQUENCE).filter(|_| elements.0.trim_ascii().is_empty())?;
+    let input = first.whole;
     if let Ok(certificate) = Certificate::from_der(input) {
         let mut contents = Contents::new(Format::CertificateDer);
         contents.certificates.push(certificate);

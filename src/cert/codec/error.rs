@@ -55,6 +55,43 @@ impl fmt::Display for Place {
     }
 }
 
+/// A block that was read although OpenSSL, and so most servers, refuse the file or pass over the block.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct Stopped {
+    /// Where it is.
+    pub place: Place,
+    /// At what they stop.
+    pub why: Stop,
+}
+
+/// At what OpenSSL stops in PEM that can be read: measured with OpenSSL 3, which takes marks at the beginning of a line alone, and what
+/// stands before a blank line for header lines.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+pub enum Stop {
+    /// A blank line in the base64, or before its END.
+    #[error("a blank line inside the block")]
+    BlankLine,
+    /// Something stands before BEGIN on its line: white space, or the block before.
+    #[error("BEGIN does not stand at the beginning of a line")]
+    Begin,
+    /// Something follows BEGIN on its line.
+    #[error("the line of BEGIN goes on behind it")]
+    AfterBegin,
+    /// END does not have its line for itself.
+    #[error("END does not have a line for itself")]
+    End,
+    /// Lines end with CR alone.
+    #[error("its lines end with CR alone")]
+    LineEnds,
+    /// Header lines in what is not encrypted.
+    #[error("header lines inside the block")]
+    Headers,
+    /// The whole text is UTF-16.
+    #[error("the text is UTF-16")]
+    Wide,
+}
+
 /// Why a part cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BlockError {

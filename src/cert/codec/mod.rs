@@ -23,7 +23,9 @@ pub mod truststore;
 mod work;
 
 pub use auxiliary::Reserve;
-pub use contents::{Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, Reserved, read, read_beside};
-pub use error::{BadBlock, BlockError, InputError, Place};
+pub use contents::{
+    Contents, Entry, Format, Holds, MAX_ENTRIES, MAX_INPUT, Reserved, begins_as_certificate, read, read_beside,
+};
+pub use error::{BadBlock, BlockError, InputError, Place, Stop, Stopped};
 pub use pem::request_in;
 pub use work::{MAX_ROUNDS, MAX_SALT, MAX_SCRYPT};

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::block::{Block, Blocks};
 use super::contents::{Contents, Format, MAX_ENTRIES, Reserved};
-use super::error::{BlockError, InputError, Place};
+use super::error::{BlockError, InputError, Place, Stop, Stopped};
 use super::passphrase::Readings;
 use super::tlv::Elements;
 use super::work::Work;
@@ -25,6 +25,7 @@ pub(super) fn read_text(
     recent: Option<&mut Recent>,
 ) -> Result<Contents, InputError> {
     let decoded;
+    let wide = matches!(input, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
     let input = match input {
         [0xef, 0xbb, 0xbf, rest @ ..] => rest,
         [0xff, 0xfe, rest @ ..] => {
@@ -54,8 +55,11 @@ pub(super) fn read_text(
         }
         let place = || Place::Line { line: block.line, label: block.label.to_owned() };
         match reading.take(&block) {
-            Ok(true) => reading.contents.broken.push(place()),
             Ok(false) => {}
+            Ok(true) => {
+                let stop = if wide { Some(Stop::Wide) } else { block.stop() };
+                reading.contents.broken.extend(stop.map(|why| Stopped { place: place(), why }));
+            }
             Err(why) => reading.contents.refuse(place(), why),
         }
     }
@@ -79,7 +83,7 @@ pub fn request_in(input: &[u8]) -> Result<Vec<u8>, String> {
         if found.is_some() {
             return Err("it holds more than one".to_owned());
         }
-        found = Some(block.decode().map_err(|why| why.to_string())?.bytes);
+        found = Some(block.decode().map_err(|why| why.to_string())?);
     }
     found.ok_or_else(|| "it is neither PEM nor DER".to_owned())
 }
@@ -96,7 +100,7 @@ pub fn list_in(input: &[u8]) -> Option<Vec<u8>> {
     if base64.contains(&b'-') {
         return None;
     }
-    Blocks::new(text).next()?.decode().ok().map(|decoded| decoded.bytes)
+    Blocks::new(text).next()?.decode().ok()
 }
 
 /// One block with lines of 64 characters ended by LF.
@@ -125,38 +129,37 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// Takes one block; whether a blank line stands inside it.
+    /// Takes one block; whether it is one that servers load.
     fn take(&mut self, block: &Block<'_>) -> Result<bool, BlockError> {
         match block.label {
             "CERTIFICATE" | "X509 CERTIFICATE" => {
                 let decoded = block.decode()?;
-                self.certificate(decoded.bytes)?;
-                Ok(decoded.blank_line)
+                self.certificate(decoded)?;
+                Ok(true)
             }
             "TRUSTED CERTIFICATE" => {
                 // OpenSSL appends what it trusts the certificate for.
                 let decoded = block.decode()?;
-                let first =
-                    Elements(&decoded.bytes).next().map_or(decoded.bytes.as_slice(), |certificate| certificate.whole);
+                let first = Elements(&decoded).next().map_or(decoded.as_slice(), |certificate| certificate.whole);
                 self.certificate(first)?;
-                if let Some(why) = auxiliary::reserve(&decoded.bytes[first.len()..]) {
+                if let Some(why) = auxiliary::reserve(&decoded[first.len()..]) {
                     let place = Place::Line { line: block.line, label: block.label.to_owned() };
                     let certificate = self.contents.certificates.len() - 1;
                     self.contents.reserved.push(Reserved { certificate, place, why });
                 }
-                Ok(decoded.blank_line)
+                Ok(true)
             }
             "PKCS7" | "PKCS #7 SIGNED DATA" | "CMS" => {
                 let decoded = block.decode()?;
                 let place = Place::Line { line: block.line, label: block.label.to_owned() };
-                pkcs7::read_into(&mut self.contents, &decoded.bytes, &place)?;
-                Ok(decoded.blank_line)
+                pkcs7::read_into(&mut self.contents, &decoded, &place)?;
+                Ok(true)
             }
             "ENCRYPTED PRIVATE KEY" => {
                 let decoded = block.decode_secret()?;
-                let key = encrypted::decrypt_within(&decoded.bytes, &self.passphrase, &mut self.work)?;
+                let key = encrypted::decrypt_within(&decoded, &self.passphrase, &mut self.work)?;
                 self.contents.keys.push(key);
-                Ok(decoded.blank_line)
+                Ok(true)
             }
             label if label.ends_with("PRIVATE KEY") => self.key(block, label),
             label if block.is_whole() => {
@@ -182,15 +185,15 @@ impl Reading<'_> {
         }
         let decoded = block.decode_secret()?;
         let key = match block.encrypted_with() {
-            None => PrivateKey::from_der(&decoded.bytes).map_err(BlockError::Key)?,
+            None => PrivateKey::from_der(&decoded).map_err(BlockError::Key)?,
             Some(cipher) => {
-                let opened = traditional::open(&cipher, &decoded.bytes, &self.passphrase)?;
+                let opened = traditional::open(&cipher, &decoded, &self.passphrase)?;
                 let key = encrypted::key_of(&opened);
                 key.map_err(|failure| failure.map_or(BlockError::WrongPassphrase, BlockError::from))?
             }
         };
         self.contents.keys.push(key);
-        Ok(decoded.blank_line)
+        Ok(true)
     }
 }
 
@@ -224,29 +227,57 @@ mod tests {
         let utf16 = |unit: fn(u16) -> [u8; 2]| pem.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
         let labelled = |label: &str| pem.replace(" CERTIFICATE-", &format!(" {label}-"));
         let trusted = encode("TRUSTED CERTIFICATE", &[one.der(), b"\x30\x02\x30\x00"].concat());
-        for (what, text) in [
-            ("as written", pem.clone().into_bytes()),
-            ("CR LF", pem.replace('\n', "\r\n").into_bytes()),
-            ("CR", pem.replace('\n', "\r").into_bytes()),
-            ("byte order mark", format!("\u{feff}{pem}").into_bytes()),
-            ("UTF-16LE", [b"\xff\xfe".to_vec(), utf16(u16::to_le_bytes)].concat()),
-            ("UTF-16BE", [b"\xfe\xff".to_vec(), utf16(u16::to_be_bytes)].concat()),
-            ("indented", format!("  {}", pem.replace('\n', "\n\t  ")).into_bytes()),
-            ("no line ends", pem.replace('\n', "").into_bytes()),
-            ("spaces for line ends", pem.replace('\n', " ").into_bytes()),
-            ("no last line end", pem.trim_end().as_bytes().to_vec()),
-            ("text around", format!("subject=CN = Root\n\n{pem}that was -----BEGIN X-----\n").into_bytes()),
-            ("old label", labelled("X509 CERTIFICATE").into_bytes()),
-            ("OpenSSL's trust", trusted.into_bytes()),
-            ("headers", pem.replacen("E-----\n", "E-----\nComment: x\nMore: y\n\n", 1).into_bytes()),
-            ("headers without a blank line", pem.replacen("E-----\n", "E-----\nComment: x\n", 1).into_bytes()),
-            ("not UTF-8 around", [b"\xff\xfd junk\n", pem.as_bytes()].concat()),
-            ("DER", one.der().to_vec()),
+        for (what, stop, text) in [
+            ("as written", None, pem.clone().into_bytes()),
+            ("CR LF", None, pem.replace('\n', "\r\n").into_bytes()),
+            ("CR", Some(Stop::LineEnds), pem.replace('\n', "\r").into_bytes()),
+            ("byte order mark", None, format!("\u{feff}{pem}").into_bytes()),
+            ("UTF-16LE", Some(Stop::Wide), [b"\xff\xfe".to_vec(), utf16(u16::to_le_bytes)].concat()),
+            ("UTF-16BE", Some(Stop::Wide), [b"\xfe\xff".to_vec(), utf16(u16::to_be_bytes)].concat()),
+            ("indented", Some(Stop::Begin), format!("  {}", pem.replace('\n', "\n\t  ")).into_bytes()),
+            ("no line ends", Some(Stop::AfterBegin), pem.replace('\n', "").into_bytes()),
+            ("spaces for line ends", Some(Stop::AfterBegin), pem.replace('\n', " ").into_bytes()),
+            ("no last line end", None, pem.trim_end().as_bytes().to_vec()),
+            ("text around", None, format!("subject=CN = Root\n\n{pem}that was -----BEGIN X-----\n").into_bytes()),
+            ("old label", None, labelled("X509 CERTIFICATE").into_bytes()),
+            ("OpenSSL's trust", None, trusted.into_bytes()),
+            (
+                "headers",
+                Some(Stop::Headers),
+                pem.replacen("E-----\n", "E-----\nComment: x\nMore: y\n\n", 1).into_bytes(),
+            ),
+            (
+                "headers without a blank line",
+                Some(Stop::Headers),
+                pem.replacen("E-----\n", "E-----\nComment: x\n", 1).into_bytes(),
+            ),
+            ("not UTF-8 around", None, [b"\xff\xfd junk\n", pem.as_bytes()].concat()),
+            ("blanks at the line ends", None, pem.replace('\n', " \t\r\n").into_bytes()),
+            ("a blank line first", None, pem.replacen("E-----\n", "E-----\n\n", 1).into_bytes()),
+            ("two blank lines first", Some(Stop::BlankLine), pem.replacen("E-----\n", "E-----\n\n\n", 1).into_bytes()),
+            ("a blank line last", Some(Stop::BlankLine), pem.replace("-----END", "\n-----END").into_bytes()),
+            ("blanks last", Some(Stop::BlankLine), pem.replace("-----END", " \n-----END").into_bytes()),
+            ("END behind a blank", Some(Stop::End), pem.replace("-----END", " -----END").into_bytes()),
+            ("END and more", Some(Stop::End), format!("{} x\n", pem.trim_end()).into_bytes()),
+            ("DER", None, one.der().to_vec()),
         ] {
             let contents = codec::read(&text, None).unwrap();
             assert_eq!(contents.certificates, std::slice::from_ref(&one), "{what}");
             assert_eq!(contents.bad, [], "{what}");
-            assert_eq!(contents.broken, [], "{what}");
+            let told: Vec<Stop> = contents.broken.iter().map(|one| one.why).collect();
+            assert_eq!(told, stop.into_iter().collect::<Vec<_>>(), "{what}");
+            if !text.starts_with(b"0") {
+                // `openssl x509` looks for it as a server does.
+                let mut command = std::process::Command::new("openssl");
+                let mut child = command
+                    .args(["x509", "-noout"])
+                    .stdin(std::process::Stdio::piped())
+                    .stderr(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap();
+                std::io::Write::write_all(&mut child.stdin.take().unwrap(), &text).unwrap();
+                assert_eq!(child.wait().unwrap().success(), stop.is_none(), "{what}: OpenSSL");
+            }
         }
     }
 
@@ -258,7 +289,8 @@ mod tests {
         for text in [text.clone(), text.replace('\n', "\r\n")] {
             let contents = codec::read(text.as_bytes(), None).unwrap();
             assert_eq!(contents.certificates, std::slice::from_ref(&one));
-            assert_eq!(contents.broken, [Place::Line { line: 2, label: "CERTIFICATE".to_owned() }]);
+            let place = Place::Line { line: 2, label: "CERTIFICATE".to_owned() };
+            assert_eq!(contents.broken, [Stopped { place, why: Stop::BlankLine }]);
         }
     }
 
@@ -266,7 +298,10 @@ mod tests {
     fn glued_and_mixed_blocks_are_all_read() {
         let (one, two) = (certificate(), certificate());
         let glued = format!("{}{}{}", one.to_pem().trim_end(), two.to_pem().trim_end(), one.to_pem());
-        assert_eq!(codec::read(glued.as_bytes(), None).unwrap().certificates, [one.clone(), two, one.clone()]);
+        let contents = codec::read(glued.as_bytes(), None).unwrap();
+        assert_eq!(contents.certificates, [one.clone(), two, one.clone()]);
+        let told: Vec<Stop> = contents.broken.iter().map(|one| one.why).collect();
+        assert_eq!(told, [Stop::End, Stop::Begin, Stop::Begin]);
 
         let key = key();
         let private = key.to_pem();
@@ -369,7 +404,8 @@ mod tests {
         assert_eq!(codec::read(b"# -----BEGIN CERTIFICATE-----", None).err(), Some(InputError::Unknown));
         assert_eq!(codec::read(&vec![b' '; MAX_INPUT + 1], None).err(), Some(InputError::TooLarge(MAX_INPUT + 1)));
         assert_eq!(codec::read(b"\x30\x03\x02\x01\x00", None).err(), Some(InputError::Unknown));
-        assert_eq!(codec::read(&[certificate().der(), b"\0"].concat(), None).err(), Some(InputError::Unknown));
+        let trailed = codec::read(&[certificate().der(), b"\0"].concat(), None).unwrap();
+        assert_eq!((trailed.certificates.len(), &trailed.bad[0].place), (1, &Place::Der));
         let other = openssl("pkcs8 -topk8 -nocrypt -outform DER", &openssl("genpkey -algorithm ED448", b""));
         assert_eq!(codec::read(&other, None).unwrap().bad[0].place, Place::Der);
     }
@@ -443,8 +479,8 @@ mod tests {
             let text = encode(&label, &der);
             let block = Blocks::new(text.as_bytes()).next().unwrap();
             prop_assert_eq!(block.label, label);
-            prop_assert_eq!(block.decode().unwrap().bytes, der.clone());
-            prop_assert_eq!(&*block.decode_secret().unwrap().bytes, &der);
+            prop_assert_eq!(block.decode().unwrap(), der.clone());
+            prop_assert_eq!(&*block.decode_secret().unwrap(), &der);
         }
 
         /// The short way comes to what the library comes to, and refuses nothing that it takes.
@@ -453,7 +489,7 @@ mod tests {
             // What stands before a blank line is a header to the library.
             let text = format!("-----BEGIN X-----\n{}\n-----END X-----\n", body.trim_end());
             let ours = Blocks::new(text.as_bytes()).next().unwrap().decode();
-            prop_assert_eq!(ours.ok().map(|decoded| decoded.bytes), pem::parse(&text).ok().map(pem::Pem::into_contents));
+            prop_assert_eq!(ours.ok(), pem::parse(&text).ok().map(pem::Pem::into_contents));
         }
     }
 }

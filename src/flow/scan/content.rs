@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::{self, Finder};
 
+use crate::cert::codec;
 use crate::host::tree::Want;
 
 /// What a whole file holds, as far as marks tell.
@@ -76,8 +77,9 @@ fn is_binary_of_ours(bytes: &[u8]) -> bool {
         return true;
     }
     let Some((length, inside)) = sequence(bytes) else { return false };
-    // Something behind its end: other formats begin with the same byte.
-    if length.is_some_and(|length| length < inside.len()) {
+    // Something behind its end but a line end: other formats begin with the same byte. None begins as a certificate does.
+    let behind = length.and_then(|length| inside.get(length..)).unwrap_or_default();
+    if !behind.trim_ascii().is_empty() && !codec::begins_as_certificate(bytes) {
         return false;
     }
     match inside {
@@ -131,7 +133,11 @@ mod tests {
             ("JKS", b"\xfe\xed\xfe\xed\0\0\0\x02".to_vec(), Want::Whole, Kind::Certificates),
             ("a key", b"-----BEGIN EC PRIVATE KEY-----\n".to_vec(), Want::Whole, Kind::Keys),
             ("a request", b"-----BEGIN CERTIFICATE REQUEST-----\n".to_vec(), Want::Whole, Kind::Nothing),
-            ("DER and more", [der, vec![0]].concat(), Want::Nothing, Kind::Nothing),
+            ("DER and a line end", [der.clone(), b"\r\n".to_vec()].concat(), Want::Whole, Kind::Certificates),
+            ("DER and more", [der.clone(), vec![0]].concat(), Want::Whole, Kind::Certificates),
+            ("DER twice", [der.clone(), der.clone()].concat(), Want::Whole, Kind::Certificates),
+            ("DER cut off", der[..der.len() / 2].to_vec(), Want::Whole, Kind::Certificates),
+            ("a sequence and more", b"\x30\x03\x02\x01\x03\0\0".to_vec(), Want::Nothing, Kind::Nothing),
             ("text", b"0 nothing here".to_vec(), Want::More, Kind::Nothing),
             ("a program", b"\x7fELF\x02\x01\x01\0\0\0".to_vec(), Want::Nothing, Kind::Nothing),
             ("nothing", Vec::new(), Want::More, Kind::Nothing),
