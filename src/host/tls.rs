@@ -24,6 +24,7 @@ mod feed;
 pub mod fuzzed;
 mod lookup;
 mod modern;
+mod p521;
 mod quest;
 mod raw;
 mod spoken;

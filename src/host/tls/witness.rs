@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureAlgorithm, SignatureScheme};
 
+use super::p521::SECP521R1;
 use crate::change::KeyFamily;
 
 /// Certificates a server may send.
@@ -162,6 +163,7 @@ impl Setting {
         if !post_quantum {
             provider.kx_groups.retain(|group| !is_post_quantum(group.name()));
         }
+        provider.kx_groups.push(SECP521R1);
         let offered = match family {
             None => ANY_SCHEME,
             Some(KeyFamily::Rsa) => {
@@ -196,6 +198,16 @@ pub(super) fn is_post_quantum(group: NamedGroup) -> bool {
     matches!(group, X25519MLKEM768 | secp256r1MLKEM768 | MLKEM512 | MLKEM768 | MLKEM1024)
 }
 
+/// Signatures by keys that are for RSASSA-PSS alone (RFC 8446 section 4.2.3).
+const RSA_PSS_PSS_SHA256: SignatureScheme = SignatureScheme::Unknown(0x0809);
+const RSA_PSS_PSS_SHA384: SignatureScheme = SignatureScheme::Unknown(0x080a);
+const RSA_PSS_PSS_SHA512: SignatureScheme = SignatureScheme::Unknown(0x080b);
+
+/// ECDSA with Brainpool keys, in TLS 1.3 (RFC 8734 section 3).
+const ECDSA_BRAINPOOL_256: SignatureScheme = SignatureScheme::Unknown(0x081a);
+const ECDSA_BRAINPOOL_384: SignatureScheme = SignatureScheme::Unknown(0x081b);
+const ECDSA_BRAINPOOL_512: SignatureScheme = SignatureScheme::Unknown(0x081c);
+
 /// Each list ends with what cannot be verified here, for servers that would show nothing if it were not offered.
 const RSA_SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::RSA_PSS_SHA256,
@@ -204,6 +216,9 @@ const RSA_SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::RSA_PKCS1_SHA256,
     SignatureScheme::RSA_PKCS1_SHA384,
     SignatureScheme::RSA_PKCS1_SHA512,
+    RSA_PSS_PSS_SHA256,
+    RSA_PSS_PSS_SHA384,
+    RSA_PSS_PSS_SHA512,
     SignatureScheme::RSA_PKCS1_SHA1,
 ];
 
@@ -213,6 +228,9 @@ const ECDSA_SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::ECDSA_NISTP521_SHA512,
     SignatureScheme::ED25519,
     SignatureScheme::ED448,
+    ECDSA_BRAINPOOL_256,
+    ECDSA_BRAINPOOL_384,
+    ECDSA_BRAINPOOL_512,
     SignatureScheme::ECDSA_SHA1_Legacy,
 ];
 
@@ -231,6 +249,12 @@ const ANY_SCHEME: &[SignatureScheme] = &[
     SignatureScheme::ML_DSA_65,
     SignatureScheme::ML_DSA_87,
     SignatureScheme::ED448,
+    RSA_PSS_PSS_SHA256,
+    RSA_PSS_PSS_SHA384,
+    RSA_PSS_PSS_SHA512,
+    ECDSA_BRAINPOOL_256,
+    ECDSA_BRAINPOOL_384,
+    ECDSA_BRAINPOOL_512,
     SignatureScheme::ECDSA_SHA1_Legacy,
     SignatureScheme::RSA_PKCS1_SHA1,
 ];
