@@ -41,10 +41,10 @@ pub(in crate::flow) fn worse(
 
 /// What the listeners show, once those that served something before are up, or the time is over.
 fn come_up(session: &Session<'_>, config: &TargetConfig, survey: &Survey, before: &Before, up: Duration) -> Vec<Asked> {
-    let probes = survey.probes();
+    let questions = survey.questions();
     let mut served = Vec::new();
     wait_until(session, up, || {
-        served = asked::ask(session.host, &probes, config.policy.probe_timeout);
+        served = asked::ask(session.host, &questions, config.policy.probe_timeout);
         let missing = |asked: &Asked| {
             let nobody = matches!(asked.shown, Shown::Nobody { .. });
             nobody
