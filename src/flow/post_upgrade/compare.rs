@@ -7,7 +7,7 @@ use crate::assess::upgrade::{self, File, Harm, Held, Noticed, Standing};
 use crate::cert::codec::{self, Format};
 use crate::cert::installed;
 use crate::change::{Attributes, Image, Probe, Role, Shown};
-use crate::config::TargetConfig;
+use crate::config::{TargetConfig, TargetKind};
 use crate::digest::Digest;
 use crate::engine::snapshot::Snapshots;
 use crate::engine::vault::{Manifest, Origin, Vault};
@@ -76,7 +76,13 @@ impl Before {
         let snapshots = Snapshots::read(&state, &config.name)?;
         // What was never signed off is still something to compare with.
         let newest = || snapshots.all.last().map(|snapshot| snapshot.generation);
-        vault.current()?.or_else(newest).map(|generation| Self::read(&vault, generation, &snapshots)).transpose()
+        let before = vault.current()?.or_else(newest).map(|generation| Self::read(&vault, generation, &snapshots));
+        let mut before = before.transpose()?;
+        if let (Some(before), TargetKind::Files(_)) = (&mut before, &config.kind) {
+            // The proof of a change may have been asked for by its kind of key; the listener is the same.
+            before.listeners.iter_mut().for_each(|(probe, _)| *probe = without_family(probe));
+        }
+        Ok(before)
     }
 
     fn read(vault: &Vault, generation: u32, snapshots: &Snapshots) -> Result<Self, Refusal> {
@@ -117,6 +123,11 @@ impl Before {
             listeners: self.listeners.iter().map(|(probe, shown)| (probe.clone(), shown)).collect(),
         }
     }
+}
+
+/// How a listener is called that is asked for no kind of key.
+fn without_family(probe: &str) -> String {
+    probe.strip_suffix(" [RSA]").or_else(|| probe.strip_suffix(" [ECDSA]")).unwrap_or(probe).to_owned()
 }
 
 /// What a change that was committed proved its listeners to show.
