@@ -90,7 +90,9 @@ fn asked(probe: &Probe, sight: Sight, unnamed: Option<&Served>, chains: bool) ->
     // Who is told of once is called by one name throughout.
     let once = looks.len() == 1 && chains.windows(2).all(|pair| pair[0].1 == pair[1].1);
     if once {
-        chains.iter_mut().for_each(|(at, _)| *at = probe.to_string());
+        for (at, _) in &mut chains {
+            *at = probe.to_string();
+        }
     }
     let unnamed = unnamed.map(|served| served.chain.clone());
     Asked { probe: probe.clone(), shown: sight.shown, looks, chains, unnamed }
@@ -176,6 +178,9 @@ pub(super) fn wire(served: &Served) -> Wire {
         version: Some(version),
         rsa_key_exchange: served.suite.is_some_and(|suite| suite.starts_with("TLS_RSA_")),
         post_quantum_refused: served.post_quantum == PostQuantum::Refused,
+        key_refuted: served.refuted,
+        // Where nothing hangs on it, addresses that agree in all else need not agree in this.
+        spoken: (!served.proved).then(|| served.spoken()),
         without_name: None,
     }
 }

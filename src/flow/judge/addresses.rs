@@ -109,6 +109,7 @@ mod tests {
         Served {
             chain: chain.iter().map(|one| one.der().to_vec()).collect(),
             proved: true,
+            refuted: false,
             version: tls::Version::Tls13,
             suite: None,
             group: None,

@@ -80,7 +80,9 @@ impl Before {
         let mut before = before.transpose()?;
         if let (Some(before), TargetKind::Files(_)) = (&mut before, &config.kind) {
             // The proof of a change may have been asked for by its kind of key; the listener is the same.
-            before.listeners.iter_mut().for_each(|(probe, _)| *probe = without_family(probe));
+            for (probe, _) in &mut before.listeners {
+                *probe = without_family(probe);
+            }
         }
         Ok(before)
     }

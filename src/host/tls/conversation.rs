@@ -163,6 +163,7 @@ impl Conversation {
                 Ok(Some(read)) => Some(Ok(Served {
                     chain: read.chain,
                     proved: false,
+                    refuted: false,
                     version: read.version,
                     suite: Some(read.suite),
                     group: None,

@@ -11,9 +11,12 @@ use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureAlgorithm, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureAlgorithm, SignatureScheme,
+};
 
 use super::p521::SECP521R1;
+use crate::cert::{Certificate, KeyKind};
 use crate::change::KeyFamily;
 
 /// Certificates a server may send.
@@ -36,6 +39,8 @@ pub(super) struct Seen {
     /// The server's signature over this very handshake verified with the leaf's key. A signature that cannot be checked
     /// here (SHA-1, Ed448, RSA below 2048 bits) or a leaf that cannot be parsed leaves this false, as a wrong one does.
     pub proved: bool,
+    /// The signature is of a kind that can be checked here, with a key that can be, and it is false.
+    pub refuted: bool,
     /// The server asked for a certificate of the client.
     pub asked: bool,
     /// The chain was longer than [`MOST_CERTIFICATES`].
@@ -87,6 +92,19 @@ impl Witness {
         std::mem::take(&mut self.record())
     }
 
+    /// Whatever the signature is, the handshake goes on.
+    fn note(
+        &self,
+        cert: &CertificateDer<'_>,
+        checked: Result<HandshakeSignatureValid, Error>,
+    ) -> HandshakeSignatureValid {
+        let mut record = self.record();
+        record.proved = checked.is_ok();
+        record.refuted =
+            matches!(checked, Err(Error::InvalidCertificate(CertificateError::BadSignature))) && fits(cert);
+        HandshakeSignatureValid::assertion()
+    }
+
     fn record(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,8 +138,8 @@ impl ServerCertVerifier for Witness {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.record().proved = verify_tls12_signature(message, cert, signed, &self.algorithms).is_ok();
-        Ok(HandshakeSignatureValid::assertion())
+        let checked = verify_tls12_signature(message, cert, signed, &self.algorithms);
+        Ok(self.note(cert, checked))
     }
 
     fn verify_tls13_signature(
@@ -130,8 +148,8 @@ impl ServerCertVerifier for Witness {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.record().proved = verify_tls13_signature(message, cert, signed, &self.algorithms).is_ok();
-        Ok(HandshakeSignatureValid::assertion())
+        let checked = verify_tls13_signature(message, cert, signed, &self.algorithms);
+        Ok(self.note(cert, checked))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -148,6 +166,16 @@ impl ResolvesClientCert for Witness {
     fn has_certs(&self) -> bool {
         false
     }
+}
+
+/// Whether signatures by the key of this certificate can be checked here. Of RSA keys outside these lengths each is told as a false one.
+fn fits(cert: &CertificateDer<'_>) -> bool {
+    let certificate = Certificate::from_der(cert.to_vec());
+    certificate.is_ok_and(|cert| match cert.key_kind() {
+        KeyKind::Rsa(bits) => (2048..=8192).contains(bits),
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 | KeyKind::MlDsa(_) => true,
+        KeyKind::Other(_) => false,
+    })
 }
 
 /// What the handshakes of one family share.

@@ -30,6 +30,7 @@ fn served() -> Served {
     Served {
         chain: vec![b"leaf".to_vec()],
         proved: true,
+        refuted: false,
         version: Version::Tls13,
         suite: None,
         group: None,
