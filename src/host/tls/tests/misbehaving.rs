@@ -351,12 +351,15 @@ fn a_server_that_chokes_on_the_long_hello_is_found_out() {
     }
 }
 
+/// How long the connection of this number waits for its server; none: it is lost.
+type Before = fn(usize) -> Option<Duration>;
+
 /// A server that takes more than a third of the limit, at its first connection or at each, and one connection that is lost.
 #[test]
 fn a_slow_server_and_a_lost_connection_are_no_dead_server_and_no_choking_one() {
     let pair = Pair::new(&rcgen::PKCS_ECDSA_P256_SHA256);
     let behind = pair.serve(rustls::ALL_VERSIONS);
-    let through = move |before: fn(usize) -> Option<Duration>| {
+    let through = move |before: Before| {
         let count = std::sync::atomic::AtomicUsize::new(0);
         serve(move |mut stream| {
             let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -372,7 +375,7 @@ fn a_slow_server_and_a_lost_connection_are_no_dead_server_and_no_choking_one() {
             let _ = io::copy(&mut stream, &mut server);
         })
     };
-    let cases: [(&str, fn(usize) -> Option<Duration>); 3] = [
+    let cases: [(&str, Before); 3] = [
         ("slow", |_| Some(Duration::from_millis(2600))),
         ("slow at first", |number| Some(Duration::from_millis(if number == 0 { 1800 } else { 0 }))),
         ("one reset", |number| (number > 0).then_some(Duration::ZERO)),
