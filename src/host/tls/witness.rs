@@ -96,7 +96,7 @@ impl Witness {
     fn note(
         &self,
         cert: &CertificateDer<'_>,
-        checked: Result<HandshakeSignatureValid, Error>,
+        checked: &Result<HandshakeSignatureValid, Error>,
     ) -> HandshakeSignatureValid {
         let mut record = self.record();
         record.proved = checked.is_ok();
@@ -139,7 +139,7 @@ impl ServerCertVerifier for Witness {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let checked = verify_tls12_signature(message, cert, signed, &self.algorithms);
-        Ok(self.note(cert, checked))
+        Ok(self.note(cert, &checked))
     }
 
     fn verify_tls13_signature(
@@ -149,7 +149,7 @@ impl ServerCertVerifier for Witness {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let checked = verify_tls13_signature(message, cert, signed, &self.algorithms);
-        Ok(self.note(cert, checked))
+        Ok(self.note(cert, &checked))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
