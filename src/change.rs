@@ -317,6 +317,19 @@ impl fmt::Display for Probe {
     }
 }
 
+impl Probe {
+    /// The same, asked for this kind of key alone; none where it names one already, or where there is no handshake.
+    #[must_use]
+    pub fn of_family(&self, family: KeyFamily) -> Option<Self> {
+        match self {
+            Self::Tls { address, start, name, family: None } => {
+                Some(Self::Tls { address: address.clone(), start: *start, name: name.clone(), family: Some(family) })
+            }
+            Self::Tls { .. } | Self::Command(_) | Self::Bundle { .. } => None,
+        }
+    }
+}
+
 /// What a probe showed at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "showed", rename_all = "kebab-case")]

@@ -94,6 +94,9 @@ pub enum Refused {
     /// A second word that is no name.
     #[error("`{0}` is no name to ask a server for")]
     Name(String),
+    /// A third word.
+    #[error("`{0}` is one word too many")]
+    Further(String),
     /// More than is asked in one run.
     #[error("it brings the run to {count} addresses, and {most} are asked at most")]
     TooMany {
@@ -115,7 +118,7 @@ impl Refused {
             Self::NoServer(_) => "leave it out",
             Self::Secrets(_) => "write the address alone, `ADDRESS:PORT`, if it is meant",
             Self::Endpoint(error) => error.hint(),
-            Self::Name(_) => {
+            Self::Name(_) | Self::Further(_) => {
                 "a line is `HOST:PORT`, or `HOST:PORT NAME` with the name to ask for (`-`: none); a path stands alone"
             }
             Self::TooMany { .. } => "list fewer, or allow more with `--max N`",
@@ -196,8 +199,9 @@ pub fn list_of_nul(bytes: &[u8]) -> Result<Vec<Item>, InventoryError> {
 pub fn sni(text: &str) -> Result<Sni, Refused> {
     match text.parse::<Name>() {
         _ if text == "-" => Ok(Sni::Nothing),
-        Ok(known) => Ok(Sni::Name(known.to_string())),
-        Err(_) => Err(Refused::Name(text.to_owned())),
+        // A certificate may be for a wildcard; nobody asks a server for one (RFC 6066 section 3).
+        Ok(known) if !known.to_string().starts_with('*') => Ok(Sni::Name(known.to_string())),
+        Ok(_) | Err(_) => Err(Refused::Name(text.to_owned())),
     }
 }
 
@@ -205,8 +209,12 @@ fn one_line(line: &[u8]) -> Result<Item, Refused> {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let first = words.next().unwrap_or_default();
     let mut second = words.take_while(|word| !word.starts_with(b"#"));
-    match (word(OsStr::from_bytes(first))?, second.next()) {
+    let (second, third) = (second.next(), second.next());
+    match (word(OsStr::from_bytes(first))?, second) {
         (item, None) => Ok(item),
+        (Item::Server(_), Some(_)) if third.is_some() => {
+            Err(Refused::Further(String::from_utf8_lossy(third.unwrap_or_default()).into_owned()))
+        }
         (Item::Server(server), Some(name)) => Ok(Item::Server(server.named(sni(&String::from_utf8_lossy(name))?))),
         // A relative path with a space in it; nothing else it could be.
         (Item::Path(_), Some(_)) => Ok(Item::Path(OsStr::from_bytes(line).into())),
@@ -379,6 +387,16 @@ fn blocks() -> [(IpAddr, IpAddr, &'static str); 13] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No server is asked for a wildcard, and what is written in a list is used or refused.
+    #[test]
+    fn a_wildcard_is_no_name_to_ask_for_and_no_word_is_passed_over() {
+        assert_eq!(sni("*.example.org"), Err(Refused::Name("*.example.org".to_owned())));
+        let refused = |text: &str| list(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(refused("a:443 *.example.org\n"), "line 1: `*.example.org` is no name to ask a server for");
+        assert_eq!(refused("a:443 b.example c.example\n"), "line 1: `c.example` is one word too many");
+        assert!(list(b"a:443 b.example # c.example\n").is_ok());
+    }
 
     fn one(text: &str) -> Result<Item, Refused> {
         word(OsStr::new(text))

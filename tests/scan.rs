@@ -487,7 +487,9 @@ fn lists_that_reach_too_far_are_refused_before_anybody_is_asked() {
         ("10.0.0.0/8:443", "it brings the run to 16777216 addresses"),
         ("a:1\n9.0.0.0-11.0.0.0:443", "line 2: the range reaches from public addresses into private addresses"),
         ("10.0.0.0/24", "needs a port"),
-        ("a:1 b c:1\n127.0.0.1:1 x@y", "line 2: `x@y` is no name"),
+        ("a:1 b\n127.0.0.1:1 x@y", "line 2: `x@y` is no name"),
+        ("a:1\na:1 b c", "line 2: `c` is one word too many"),
+        ("a:1 *.example.org", "line 1: `*.example.org` is no name to ask a server for"),
     ] {
         let ran = tree.fed(&["--list", "-"], list.as_bytes()).ends(2);
         assert!(ran.err.contains(why) && ran.err.contains("hint: ") && ran.out.is_empty(), "{list}: {}", ran.err);
@@ -601,4 +603,23 @@ fn a_passphrase_opens_every_store_that_it_fits() {
 
     fs::set_permissions(tree.path("passphrase"), Permissions::from_mode(0o644)).unwrap();
     tree.scan(&["stores", "--passphrase-file", "passphrase"]).ends(4).warns("others can read or change it");
+}
+
+/// Where few files can be open, a scan of many servers takes long: that is said, and once.
+#[test]
+fn a_low_limit_of_open_files_is_told() {
+    let tree = Tree::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let scan = |most: u32| {
+        let script = format!("ulimit -n {most}; exec \"$0\" scan --trust none 127.0.0.1-127.0.1.144:{free}");
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_reseal")]).current_dir(tree.0.path());
+        Ran::of(&command.output().unwrap())
+    };
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let most = u32::try_from(64 + 3 * cores + 10).unwrap();
+    let told = scan(most);
+    let words = "the limit of open files lets 10 servers be asked at a time, and not 400: `ulimit -n` raises it\n";
+    assert_eq!(told.err, words, "{}", told.out);
+    assert_eq!(scan(most + 400).err, "");
 }

@@ -285,8 +285,10 @@ codes! {
     TlsTooOld = "protocol-too-old", Critical, Tell, "current clients refuse TLS 1.1 and older (RFC 8996): upgrade the server or its settings";
     /// The server gives up at a hello with post-quantum keys.
     PostQuantumRefused = "post-quantum-refused", Warning, Tell, "browsers send such a hello first: upgrade the server, or what filters before it";
-    /// The server did not prove that it holds the key.
-    KeyNotProved = "key-not-proved", Warning, Tell, "the handshake signature could not be verified: look at the server";
+    /// The server's signature is not by the certificate's key.
+    KeyNotProved = "key-not-proved", Critical, Tell, "clients refuse it: see which key the service has read, and what answers at this address";
+    /// Whether the server holds the key was not looked at.
+    KeyNotChecked = "key-not-checked", Note, Tell, "where it can be, let the server speak TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20";
     /// Nobody answers where it should be served.
     Unreachable = "unreachable", Warning, Tell, "is the service running, and is the address right?";
     /// The name has no address.

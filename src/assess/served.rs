@@ -34,6 +34,10 @@ pub struct Wire {
     pub version: Option<WireVersion>,
     /// The key exchange is RSA's: the certificate's key enciphers (RFC 5246 section 7.4.7.1).
     pub rsa_key_exchange: bool,
+    /// The handshake's signature was checked, and is not by the certificate's key.
+    pub key_refuted: bool,
+    /// Version and cipher suite, for people.
+    pub spoken: Option<String>,
     /// A hello with post-quantum keys failed, and one without went through.
     pub post_quantum_refused: bool,
     /// The leaf that was shown when no server name was sent, where that was tried.
@@ -160,7 +164,16 @@ fn one(look: &Look, on_disk: Option<Digest>, elsewhere: bool) -> Option<Finding>
             })
         }
         Shown::Leaf { proved: false, .. } => {
-            Some(Finding::new(Code::KeyNotProved, format!("{at} did not prove that it holds the key")))
+            let spoken = look.wire.spoken.as_ref().map(|spoken| format!(" ({spoken})")).unwrap_or_default();
+            Some(if look.wire.key_refuted {
+                Finding::new(
+                    Code::KeyNotProved,
+                    format!("{at} signs its handshake with another key than the certificate's"),
+                )
+            } else {
+                let why = format!("{at}: that it holds the key cannot be checked here{spoken}");
+                Finding::new(Code::KeyNotChecked, why)
+            })
         }
         Shown::Leaf { .. } | Shown::Well => None,
         Shown::Nobody { why } => unseen(Code::Unreachable, why),

@@ -17,6 +17,7 @@ use crate::flow::clients::{self, Clients};
 use crate::flow::judge::Judge;
 use crate::flow::obtain;
 use crate::flow::scan::{self, Asking, Progress, Sink, Summary, Wanted};
+use crate::host::tls::Crowd;
 use crate::host::{Host, tree};
 use crate::inventory::{self, InventoryError, Item, MAX_LIST};
 use crate::outcome::Exit;
@@ -50,6 +51,14 @@ pub fn run(words: &Scan, config: &Config, secrets: &Secrets, style: &Style) -> u
     let judge = Judge::by_default(style.view.now).ruled_by(&config.rules).remembering(&signatures);
     let (files, servers) =
         (judge.for_clients(&for_files).opening_with(passphrase.as_ref()), judge.for_clients(&for_servers));
+    let at_a_time =
+        usize::try_from(inventory::count(&wanted.items)).unwrap_or(usize::MAX).min(wanted.asking.concurrency);
+    if let Some(fewer) = Crowd::fewer(at_a_time) {
+        let why = format!(
+            "the limit of open files lets {fewer} servers be asked at a time, and not {at_a_time}: `ulimit -n` raises it\n"
+        );
+        output::trouble(&why, super::args::Colour::Auto);
+    }
     let (exit, summary) = scan::run(&files, &servers, &wanted, &stream);
     stream.end(exit, &summary).code()
 }

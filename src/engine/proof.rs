@@ -1,9 +1,12 @@
 //! Whether the new is served: what follows from the answers after a change.
 
+use std::time::Duration;
+
 use super::failure::Failure;
 use super::journal::{Begin, Transaction};
 use super::{Engine, verify};
 use crate::change::{Probe, Shown};
+use crate::digest::Digest;
 use crate::event::Listener;
 use crate::outcome::{NotSeen, Proof};
 
@@ -66,6 +69,10 @@ pub(super) fn prove(
         }
         let seconds = answers.took.as_secs();
         let still_old = matches!(shown, Shown::Leaf { fingerprint, .. } if Some(*fingerprint) == begin.before);
+        let new = begin.probes.iter().any(|watched| watched.probe == *probe && is_unproved(shown, watched.wanted));
+        if new {
+            return Err(unchecked(engine, begin, probe));
+        }
         let verb = if still_old { "still shows the OLD" } else { "shows" };
         return Err(Failure {
             why: format!("{probe} {verb} {shown} after {seconds} s, not the new certificate"),
@@ -97,4 +104,36 @@ pub(super) fn prove(
     };
     let not_served = answers.bad.into_iter().map(|(probe, shown)| NotSeen { probe, shown }).collect();
     Ok(Verified { proof, not_served })
+}
+
+/// Whether it is the new certificate, with nothing but the proof of its key amiss.
+fn is_unproved(shown: &Shown, wanted: Option<Digest>) -> bool {
+    matches!(shown, Shown::Leaf { fingerprint, proved: false } if Some(*fingerprint) == wanted)
+}
+
+/// Why the new certificate is shown and does not count. It is asked once more what is spoken there: a probe tells no more than a word.
+fn unchecked(engine: &Engine<'_>, begin: &Begin, probe: &Probe) -> Failure {
+    let sight = engine.host.look_by(probe, Duration::from_millis(begin.limits.probe));
+    let unproved = sight.answers.iter().filter_map(|answer| answer.outcome.as_ref().ok()).find(|served| !served.proved);
+    match unproved {
+        Some(served) if served.refuted => Failure {
+            why: format!("{probe} shows the new certificate, and signs its handshake with another key"),
+            hint: Some("the service has read the new certificate and not its key: does it read the key from this path?".to_owned()),
+        },
+        Some(served) => Failure {
+            why: format!(
+                "{probe} shows the new certificate, but that it has its key cannot be checked here ({})",
+                served.spoken()
+            ),
+            hint: Some(
+                "a change is proved over TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20: let the server speak one of them, or have a \
+                 command in `probe` prove it in place of `listen`"
+                    .to_owned(),
+            ),
+        },
+        None => Failure {
+            why: format!("{probe} showed the new certificate without proof of its key"),
+            hint: Some("the service answers unevenly: see its own log".to_owned()),
+        },
+    }
 }

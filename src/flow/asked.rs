@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::assess::{Look, Unseen, Wire, WireVersion};
-use crate::change::{Probe, Shown};
+use crate::change::{KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::endpoint::{Endpoint, Sni};
 use crate::host::Host;
-use crate::host::probe::{Answer, Sight};
+use crate::host::probe::{Answer, Sight, telling};
 use crate::host::tls::{PostQuantum, ProbeError, Refusal, Served, Spoken, Version};
 use crate::host::together;
 
@@ -25,26 +25,59 @@ pub(super) struct Asked {
     pub unnamed: Option<Vec<Vec<u8>>>,
 }
 
+/// What is to be asked.
+#[derive(Clone)]
+pub(super) struct Question {
+    /// By which probe.
+    pub probe: Probe,
+    /// The leaf that the files hold, and how a client tells its key from others of the same server; none where nothing is known.
+    pub own: Option<(Digest, KeyFamily)>,
+}
+
+impl From<Probe> for Question {
+    fn from(probe: Probe) -> Self {
+        Self { probe, own: None }
+    }
+}
+
 /// What every probe shows now, asked at the same time.
-pub(super) fn ask(host: &Host, probes: &[Probe], limit: Duration) -> Vec<Asked> {
-    at_once(probes, |probe| (host.look_by(probe, limit), None), false)
+pub(super) fn ask(host: &Host, questions: &[Question], limit: Duration) -> Vec<Asked> {
+    at_once(questions, |question| look(host, question, |probe| (host.look_by(probe, limit), None)), false)
 }
 
 /// The same with the chains that are sent, and with what clients see that name nobody.
-pub(super) fn closely(host: &Host, probes: &[Probe], limit: Duration) -> Vec<Asked> {
+pub(super) fn closely(host: &Host, questions: &[Question], limit: Duration) -> Vec<Asked> {
     let both = |probe: &Probe| {
         let (sight, unnamed) = together::both(|| host.look_by(probe, limit), || host.probe_without_name(probe, limit));
         (sight, unnamed.flatten())
     };
-    at_once(probes, both, true)
+    at_once(questions, |question| look(host, question, both), true)
 }
 
-fn at_once(probes: &[Probe], ask: impl Fn(&Probe) -> (Sight, Option<Served>) + Sync, chains: bool) -> Vec<Asked> {
+/// Looks, and where another leaf is shown than the files hold, once more for the kind of key that theirs is: a server with two pairs
+/// shows a client the one that it prefers.
+fn look(host: &Host, question: &Question, ask: impl Fn(&Probe) -> (Sight, Option<Served>)) -> (Sight, Option<Served>) {
+    let first = ask(&question.probe);
+    let (Some((own, family)), Shown::Leaf { fingerprint, .. }) = (question.own, &first.0.shown) else { return first };
+    let Some(asked) = question.probe.of_family(family).filter(|_| own != *fingerprint && host.interrupted().is_none())
+    else {
+        return first;
+    };
+    let second = ask(&asked);
+    let has_two = matches!(second.0.shown, Shown::Leaf { fingerprint: other, .. } if other != *fingerprint);
+    if has_two { second } else { first }
+}
+
+fn at_once(
+    questions: &[Question],
+    ask: impl Fn(&Question) -> (Sight, Option<Served>) + Sync,
+    chains: bool,
+) -> Vec<Asked> {
     let lost = || Sight { shown: Shown::Failing { why: "the probe itself failed".to_owned() }, answers: Vec::new() };
-    let answers = together::each(probes, ask);
-    let all = probes.iter().zip(answers).map(|(probe, answer)| {
+    let answers = together::each(questions, ask);
+    let all = questions.iter().zip(answers).map(|(question, answer)| {
         let (sight, unnamed) = answer.unwrap_or_else(|| (lost(), None));
-        asked(probe, sight, unnamed.as_ref(), chains)
+        asked(&question.probe, sight, unnamed.as_ref(), chains)
     });
     all.collect()
 }
@@ -52,19 +85,21 @@ fn at_once(probes: &[Probe], ask: impl Fn(&Probe) -> (Sight, Option<Served>) + S
 fn asked(probe: &Probe, sight: Sight, unnamed: Option<&Served>, chains: bool) -> Asked {
     let looks = looks(probe, &sight, unnamed);
     let sent = sight.answers.into_iter().filter(|_| chains);
-    let chains = sent.filter_map(|answer| Some((place(probe, &answer), answer.outcome.ok()?.chain))).collect();
+    let mut chains: Vec<(String, Vec<Vec<u8>>)> =
+        sent.filter_map(|answer| Some((place(probe, &answer), answer.outcome.ok()?.chain))).collect();
+    // Who is told of once is called by one name throughout.
+    let once = looks.len() == 1 && chains.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    if once {
+        for (at, _) in &mut chains {
+            *at = probe.to_string();
+        }
+    }
     let unnamed = unnamed.map(|served| served.chain.clone());
     Asked { probe: probe.clone(), shown: sight.shown, looks, chains, unnamed }
 }
 
-/// What this machine itself could not do counts only where nothing else is known.
 fn looks(probe: &Probe, sight: &Sight, unnamed: Option<&Served>) -> Vec<Look> {
-    let own = |answer: &&Answer| answer.outcome.as_ref().is_err_and(ProbeError::is_local);
-    let mut answers: Vec<&Answer> = sight.answers.iter().filter(|answer| !own(answer)).collect();
-    if answers.is_empty() {
-        answers.extend(sight.answers.first());
-    }
-    let mut each: Vec<Look> = answers.into_iter().map(|answer| one(probe, answer, unnamed)).collect();
+    let mut each: Vec<Look> = telling(&sight.answers).into_iter().map(|answer| one(probe, answer, unnamed)).collect();
     let same = |a: &Look, b: &Look| (&a.shown, a.unseen, &a.wire) == (&b.shown, b.unseen, &b.wire);
     if each.windows(2).all(|pair| same(&pair[0], &pair[1])) {
         each.truncate(1);
@@ -84,8 +119,9 @@ fn one(probe: &Probe, answer: &Answer, unnamed: Option<&Served>) -> Look {
     match &answer.outcome {
         Ok(served) => match leaf(served) {
             Some(fingerprint) => {
-                // Who serves something else to everybody has nothing else as a default.
-                let without_name = unnamed.and_then(leaf).filter(|other| *other != fingerprint);
+                // Who serves something else to everybody has nothing else as a default; and another address may have another.
+                let same_place = unnamed.filter(|unnamed| unnamed.address == served.address);
+                let without_name = same_place.and_then(leaf).filter(|other| *other != fingerprint);
                 let shown = Shown::Leaf { fingerprint, proved: served.proved };
                 Look { at, shown, unseen: None, wire: Wire { without_name, ..wire(served) } }
             }
@@ -142,6 +178,9 @@ pub(super) fn wire(served: &Served) -> Wire {
         version: Some(version),
         rsa_key_exchange: served.suite.is_some_and(|suite| suite.starts_with("TLS_RSA_")),
         post_quantum_refused: served.post_quantum == PostQuantum::Refused,
+        key_refuted: served.refuted,
+        // Where nothing hangs on it, addresses that agree in all else need not agree in this.
+        spoken: (!served.proved).then(|| served.spoken()),
         without_name: None,
     }
 }
@@ -153,15 +192,16 @@ pub(super) fn unseen(error: &ProbeError) -> Unseen {
         ProbeError::Refused { .. } => Unseen::Refused,
         ProbeError::Connect { .. } => Unseen::Unreachable,
         ProbeError::Timeout { .. } => Unseen::Timeout,
-        ProbeError::Reset { .. } => Unseen::Reset,
+        ProbeError::Reset { .. } | ProbeError::StartTls { why: Refusal::Mute, .. } => Unseen::Reset,
+        ProbeError::StartTls { why: Refusal::Unwelcome(_), .. } => Unseen::Other,
         ProbeError::NotTls { seen: Spoken::Http, .. } => Unseen::PlainHttp,
         ProbeError::NotTls { seen: Spoken::Known { .. } | Spoken::Other(_), .. } => Unseen::NotTls,
-        ProbeError::Alert { alert, .. } if alert == "protocol_version" => Unseen::TooOld,
         ProbeError::Alert { .. } => Unseen::Alert,
         ProbeError::TooOld { .. } => Unseen::TooOld,
         ProbeError::Oversized { .. } | ProbeError::StartTls { why: Refusal::TooMuch, .. } => Unseen::Oversized,
         ProbeError::StartTls {
-            why: Refusal::NotOffered | Refusal::Refused(_) | Refusal::TakenBack(_) | Refusal::Broken(_),
+            why:
+                Refusal::NotOffered | Refusal::Refused(_) | Refusal::HungUp | Refusal::TakenBack(_) | Refusal::Broken(_),
             ..
         } => Unseen::StarttlsRefused,
         ProbeError::Tls { .. } | ProbeError::Malformed { .. } | ProbeError::Tls13Alone { .. } => Unseen::Other,

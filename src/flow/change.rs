@@ -8,11 +8,12 @@ use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session};
 use crate::cert::Bundle;
 use crate::cert::installed::{KeyFound, Leaf};
-use crate::change::{Hooks, Image, Probe, Role, Slot, Step};
+use crate::change::{Hooks, Image, KeyFamily, Probe, Role, Shown, Slot, Step};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
 use crate::event::Ear;
+use crate::host::Host;
 use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
@@ -203,6 +204,7 @@ fn attempt(
         let upcoming = upcoming(session, config, &survey)?;
         let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
         closed_to_service(session, &survey, &change)?;
+        ask_by_its_key(session.host, config, &mut change);
         let found = hooks::of(session, config, Some(&survey))?;
         change.hooks = found.hooks;
         if let Err(outcome) = engine::programs(&change) {
@@ -222,6 +224,7 @@ fn attempt(
     let upcoming = engine.upcoming(&config.name, &survey.slots(), (survey.owner, &survey.lost()))?;
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
     closed_to_service(session, &survey, &change)?;
+    ask_by_its_key(session.host, config, &mut change);
     let found = hooks::of(session, config, Some(&survey))?;
     change.hooks = found.hooks;
     let mut ear = Ear::on(session.listener);
@@ -229,6 +232,34 @@ fn attempt(
     let mut report = Report { hooks_failed: ear.failed(), ..report(config, &survey, &change, upcoming, outcome) };
     report.findings = found.findings;
     Ok(report)
+}
+
+/// Where a server shows another leaf than it shall, and has one of the new leaf's kind of key besides, the proof is asked for by that kind:
+/// a server with two pairs shows a client the one that it prefers.
+fn ask_by_its_key(host: &Host, config: &TargetConfig, change: &mut Change) {
+    let Some((leaf, family)) = change.leaf.as_ref().and_then(|leaf| Some((leaf.fingerprint, family(leaf)?))) else {
+        return;
+    };
+    let shown = |probe: &Probe| match host.probe(probe, config.policy.probe_timeout) {
+        Shown::Leaf { fingerprint, .. } => Some(fingerprint),
+        Shown::Well | Shown::Nobody { .. } | Shown::Failing { .. } => None,
+    };
+    for (probe, _) in change.probes.iter_mut().filter(|(_, wanted)| *wanted == Some(leaf)) {
+        let Some(by_key) = probe.of_family(family) else { continue };
+        let Some(usual) = shown(probe).filter(|usual| *usual != leaf) else { continue };
+        if shown(&by_key).is_some_and(|other| other != usual) {
+            *probe = by_key;
+        }
+    }
+}
+
+/// How a TLS client tells the key from those of other kinds, by the word for it that is recorded.
+fn family(leaf: &Leaf) -> Option<KeyFamily> {
+    match leaf.key.split(' ').next() {
+        Some("RSA") => Some(KeyFamily::Rsa),
+        Some("P-256" | "P-384" | "P-521" | "Ed25519") => Some(KeyFamily::Ecdsa),
+        Some(_) | None => None,
+    }
 }
 
 /// That no link has come in a place of the target since reseal changed it last: a new certificate would go to its end.

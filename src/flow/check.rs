@@ -156,7 +156,7 @@ fn questions(all: &[Subject<'_>], session: &Session<'_>) -> Questions {
     for subject in all {
         match subject {
             Subject::Target(config, looked) => {
-                let probes = looked.seen.as_ref().map(survey::Survey::probes).unwrap_or_default();
+                let probes = looked.seen.as_ref().map(survey::Survey::questions).unwrap_or_default();
                 questions.targets.push((probes, limit(config.policy.probe_timeout)));
             }
             Subject::Server(_, endpoint) => {

@@ -32,7 +32,12 @@ pub(super) fn findings(
         };
         let Some(chain) = Chain::as_given(certificates).filter(|chain| !judged.contains(chain)) else { continue };
         judged.push(chain.clone());
-        let stale = in_files.is_some_and(|own| own.leaf() != chain.leaf());
+        let own = in_files.filter(|own| own.leaf() == chain.leaf());
+        let stale = in_files.is_some() && own.is_none();
+        let lacking = own.and_then(|own| lacking(own, &chain)).map(|title| {
+            let why = format!("{at}: the chain that is sent lacks \"{title}\", which the files hold");
+            Finding { remedy: Code::NotServed.remedy(), ..Finding::new(Code::ChainIncomplete, why) }
+        });
         let trust = judge::verdicts(against.clients, &chain, &config.names, now);
         let installed = Installed {
             chain: Some(chain),
@@ -52,6 +57,8 @@ pub(super) fn findings(
             subject: &config.name,
             ..Facts::new(&installed, &before, against.signatures, now)
         };
+        let leaf = installed.chain.as_ref().map(|chain| chain.leaf().subject());
+        found.extend(assess::ruled(lacking.into_iter().collect(), &config.rules, &config.name, leaf, now));
         found.extend(assess::findings(&facts).into_iter().map(|finding| {
             // The files are judged by themselves: what is served in their place goes with a reload.
             let remedy = if stale { Code::NotServed.remedy() } else { finding.remedy };
@@ -60,6 +67,24 @@ pub(super) fn findings(
         }));
     }
     found
+}
+
+/// The first issuer on the way up from the leaf that the files hold and the server keeps to itself: clients that do not have it by chance
+/// cannot go on there. A root need not be sent (RFC 8446 section 4.4.2).
+fn lacking(own: &Chain, sent: &Chain) -> Option<String> {
+    let issuer = |chain: &Chain, of: &Certificate| {
+        chain.intermediates().iter().find(|one| one.subject() == of.issuer() && !one.is_self_issued()).cloned()
+    };
+    let mut at = sent.leaf().clone();
+    for _ in 0..=own.intermediates().len() {
+        let next = issuer(own, &at)?;
+        // Another one of the same name will do as well: cross-signed, or issued anew.
+        if issuer(sent, &at).is_none() {
+            return Some(next.title());
+        }
+        at = next;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -84,9 +109,9 @@ mod tests {
         let knows = crate::cert::Profile::new("all", crate::cert::Anchors::new([root.certificate]));
         let clients = [std::sync::Arc::<Known>::new((knows, Vec::new()))];
         let signatures = Signatures::default();
-        let against = Against { committed: None, served: &[], clients: &clients, signatures: &signatures };
         let in_files = Chain::as_given(vec![leaf.clone(), middle.certificate.clone()]).unwrap();
-        let found = |chains: &[&[&Certificate]]| {
+        let found_by = |clients: &[std::sync::Arc<Known>], chains: &[&[&Certificate]]| {
+            let against = Against { committed: None, served: &[], clients, signatures: &signatures };
             let der = |chain: &[&Certificate]| chain.iter().map(|one| one.der().to_vec()).collect();
             let asked = Asked {
                 probe: Probe::tls("a:1", None),
@@ -98,13 +123,20 @@ mod tests {
             let found = findings(Some(&in_files), &[&asked], config, &against, NOW);
             found.into_iter().map(|one| (one.code, one.message, one.remedy)).collect::<Vec<_>>()
         };
+        let found = |chains: &[&[&Certificate]]| found_by(&clients, chains);
         assert_eq!(found(&[&[&leaf, &middle.certificate]]), []);
 
         let short = found(&[&[&leaf], &[&leaf]]);
-        assert_eq!(short.len(), 1, "{short:?}");
-        assert_eq!(short[0].0, Code::Untrusted);
-        assert!(short[0].1.starts_with("a:1: the chain that is sent: "), "{short:?}");
-        assert_eq!(short[0].2, Code::Untrusted.remedy());
+        let lacks = ("a:1: the chain that is sent lacks \"Middle\", which the files hold", Code::NotServed.remedy());
+        assert_eq!((short[0].0, (&*short[0].1, short[0].2)), (Code::ChainIncomplete, lacks), "{short:?}");
+        assert_eq!((short.len(), short[1].0), (2, Code::Untrusted), "{short:?}");
+        assert!(short[1].1.starts_with("a:1: the chain that is sent: "), "{short:?}");
+        assert_eq!(short[1].2, Code::Untrusted.remedy());
+
+        // Also where nobody's trust is asked for; and a root may stay at home.
+        let told = found_by(&[], &[&[&leaf]]);
+        assert_eq!(told.iter().map(|one| one.0).collect::<Vec<_>>(), [Code::ChainIncomplete], "{told:?}");
+        assert_eq!(found_by(&[], &[&[&leaf, &middle.certificate]]), []);
 
         let stale = found(&[&[&old]]);
         assert_eq!(stale[0].0, Code::SelfSigned);

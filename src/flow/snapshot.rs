@@ -156,7 +156,7 @@ fn judged(
     let state = State::open(session.host)?;
     let committed = survey::committed(state.as_ref(), &config.name)?;
     let manifest = committed.as_ref().map(|(_, manifest)| manifest);
-    let served = asked::ask(session.host, &survey.probes(), config.policy.probe_timeout);
+    let served = asked::ask(session.host, &survey.questions(), config.policy.probe_timeout);
     let clients = Clients::new(session.host, &session.config.trust, &[]).or(&config.policy.trust)?;
     let findings = survey::findings(survey, config, manifest, &served, &clients, session.host.now());
     let tls = served.into_iter().filter(|asked| matches!(asked.probe, Probe::Tls { .. }));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use self::judged::{Against, findings, first_to_end, judged};
 
+use super::asked::Question;
 use super::withdrawn::{self, Revoked};
 use super::{Refusal, keepers, switch};
 use crate::assess::Reader;
@@ -87,6 +88,17 @@ impl Survey {
             }
         }
         probes
+    }
+
+    /// The same as questions, each with what the files hold for it. A probe that several pairs have, or that names a kind of key, is
+    /// asked as it is.
+    pub(super) fn questions(&self) -> Vec<Question> {
+        let own = |probe: &Probe| {
+            let mut pairs = self.pairs.iter().filter(|pair| pair.pair.probes.contains(probe));
+            let leaf = pairs.next().filter(|_| pairs.next().is_none())?.installed.chain.as_ref()?.leaf();
+            Some((leaf.fingerprint(), leaf.key_kind().family()?))
+        };
+        self.probes().into_iter().map(|probe| Question { own: own(&probe), probe }).collect()
     }
 
     /// The slots that are read through the switch and hold nothing: what it leads to is lost.

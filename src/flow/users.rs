@@ -3,7 +3,7 @@
 
 mod against;
 
-use super::asked::{self, Asked};
+use super::asked::{self, Asked, Question};
 use super::survey::{self, Survey};
 use super::{Refusal, Session, ca, stage};
 use crate::assess::Unseen;
@@ -163,7 +163,7 @@ impl Users {
             let moved = |chain: &Chain| ca::outlived(session, ca, chain.leaf()).is_ok_and(|why| why.is_some());
             target.moves = target.present.iter().any(moved);
         }
-        let asked = asked::closely(session.host, &survey.probes(), config.policy.probe_timeout);
+        let asked = asked::closely(session.host, &survey.questions(), config.policy.probe_timeout);
         let ours = |shown: Digest| target.present.iter().any(|chain| chain.leaf().fingerprint() == shown);
         let other = |shown: &Shown| match shown {
             Shown::Leaf { fingerprint, .. } => !ours(*fingerprint),
@@ -224,7 +224,7 @@ impl Users {
 
     /// Servers that are no targets: asked for every kind of key, for a server with two shows one.
     fn others(&mut self, session: &Session<'_>, endpoints: &[Endpoint]) {
-        let probes: Vec<Probe> = endpoints.iter().flat_map(probes).collect();
+        let probes: Vec<Question> = endpoints.iter().flat_map(probes).map(Question::from).collect();
         let asked = asked::closely(session.host, &probes, session.config.probe_timeout);
         let mut asked = asked.into_iter();
         for endpoint in endpoints {

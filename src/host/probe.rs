@@ -106,10 +106,19 @@ fn lost(address: SocketAddr) -> Answer {
     Answer { address: Some(address), outcome: Err(ProbeError::Malformed { address, what: "the probe itself failed" }) }
 }
 
+/// The answers that say something of the server: what this machine itself could not ask counts only where nothing else is known.
+#[must_use]
+pub fn telling(answers: &[Answer]) -> Vec<&Answer> {
+    let all = || answers.iter().map(|answer| &answer.outcome);
+    let own = |answer: &Answer| answer.outcome.as_ref().is_err_and(|error| error.is_local_beside(all()));
+    let of_server: Vec<&Answer> = answers.iter().filter(|answer| !own(answer)).collect();
+    if of_server.is_empty() { answers.iter().take(1).collect() } else { of_server }
+}
+
 /// All answers as one. Addresses at which nobody listens do not count as long as somebody does at another.
 fn together(address: &str, answers: &[Answer]) -> Shown {
     let mut each: Vec<(Option<SocketAddr>, Shown)> =
-        answers.iter().map(|answer| (answer.address, shown(&answer.outcome))).collect();
+        telling(answers).into_iter().map(|answer| (answer.address, shown(&answer.outcome))).collect();
     let nobody = |shown: &Shown| matches!(shown, Shown::Nobody { .. });
     let deserted = each.iter().all(|(_, shown)| nobody(shown));
     if !deserted {
@@ -240,6 +249,13 @@ mod tests {
         let reset = Answer { address: Some(other), outcome: Err(ProbeError::Reset { address: other }) };
         let Shown::Failing { why } = together("a:1", &[good(), reset]) else { panic!() };
         assert!(why.starts_with(&format!("its addresses differ ({at}: certificate ")), "{why}");
+        // What could not be asked from here differs from nothing.
+        for kind in [io::ErrorKind::NetworkUnreachable, io::ErrorKind::AddrNotAvailable] {
+            let address: SocketAddr = "[2001:db8::1]:443".parse().unwrap();
+            let unasked =
+                Answer { address: Some(address), outcome: Err(ProbeError::Connect { address, source: kind.into() }) };
+            assert_eq!(together("a:1", &[unasked, good()]), Shown::Leaf { fingerprint, proved: true }, "{kind}");
+        }
     }
 
     #[test]

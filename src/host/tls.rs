@@ -24,6 +24,7 @@ mod feed;
 pub mod fuzzed;
 mod lookup;
 mod modern;
+mod p521;
 mod quest;
 mod raw;
 mod spoken;
@@ -57,6 +58,8 @@ pub struct Served {
     /// checked: a SHA-1 or Ed448 signature, RSA below 2048 bits, a leaf that strict parsers refuse; and always where the handshake
     /// was not spoken to the end ([`Served::raw`], [`Crowd::early`]).
     pub proved: bool,
+    /// Whether its signature was checked and is not by the key of the leaf. Where neither this nor `proved` is true, nobody looked.
+    pub refuted: bool,
     /// The protocol version agreed on.
     pub version: Version,
     /// The cipher suite agreed on, as the IANA registry names it, where it is known.
@@ -71,6 +74,15 @@ pub struct Served {
     pub raw: bool,
     /// The address that answered.
     pub address: SocketAddr,
+}
+
+impl Served {
+    /// The version of the protocol, and the cipher suite where it is known, for people.
+    #[must_use]
+    pub fn spoken(&self) -> String {
+        let version = self.version;
+        self.suite.map_or_else(|| version.to_string(), |suite| format!("{version} with {suite}"))
+    }
 }
 
 /// A version of TLS.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use super::escape::escape;
-use crate::assess::Finding;
+use crate::assess::{Code, Finding};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::{Checked, Seen};
@@ -64,7 +64,7 @@ pub fn render(all: &[Checked], now: OffsetDateTime) -> String {
             (labels, i64::from(serves(one, seen)))
         })
     });
-    let help = "Whether the listener shows the certificate of the subject, with its key proved.";
+    let help = "Whether the listener shows the certificate of the subject, and not with another key.";
     family(&mut text, "reseal_served", help, served);
     let unreadable = all.iter().map(|one| (of_subject(one), i64::from(one.problem.is_none())));
     family(&mut text, "reseal_checked", "Whether the subject could be looked at.", unreadable);
@@ -86,7 +86,13 @@ fn severity(finding: &Finding) -> &'static str {
 
 fn serves(one: &Checked, seen: &Seen) -> bool {
     match &seen.shown {
-        Shown::Leaf { fingerprint, proved } => *proved && one.leaves().any(|leaf| leaf.fingerprint == *fingerprint),
+        Shown::Leaf { fingerprint, proved } => {
+            // What could not be checked is no other key: an alert for it would never end.
+            let of_this =
+                |finding: &Finding| finding.code == Code::KeyNotProved && finding.message.starts_with(&seen.probe);
+            let another_key = !proved && one.findings.iter().any(of_this);
+            !another_key && one.leaves().any(|leaf| leaf.fingerprint == *fingerprint)
+        }
         Shown::Well => true,
         Shown::Nobody { .. } | Shown::Failing { .. } => false,
     }
@@ -289,7 +295,7 @@ mod tests {
         let mut one = endpoint("a.example", 60, &[]);
         for (shown, good) in [
             (Shown::Leaf { fingerprint: one.leaf.as_ref().unwrap().fingerprint, proved: true }, true),
-            (Shown::Leaf { fingerprint: one.leaf.as_ref().unwrap().fingerprint, proved: false }, false),
+            (Shown::Leaf { fingerprint: one.leaf.as_ref().unwrap().fingerprint, proved: false }, true),
             (Shown::Leaf { fingerprint: crate::digest::Digest::of(b"other"), proved: true }, false),
             (Shown::Nobody { why: String::new() }, false),
             (Shown::Failing { why: String::new() }, false),
@@ -298,6 +304,10 @@ mod tests {
             one.served[0].shown = shown;
             assert_eq!(serves(&one, &one.served[0]), good, "{:?}", one.served[0]);
         }
+        one.served[0].shown = Shown::Leaf { fingerprint: one.leaf.as_ref().unwrap().fingerprint, proved: false };
+        let another = format!("{} signs its handshake with another key", one.served[0].probe);
+        one.findings.push(Finding::new(Code::KeyNotProved, another));
+        assert!(!serves(&one, &one.served[0]));
     }
 
     /// The alert of docs/monitoring.md, held against samples as its expression says.

@@ -52,7 +52,11 @@ fn tls_at(listener: TcpListener, by_default: Option<&(String, String)>, named: &
     by_name.add("www.example.org", certified(named)).unwrap();
     let resolver = Arc::new(Resolver { by_name, other: by_default.map(|pair| Arc::new(certified(pair))) });
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_cert_resolver(resolver));
+    serve(listener, config.with_no_client_auth().with_cert_resolver(resolver))
+}
+
+fn serve(listener: TcpListener, config: ServerConfig) -> SocketAddr {
+    let config = Arc::new(config);
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -94,10 +98,13 @@ fn a_listener_that_shows_nothing_is_told_by_its_reason() {
         ("", free, "refused"),
         ("", says(b"", b""), "reset"),
         ("", says(b"", b"\x15\x03\x03\x00\x02\x02\x28"), "alert"),
-        ("", says(b"", b"\x15\x03\x03\x00\x02\x02\x46"), "protocol-too-old"),
+        // Every version is answered so: none that is too old was seen.
+        ("", says(b"", b"\x15\x03\x03\x00\x02\x02\x46"), "alert"),
         ("", says(b"", b"\x16\x03\x03\x00\x04\x0b\xff\xff\xff"), "oversized"),
         ("smtp://", says(b"220 mail\r\n", b"250 mail\r\n"), "starttls-refused"),
         ("smtp://", says(endless, b""), "oversized"),
+        ("smtp://", says(b"220 mail\r\n", b"504 5.5.2 need fully-qualified hostname\r\n"), "handshake-fails"),
+        ("smtp://", says(b"", b""), "timeout"),
         ("", silent.local_addr().unwrap(), "timeout"),
     ];
     let bench = Bench::new();
@@ -113,6 +120,74 @@ fn a_listener_that_shows_nothing_is_told_by_its_reason() {
     assert!(target.to_string().contains("where it is plain text before TLS, check the port"), "{target}");
     // What the files are is told as well, and once.
     assert_eq!(codes(&target, "www.example.org signed itself"), BTreeSet::from(["self-signed".to_owned()]));
+}
+
+/// Prefers one pair, and has another that it reads at each handshake, for clients that take no other kind of key.
+#[derive(Debug)]
+struct Two {
+    preferred: Arc<rustls::sign::CertifiedKey>,
+    files: [std::path::PathBuf; 2],
+}
+
+fn certified(chain: &str, key: &str) -> Arc<rustls::sign::CertifiedKey> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    Arc::new(rustls::sign::CertifiedKey::from_der(chain, key, &provider).unwrap())
+}
+
+impl rustls::server::ResolvesServerCert for Two {
+    fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        if self.preferred.key.choose_scheme(hello.signature_schemes()).is_some() {
+            return Some(Arc::clone(&self.preferred));
+        }
+        let [chain, key] = self.files.each_ref().map(|path| fs::read_to_string(path).unwrap());
+        Some(certified(&chain, &key))
+    }
+}
+
+/// Of a server with two pairs, a target of files has one: it is judged and proved by the handshakes that get it.
+#[test]
+fn the_pair_that_a_server_with_two_does_not_prefer_is_seen_and_installed() {
+    let bench = Bench::new();
+    let rsa = |days| {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        (Leaf { days, ..Leaf::default() }.of_key(&key), key.serialize_pem())
+    };
+    let (old, new) = (rsa(60), rsa(80));
+    bench.write("web.pem", &old.0, 0o644);
+    bench.write("web.key", &old.1, 0o600);
+    let preferred = Leaf::default().make();
+    let two =
+        Two { preferred: certified(&preferred.0, &preferred.1), files: [bench.path("web.pem"), bench.path("web.key")] };
+    let config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(two));
+    let at = serve(TcpListener::bind("127.0.0.1:0").unwrap(), config);
+    bench.configure(&format!("listen = [\"{at}\"]\nreload = [\"/bin/true\"]\n[target.policy]\nsettle = 0\n"));
+
+    let told = |answer: &Value| {
+        let mut codes = codes(answer, "");
+        codes.remove("rfc5280-profile");
+        codes
+    };
+    let checked = bench.json(&["check", "web"]);
+    assert_eq!(told(&checked), BTreeSet::new(), "{checked}");
+
+    let (chain, key) = (bench.write("new.pem", &new.0, 0o644), bench.write("new.key", &new.1, 0o600));
+    let installed = bench.json(&["install", "web", "--cert", &chain, "--key", &key]);
+    assert_eq!(installed["exit"], 0, "{installed}");
+    assert_ne!(bench.served(), old.0);
+    let checked = bench.json(&["check", "web"]);
+    assert_eq!(told(&checked), BTreeSet::new(), "{checked}");
+
+    // It is the same listener to an upgrade.
+    let after = bench.json(&["post-upgrade", "web"]);
+    assert!(after["exit"] == 0 && !after.to_string().contains("has it no more"), "{after}");
+
+    // A pair that the server has nowhere is told as before.
+    let stranger = Leaf::default().make();
+    bench.write("web.pem", &stranger.0, 0o644);
+    bench.write("web.key", &stranger.1, 0o600);
+    assert!(told(&bench.json(&["check", "web"])).contains("not-served"));
 }
 
 #[test]
@@ -211,8 +286,37 @@ fn an_old_protocol_is_told_of_a_listener_as_of_a_server() {
         let answer = bench.json(&["check", subject, "--trust", "none"]);
         let told = codes(&answer, "the newest protocol it speaks is TLS 1.1");
         assert_eq!(told, BTreeSet::from(["protocol-too-old".to_owned()]), "{answer}");
-        assert!(codes(&answer, &format!("{free} (")).contains("key-not-proved"), "{answer}");
+        assert!(codes(&answer, &format!("{free} (")).contains("key-not-checked"), "{answer}");
     }
+}
+
+/// A server whose handshake is only read shows the new certificate, and whether it has the key stays open: the change is undone for that,
+/// and not because the reload has failed.
+#[test]
+fn a_change_that_cannot_be_proved_is_undone_with_the_reason() {
+    let bench = Bench::new();
+    bench.installed("old");
+    let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let reload = format!(
+        "#!/bin/sh\ncd \"${{0%/*}}\"\n[ -e pid ] && kill $(cat pid)\n\
+         setsid openssl s_server -quiet -tls1_2 -cipher ECDHE-ECDSA-AES128-SHA -accept {at} -cert web.pem -key web.key \\\n\
+         </dev/null >/dev/null 2>&1 &\necho $! >pid\n"
+    );
+    let reload = bench.write("reload", &reload, 0o755);
+    assert!(Command::new(&reload).status().unwrap().success());
+    while std::net::TcpStream::connect(at).is_err() {
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    bench.configure(&format!(
+        "listen = [\"{at}\"]\nreload = [\"{reload}\"]\n[target.policy]\nsettle = 0\nverify_timeout = 3\n"
+    ));
+    let before = bench.served();
+    let (certificate, key) = bench.bring("new", &Leaf { days: 95, ..Leaf::default() });
+    let told = bench.json(&["install", "web", "--cert", &certificate, "--key", &key]).to_string();
+    let _ = Command::new("sh").args(["-c", "kill $(cat pid)"]).current_dir(bench.path("")).status();
+    let words = "shows the new certificate, but that it has its key cannot be checked here (TLS 1.2 with TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA)";
+    assert!(told.contains(words) && !told.contains("did not take the new files up"), "{told}");
+    assert_eq!(bench.served(), before);
 }
 
 /// Many are asked before the first is judged: a change that has come and gone meanwhile is no finding of the files that it replaced.

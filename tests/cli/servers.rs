@@ -91,6 +91,7 @@ fn a_server_is_asked_for_a_name() {
     let nobody = check(&["--name", "-"]);
     assert_eq!(nobody["results"][0]["leaf"]["names"][0], "other.example");
     bench.run(&["check", "-H", "no name", &at]).ends(2).warns("is no name to ask a server for");
+    bench.run(&["check", "-H", "*.example.org", &at]).ends(2).warns("is no name to ask a server for");
     bench.run(&["check", "-H", "www.example.org", "web"]).ends(2).warns("no HOST:PORT is named");
     bench.run(&["report", "--html", "x.html", "-H", "www.example.org", &at]).ends(0);
     assert!(fs::read_to_string(bench.path("x.html")).unwrap().contains("www.example.org"));

@@ -168,7 +168,7 @@ pub(super) fn wired(wire: &Wire) -> Vec<Code> {
 
 /// A handshake that showed this leaf and told this.
 pub(super) fn showing(leaf: &Certificate, wire: &Wire) -> &'static [Look] {
-    let shown = Shown::Leaf { fingerprint: leaf.fingerprint(), proved: true };
+    let shown = Shown::Leaf { fingerprint: leaf.fingerprint(), proved: !wire.key_refuted };
     // The borrow is shorter than the facts could be.
     Box::leak(Box::new([Look { at: "192.0.2.1:443".to_owned(), shown, unseen: None, wire: wire.clone() }]))
 }

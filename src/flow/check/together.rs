@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::change::Probe;
 use crate::endpoint::{Endpoint, Sni};
 use crate::event::{Event, Listener};
 use crate::flow::asked::{self, Asked};
@@ -26,7 +25,7 @@ pub(super) struct Questions {
     /// Servers that somebody named, each within this limit.
     pub servers: Vec<(Endpoint, Duration)>,
     /// The probes of each target, each within this limit.
-    pub targets: Vec<(Vec<Probe>, Duration)>,
+    pub targets: Vec<(Vec<asked::Question>, Duration)>,
 }
 
 /// What the servers answered, and what the probes of each target came to; both in the order of the questions.
@@ -98,8 +97,8 @@ fn servers(all: &[(Endpoint, Duration)], done: &Sender<()>) -> Vec<Answers> {
     answers
 }
 
-fn targets(host: &Host, all: &[(Vec<Probe>, Duration)], done: &Sender<()>) -> Vec<Vec<Asked>> {
-    let probes: Vec<(&Probe, Duration)> =
+fn targets(host: &Host, all: &[(Vec<asked::Question>, Duration)], done: &Sender<()>) -> Vec<Vec<Asked>> {
+    let probes: Vec<(&asked::Question, Duration)> =
         all.iter().flat_map(|(probes, limit)| probes.iter().map(|probe| (probe, *limit))).collect();
     let next = AtomicUsize::new(0);
     let found: Mutex<Vec<Option<Asked>>> = Mutex::new(probes.iter().map(|_| None).collect());

@@ -1,5 +1,7 @@
 //! A server with several addresses: what each shows, and one verdict over all.
 
+use std::net::SocketAddr;
+
 use super::{Judge, elsewhere, probe};
 use crate::assess::{self, Code, Finding, Unseen};
 use crate::change::Shown;
@@ -26,12 +28,14 @@ impl Judge<'_> {
         let Answers { mut named, unnamed } = answers;
         // In one order, whoever answered first.
         named.sort_by_key(|answer| answer.as_ref().ok().map(|served| served.address));
-        let without_name = unnamed.as_ref().and_then(leaf);
+        // Another address may have another default: only the one that was asked without a name is told from what it shows with one.
+        let without_name = |at: SocketAddr| unnamed.as_ref().filter(|served| served.address == at).and_then(leaf);
         // What this machine itself could not do counts only where nothing else is known.
-        let known = |answer: &&Result<Served, ProbeError>| !answer.as_ref().is_err_and(ProbeError::is_local);
+        let known =
+            |answer: &&Result<Served, ProbeError>| !answer.as_ref().is_err_and(|error| error.is_local_beside(&named));
         let mut each: Vec<Checked> = Vec::new();
         for served in named.iter().filter_map(|answer| answer.as_ref().ok()) {
-            each.push(self.shown(subject, endpoint, served, without_name));
+            each.push(self.shown(subject, endpoint, served, without_name(served.address)));
         }
         if each.is_empty() {
             return match named.iter().find(known).or(named.first()) {
@@ -105,6 +109,7 @@ mod tests {
         Served {
             chain: chain.iter().map(|one| one.der().to_vec()).collect(),
             proved: true,
+            refuted: false,
             version: tls::Version::Tls13,
             suite: None,
             group: None,
@@ -168,5 +173,16 @@ mod tests {
         assert_eq!(told(&checked), [(Code::Refused, "127.0.0.2:443 refuses the connection".to_owned())]);
         let places: Vec<&str> = checked.served.iter().map(|seen| seen.probe.as_str()).collect();
         assert_eq!(places, [at, here], "also one that shows nothing is there to be alerted on");
+
+        let address = "[2001:db8::1]:443".parse().unwrap();
+        let unrouted = ProbeError::Connect { address, source: std::io::ErrorKind::NetworkUnreachable.into() };
+        let checked = answered(vec![ok("127.0.0.1:443", &good), Err(unrouted)], judge);
+        assert_eq!((told(&checked), checked.served.len()), (vec![], 1), "no route from here for that family");
+
+        // What one address has as a default says nothing of another.
+        let named = || vec![ok("127.0.0.1:443", &good), ok("127.0.0.2:443", &other)];
+        let unnamed = Some(served("127.0.0.2:443", &[&other]));
+        let checked = judge.answered("www.example.com:443", &endpoint, Answers { named: named(), unnamed });
+        assert!(told(&checked).iter().all(|(code, _)| *code == Code::AddressesDiffer), "{:?}", told(&checked));
     }
 }

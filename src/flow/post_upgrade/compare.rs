@@ -7,7 +7,7 @@ use crate::assess::upgrade::{self, File, Harm, Held, Noticed, Standing};
 use crate::cert::Certificate;
 use crate::cert::codec::{self, Format};
 use crate::change::{Attributes, Image, Probe, Role, Shown};
-use crate::config::TargetConfig;
+use crate::config::{TargetConfig, TargetKind};
 use crate::digest::Digest;
 use crate::engine::snapshot::Snapshots;
 use crate::engine::vault::{Manifest, Origin, Vault};
@@ -51,10 +51,10 @@ pub(in crate::flow) fn replaced(
 
 /// What the listeners show, once those that served something before are up, or the time is over.
 fn come_up(session: &Session<'_>, config: &TargetConfig, survey: &Survey, before: &Before, up: Duration) -> Vec<Asked> {
-    let probes = survey.probes();
+    let questions = survey.questions();
     let mut served = Vec::new();
     wait_until(session, up, || {
-        served = asked::ask(session.host, &probes, config.policy.probe_timeout);
+        served = asked::ask(session.host, &questions, config.policy.probe_timeout);
         let missing = |asked: &Asked| {
             let nobody = matches!(asked.shown, Shown::Nobody { .. });
             nobody
@@ -85,7 +85,15 @@ impl Before {
         let snapshots = Snapshots::read(&state, &config.name)?;
         // What was never signed off is still something to compare with.
         let newest = || snapshots.all.last().map(|snapshot| snapshot.generation);
-        vault.current()?.or_else(newest).map(|generation| Self::read(&vault, generation, &snapshots)).transpose()
+        let before = vault.current()?.or_else(newest).map(|generation| Self::read(&vault, generation, &snapshots));
+        let mut before = before.transpose()?;
+        if let (Some(before), TargetKind::Files(_)) = (&mut before, &config.kind) {
+            // The proof of a change may have been asked for by its kind of key; the listener is the same.
+            for (probe, _) in &mut before.listeners {
+                *probe = without_family(probe);
+            }
+        }
+        Ok(before)
     }
 
     fn read(vault: &Vault, generation: u32, snapshots: &Snapshots) -> Result<Self, Refusal> {
@@ -118,6 +126,11 @@ impl Before {
             listeners: self.listeners.iter().map(|(probe, shown)| (probe.clone(), shown)).collect(),
         }
     }
+}
+
+/// How a listener is called that is asked for no kind of key.
+fn without_family(probe: &str) -> String {
+    probe.strip_suffix(" [RSA]").or_else(|| probe.strip_suffix(" [ECDSA]")).unwrap_or(probe).to_owned()
 }
 
 /// What a change that was committed proved its listeners to show.

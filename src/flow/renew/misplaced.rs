@@ -80,7 +80,7 @@ fn elsewhere(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> R
         let verdicts = judge::verdicts(&clients.or(&asked_for)?, chain, &config.names, session.host.now());
         Ok(verdicts.iter().any(|verdict| verdict.trusted))
     };
-    let served = asked::closely(session.host, &survey.probes(), config.policy.probe_timeout);
+    let served = asked::closely(session.host, &survey.questions(), config.policy.probe_timeout);
     for (place, sent) in served.into_iter().flat_map(|asked| asked.chains) {
         let certificates: Result<Vec<Certificate>, _> = sent.into_iter().map(Certificate::from_der).collect();
         let Some(chain) = certificates.ok().and_then(Chain::as_given) else { continue };

@@ -60,7 +60,8 @@ impl Call {
             if self.stream.peer_addr().is_err() {
                 return None;
             }
-            match Conversation::new(wanted.clone(), manner, self.address) {
+            let own = self.stream.local_addr().ok().map(|own| own.ip());
+            match Conversation::new(wanted.clone(), manner, self.address, own) {
                 Ok(talk) => self.talk = Some(talk),
                 Err(error) => return Some(Err(error)),
             }

@@ -2,7 +2,7 @@
 //!
 //! So a recorded handshake can be cut at every byte, and the same code asks one address or thousands.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use aws_lc_rs::rand;
 use rustls::pki_types::ServerName;
@@ -65,17 +65,22 @@ enum Part {
 }
 
 impl Conversation {
-    /// The state at the beginning, with what is to be sent first.
+    /// The state at the beginning, with what is to be sent first. `own` is the address of this end, where it is known.
     ///
     /// # Errors
     /// The crypto provider cannot make a hello.
-    pub(super) fn new(wanted: Wanted, manner: Manner, address: SocketAddr) -> Result<Self, ProbeError> {
+    pub(super) fn new(
+        wanted: Wanted,
+        manner: Manner,
+        address: SocketAddr,
+        own: Option<IpAddr>,
+    ) -> Result<Self, ProbeError> {
         let mut out = Vec::new();
         let domain = match &wanted.name {
             Some(ServerName::DnsName(name)) => name.as_ref().to_owned(),
             Some(_) | None => address.ip().to_string(),
         };
-        let part = match Opening::new(wanted.start, &domain, &mut out) {
+        let part = match Opening::new(wanted.start, &domain, own, &mut out) {
             Some(opening) => Part::Opening(opening),
             None => hello(&wanted, manner, address, &mut out)?,
         };
@@ -158,6 +163,7 @@ impl Conversation {
                 Ok(Some(read)) => Some(Ok(Served {
                     chain: read.chain,
                     proved: false,
+                    refuted: false,
                     version: read.version,
                     suite: Some(read.suite),
                     group: None,
@@ -175,8 +181,11 @@ impl Conversation {
     pub(super) fn hung_up(&mut self) -> Result<Served, ProbeError> {
         match &mut self.part {
             // Whoever hangs up at the question for TLS has answered it.
-            Part::Opening(opening) if opening.heard() => Err(self.no_tls(Refusal::Refused("it hung up".to_owned()))),
-            Part::Opening(_) | Part::Raw(_) => Err(ProbeError::Reset { address: self.address }),
+            Part::Opening(opening) => {
+                let why = if opening.heard() { Refusal::HungUp } else { Refusal::Mute };
+                Err(self.no_tls(why))
+            }
+            Part::Raw(_) => Err(ProbeError::Reset { address: self.address }),
             Part::Modern(modern) => modern.hung_up(),
         }
     }

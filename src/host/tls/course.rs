@@ -1,7 +1,8 @@
 //! Which hello comes next when one was in vain.
 //!
-//! The newest first. A server that cannot bear a hello longer than a packet is asked again with a short one; one that refuses
-//! TLS 1.2 and 1.3 as they are spoken here is read as an old one. Of all failures the one that says most is told.
+//! The newest first. A server that cannot bear a hello longer than a packet is asked again with a short one, and with the long one once
+//! more before that is blamed: one lost connection says nothing. A server that refuses TLS 1.2 and 1.3 as they are spoken here is read
+//! as an old one. Of all failures the one that says most is told.
 
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(super) struct Course {
     told: Option<ProbeError>,
     /// How long the long hello stayed without an answer.
     stalled: Option<Duration>,
+    /// What the short hello showed where the long one was in vain, and how long that took: the long one is tried a second time.
+    confirm: Option<(Served, Duration)>,
     /// TLS 1.2 was refused for its version.
     no_tls12: bool,
 }
@@ -48,7 +51,14 @@ impl Course {
     /// With a family only TLS 1.2 and 1.3 are spoken: the reader of old handshakes proves nothing, and who asks for a family
     /// wants a proof.
     pub(super) fn new(family: Option<KeyFamily>) -> Self {
-        Self { manner: Manner::PostQuantum, old_too: family.is_none(), told: None, stalled: None, no_tls12: false }
+        Self {
+            manner: Manner::PostQuantum,
+            old_too: family.is_none(),
+            told: None,
+            stalled: None,
+            confirm: None,
+            no_tls12: false,
+        }
     }
 
     /// The hello to be sent now.
@@ -56,15 +66,51 @@ impl Course {
         self.manner
     }
 
+    /// The long hello has stayed so long without an answer that the short one is tried beside it.
+    pub(super) fn stall(&mut self, waited: Duration, timeout: ProbeError) {
+        self.stalled = Some(waited);
+        self.manner = Manner::Classic;
+        self.remember(timeout);
+    }
+
+    /// Whether a long hello has stayed without an answer in this course.
+    pub(super) fn has_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
+    /// The long hello is what is waited for after all; `answered` where its answer has begun to come.
+    pub(super) fn resume(&mut self, answered: bool) {
+        self.manner = Manner::PostQuantum;
+        if answered {
+            self.stalled = None;
+        }
+    }
+
+    /// How long the short hello took, where the long one is being tried a second time.
+    pub(super) fn confirming(&self) -> Option<Duration> {
+        self.confirm.as_ref().map(|(_, took)| *took)
+    }
+
     /// After the end of a connection.
     pub(super) fn after(&mut self, outcome: Result<Served, ProbeError>, how: Ended) -> Next {
-        let error = match outcome {
-            Ok(mut served) => {
-                if self.manner == Manner::Classic && self.blames_the_hello(how) {
-                    served.post_quantum = PostQuantum::Refused;
+        if let Some((mut served, _)) = self.confirm.take() {
+            return Next::End(Ok(match outcome {
+                Ok(long) => long,
+                Err(error) => {
+                    if is_silence(&error) || chokes(&error) {
+                        served.post_quantum = PostQuantum::Refused;
+                    }
+                    served
                 }
-                return Next::End(Ok(served));
+            }));
+        }
+        let error = match outcome {
+            Ok(served) if self.manner == Manner::Classic && self.blames_the_hello(how) => {
+                self.confirm = Some((served, how.waited));
+                self.manner = Manner::PostQuantum;
+                return Next::Again;
             }
+            Ok(served) => return Next::End(Ok(served)),
             Err(error) => error,
         };
         let next = self.next(&error, how);
@@ -80,6 +126,10 @@ impl Course {
 
     /// The end, without another attempt.
     pub(super) fn give_up(&mut self) -> Next {
+        if let Some((mut served, _)) = self.confirm.take() {
+            served.post_quantum = PostQuantum::Refused;
+            return Next::End(Ok(served));
+        }
         let error = match self.told.take() {
             Some(ProbeError::Alert { address, .. } | ProbeError::Tls { address, .. }) if self.no_tls12 => {
                 ProbeError::Tls13Alone { address }
@@ -106,12 +156,9 @@ impl Course {
     fn next(&mut self, error: &ProbeError, how: Ended) -> Option<Manner> {
         let old = self.old_too.then_some(Manner::Raw(Offer::Tls12));
         match self.manner {
-            Manner::PostQuantum if how.unanswered && is_silence(error) => {
-                let stalled = matches!(error, ProbeError::Timeout { .. });
-                self.stalled = Some(if stalled { how.waited } else { Duration::ZERO });
-                Some(Manner::Classic)
-            }
-            Manner::PostQuantum if chokes(error) => {
+            // One that only took its time is not asked in another way.
+            Manner::PostQuantum if how.unanswered && is_silence(error) && self.has_stalled() => None,
+            Manner::PostQuantum if (how.unanswered && is_silence(error)) || chokes(error) => {
                 self.stalled = Some(Duration::ZERO);
                 Some(Manner::Classic)
             }
@@ -130,6 +177,11 @@ impl Course {
             }
         }
     }
+}
+
+/// Whether the server has said nothing at all, as far as this failure tells.
+pub(super) fn says_nothing(error: &ProbeError) -> bool {
+    rank(error) < 4
 }
 
 fn is_silence(error: &ProbeError) -> bool {

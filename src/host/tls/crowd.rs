@@ -79,6 +79,16 @@ impl Default for Crowd {
     }
 }
 
+impl Crowd {
+    /// How many questions the limit of open files lets be under way at the same time, where that is fewer than are wanted.
+    #[must_use]
+    pub fn fewer(wanted: usize) -> Option<usize> {
+        let most = getrlimit(Resource::Nofile).maximum?;
+        let room = usize::try_from(most).ok()?.saturating_sub(OTHER_FILES + 3 * cores()).max(1);
+        (room < wanted).then_some(room)
+    }
+}
+
 /// Under way at one address and port at the same time.
 const AT_ONE_ADDRESS: usize = 100;
 
@@ -101,7 +111,6 @@ pub type Each<'a> = dyn FnMut(u64, Result<Served, ProbeError>, bool) + 'a;
 ///
 /// A slow `each` slows the asking; it never makes a server look slow.
 pub fn ask_all(questions: impl Iterator<Item = Question> + Send, options: &Crowd, each: &mut Each<'_>) {
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
     let threads = if options.threads == 0 { cores() } else { options.threads }.clamp(1, 64);
     let files = OpenFiles::raise(options.in_flight.max(1).saturating_add(OTHER_FILES + 3 * threads));
     let in_flight = options.in_flight.clamp(1, files.most.saturating_sub(OTHER_FILES + 3 * threads).max(1));
@@ -142,6 +151,10 @@ pub fn ask_all(questions: impl Iterator<Item = Question> + Send, options: &Crowd
         }
     });
     lookups.close();
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn bring(questions: impl Iterator<Item = Question>, rate: Option<NonZeroU32>, feed: &Feed<(u64, Question)>) {

@@ -5,12 +5,13 @@ use std::{fmt, io};
 
 use rustls::{AlertDescription, InvalidMessage, PeerMisbehaved};
 
+use super::Served;
 use super::spoken::Spoken;
 use super::starttls::Refusal;
 use crate::endpoint::Start;
 
-/// What is said of a message of more than 64 KB.
-pub(super) const ABOVE_THE_LIMIT: &str = "a message above the protocol's limit";
+/// What is said of a longer message. The protocol allows 16 MiB (RFC 8446 section 4).
+pub(super) const ABOVE_THE_LIMIT: &str = "a message of more than 64 KiB, which rustls, Go and others do not take";
 
 /// Why a server showed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +45,7 @@ pub enum ProbeError {
         address: SocketAddr,
     },
     /// The network does not lead there, or no longer.
-    #[error("reach {address}")]
+    #[error("{}", unreached(*.address, .source))]
     Connect {
         /// Where.
         address: SocketAddr,
@@ -113,8 +114,9 @@ pub enum ProbeError {
         /// What it speaks.
         version: &'static str,
     },
-    /// The server speaks TLS 1.3 and nothing else, with groups or suites that are not spoken here; the certificate is encrypted.
-    #[error("{address} speaks TLS 1.3 alone, with no group or cipher suite in common")]
+    /// The server speaks TLS 1.3 and nothing else, with groups, suites or signatures that are not spoken here; the certificate is
+    /// encrypted.
+    #[error("{address} speaks TLS 1.3 alone, with no group, suite or signature algorithm in common")]
     Tls13Alone {
         /// Who.
         address: SocketAddr,
@@ -131,10 +133,17 @@ pub enum ProbeError {
     },
 }
 
+fn unreached(address: SocketAddr, source: &io::Error) -> String {
+    if of_this_machine(source) { format!("this machine cannot ask {address}") } else { format!("reach {address}") }
+}
+
 fn refusal_words(why: &Refusal) -> String {
     match why {
         Refusal::NotOffered => "the server does not offer it".to_owned(),
         Refusal::Refused(words) => format!("the server refuses: \"{words}\""),
+        Refusal::Unwelcome(words) => format!("the server refuses our greeting: \"{words}\""),
+        Refusal::HungUp => "the server hangs up when it is asked".to_owned(),
+        Refusal::Mute => "the server hangs up without a word".to_owned(),
         Refusal::TakenBack(words) => format!("the server agrees, and then says \"{words}\""),
         Refusal::Broken(what) => what.clone(),
         Refusal::TooMuch => "it talks without end".to_owned(),
@@ -162,7 +171,11 @@ impl ProbeError {
             Self::TooOld { .. } => "protocol-too-old",
             Self::Tls13Alone { .. } => "tls13-unsupported",
             Self::StartTls { why: Refusal::NotOffered, .. } => "starttls-not-offered",
-            Self::StartTls { why: Refusal::Refused(_) | Refusal::TakenBack(_), .. } => "starttls-refused",
+            Self::StartTls { why: Refusal::Refused(_) | Refusal::HungUp | Refusal::TakenBack(_), .. } => {
+                "starttls-refused"
+            }
+            Self::StartTls { why: Refusal::Unwelcome(_), .. } => "greeting-refused",
+            Self::StartTls { why: Refusal::Mute, .. } => "reset",
             Self::StartTls { why: Refusal::Broken(_), .. } => "starttls-broken",
             Self::StartTls { why: Refusal::TooMuch, .. } => "oversized",
         }
@@ -172,6 +185,18 @@ impl ProbeError {
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Connect { source, .. } if of_this_machine(source))
+    }
+
+    /// The same, beside what the other addresses of the name came to. Without a route for one family of addresses nothing leads to any
+    /// server of that family; where the other family was answered, that is a lack of this machine.
+    pub fn is_local_beside<'a>(&self, others: impl IntoIterator<Item = &'a Result<Served, Self>>) -> bool {
+        if self.is_local() {
+            return true;
+        }
+        let Self::Connect { address, source } = self else { return false };
+        let other_family = |other: &SocketAddr| other.is_ipv4() != address.is_ipv4();
+        source.kind() == io::ErrorKind::NetworkUnreachable
+            && others.into_iter().filter_map(|other| answerer(other.as_ref())).any(|other| other_family(&other))
     }
 
     /// With whom it was, as far as that is known: an address, or `host:port` where no address was tried.
@@ -203,6 +228,10 @@ impl ProbeError {
             Self::Resolve { .. } | Self::Name { .. } => Some("check the probe's address and name"),
             Self::Avoided { .. } => Some("write the address as a number if it is meant"),
             Self::Refused { .. } => Some("is the service running, and does it listen on this port?"),
+            Self::Connect { source, .. } if out_of_files(source) => Some("raise the limit of open files (`ulimit -n`)"),
+            Self::Timeout { stage: Stage::StartTls, .. } => Some(
+                "a port that speaks TLS at once waits for the client: name it without the protocol, as `HOST:PORT`; or raise the limit",
+            ),
             Self::Connect { .. } | Self::Timeout { .. } => Some("check routes and packet filters, or raise the limit"),
             Self::NotTls { seen: Spoken::Known { .. }, .. } => Some(
                 "check the port; where TLS begins after plain text, name the protocol: `smtp://host:port`, `imap://` ...",
@@ -215,7 +244,12 @@ impl ProbeError {
             Self::StartTls { why: Refusal::TakenBack(_), .. } => {
                 Some("the server's own log tells why its TLS fails: often the key is not the certificate's")
             }
-            Self::StartTls { why: Refusal::Broken(_), .. } => Some("check the port and the protocol"),
+            Self::StartTls { why: Refusal::Broken(_) | Refusal::Mute, .. } => {
+                Some("check the port and the protocol: one that speaks TLS at once is named without it, as `HOST:PORT`")
+            }
+            Self::StartTls { why: Refusal::Unwelcome(_), .. } => {
+                Some("the server's rules refuse a client that calls itself by its address: let this one in")
+            }
             Self::Alert { alert, .. } => match alert.as_str() {
                 "protocol_version" => Some("the server speaks no version of TLS that is spoken here"),
                 "unrecognized_name" => Some("the server knows nobody of this name"),
@@ -275,6 +309,33 @@ impl ProbeError {
     }
 }
 
+/// Who answered, in whatever way.
+fn answerer(outcome: Result<&Served, &ProbeError>) -> Option<SocketAddr> {
+    match outcome {
+        Ok(served) => Some(served.address),
+        Err(ProbeError::Timeout { stage: Stage::StartTls | Stage::Handshake, address }) => address.parse().ok(),
+        Err(
+            ProbeError::Refused { address }
+            | ProbeError::Reset { address }
+            | ProbeError::NotTls { address, .. }
+            | ProbeError::Alert { address, .. }
+            | ProbeError::Oversized { address, .. }
+            | ProbeError::Tls { address, .. }
+            | ProbeError::Malformed { address, .. }
+            | ProbeError::TooOld { address, .. }
+            | ProbeError::Tls13Alone { address }
+            | ProbeError::StartTls { address, .. },
+        ) => Some(*address),
+        Err(
+            ProbeError::Timeout { .. }
+            | ProbeError::Connect { .. }
+            | ProbeError::Resolve { .. }
+            | ProbeError::Avoided { .. }
+            | ProbeError::Name { .. },
+        ) => None,
+    }
+}
+
 /// Whether the failure says something about this machine and nothing about the other.
 #[allow(clippy::wildcard_enum_match_arm, reason = "kinds of errors are an open set")]
 fn of_this_machine(error: &io::Error) -> bool {
@@ -286,6 +347,12 @@ fn of_this_machine(error: &io::Error) -> bool {
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::AFNOSUPPORT)
         ),
     }
+}
+
+/// Whether this process, or the machine, has no more files to open.
+fn out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// What was being done when time was up.

@@ -26,7 +26,7 @@ pub fn converse(start: Start, hello: u8, piece: usize, slowly: bool, said: &[u8]
     };
     let name = ServerName::try_from("a.example").ok();
     let wanted = Wanted { name, start, family: None, early: hello % HELLOS == 2 };
-    let mut conversation = Conversation::new(wanted, manner, SocketAddr::from((Ipv4Addr::LOCALHOST, 443)))?;
+    let mut conversation = Conversation::new(wanted, manner, SocketAddr::from((Ipv4Addr::LOCALHOST, 443)), None)?;
     let mut rest = said;
     while !rest.is_empty() {
         let length = match (conversation.stage(), piece) {

@@ -85,6 +85,7 @@ impl Modern {
         Ok(Served {
             chain: seen.chain,
             proved: seen.proved,
+            refuted: seen.refuted,
             version: match self.tls.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => Version::Tls13,
                 // The client offers no third one.

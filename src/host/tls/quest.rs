@@ -11,11 +11,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Served;
 use super::call::Call;
 use super::conversation::{Manner, Wanted};
-use super::course::{Course, Next};
+use super::course::{Course, Ended, Next, says_nothing};
 use super::failure::{ProbeError, Stage};
 
-/// A hello that stays without an answer is repeated in its short form after a third of the time that is left; never sooner than
-/// this, for a server may be slow, and not when less than half of this would remain for it.
+/// Beside a hello that stays without an answer the short one is tried after a third of the time that is left; never sooner than this,
+/// for a server may be slow, and not when less than half of this would remain for it. The first goes on: whichever is answered first
+/// counts.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What has become of a quest.
@@ -39,6 +40,10 @@ pub(super) struct Quest {
     connect_by: Instant,
     course: Course,
     call: Option<Call>,
+    /// The connection with the long hello that nobody has answered yet, while another is tried beside it.
+    held: Option<Call>,
+    /// No second connection is to be had.
+    alone: bool,
     /// The failure to connect that says most.
     worst: Option<ProbeError>,
 }
@@ -48,7 +53,18 @@ impl Quest {
     pub(super) fn new(wanted: Wanted, label: String, addresses: Vec<SocketAddr>, deadline: Instant) -> Self {
         let course = Course::new(wanted.family);
         let addresses = addresses.into();
-        Self { wanted, label, addresses, deadline, connect_by: deadline, course, call: None, worst: None }
+        Self {
+            wanted,
+            label,
+            addresses,
+            deadline,
+            connect_by: deadline,
+            course,
+            call: None,
+            held: None,
+            alone: false,
+            worst: None,
+        }
     }
 
     /// Begins with the next address.
@@ -73,6 +89,23 @@ impl Quest {
 
     /// The socket is ready, or may be.
     pub(super) fn ready(&mut self, now: Instant, scratch: &mut [u8]) -> Step {
+        if let Some(held) = &mut self.held {
+            let outcome = held.advance(&self.wanted, Manner::PostQuantum, scratch);
+            let answered = held.unanswered_since().is_none();
+            match outcome {
+                Some(outcome) if answered => {
+                    self.resume(true);
+                    return self.ended(outcome, now);
+                }
+                // Silent to its end.
+                Some(_) => self.held = None,
+                None if answered => {
+                    self.resume(true);
+                    return Step::Wait;
+                }
+                None => {}
+            }
+        }
         let Some(call) = &mut self.call else { return Step::Wait };
         match call.advance(&self.wanted, self.course.manner(), scratch) {
             None => Step::Wait,
@@ -87,6 +120,7 @@ impl Quest {
         let timeout = || late(stage, address);
         if now >= self.deadline {
             self.call = None;
+            self.held = None;
             self.course.remember(timeout());
             return match self.course.give_up() {
                 Next::End(Err(error)) => Step::End(Err(self.most(error))),
@@ -98,7 +132,11 @@ impl Quest {
             return self.ended(Err(timeout()), now);
         }
         if self.stall_at().is_some_and(|at| now >= at) {
-            return self.ended(Err(timeout()), now);
+            return if self.course.confirming().is_some() {
+                self.ended(Err(timeout()), now)
+            } else {
+                self.beside(timeout())
+            };
         }
         Step::Wait
     }
@@ -113,29 +151,75 @@ impl Quest {
     /// When the long hello counts as swallowed.
     fn stall_at(&self) -> Option<Instant> {
         let since = self.call.as_ref()?.unanswered_since().filter(|_| self.course.manner() == Manner::PostQuantum)?;
+        if let Some(short) = self.course.confirming() {
+            return Some(since + (short * 4).max(PATIENCE));
+        }
+        if self.alone || self.course.has_stalled() {
+            return None;
+        }
         let left = self.deadline.saturating_duration_since(since);
         let patience = (left / 3).max(PATIENCE);
         (patience + PATIENCE / 2 <= left).then(|| since + patience)
     }
 
+    /// Tries the short hello on another connection, and leaves the present one open.
+    fn beside(&mut self, timeout: ProbeError) -> Step {
+        let Some(call) = self.call.take() else { return Step::Wait };
+        match Call::open(call.address()) {
+            Ok(short) => {
+                self.course.stall(call.ended().waited, timeout);
+                self.held = Some(call);
+                self.call = Some(short);
+                self.addresses.clear();
+                self.connect_by = self.deadline;
+                Step::Fresh
+            }
+            Err(_) => {
+                self.call = Some(call);
+                self.alone = true;
+                Step::Wait
+            }
+        }
+    }
+
+    /// Goes on with the connection that was held, and leaves the one beside it.
+    fn resume(&mut self, answered: bool) {
+        self.call = self.held.take();
+        self.course.resume(answered);
+    }
+
     fn ended(&mut self, outcome: Result<Served, ProbeError>, now: Instant) -> Step {
         let Some(call) = self.call.take() else { return Step::Wait };
-        let first = self.course.manner() == Manner::PostQuantum;
+        let first = self.course.manner() == Manner::PostQuantum && self.course.confirming().is_none();
         match outcome {
             Err(error) if first && call.stage() == Stage::Connect => {
                 self.note(error);
                 self.begin(now)
             }
             outcome => match self.course.after(outcome, call.ended()) {
+                Next::End(Err(error)) if self.held.is_some() && says_nothing(&error) => {
+                    self.course.remember(error);
+                    self.resume(false);
+                    Step::Wait
+                }
                 Next::End(Err(error)) => Step::End(Err(self.most(error))),
                 Next::End(outcome) => Step::End(outcome),
                 Next::Again => {
+                    if self.course.confirming().is_some() {
+                        self.held = None;
+                    }
                     self.addresses.clear();
                     self.connect_by = self.deadline;
                     match Call::open(call.address()) {
                         Ok(call) => {
                             self.call = Some(call);
                             Step::Fresh
+                        }
+                        Err(error) if self.course.confirming().is_some() => {
+                            match self.course.after(Err(error), Ended::default()) {
+                                Next::End(outcome) => Step::End(outcome),
+                                Next::Again => Step::Wait,
+                            }
                         }
                         Err(error) => {
                             self.course.remember(error);
@@ -170,10 +254,10 @@ impl Quest {
                 return outcome;
             }
             let left = self.wake_at().saturating_duration_since(Instant::now());
-            let ready = match &mut self.call {
-                Some(call) => wait(call, left),
-                None => return Err(no_address(&self.label)),
-            };
+            if self.call.is_none() {
+                return Err(no_address(&self.label));
+            }
+            let ready = wait(self.call.iter_mut().chain(&mut self.held), left);
             let now = Instant::now();
             step = if ready { self.ready(now, &mut scratch) } else { Step::Wait };
             if matches!(step, Step::Wait) && now >= self.wake_at() {
@@ -190,9 +274,12 @@ impl Quest {
     }
 }
 
-fn wait(call: &mut Call, limit: Duration) -> bool {
-    let flags = if call.wants_write() { PollFlags::OUT | PollFlags::IN } else { PollFlags::IN };
-    let mut descriptors = [PollFd::new(call, flags)];
+fn wait<'c>(calls: impl Iterator<Item = &'c mut Call>, limit: Duration) -> bool {
+    let each = calls.map(|call| {
+        let flags = if call.wants_write() { PollFlags::OUT | PollFlags::IN } else { PollFlags::IN };
+        PollFd::new(&*call, flags)
+    });
+    let mut descriptors: Vec<PollFd<'_>> = each.collect();
     let timeout = Timespec::try_from(limit).ok();
     // An interruption is no end: the time is looked at anew.
     matches!(poll(&mut descriptors, timeout.as_ref()), Ok(1..))

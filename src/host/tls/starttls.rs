@@ -7,6 +7,8 @@ mod binary;
 mod lines;
 mod xmpp;
 
+use std::net::IpAddr;
+
 use crate::endpoint::Start;
 
 use binary::{ldap, mysql, postgres};
@@ -23,6 +25,12 @@ pub enum Refusal {
     NotOffered,
     /// The server said no; its words, escaped.
     Refused(String),
+    /// The server refuses the greeting that comes before the question; its words, escaped.
+    Unwelcome(String),
+    /// The server hung up at the question for TLS.
+    HungUp,
+    /// The server hung up without a word.
+    Mute,
     /// The server agreed, and then said this in plain text where TLS was to begin; escaped.
     TakenBack(String),
     /// The server does not speak the protocol, or breaks it; what was seen.
@@ -61,12 +69,12 @@ enum Step {
 
 impl Opening {
     /// The state at the beginning, and what is to be sent first; nothing where TLS begins at once. `domain` is whom XMPP asks
-    /// for.
-    pub(super) fn new(start: Start, domain: &str, out: &mut Vec<u8>) -> Option<Self> {
+    /// for, `own` the address of this end, which mail servers want to be told.
+    pub(super) fn new(start: Start, domain: &str, own: Option<IpAddr>, out: &mut Vec<u8>) -> Option<Self> {
         let dialogue = match start {
             Start::Tls => return None,
             Start::Smtp | Start::Lmtp | Start::Imap | Start::Pop3 | Start::Ftp | Start::Sieve | Start::Nntp => {
-                Dialogue::Lines(Lines::new(start))
+                Dialogue::Lines(Lines::new(start, own))
             }
             Start::Ldap => {
                 out.extend_from_slice(binary::LDAP_REQUEST);

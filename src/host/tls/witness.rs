@@ -11,8 +11,12 @@ use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureAlgorithm, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureAlgorithm, SignatureScheme,
+};
 
+use super::p521::SECP521R1;
+use crate::cert::{Certificate, KeyKind};
 use crate::change::KeyFamily;
 
 /// Certificates a server may send.
@@ -35,6 +39,8 @@ pub(super) struct Seen {
     /// The server's signature over this very handshake verified with the leaf's key. A signature that cannot be checked
     /// here (SHA-1, Ed448, RSA below 2048 bits) or a leaf that cannot be parsed leaves this false, as a wrong one does.
     pub proved: bool,
+    /// The signature is of a kind that can be checked here, with a key that can be, and it is false.
+    pub refuted: bool,
     /// The server asked for a certificate of the client.
     pub asked: bool,
     /// The chain was longer than [`MOST_CERTIFICATES`].
@@ -86,6 +92,19 @@ impl Witness {
         std::mem::take(&mut self.record())
     }
 
+    /// Whatever the signature is, the handshake goes on.
+    fn note(
+        &self,
+        cert: &CertificateDer<'_>,
+        checked: &Result<HandshakeSignatureValid, Error>,
+    ) -> HandshakeSignatureValid {
+        let mut record = self.record();
+        record.proved = checked.is_ok();
+        record.refuted =
+            matches!(checked, Err(Error::InvalidCertificate(CertificateError::BadSignature))) && fits(cert);
+        HandshakeSignatureValid::assertion()
+    }
+
     fn record(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,8 +138,8 @@ impl ServerCertVerifier for Witness {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.record().proved = verify_tls12_signature(message, cert, signed, &self.algorithms).is_ok();
-        Ok(HandshakeSignatureValid::assertion())
+        let checked = verify_tls12_signature(message, cert, signed, &self.algorithms);
+        Ok(self.note(cert, &checked))
     }
 
     fn verify_tls13_signature(
@@ -129,8 +148,8 @@ impl ServerCertVerifier for Witness {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.record().proved = verify_tls13_signature(message, cert, signed, &self.algorithms).is_ok();
-        Ok(HandshakeSignatureValid::assertion())
+        let checked = verify_tls13_signature(message, cert, signed, &self.algorithms);
+        Ok(self.note(cert, &checked))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -149,6 +168,16 @@ impl ResolvesClientCert for Witness {
     }
 }
 
+/// Whether signatures by the key of this certificate can be checked here. Of RSA keys outside these lengths each is told as a false one.
+fn fits(cert: &CertificateDer<'_>) -> bool {
+    let certificate = Certificate::from_der(cert.to_vec());
+    certificate.is_ok_and(|cert| match cert.key_kind() {
+        KeyKind::Rsa(bits) => (2048..=8192).contains(bits),
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 | KeyKind::MlDsa(_) => true,
+        KeyKind::Other(_) => false,
+    })
+}
+
 /// What the handshakes of one family share.
 struct Setting {
     config: ClientConfig,
@@ -162,6 +191,7 @@ impl Setting {
         if !post_quantum {
             provider.kx_groups.retain(|group| !is_post_quantum(group.name()));
         }
+        provider.kx_groups.push(SECP521R1);
         let offered = match family {
             None => ANY_SCHEME,
             Some(KeyFamily::Rsa) => {
@@ -196,6 +226,16 @@ pub(super) fn is_post_quantum(group: NamedGroup) -> bool {
     matches!(group, X25519MLKEM768 | secp256r1MLKEM768 | MLKEM512 | MLKEM768 | MLKEM1024)
 }
 
+/// Signatures by keys that are for RSASSA-PSS alone (RFC 8446 section 4.2.3).
+const RSA_PSS_PSS_SHA256: SignatureScheme = SignatureScheme::Unknown(0x0809);
+const RSA_PSS_PSS_SHA384: SignatureScheme = SignatureScheme::Unknown(0x080a);
+const RSA_PSS_PSS_SHA512: SignatureScheme = SignatureScheme::Unknown(0x080b);
+
+/// ECDSA with Brainpool keys, in TLS 1.3 (RFC 8734 section 3).
+const ECDSA_BRAINPOOL_256: SignatureScheme = SignatureScheme::Unknown(0x081a);
+const ECDSA_BRAINPOOL_384: SignatureScheme = SignatureScheme::Unknown(0x081b);
+const ECDSA_BRAINPOOL_512: SignatureScheme = SignatureScheme::Unknown(0x081c);
+
 /// Each list ends with what cannot be verified here, for servers that would show nothing if it were not offered.
 const RSA_SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::RSA_PSS_SHA256,
@@ -204,6 +244,9 @@ const RSA_SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::RSA_PKCS1_SHA256,
     SignatureScheme::RSA_PKCS1_SHA384,
     SignatureScheme::RSA_PKCS1_SHA512,
+    RSA_PSS_PSS_SHA256,
+    RSA_PSS_PSS_SHA384,
+    RSA_PSS_PSS_SHA512,
     SignatureScheme::RSA_PKCS1_SHA1,
 ];
 
@@ -213,6 +256,9 @@ const ECDSA_SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::ECDSA_NISTP521_SHA512,
     SignatureScheme::ED25519,
     SignatureScheme::ED448,
+    ECDSA_BRAINPOOL_256,
+    ECDSA_BRAINPOOL_384,
+    ECDSA_BRAINPOOL_512,
     SignatureScheme::ECDSA_SHA1_Legacy,
 ];
 
@@ -231,6 +277,12 @@ const ANY_SCHEME: &[SignatureScheme] = &[
     SignatureScheme::ML_DSA_65,
     SignatureScheme::ML_DSA_87,
     SignatureScheme::ED448,
+    RSA_PSS_PSS_SHA256,
+    RSA_PSS_PSS_SHA384,
+    RSA_PSS_PSS_SHA512,
+    ECDSA_BRAINPOOL_256,
+    ECDSA_BRAINPOOL_384,
+    ECDSA_BRAINPOOL_512,
     SignatureScheme::ECDSA_SHA1_Legacy,
     SignatureScheme::RSA_PKCS1_SHA1,
 ];

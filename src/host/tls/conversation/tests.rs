@@ -32,7 +32,7 @@ fn talk(
     mut deliver: impl FnMut(&[u8]) -> Option<Vec<Vec<u8>>>,
 ) -> Result<Served, ProbeError> {
     let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
-    let mut client = Conversation::new(wanted, manner, address()).unwrap();
+    let mut client = Conversation::new(wanted, manner, address(), None).unwrap();
     for _ in 0..20 {
         let sent = std::mem::take(client.out());
         let mut sent = sent.as_slice();
@@ -191,7 +191,8 @@ fn records_and_bytes_are_counted() {
 fn an_ssl2_server_is_too_old() {
     for answer in [&b"\x80\x03\x00\x00\x01"[..], b"\x84\x0b\x04\x00\x01\x00\x02"] {
         for manner in MANNERS {
-            let error = Conversation::new(wanted(), manner, address()).unwrap().hear(answer).unwrap().unwrap_err();
+            let error =
+                Conversation::new(wanted(), manner, address(), None).unwrap().hear(answer).unwrap().unwrap_err();
             assert_eq!(error.code(), "protocol-too-old", "{error}");
         }
     }
@@ -202,14 +203,14 @@ fn an_ssl2_server_is_too_old() {
 fn plain_text_after_the_go_ahead_is_the_servers_reason() {
     let said = b"-ERR [SYS/TEMP] TLS initialization failed.\r\n";
     for manner in MANNERS {
-        let mut pop3 = Conversation::new(Wanted { start: Start::Pop3, ..wanted() }, manner, address()).unwrap();
+        let mut pop3 = Conversation::new(Wanted { start: Start::Pop3, ..wanted() }, manner, address(), None).unwrap();
         assert!(pop3.hear(b"+OK ready\r\n").is_none() && pop3.hear(b"+OK begin\r\n").is_none());
         let error = pop3.hear(said).unwrap().unwrap_err();
         assert_eq!(error.code(), "starttls-refused");
         let words = "192.0.2.1:443 does not begin TLS within POP3: the server agrees, and then says \"-ERR [SYS/TEMP] TLS \
                      initialization failed.\"";
         assert_eq!(error.to_string(), words);
-        let error = Conversation::new(wanted(), manner, address()).unwrap().hear(said).unwrap().unwrap_err();
+        let error = Conversation::new(wanted(), manner, address(), None).unwrap().hear(said).unwrap().unwrap_err();
         assert_eq!(error.code(), "not-tls");
     }
 }
@@ -218,7 +219,7 @@ proptest! {
     /// Whatever a server says: no panic, no proof, and an end when it hangs up.
     #[test]
     fn noise_proves_nothing(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 0..8), which in 0..3_usize, head in any::<bool>()) {
-        let mut talk = Conversation::new(wanted(), MANNERS[which], address()).unwrap();
+        let mut talk = Conversation::new(wanted(), MANNERS[which], address(), None).unwrap();
         let head: &[u8] = if head { b"\x16\x03\x03\x00\x40\x02\x00\x00\x3c\x03\x03" } else { b"" };
         let end = std::iter::once(head).chain(pieces.iter().map(Vec::as_slice)).find_map(|piece| talk.hear(piece));
         let end = end.unwrap_or_else(|| talk.hung_up());

@@ -30,6 +30,7 @@ fn served() -> Served {
     Served {
         chain: vec![b"leaf".to_vec()],
         proved: true,
+        refuted: false,
         version: Version::Tls13,
         suite: None,
         group: None,
@@ -51,6 +52,14 @@ fn run(
     let mut course = Course::new(family);
     let mut manners = vec![course.manner()];
     for (outcome, how) in outcomes {
+        if matches!(outcome, Err(ProbeError::Timeout { .. }))
+            && course.manner() == Long
+            && course.confirming().is_none()
+        {
+            course.stall(how.waited, timeout());
+            manners.push(course.manner());
+            continue;
+        }
         match course.after(outcome, how) {
             Next::Again => manners.push(course.manner()),
             Next::End(outcome) => return (manners, outcome),
@@ -65,14 +74,40 @@ use Offer::{Tls10, Tls11, Tls12};
 #[test]
 fn a_swallowed_hello_is_repeated_without_its_length() {
     for (error, how) in [(timeout(), UNANSWERED), (reset(), UNANSWERED), (alert("decode_error"), ANSWERED)] {
-        let (manners, end) = run(None, vec![(Err(error), how), (Ok(served()), ANSWERED)]);
-        assert_eq!(manners, [Long, Classic]);
+        let again = (Err(again(&error)), how);
+        let (manners, end) = run(None, vec![(Err(error), how), (Ok(served()), ANSWERED), again]);
+        assert_eq!(manners, [Long, Classic, Long]);
         assert_eq!(end.unwrap().post_quantum, PostQuantum::Refused);
     }
     // A server that takes its time for the short one as well refuses nothing.
     let slow = Ended { unanswered: false, waited: Duration::from_millis(900) };
     let (_, end) = run(None, vec![(Err(timeout()), UNANSWERED), (Ok(served()), slow)]);
     assert_eq!(end.unwrap().post_quantum, PostQuantum::NotNegotiated);
+}
+
+/// The same failure once more.
+fn again(error: &ProbeError) -> ProbeError {
+    match error.code() {
+        "timeout" => timeout(),
+        "reset" => reset(),
+        _ => alert("decode_error"),
+    }
+}
+
+/// A connection that is lost once says nothing of the hello.
+#[test]
+fn the_long_hello_is_blamed_only_when_it_is_in_vain_twice() {
+    for error in [timeout(), reset(), alert("internal_error")] {
+        let how = if error.code() == "alert" { ANSWERED } else { UNANSWERED };
+        let long = Served { post_quantum: PostQuantum::Negotiated, ..served() };
+        let (manners, end) = run(None, vec![(Err(error), how), (Ok(served()), ANSWERED), (Ok(long), ANSWERED)]);
+        assert_eq!(manners, [Long, Classic, Long]);
+        assert_eq!(end.unwrap().post_quantum, PostQuantum::Negotiated);
+    }
+    // That nobody listens any more is no answer to a hello.
+    let gone = ProbeError::Refused { address: at() };
+    let all = vec![(Err(reset()), UNANSWERED), (Ok(served()), ANSWERED), (Err(gone), Ended::default())];
+    assert_eq!(run(None, all).1.unwrap().post_quantum, PostQuantum::NotNegotiated);
 }
 
 #[test]

@@ -51,6 +51,10 @@ fn extensions(offer: Offer, name: Option<&str>) -> Vec<u8> {
         sized(&mut list, 2, &schemes);
         extension(&mut all, 13, &list);
     }
+    // Some servers refuse whoever does not offer to encrypt before authenticating (RFC 7366), and to bind the secret to the handshake
+    // (RFC 7627).
+    extension(&mut all, 22, &[]);
+    extension(&mut all, 23, &[]);
     // Renegotiation will be safe, for there will be none (RFC 5746 section 3.4).
     extension(&mut all, 0xff01, &[0]);
     all

@@ -1,5 +1,7 @@
 //! Protocols of lines: SMTP, LMTP, FTP and NNTP answer with a number, IMAP, POP3 and ManageSieve with a word.
 
+use std::net::IpAddr;
+
 use crate::endpoint::Start;
 
 use super::{Refusal, Step, quote};
@@ -37,11 +39,17 @@ pub(super) struct Lines {
     offered: bool,
     /// Bytes of a literal (RFC 5804 section 1.2) that are still to be passed over.
     literal: usize,
+    /// ManageSieve has said yes, and its line has not ended.
+    agreed: bool,
+    /// What this end calls itself.
+    own: String,
 }
 
 impl Lines {
-    pub(super) fn new(start: Start) -> Self {
-        Self { start, at: At::Greeting, count: 0, unfinished: None, offered: false, literal: 0 }
+    /// `own` is the address of this end of the connection, where it is known.
+    pub(super) fn new(start: Start, own: Option<IpAddr>) -> Self {
+        let (own, agreed) = (calls_itself(own), false);
+        Self { start, at: At::Greeting, count: 0, unfinished: None, offered: false, literal: 0, agreed, own }
     }
 
     pub(super) fn step(&mut self, pending: &[u8], out: &mut Vec<u8>) -> Result<Step, Refusal> {
@@ -136,11 +144,18 @@ impl Lines {
             (Start::Ftp, At::Greeting, b"120") => Ok(Heard::More),
             (Start::Ftp, At::Greeting, [b'2', ..]) => Ok(self.ask(At::Asked, "AUTH TLS", out)),
             (Start::Nntp, At::Greeting, [b'2', ..]) => Ok(self.ask(At::Asked, "STARTTLS", out)),
-            (Start::Lmtp, At::Greeting, [b'2', ..]) => Ok(self.ask(At::Offers, "LHLO localhost", out)),
-            (_, At::Greeting, [b'2', ..]) => Ok(self.ask(At::Offers, "EHLO localhost", out)),
+            (Start::Lmtp, At::Greeting, [b'2', ..]) => {
+                let words = format!("LHLO {}", self.own);
+                Ok(self.ask(At::Offers, &words, out))
+            }
+            (_, At::Greeting, [b'2', ..]) => {
+                let words = format!("EHLO {}", self.own);
+                Ok(self.ask(At::Offers, &words, out))
+            }
             (_, At::Offers, [b'2', ..]) if self.offered => Ok(self.ask(At::Asked, "STARTTLS", out)),
             // A server that does not know EHLO knows no extension either.
             (_, At::Offers, [b'2', ..] | b"500" | b"502") => Err(Refusal::NotOffered),
+            (_, At::Offers, [b'5', ..]) => Err(Refusal::Unwelcome(quote(line))),
             (Start::Ftp, At::Asked, b"234") | (Start::Nntp, At::Asked, b"382") => Ok(Heard::Go),
             (Start::Smtp | Start::Lmtp, At::Asked, b"220") => Ok(Heard::Go),
             (_, At::Asked, b"500" | b"502" | b"504") => Err(Refusal::NotOffered),
@@ -192,10 +207,24 @@ impl Lines {
             At::Greeting if line.starts_with(b"\"") || line.is_empty() => Ok(Heard::More),
             At::Greeting if said("OK") && self.offered => Ok(self.ask(At::Asked, "STARTTLS", out)),
             At::Greeting if said("OK") => Err(Refusal::NotOffered),
+            At::Asked if said("OK") || self.agreed => {
+                // Its words may be a literal, and then the line goes on behind it.
+                self.agreed = true;
+                Ok(if self.literal == 0 { Heard::Go } else { Heard::More })
+            }
             At::Asked if line.is_empty() => Ok(Heard::More),
-            At::Asked if said("OK") && self.literal == 0 => Ok(Heard::Go),
             At::Greeting | At::Offers | At::Asked => Err(self.broken(line)),
         }
+    }
+}
+
+/// A client has to call itself by a full name or by its address (RFC 5321 section 4.1.1.1), and servers refuse others; a machine's own
+/// name need not be a full one.
+fn calls_itself(own: Option<IpAddr>) -> String {
+    match own.map(|own| own.to_canonical()) {
+        Some(IpAddr::V4(own)) => format!("[{own}]"),
+        Some(IpAddr::V6(own)) => format!("[IPv6:{own}]"),
+        None => "localhost".to_owned(),
     }
 }
 

@@ -33,12 +33,12 @@ fn script(start: Start) -> Vec<(&'static [u8], Vec<u8>)> {
         Start::Tls => Vec::new(),
         Start::Smtp => vec![
             (b"", b"220-mx.example ESMTP\r\n220 ready\r\n".to_vec()),
-            (b"EHLO localhost\r\n", b"250-mx.example\r\n250-SIZE 1000\r\n250-starttls\r\n250 HELP\r\n".to_vec()),
+            (b"EHLO [192.0.2.7]\r\n", b"250-mx.example\r\n250-SIZE 1000\r\n250-starttls\r\n250 HELP\r\n".to_vec()),
             (b"STARTTLS\r\n", b"220 2.0.0 go ahead\r\n".to_vec()),
         ],
         Start::Lmtp => vec![
             (b"", b"220 mx LMTP\n".to_vec()),
-            (b"LHLO localhost\r\n", b"250-mx\r\n250 STARTTLS\r\n".to_vec()),
+            (b"LHLO [192.0.2.7]\r\n", b"250-mx\r\n250 STARTTLS\r\n".to_vec()),
             (b"STARTTLS\r\n", b"220\r\n".to_vec()),
         ],
         Start::Imap => vec![
@@ -70,7 +70,7 @@ fn script(start: Start) -> Vec<(&'static [u8], Vec<u8>)> {
 /// Hears all that a script says, in pieces of so many bytes.
 fn perform(start: Start, script: &[(&[u8], Vec<u8>)], piece: usize) -> Result<bool, Refusal> {
     let mut out = Vec::new();
-    let mut opening = Opening::new(start, "example.org", &mut out).unwrap();
+    let mut opening = Opening::new(start, "example.org", Some([192, 0, 2, 7].into()), &mut out).unwrap();
     for (turn, (expected, said)) in script.iter().enumerate() {
         let sent = std::mem::take(&mut out);
         assert!(
@@ -95,7 +95,7 @@ fn every_protocol_begins_tls_in_whatever_pieces_it_speaks() {
             assert_eq!(perform(start, &script(start), piece), Ok(true), "{start:?} {piece}");
         }
     }
-    assert!(Opening::new(Start::Tls, "x", &mut Vec::new()).is_none());
+    assert!(Opening::new(Start::Tls, "x", None, &mut Vec::new()).is_none());
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn talk_without_end_ends() {
     ];
     for (start, first, again) in endless {
         let mut out = Vec::new();
-        let mut opening = Opening::new(start, "x", &mut out).unwrap();
+        let mut opening = Opening::new(start, "x", None, &mut out).unwrap();
         let mut end = opening.hear(first, &mut out);
         for _ in 0..10_000 {
             if end.is_err() {
@@ -225,7 +225,7 @@ fn talk_without_end_ends() {
 #[test]
 fn a_hostile_domain_does_not_leave_its_attribute() {
     let mut out = Vec::new();
-    Opening::new(Start::XmppClient, "x'><evil/>", &mut out);
+    Opening::new(Start::XmppClient, "x'><evil/>", None, &mut out);
     assert!(out.ends_with(b"to='xevil' version='1.0'>"), "{}", out.escape_ascii());
 }
 
@@ -233,7 +233,7 @@ proptest! {
     #[test]
     fn noise_is_no_panic(which in 1..Start::ALL.len(), pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..6)) {
         let mut out = Vec::new();
-        let mut opening = Opening::new(Start::ALL[which], "x", &mut out).unwrap();
+        let mut opening = Opening::new(Start::ALL[which], "x", None, &mut out).unwrap();
         let _ = pieces.iter().try_for_each(|piece| opening.hear(piece, &mut out).map(drop));
     }
 
@@ -245,12 +245,48 @@ proptest! {
             *byte = to;
         }
         let mut out = Vec::new();
-        let mut opening = Opening::new(Start::ALL[which], "x", &mut out).unwrap();
+        let mut opening = Opening::new(Start::ALL[which], "x", None, &mut out).unwrap();
         for byte in all {
             if opening.hear(&[byte], &mut out) != Ok(false) {
                 break;
             }
         }
         prop_assert!(out.len() < 1000);
+    }
+}
+
+/// A client calls itself by its address (RFC 5321 section 4.1.3), and a server that dislikes it has not said a word of STARTTLS.
+#[test]
+fn mail_servers_are_told_the_own_address_and_may_refuse_it() {
+    let said = |own: Option<&str>| {
+        let mut out = Vec::new();
+        let own = own.map(|own| own.parse().unwrap());
+        let mut opening = Opening::new(Start::Smtp, "x", own, &mut out).unwrap();
+        assert_eq!(opening.hear(b"220 mx ESMTP\r\n", &mut out), Ok(false));
+        let answer = opening
+            .hear(b"504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname\r\n", &mut Vec::new());
+        (String::from_utf8(out).unwrap(), answer.unwrap_err())
+    };
+    for (own, sent) in [
+        (Some("127.0.0.1"), "EHLO [127.0.0.1]\r\n"),
+        (Some("2001:db8::7"), "EHLO [IPv6:2001:db8::7]\r\n"),
+        (Some("::ffff:192.0.2.7"), "EHLO [192.0.2.7]\r\n"),
+        (None, "EHLO localhost\r\n"),
+    ] {
+        let (out, answer) = said(own);
+        assert_eq!(out, sent);
+        assert!(matches!(&answer, Refusal::Unwelcome(words) if words.starts_with("504 5.5.2")), "{answer:?}");
+    }
+}
+
+/// The words behind a yes may be a literal (RFC 5804 section 4).
+#[test]
+fn a_yes_of_managesieve_may_have_its_words_in_a_literal() {
+    for yes in ["OK {5}\r\nbegin\r\n", "OK (WARNINGS {1}\r\nx) {3+}\r\na\r\n\r\n", "OK \"begin\"\r\n", "\r\nOK\r\n"] {
+        let mut script = script(Start::Sieve);
+        script.last_mut().unwrap().1 = yes.as_bytes().to_vec();
+        for piece in [1, 3, 10_000] {
+            assert_eq!(perform(Start::Sieve, &script, piece), Ok(true), "{yes:?} {piece}");
+        }
     }
 }

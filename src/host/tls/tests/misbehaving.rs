@@ -3,6 +3,7 @@
 use std::net::Shutdown;
 
 use super::*;
+use crate::host::tls::{Crowd, Question, ask_all};
 
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -347,5 +348,49 @@ fn a_server_that_chokes_on_the_long_hello_is_found_out() {
         // Only where nothing came back is a part of the limit waited for.
         let took = began.elapsed();
         assert!(!swallow || took > Duration::from_millis(900), "{took:?}");
+    }
+}
+
+/// How long the connection of this number waits for its server; none: it is lost.
+type Before = fn(usize) -> Option<Duration>;
+
+/// A server that takes more than a third of the limit, at its first connection or at each, and one connection that is lost.
+#[test]
+fn a_slow_server_and_a_lost_connection_are_no_dead_server_and_no_choking_one() {
+    let pair = Pair::new(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let behind = pair.serve(rustls::ALL_VERSIONS);
+    let through = move |before: Before| {
+        let count = std::sync::atomic::AtomicUsize::new(0);
+        serve(move |mut stream| {
+            let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let Some(pause) = before(number) else {
+                // What was not read makes the kernel reset.
+                thread::sleep(Duration::from_millis(50));
+                return;
+            };
+            thread::sleep(pause);
+            let mut server = TcpStream::connect(behind).unwrap();
+            let (mut down, mut up) = (stream.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut up, &mut down));
+            let _ = io::copy(&mut stream, &mut server);
+        })
+    };
+    let cases: [(&str, Before); 3] = [
+        ("slow", |_| Some(Duration::from_millis(2600))),
+        ("slow at first", |number| Some(Duration::from_millis(if number == 0 { 1800 } else { 0 }))),
+        ("one reset", |number| (number > 0).then_some(Duration::ZERO)),
+    ];
+    for (case, before) in cases {
+        let at = through(before);
+        let served = handshake_at(at, Some("localhost"), None, Duration::from_secs(3)).expect(case);
+        assert_eq!((served.post_quantum, served.proved), (PostQuantum::Negotiated, true), "{case}");
+        let at = through(before);
+        let endpoint: Endpoint = at.to_string().parse().unwrap();
+        let question = Question { endpoint, family: None, address: None };
+        let options = Crowd { limit: Duration::from_secs(3), ..Crowd::default() };
+        let mut heard = Vec::new();
+        ask_all(std::iter::once(question), &options, &mut |_, answer, _| heard.push(answer));
+        let served = heard.remove(0).expect(case);
+        assert_eq!((served.post_quantum, served.proved), (PostQuantum::Negotiated, true), "{case}, in a crowd");
     }
 }

@@ -34,11 +34,11 @@ const SCRIPTS: &[(&str, Script)] = &[
         "smtp",
         &[
             (b"", b"220 mx.example ESMTP\r\n"),
-            (b"EHLO localhost\r\n", b"250-mx.example\r\n250-PIPELINING\r\n250 STARTTLS\r\n"),
+            (b"EHLO [127.0.0.1]\r\n", b"250-mx.example\r\n250-PIPELINING\r\n250 STARTTLS\r\n"),
             (b"STARTTLS\r\n", b"220 go\r\n"),
         ],
     ),
-    ("lmtp", &[(b"", b"220 mx\r\n"), (b"LHLO localhost\r\n", b"250-x\r\n250 STARTTLS\r\n"), (b"STARTTLS\r\n", b"220 go\r\n")]),
+    ("lmtp", &[(b"", b"220 mx\r\n"), (b"LHLO [127.0.0.1]\r\n", b"250-x\r\n250 STARTTLS\r\n"), (b"STARTTLS\r\n", b"220 go\r\n")]),
     ("imap", &[(b"", b"* OK ready\r\n"), (b"a STARTTLS\r\n", b"a OK begin\r\n")]),
     ("pop3", &[(b"", b"+OK ready\r\n"), (b"STLS\r\n", b"+OK begin\r\n")]),
     ("ftp", &[(b"", b"220 ready\r\n"), (b"AUTH TLS\r\n", b"234 begin\r\n")]),
@@ -139,4 +139,47 @@ fn a_service_in_plain_text_is_named_with_what_to_do() {
     assert_eq!(error.code(), "not-tls");
     assert!(error.to_string().ends_with("SMTP or FTP, which begins with \"220 mx.example ESMTP\""), "{error}");
     assert!(error.hint().unwrap().contains("smtp://host:port"));
+}
+
+/// Whoever asks a port in plain text that speaks TLS at once is told so, and no handshake is blamed that was not begun.
+#[test]
+fn a_port_that_does_not_begin_in_plain_text_is_named_with_what_to_do() {
+    let told = |said: &'static [u8], scheme: &str| {
+        let at = serve(move |mut stream| {
+            let _ = stream.write_all(said);
+            if !said.is_empty() {
+                let _ = stream.read(&mut [0; 4096]);
+            }
+        });
+        let endpoint: Endpoint = format!("{scheme}://{at}").parse().unwrap();
+        let error = ask(&endpoint, None, LIMIT).unwrap_err();
+        let hint = error.hint().unwrap_or_default();
+        (error.code(), error.to_string().replace(&at.to_string(), "HERE"), hint)
+    };
+    let (code, words, hint) = told(b"", "smtp");
+    assert_eq!((code, &*words), ("reset", "HERE does not begin TLS within SMTP: the server hangs up without a word"));
+    assert!(hint.contains("HOST:PORT"), "{hint}");
+    let (code, words, _) = told(b"+OK ready\r\n", "pop3");
+    assert_eq!(
+        (code, &*words),
+        ("starttls-refused", "HERE does not begin TLS within POP3: the server hangs up when it is asked")
+    );
+    let silent = serve(|stream| {
+        thread::sleep(Duration::from_secs(3));
+        drop(stream);
+    });
+    let endpoint: Endpoint = format!("imap://{silent}").parse().unwrap();
+    let error = ask(&endpoint, None, Duration::from_millis(300)).unwrap_err();
+    assert!(error.hint().unwrap().contains("speaks TLS at once"), "{error}");
+}
+
+/// A machine without files to open says nothing of a server.
+#[test]
+fn what_this_machine_cannot_do_is_told_as_its_own() {
+    let source = rustix::io::Errno::MFILE.into();
+    let error = ProbeError::Connect { address: nobody(), source };
+    assert!(error.to_string().starts_with("this machine cannot ask 127.0.0."), "{error}");
+    assert!(error.hint().unwrap().contains("ulimit -n"));
+    let error = ProbeError::Connect { address: nobody(), source: io::ErrorKind::HostUnreachable.into() };
+    assert!(error.to_string().starts_with("reach "), "{error}");
 }
