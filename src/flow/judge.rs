@@ -126,7 +126,7 @@ impl<'a> Judge<'a> {
         let count = parts.len();
         let (mut encrypted, mut bad): (Vec<_>, Vec<_>) = found.bad.iter().partition(|bad| is_locked(bad));
         let mut notes = unopened(&encrypted);
-        let mut stops = stops(found);
+        let mut stops = stops(found, &mut notes);
         let mut all = Vec::with_capacity(count);
         for (place, part) in parts.into_iter().enumerate() {
             let mut checked = Checked { notes: std::mem::take(&mut notes), ..Checked::blank(subject, "file") };
@@ -172,8 +172,11 @@ impl<'a> Judge<'a> {
         checked.notes.extend(unopened(&encrypted));
         let whole_file = found.certificates.len() > 1;
         let none = found.certificates.is_empty();
-        let stops = stops(&found);
+        let stops = stops(&found, &mut checked.notes);
         let (chain, leaf_place) = Chain::in_file(std::mem::take(&mut found.certificates), &found.keys);
+        // Certificates that have nothing to do with it are for somebody who trusts them all, and no chain.
+        let issued = |chain: &Chain| chain.intermediates().iter().any(|one| chain.leaf().names_as_issuer(one));
+        let leaf_place = if chain.as_ref().is_some_and(issued) || !found.keys.is_empty() { leaf_place } else { 0 };
         let key = match (chain.as_ref().map(Chain::leaf), found.keys.as_slice()) {
             (_, []) => KeyFound::None,
             (None, [_, ..]) => KeyFound::NoLeaf,
@@ -294,8 +297,12 @@ impl<'a> Judge<'a> {
 }
 
 /// Where blocks stand at which OpenSSL stops.
-fn stops(found: &Contents) -> Vec<(String, Stop)> {
-    found.broken.iter().map(|one| (one.place.to_string(), one.why)).collect()
+/// At what OpenSSL stops in a file. What is indented is for another reader, such as one of YAML: that is worth a note where nobody has said
+/// that a server reads it.
+fn stops(found: &Contents, notes: &mut Vec<String>) -> Vec<(String, Stop)> {
+    let (indented, stops): (Vec<_>, Vec<_>) = found.broken.iter().partition(|one| one.why == Stop::Indented);
+    notes.extend(indented.first().map(|one| format!("{}: {}: OpenSSL does not read it so", one.place, one.why)));
+    stops.into_iter().map(|one| (one.place.to_string(), one.why)).collect()
 }
 
 /// The endpoint at one of its addresses, as people know it.
@@ -498,11 +505,18 @@ mod tests {
         let root = self_signed(&Wish::ca("Root"));
         let leaf = root.issue(&Wish::server("www.example.com").named(&["www.example.com"]));
         let both = leaf.certificate.to_pem() + &root.certificate.to_pem();
+        let told = |text: &str| {
+            let found = only(Judge::by_default(NOW).found("a.pem", text.as_bytes(), &mut Recent::default()));
+            let refused = found.findings.iter().filter(|one| one.code == Code::PemRefused);
+            (refused.map(|one| one.message.clone()).collect::<Vec<_>>(), found.notes)
+        };
+        let headed = both.replace("E-----\nM", "E-----\nComment: x\n\nM");
+        assert_eq!(told(&headed).0, ["line 1, CERTIFICATE and 1 more: header lines inside the block"]);
+        // As in YAML, for a reader that takes the blanks away.
         let indented = format!("  {}", both.replace('\n', "\n  "));
-        let found = only(Judge::by_default(NOW).found("a.pem", indented.as_bytes(), &mut Recent::default()));
-        let told: Vec<&str> =
-            found.findings.iter().filter(|one| one.code == Code::PemRefused).map(|one| one.message.as_str()).collect();
-        assert_eq!(told, ["line 1, CERTIFICATE and 1 more: BEGIN does not stand at the beginning of a line"]);
+        let (refused, notes) = told(&indented);
+        assert_eq!((refused, notes.len()), (Vec::new(), 1), "{notes:?}");
+        assert_eq!(notes[0], "line 1, CERTIFICATE: BEGIN is indented: OpenSSL does not read it so");
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl Teller<'_> {
         let jobs = self.jobs(&record, &found, ended, now);
         let pinged = self.send(&jobs, &mut record, ended, &mut sequel, now);
         if let (true, Some(result)) = (due, pinged) {
-            self.note(&mut record, PING, result.map(drop), &mut sequel, now);
+            self.note(&mut record, PING, &[], result.map(drop), &mut sequel, now);
         }
         self.tell_of_channels(&mut record, ended, &mut sequel, now);
         if due && self.config.notify.metrics.is_some() {
@@ -162,6 +162,7 @@ impl Teller<'_> {
             self.note(
                 &mut record,
                 METRICS,
+                &[],
                 written.map_err(|why| Trouble { why, hint, partly: false }),
                 &mut sequel,
                 now,
@@ -336,18 +337,10 @@ impl Teller<'_> {
         for ((channel, messages), results) in jobs.iter().zip(results) {
             for (message, result) in messages.iter().zip(results) {
                 sequel.messages.push(words(channel, message));
-                let name = &channel.name;
-                match result {
-                    Ok(told) => {
-                        let before = record.channels.get(name).and_then(|past| Some(past.failing.as_ref()?.since));
-                        sift::told(record, name, &message.items, Ok(()), now);
-                        if let Some(trouble) = told.complaint {
-                            sequel.warnings.push(failed(name, &trouble));
-                            let failing = failing_since(trouble, before.unwrap_or(now));
-                            sift::told(record, name, &[], Err(failing), now);
-                        }
-                    }
-                    Err(trouble) => self.note(record, name, Err(trouble), sequel, now),
+                let (name, items) = (&channel.name, &message.items);
+                match result.map(|told| told.complaint) {
+                    Ok(None) => sift::told(record, name, items, Ok(()), now),
+                    Ok(Some(trouble)) | Err(trouble) => self.note(record, name, items, Err(trouble), sequel, now),
                 }
             }
         }
@@ -357,6 +350,7 @@ impl Teller<'_> {
         &self,
         record: &mut Record,
         name: &str,
+        items: &[Item],
         result: Result<(), Trouble>,
         sequel: &mut Sequel,
         now: OffsetDateTime,
@@ -367,7 +361,7 @@ impl Teller<'_> {
         });
         // That it works is remembered where it did not, or of a channel: a ping each run would be a write each run.
         if result.is_err() || record.channels.get(name).is_some_and(|past| past.failing.is_some()) {
-            sift::told(record, name, &[], result, now);
+            sift::told(record, name, items, result, now);
         }
     }
 }

@@ -165,15 +165,17 @@ pub fn told(record: &mut Record, name: &str, items: &[Item], result: Result<(), 
         let failing = Failing { since, ..failing };
         let what = does_not_deliver(name, &failing);
         record.open.insert(what.key(), Open { what, gone: None });
+        let partly = failing.partly;
         past.failing = Some(failing);
-        return;
-    }
-    past.delivered = Some(now);
-    if let Some(failing) = past.failing.take()
+        if !partly {
+            return;
+        }
+    } else if let Some(failing) = past.failing.take()
         && let Some(open) = record.open.get_mut(&does_not_deliver(name, &failing).key())
     {
         open.gone = Some(now);
     }
+    past.delivered = Some(now);
     for item in items {
         match item.state {
             State::New | State::Still => {

@@ -151,7 +151,7 @@ fn the_owner_decides_what_is_done() {
     by_hand(&bench, &vendor());
     let damaged = bench.served();
     let told = bench.run(&["post-upgrade", "--strict"]).ends(3);
-    told.says("overwritten").says("`reseal restore web 1` puts the wanted certificate back");
+    told.says("overwritten").says("restore web 1` puts the wanted certificate back");
     assert_eq!(bench.served(), damaged);
 
     let from = bench.bring("fresh", &Leaf { common_name: "fresh", ..Leaf::default() });

@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("another's key", with(&|pair| pair.key = KeyFound::Mismatch), vec![Code::KeyMismatch]),
         ("a key that matches", with(&|_| {}), vec![]),
         ("blank lines", with(&|pair| pair.stops = stops(Stop::BlankLine)), vec![Code::PemBlankLine]),
-        ("indented", with(&|pair| pair.stops = stops(Stop::Begin)), vec![Code::PemRefused]),
+        ("indented", with(&|pair| pair.stops = stops(Stop::Indented)), vec![Code::PemRefused]),
         ("another first", with(&|pair| pair.leaf_place = 1), vec![Code::LeafNotFirst]),
         ("encrypted", with(&|pair| pair.encrypted = text()), vec![Code::KeyEncrypted]),
         ("0644", stored(mode(0o644)), vec![Code::KeyReadable]),

@@ -19,10 +19,15 @@ pub(super) struct Block<'a> {
     headers: &'a [u8],
     /// Everything between them and the END line; `None` where no END line with this label follows.
     base64: Option<&'a [u8]>,
-    /// Whether nothing stands before its BEGIN on that line.
-    begins_line: bool,
+    /// What stands before its BEGIN on that line, if anything does.
+    before: Option<Stop>,
     /// What follows its END.
     after: &'a [u8],
+}
+
+/// The last line of a text, as far as it goes.
+fn row_end(text: &[u8]) -> &[u8] {
+    text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
 impl Block<'_> {
@@ -51,7 +56,7 @@ impl Block<'_> {
         let last = base64.rsplit(|byte| *byte == b'\n').next()?;
         match () {
             () if begin.starts_with(b"\r") && !rest.is_empty() => Some(Stop::LineEnds),
-            () if !self.begins_line => Some(Stop::Begin),
+            () if self.before.is_some() => self.before,
             () if !rest.is_empty() => Some(Stop::AfterBegin),
             () if !last.is_empty() || !end.is_empty() => Some(Stop::End),
             () if !self.headers.is_empty() => self.stop_at_headers(base64),
@@ -259,13 +264,17 @@ impl<'a> Iterator for Blocks<'a> {
             let start = after + label.len() + DASHES.len();
             let body = self.body(start, label);
             self.at = body.map_or(start, |(_, end)| end);
-            let begins_line = matches!(self.input[..begin].last(), None | Some(b'\n'));
+            let before = match row_end(&self.input[..begin]) {
+                [] => None,
+                row if row.trim_ascii().is_empty() => Some(Stop::Indented),
+                _ => Some(Stop::Begin),
+            };
             let after = body.and_then(|(_, end)| self.input.get(end..)).unwrap_or_default();
             let (headers, base64) = body.map_or((&[][..], None), |(body, _)| {
                 let (headers, base64) = split_headers(body);
                 (headers, Some(base64))
             });
-            return Some(Block { label, line, headers, base64, begins_line, after });
+            return Some(Block { label, line, headers, base64, before, after });
         }
     }
 }

@@ -72,7 +72,10 @@ pub enum Stop {
     /// A blank line in the base64, or before its END.
     #[error("a blank line inside the block")]
     BlankLine,
-    /// Something stands before BEGIN on its line: white space, or the block before.
+    /// White space stands before BEGIN on its line, as in YAML.
+    #[error("BEGIN is indented")]
+    Indented,
+    /// Something else does: the block before.
     #[error("BEGIN does not stand at the beginning of a line")]
     Begin,
     /// Something follows BEGIN on its line.

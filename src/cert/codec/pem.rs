@@ -234,7 +234,7 @@ mod tests {
             ("byte order mark", None, format!("\u{feff}{pem}").into_bytes()),
             ("UTF-16LE", Some(Stop::Wide), [b"\xff\xfe".to_vec(), utf16(u16::to_le_bytes)].concat()),
             ("UTF-16BE", Some(Stop::Wide), [b"\xfe\xff".to_vec(), utf16(u16::to_be_bytes)].concat()),
-            ("indented", Some(Stop::Begin), format!("  {}", pem.replace('\n', "\n\t  ")).into_bytes()),
+            ("indented", Some(Stop::Indented), format!("  {}", pem.replace('\n', "\n\t  ")).into_bytes()),
             ("no line ends", Some(Stop::AfterBegin), pem.replace('\n', "").into_bytes()),
             ("spaces for line ends", Some(Stop::AfterBegin), pem.replace('\n', " ").into_bytes()),
             ("no last line end", None, pem.trim_end().as_bytes().to_vec()),

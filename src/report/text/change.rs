@@ -56,11 +56,7 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
                     generation.map(|number| format!("; generation {number} is kept as any other")).unwrap_or_default();
                 plain(report, Paint::Plain, &format!("nothing is staged any more{kept}"), out);
             }
-            Outcome::Reported { why } => {
-                head(report, out).advice(Paint::Warn, why, 2).end();
-                overruled(report, out);
-                notes(&report.notes, out);
-            }
+            Outcome::Reported { why } => plain(report, Paint::Warn, why, out),
             Outcome::Pruned { removed } => plain(report, Paint::Plain, &removed_line(removed), out),
             Outcome::Retired { roots } => plain(report, Paint::Good, &authority::retired(roots, true), out),
             Outcome::Planned => planned(report, command == Some("recover"), out),
@@ -154,7 +150,7 @@ fn head<'p>(report: &Report, page: &'p mut Page) -> &'p mut Page {
 }
 
 fn plain(report: &Report, paint: Paint, text: &str, page: &mut Page) {
-    head(report, page).prose(paint, text, 2).end();
+    head(report, page).advice(paint, text, 2).end();
     overruled(report, page);
     notes(&report.notes, page);
 }
