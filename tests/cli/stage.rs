@@ -280,7 +280,7 @@ fn the_hook_after_an_upgrade_does_not_put_in_place_what_has_its_time() {
         "{source}[target.policy]\nrenew_before = 95\nwindow = \"{} 02:00-04:00 UTC\"\n",
         &day[..3]
     ));
-    bench.run(&["post-upgrade"]).ends(0).says("`reseal maintain` gets another in the maintenance window");
+    bench.run(&["post-upgrade"]).ends(0).says(" maintain` gets another in the maintenance window");
     assert_eq!(bench.served(), next);
 
     // Its owner wants another after each upgrade: that is the occasion.

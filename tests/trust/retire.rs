@@ -129,7 +129,7 @@ fn what_is_served_counts_whatever_the_files_hold() {
     let certificate = short(&fs::read_to_string(change.ground.path("server.pem")).unwrap());
     change.pair("web", change.new.leaf());
     change.target(&format!("listen = [\"localhost:{}\"]\n", server.port));
-    let at = format!("web: 127.0.0.1:{} (localhost) shows", server.port);
+    let at = format!("web: localhost:{} (localhost) shows", server.port);
     change.refused("retire old-root", &["in use still", &at, &certificate, "renew web --live"]);
     drop(server);
     // A service that is down may come back with what it had.

@@ -154,8 +154,8 @@ fn holds(sight: &Sight) -> String {
     match sight.place {
         Place::Files => format!("{} holds", sight.at),
         Place::Staged => format!("{}, which is staged, holds", sight.at),
-        // It was named by its address.
-        Place::Other if sight.at.starts_with(&sight.who) => "it shows".to_owned(),
+        // It was named so already, unless a kind of key is added.
+        Place::Other if sight.at.starts_with(&sight.who) && !sight.at.ends_with(']') => "it shows".to_owned(),
         Place::Listener | Place::Other => format!("{} shows", sight.at),
     }
 }
