@@ -49,6 +49,10 @@ impl Block<'_> {
     /// At what OpenSSL stops in it. Asked of what could be decoded.
     pub(super) fn stop(&self) -> Option<Stop> {
         let base64 = self.base64?;
+        let alone = self.before.is_none() && self.headers.is_empty() && row(self.after).trim_ascii().is_empty();
+        if alone && is_plain(base64) {
+            return None;
+        }
         let mut rows = base64.split(|byte| *byte == b'\n');
         // What is left of the line of BEGIN, which its headers take with them.
         let begin = if self.headers.is_empty() { rows.next()? } else { row(self.headers) };
@@ -140,6 +144,13 @@ impl Block<'_> {
 /// Up to the next line end.
 fn row(text: &[u8]) -> &[u8] {
     memchr(b'\n', text).map_or(text, |end| &text[..end])
+}
+
+/// Whether every line of what stands between BEGIN and END begins with something, as nearly all do: there is nothing to stop at, and no line
+/// has to be looked into.
+fn is_plain(base64: &[u8]) -> bool {
+    let followed = |end: usize| base64.get(end + 1).is_none_or(|next| *next > b' ');
+    base64.starts_with(b"\n") && base64.ends_with(b"\n") && memchr_iter(b'\n', base64).all(followed)
 }
 
 /// Whether OpenSSL stops at a blank line among these, the last of which is what stands before END. It takes what stands before one for

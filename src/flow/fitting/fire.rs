@@ -117,7 +117,8 @@ fn meant(session: &Session<'_>, archives: Option<&str>) -> Vec<String> {
         None => vec![true; targets.len()],
         Some(archives) => {
             let state = State::open(session.host).ok().flatten();
-            let kept: Vec<Vec<PathBuf>> = targets.iter().map(|target| kept(state.as_ref(), target)).collect();
+            let kept = |target| if is_told(target) { Vec::new() } else { kept(state.as_ref(), target) };
+            let kept: Vec<Vec<PathBuf>> = targets.iter().map(kept).collect();
             let reaches: Vec<Reach> = targets.iter().zip(&kept).map(|(target, kept)| reach(target, kept)).collect();
             let reached = reached(session.host, Path::new(INFO), archives, &reaches);
             // Of what nobody has kept anything, only the service itself knows where it lies: the first upgrade is one too many, not too few.
