@@ -219,7 +219,7 @@ impl Anchors {
             let named = issuers.filter(|issuer| child.names_as_issuer(issuer) && same_key(child, issuer));
             let mut failed = false;
             for issuer in named {
-                let Some(fewer) = left.checked_sub(1) else { return failed };
+                let Some(fewer) = left.checked_sub(1) else { return false };
                 left = fewer;
                 failed = issued_by(child, issuer) == Signed::Failed;
                 if !failed {

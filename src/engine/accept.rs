@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::hook::{self, Ended};
 use super::journal::{self, Replay};
-use super::recover::{failed, recovered, stands};
+use super::recover::{failed, recovered, standing};
 use super::step::Bench;
 use super::transaction::finish;
 use super::{Engine, When, ledger, lineage};
@@ -43,7 +43,7 @@ pub(super) fn accept(engine: &Engine<'_>, target: &str, listener: &mut dyn Liste
     }
     if let Replay::Under(transaction) = replay {
         let begin = &transaction.begin;
-        if let Some(receipt) = transaction.committed().filter(|_| stands(engine.host, &transaction)) {
+        if let Some(receipt) = standing(engine.host, &engine.state, &transaction) {
             finish(engine, begin, receipt).map_err(|error| failed(engine, &error))?;
             lineage::sweep(&engine.state, &begin.target)?;
             hook::post(engine, begin, Ended::Committed, listener);

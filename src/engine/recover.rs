@@ -114,7 +114,7 @@ fn intended(host: &Host, state: &State, name: &OsStr, replay: Replay) -> Interru
     };
     let begin = &transaction.begin;
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
-    let end = if transaction.committed().is_some() && (is_recorded(state, begin) || stands(host, &transaction)) {
+    let end = if standing(host, state, &transaction).is_some() {
         Intended::Complete { verb: begin.verb.clone(), hooks: hooks(begin, &[Point::Post]) }
     } else {
         let live: Result<Vec<Image>, StepError> = begin.acts.iter().map(|act| bench.live(act)).collect();
@@ -200,11 +200,8 @@ fn one(
     };
     let (target, verb) = (transaction.begin.target.clone(), transaction.begin.verb.clone());
     listener.hear(&Event::Recovering { target: target.clone(), verb: verb.clone() });
-    let committed = match transaction.committed().cloned() {
-        Some(receipt) => {
-            let ended = is_recorded(&engine.state, &transaction.begin) || stands(engine.host, &transaction);
-            ended.then_some(Ok(receipt))
-        }
+    let committed = match transaction.committed() {
+        Some(_) => standing(engine.host, &engine.state, &transaction).cloned().map(Ok),
         None if when == When::Running && may_stand(engine.host, &engine.state, &transaction) => {
             served(engine, name, &mut transaction, listener).transpose()
         }
@@ -253,6 +250,11 @@ fn served(
     Ok(Some(receipt))
 }
 
+/// The receipt of a change that was committed and stands: its records are to be completed, and nothing of it is undone.
+pub(super) fn standing<'t>(host: &Host, state: &State, transaction: &'t Transaction) -> Option<&'t Receipt> {
+    transaction.committed().filter(|_| is_recorded(state, &transaction.begin) || stands(host, transaction))
+}
+
 /// Whether it was written down already that the change stands. From then on, what happens to the files is somebody else's doing, and nobody's
 /// to undo.
 fn is_recorded(state: &State, begin: &Begin) -> bool {
@@ -262,7 +264,7 @@ fn is_recorded(state: &State, begin: &Begin) -> bool {
 
 /// Whether a committed change really stands. It does not when an undo had begun because the commit record could not be synced:
 /// then some place holds the old again, and none holds anything else.
-pub(super) fn stands(host: &Host, transaction: &Transaction) -> bool {
+fn stands(host: &Host, transaction: &Transaction) -> bool {
     let begin = &transaction.begin;
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
     let mut undone = false;

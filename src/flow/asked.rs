@@ -54,18 +54,18 @@ pub(super) fn closely(host: &Host, questions: &[Question], limit: Duration) -> V
     at_once(questions, |question| look(host, question, both), true)
 }
 
-/// Looks, and where another leaf is shown than the files hold, once more for the kind of key that theirs is: a server with two pairs
-/// shows a client the one that it prefers.
+/// Looks, and where a leaf with another kind of key is shown than the files hold, once more for the kind that theirs is: a server with two
+/// pairs shows a client the one that it prefers. What is shown then counts only if it is theirs; else what clients see does.
 fn look(host: &Host, question: &Question, ask: impl Fn(&Probe) -> (Sight, Option<Served>)) -> (Sight, Option<Served>) {
     let first = ask(&question.probe);
     let (Some((own, family)), Shown::Leaf { fingerprint, .. }) = (question.own, &first.0.shown) else { return first };
-    let Some(asked) = question.probe.of_family(family).filter(|_| own != *fingerprint && host.interrupted().is_none())
-    else {
+    let other_kind = own != *fingerprint && first.0.family().is_some_and(|shown| shown != family);
+    let Some(asked) = question.probe.of_family(family).filter(|_| other_kind && host.interrupted().is_none()) else {
         return first;
     };
     let second = ask(&asked);
-    let has_two = matches!(second.0.shown, Shown::Leaf { fingerprint: other, .. } if other != *fingerprint);
-    if has_two { second } else { first }
+    let is_own = matches!(second.0.shown, Shown::Leaf { fingerprint: shown, .. } if shown == own);
+    if is_own { second } else { first }
 }
 
 fn at_once(

@@ -15,6 +15,7 @@ use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
 use crate::event::Ear;
 use crate::host::Host;
 use crate::host::state::State;
+use crate::host::together;
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
 use crate::target::layout::{self, Piece, Place};
@@ -240,14 +241,22 @@ fn ask_by_its_key(host: &Host, config: &TargetConfig, change: &mut Change) {
     let Some((leaf, family)) = change.leaf.as_ref().and_then(|leaf| Some((leaf.fingerprint, family(leaf)?))) else {
         return;
     };
-    let shown = |probe: &Probe| match host.probe(probe, config.policy.probe_timeout) {
-        Shown::Leaf { fingerprint, .. } => Some(fingerprint),
-        Shown::Well | Shown::Nobody { .. } | Shown::Failing { .. } => None,
+    let look = |probe: &Probe| {
+        let sight = host.look_by(probe, host.within(config.policy.probe_timeout));
+        match sight.shown {
+            Shown::Leaf { fingerprint, .. } => Some((fingerprint, sight.family())),
+            Shown::Well | Shown::Nobody { .. } | Shown::Failing { .. } => None,
+        }
     };
-    for (probe, _) in change.probes.iter_mut().filter(|(_, wanted)| *wanted == Some(leaf)) {
-        let Some(by_key) = probe.of_family(family) else { continue };
-        let Some(usual) = shown(probe).filter(|usual| *usual != leaf) else { continue };
-        if shown(&by_key).is_some_and(|other| other != usual) {
+    let by_key = |(probe, wanted): &(Probe, Option<Digest>)| {
+        let by_key = probe.of_family(family).filter(|_| *wanted == Some(leaf))?;
+        let (usual, kind) = look(probe).filter(|(usual, _)| *usual != leaf)?;
+        let (other, _) = look(&by_key).filter(|_| kind.is_some_and(|kind| kind != family))?;
+        (other != usual).then_some(by_key)
+    };
+    let found = together::each(&change.probes, by_key);
+    for ((probe, _), by_key) in change.probes.iter_mut().zip(found) {
+        if let Some(by_key) = by_key.flatten() {
             *probe = by_key;
         }
     }

@@ -80,7 +80,22 @@ fn has_to_go(
     pair: &PairState,
     now: OffsetDateTime,
 ) -> Result<bool, Refusal> {
-    let good_for_some = |code| matches!(code, Code::Expiring | Code::EndsSoon | Code::NameMissing);
+    let good_for_some = |code| {
+        matches!(
+            code,
+            Code::Expiring
+                | Code::EndsSoon
+                | Code::NameMissing
+                | Code::NoClientAuth
+                // How the file is written says nothing of the certificate in it.
+                | Code::Unreadable
+                | Code::NoKey
+                | Code::DanglingLink
+                | Code::PemBlankLine
+                | Code::PemRefused
+                | Code::LeafNotFirst
+        )
+    };
     let found = judged(session, config, &pair.installed, now)?;
     Ok(found.iter().any(|one| one.calls_for_replacement() && !good_for_some(one.code)))
 }

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::engine::Ledger;
 use crate::engine::vault::{Manifest, Origin, Vault};
 use crate::host::state::State;
-use crate::outcome::{End, Receipt};
+use crate::outcome::Receipt;
 
 /// The receipts of these targets, or of all, oldest first, and the numbers of the lines that cannot be believed.
 ///
@@ -79,9 +79,8 @@ pub fn verify(session: &Session<'_>) -> Result<Verified, Refusal> {
             // What was staged only and stands there was put there by somebody else, and a snapshot has found it: no change of ours is missing.
             let changed = |manifest: Manifest| matches!(manifest.origin, Origin::Made { .. }) && !manifest.was_staged();
             let made = vault.manifest(generation).is_ok_and(changed);
-            let stands = |receipt: &Receipt| matches!(receipt.end, End::Committed { .. } | End::Accepted);
-            let told =
-                |receipt: &Receipt| receipt.target == target && receipt.generation == generation && stands(receipt);
+            // However it ended: what was rolled back may have been put there by hand since, and signed off.
+            let told = |receipt: &Receipt| receipt.target == target && receipt.generation == generation;
             if made && !ledger.receipts.iter().any(told) {
                 missing.push(Missing { target: target.to_owned(), generation });
             }

@@ -296,7 +296,6 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Where blocks stand at which OpenSSL stops.
 /// At what OpenSSL stops in a file. What is indented is for another reader, such as one of YAML: that is worth a note where nobody has said
 /// that a server reads it.
 fn stops(found: &Contents, notes: &mut Vec<String>) -> Vec<(String, Stop)> {

@@ -68,7 +68,8 @@ fn choose(session: &Session<'_>, config: &TargetConfig, wanted: Option<u32>) -> 
 }
 
 /// The generation that was committed last, else the newest that is whole, good today and was in use before, and is not what stands there
-/// now. What was merely found there and signed itself comes last: it is what an upgrade has left.
+/// now. What was merely found there and signed itself comes last: it is what an upgrade has left. What is worse than what stands there is not
+/// chosen: it has to be named.
 fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vault: &Vault) -> Result<u32, Refusal> {
     let failed: Vec<u32> = Ledger::read(state)?
         .receipts

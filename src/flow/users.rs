@@ -163,7 +163,9 @@ impl Users {
             let moved = |chain: &Chain| ca::outlived(session, ca, chain.leaf()).is_ok_and(|why| why.is_some());
             target.moves = target.present.iter().any(moved);
         }
-        let asked = asked::closely(session.host, &survey.questions(), config.policy.probe_timeout);
+        // As any client asks: what a server prefers to show counts, whatever else it has.
+        let questions: Vec<asked::Question> = survey.probes().into_iter().map(Into::into).collect();
+        let asked = asked::closely(session.host, &questions, config.policy.probe_timeout);
         let ours = |shown: Digest| target.present.iter().any(|chain| chain.leaf().fingerprint() == shown);
         let other = |shown: &Shown| match shown {
             Shown::Leaf { fingerprint, .. } => !ours(*fingerprint),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::cert::Certificate;
 use crate::change::{KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::endpoint::{Endpoint, Sni, Start};
@@ -20,6 +21,15 @@ pub struct Sight {
     pub shown: Shown,
     /// What each address said; none from a command.
     pub answers: Vec<Answer>,
+}
+
+impl Sight {
+    /// How a client tells the key of the leaf that was shown from others of the same server.
+    #[must_use]
+    pub fn family(&self) -> Option<KeyFamily> {
+        let served = self.answers.iter().find_map(|answer| answer.outcome.as_ref().ok())?;
+        Certificate::from_der(served.chain.first()?.clone()).ok()?.key_kind().family()
+    }
 }
 
 /// What one address said.

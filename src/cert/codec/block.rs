@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 use zeroize::Zeroizing;
 
 use super::error::{BlockError, Stop};
@@ -23,11 +23,6 @@ pub(super) struct Block<'a> {
     before: Option<Stop>,
     /// What follows its END.
     after: &'a [u8],
-}
-
-/// The last line of a text, as far as it goes.
-fn row_end(text: &[u8]) -> &[u8] {
-    text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
 impl Block<'_> {
@@ -49,20 +44,21 @@ impl Block<'_> {
     /// At what OpenSSL stops in it. Asked of what could be decoded.
     pub(super) fn stop(&self) -> Option<Stop> {
         let base64 = self.base64?;
-        let alone = self.before.is_none() && self.headers.is_empty() && row(self.after).trim_ascii().is_empty();
-        if alone && is_plain(base64) {
+        let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r');
+        let ends_line = self.after.iter().find(|byte| !blank(byte)).is_none_or(|byte| *byte == b'\n');
+        if ends_line && self.before.is_none() && self.headers.is_empty() && is_plain(base64) {
             return None;
         }
         let mut rows = base64.split(|byte| *byte == b'\n');
         // What is left of the line of BEGIN, which its headers take with them.
         let begin = if self.headers.is_empty() { rows.next()? } else { row(self.headers) };
-        let (rest, end) = (begin.trim_ascii(), row(self.after).trim_ascii());
+        let rest = begin.trim_ascii();
         let last = base64.rsplit(|byte| *byte == b'\n').next()?;
         match () {
             () if begin.starts_with(b"\r") && !rest.is_empty() => Some(Stop::LineEnds),
             () if self.before.is_some() => self.before,
             () if !rest.is_empty() => Some(Stop::AfterBegin),
-            () if !last.is_empty() || !end.is_empty() => Some(Stop::End),
+            () if !last.is_empty() || !ends_line => Some(Stop::End),
             () if !self.headers.is_empty() => self.stop_at_headers(base64),
             () => stop_at_blank_line(rows),
         }
@@ -264,7 +260,9 @@ impl<'a> Iterator for Blocks<'a> {
 
     fn next(&mut self) -> Option<Block<'a>> {
         loop {
-            let begin = self.at + MARK.find(&self.input[self.at..])?;
+            // What stands before it was looked through when the last block was found.
+            let since = self.at;
+            let begin = since + MARK.find(&self.input[since..])?;
             let after = begin + BEGIN.len();
             self.at = after;
             // A label ends on its line; a BEGIN in the middle of a sentence begins nothing.
@@ -275,10 +273,13 @@ impl<'a> Iterator for Blocks<'a> {
             let start = after + label.len() + DASHES.len();
             let body = self.body(start, label);
             self.at = body.map_or(start, |(_, end)| end);
-            let before = match row_end(&self.input[..begin]) {
-                [] => None,
-                row if row.trim_ascii().is_empty() => Some(Stop::Indented),
-                _ => Some(Stop::Begin),
+            let before = match memrchr(b'\n', &self.input[since..begin]) {
+                None if since > 0 => Some(Stop::Begin),
+                end => match &self.input[end.map_or(0, |end| since + end + 1)..begin] {
+                    [] => None,
+                    row if row.trim_ascii().is_empty() => Some(Stop::Indented),
+                    _ => Some(Stop::Begin),
+                },
             };
             let after = body.and_then(|(_, end)| self.input.get(end..)).unwrap_or_default();
             let (headers, base64) = body.map_or((&[][..], None), |(body, _)| {

@@ -56,7 +56,10 @@ impl Authorities {
         authority.admit(&wanted.names, wanted.days, now)?;
         // One that was opened before another root came to issue is of no use any more.
         let issuer = authority.active().hierarchy().issuer().fingerprint();
-        let issues = |unlocked: &Unlocked| unlocked.authority().active().hierarchy().issuer().fingerprint() == issuer;
+        let issues = |unlocked: &Unlocked| {
+            let authority = unlocked.authority();
+            authority.name() == ca && authority.active().hierarchy().issuer().fingerprint() == issuer
+        };
         let place = match self.0.iter().position(issues) {
             Some(place) => place,
             None => {

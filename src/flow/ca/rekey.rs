@@ -53,13 +53,11 @@ pub fn rekey(session: &mut Session<'_>, ca: &str, step: Rekey) -> Result<Authori
         return Ok(view(&authority)?.after(what, roots, false));
     }
     // A person may be asked for it: nobody waits for the lock meanwhile. What can be refused without it is refused before.
-    let typed = match step {
-        Rekey::Make { key, years } => {
-            Authority::find(&open_state(session, ca)?, ca)?.successor(key, years)?.check()?;
-            Some(passphrase(session, ca, false)?)
-        }
-        Rekey::Switch | Rekey::Retire => None,
-    };
+    let mut typed = None;
+    if let Rekey::Make { key, years } = step {
+        Authority::find(&open_state(session, ca)?, ca)?.successor(key, years)?.check()?;
+        typed = Some(passphrase(session, ca, false)?);
+    }
     let engine = Engine::open(session.host, "ca rekey", session.options.wait)?;
     engine.trust_clock(session.options.trust_clock)?;
     let (authority, now) = (Authority::find(engine.state(), ca)?, session.host.now());

@@ -142,8 +142,10 @@ fn is_told(target: &TargetConfig) -> bool {
 fn kept(state: Option<&State>, target: &TargetConfig) -> Vec<PathBuf> {
     let newest = || {
         let vault = Vault::open(state?, &target.name).ok()??;
-        let newest = vault.numbers().ok()?.pop();
-        vault.manifest(vault.current().ok()?.or(newest)?).ok()
+        // A number may be that of an attempt that came to nothing.
+        let current = vault.current().ok().flatten();
+        let mut numbers = current.into_iter().chain(vault.numbers().ok()?.into_iter().rev());
+        numbers.find_map(|number| vault.manifest(number).ok())
     };
     let slots = newest().map(|manifest| manifest.slots).unwrap_or_default();
     slots.into_iter().flat_map(|saved| [Some(saved.path), saved.real]).flatten().collect()

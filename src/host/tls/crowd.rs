@@ -84,9 +84,17 @@ impl Crowd {
     #[must_use]
     pub fn fewer(wanted: usize) -> Option<usize> {
         let most = getrlimit(Resource::Nofile).maximum?;
-        let room = usize::try_from(most).ok()?.saturating_sub(OTHER_FILES + 3 * cores()).max(1);
+        let room = room(usize::try_from(most).ok()?, cores());
         (room < wanted).then_some(room)
     }
+}
+
+/// Descriptors of one question: the connection with the long hello, and the one beside it with the short one.
+const EACH: usize = 2;
+
+/// How many questions may be under way with so many descriptors.
+fn room(files: usize, threads: usize) -> usize {
+    (files.saturating_sub(OTHER_FILES + 3 * threads) / EACH).max(1)
 }
 
 /// Under way at one address and port at the same time.
@@ -112,8 +120,9 @@ pub type Each<'a> = dyn FnMut(u64, Result<Served, ProbeError>, bool) + 'a;
 /// A slow `each` slows the asking; it never makes a server look slow.
 pub fn ask_all(questions: impl Iterator<Item = Question> + Send, options: &Crowd, each: &mut Each<'_>) {
     let threads = if options.threads == 0 { cores() } else { options.threads }.clamp(1, 64);
-    let files = OpenFiles::raise(options.in_flight.max(1).saturating_add(OTHER_FILES + 3 * threads));
-    let in_flight = options.in_flight.clamp(1, files.most.saturating_sub(OTHER_FILES + 3 * threads).max(1));
+    let files =
+        OpenFiles::raise(options.in_flight.max(1).saturating_mul(EACH).saturating_add(OTHER_FILES + 3 * threads));
+    let in_flight = options.in_flight.clamp(1, room(files.most, threads));
     let threads = threads.min(in_flight);
 
     let mut inboxes = Vec::new();

@@ -341,10 +341,11 @@ fn answerer(outcome: Result<&Served, &ProbeError>) -> Option<SocketAddr> {
 fn of_this_machine(error: &io::Error) -> bool {
     use rustix::io::Errno;
     match error.kind() {
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied | io::ErrorKind::OutOfMemory => true,
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => true,
         _ => matches!(
             Errno::from_io_error(error),
-            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::AFNOSUPPORT)
+            // Not EACCES, which a router's or a server's packet filter brings about too.
+            Some(Errno::PERM | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::AFNOSUPPORT)
         ),
     }
 }

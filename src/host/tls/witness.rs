@@ -149,7 +149,13 @@ impl ServerCertVerifier for Witness {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let checked = verify_tls13_signature(message, cert, signed, &self.algorithms);
-        Ok(self.note(cert, &checked))
+        let valid = self.note(cert, &checked);
+        // A scheme that was not offered, or that TLS 1.3 has for no handshake (RFC 8446 section 4.2.3), is no server's that has the key: it
+        // would be a way out for one that has not.
+        if checked.is_err() && fits(cert) && !(self.offered.contains(&signed.scheme) && may_sign(signed.scheme)) {
+            self.record().refuted = true;
+        }
+        Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -166,6 +172,18 @@ impl ResolvesClientCert for Witness {
     fn has_certs(&self) -> bool {
         false
     }
+}
+
+/// Whether a handshake of TLS 1.3 may be signed so: neither by RSASSA-PKCS1-v1_5 nor over SHA-1.
+fn may_sign(scheme: SignatureScheme) -> bool {
+    !matches!(
+        scheme,
+        SignatureScheme::RSA_PKCS1_SHA1
+            | SignatureScheme::RSA_PKCS1_SHA256
+            | SignatureScheme::RSA_PKCS1_SHA384
+            | SignatureScheme::RSA_PKCS1_SHA512
+            | SignatureScheme::ECDSA_SHA1_Legacy
+    )
 }
 
 /// Whether signatures by the key of this certificate can be checked here. Of RSA keys outside these lengths each is told as a false one.
