@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reseal::engine::{Ledger, When};
-use reseal::flow::{Options, Report, check, history, install, recover, status};
+use reseal::flow::{Options, Report, check, history, install, recover, snapshot, status};
 use reseal::host::Host;
 use reseal::host::state::State;
 use reseal::host::watch::Act;
@@ -501,6 +501,23 @@ fn after_a_kill_in_the_first_hook_the_number_is_not_given_again() {
     let report = world.restore(&world.host(), None, true);
     let plan = report.plan.unwrap();
     assert!(plan.why.contains("generation 4"), "{}", plan.why);
+}
+
+/// What was undone and then put in place by hand has a receipt, whatever that says.
+#[test]
+fn what_was_rolled_back_and_is_signed_off_later_is_no_gap_in_the_record() {
+    let world = world();
+    hook(&world, "hooks/deploy/a", "exit 1");
+    world.put(&pair(30));
+    let new = bring(&world);
+    assert!(matches!(install(&world).outcome, Outcome::RolledBack { .. }));
+    world.put(&new);
+    let reports = world.with(&world.host(), Options { force: true, ..Options::default() }, |session| {
+        snapshot::run(session, &[]).unwrap()
+    });
+    assert!(matches!(reports[0].outcome, Outcome::Remembered { generation: 2, signed_off: true, .. }), "{reports:?}");
+    let verified = world.with(&world.host(), Options::default(), |session| history::verify(session)).unwrap();
+    assert!(verified.missing.is_empty(), "{verified:?}");
 }
 
 /// Once it is written down that a change stands, whatever becomes of the files is another's doing.

@@ -617,9 +617,9 @@ fn a_low_limit_of_open_files_is_told() {
         Ran::of(&command.output().unwrap())
     };
     let cores = std::thread::available_parallelism().unwrap().get();
-    let most = u32::try_from(64 + 3 * cores + 10).unwrap();
+    let most = u32::try_from(64 + 3 * cores + 2 * 10).unwrap();
     let told = scan(most);
     let words = "the limit of open files lets 10 servers be asked at a time, and not 400: `ulimit -n` raises it\n";
     assert_eq!(told.err, words, "{}", told.out);
-    assert_eq!(scan(most + 400).err, "");
+    assert_eq!(scan(most + 2 * 400).err, "");
 }

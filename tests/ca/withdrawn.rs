@@ -204,3 +204,17 @@ fn what_has_to_go_is_not_held_against_what_comes() {
     ground.run("renew web").good().says("was revoked by the CA office");
     assert_eq!(ground.openssl("x509 -in web.pem -noout -serial"), ground.openssl("x509 -in own.pem -noout -serial"));
 }
+
+/// A certificate is good however its file is written: that this has to be mended leads nothing worse into its place.
+#[test]
+fn what_is_written_wrongly_has_its_worth_all_the_same() {
+    let ground = renewed("");
+    let text = String::from_utf8(ground.read("web.pem")).unwrap();
+    ground.write("web.pem", text.replace("-----END", "\n-----END").as_bytes());
+    assert!(codes(&ground.json("check web")).contains(&"pem-blank-line"));
+    ground.openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout own.key -subj /CN=own -addext subjectAltName=DNS:www.example.org -days 300 -out own.pem",
+    );
+    ground.run("install web --cert own.pem --key own.key").refused("it is self-signed, and that one is not");
+    ground.run("renew web").good().says("a blank line inside the block");
+}

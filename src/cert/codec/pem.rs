@@ -430,6 +430,19 @@ mod tests {
         }
     }
 
+    /// Each block is told from what stands before it on its line: from what the block before has left, and no further back.
+    #[test]
+    fn many_blocks_on_one_long_line_end_soon() {
+        let long = format!("-----BEGIN CERTIFICATE-----{}-----END CERTIFICATE-----", "A".repeat(MAX_INPUT - 100_000));
+        let glued = "-----BEGIN X----------END X-----".repeat(MAX_ENTRIES - 1);
+        for text in [format!("{long}{glued}"), format!("{glued}{long}")] {
+            let start = std::time::Instant::now();
+            let contents = codec::read(text.as_bytes(), None).unwrap();
+            assert_eq!((contents.bad.len(), contents.ignored["X"]), (1, MAX_ENTRIES - 1));
+            assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+        }
+    }
+
     #[test]
     fn a_line_of_ten_megabytes_is_one_line() {
         for filler in ["A", " ", "\n", "\u{a0}", "-", "A:"] {

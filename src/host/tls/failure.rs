@@ -337,17 +337,12 @@ fn answerer(outcome: Result<&Served, &ProbeError>) -> Option<SocketAddr> {
 }
 
 /// Whether the failure says something about this machine and nothing about the other.
-#[allow(clippy::wildcard_enum_match_arm, reason = "kinds of errors are an open set")]
 fn of_this_machine(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    match error.kind() {
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => true,
-        _ => matches!(
-            Errno::from_io_error(error),
-            // Not EACCES, which a router's or a server's packet filter brings about too.
-            Some(Errno::PERM | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::AFNOSUPPORT)
-        ),
-    }
+    // Not EACCES, which a router's or a server's packet filter brings about too.
+    let known = [Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::AFNOSUPPORT];
+    let kind = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory);
+    kind || Errno::from_io_error(error).is_some_and(|errno| known.contains(&errno))
 }
 
 /// Whether this process, or the machine, has no more files to open.
