@@ -97,7 +97,7 @@ codes! {
     /// A PEM block with a blank line, at which OpenSSL stops.
     PemBlankLine = "pem-blank-line", Critical, Replace, "remove the blank lines inside the block: most servers refuse the file";
     /// PEM that can be read, and that OpenSSL refuses or passes over.
-    PemRefused = "pem-refused", Critical, Replace, "write BEGIN and END on lines of their own, without blanks before them or header lines between them, in UTF-8, with line ends that are LF or CR LF: most servers refuse the file";
+    PemRefused = "pem-refused", Critical, Replace, "write BEGIN and END on lines of their own, without blanks before or headers between them, in UTF-8 with LF or CR LF: most servers refuse it";
     /// The server's certificate does not stand first in its file.
     LeafNotFirst = "leaf-not-first", Critical, Replace, "put the server's certificate first, then the one that issued it: servers take the first for their own";
     /// The key is encrypted.

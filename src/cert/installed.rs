@@ -121,6 +121,14 @@ impl Link {
 }
 
 impl Installed {
+    /// Whether a server can load it, as far as is known: a key and its certificate, written as OpenSSL reads them.
+    #[must_use]
+    pub fn is_loadable(&self) -> bool {
+        let written = self.problems.is_empty() && self.stops.is_empty() && self.leaf_place == 0;
+        let taken = self.chain.as_ref().is_none_or(|chain| chain.leaf().strict_refusal().is_none());
+        self.key == KeyFound::Matches && written && taken
+    }
+
     /// The certificates beside the leaf in brief.
     #[must_use]
     pub fn links(&self) -> Vec<Link> {

@@ -27,8 +27,8 @@ pub(super) fn keep_found(
     let generation = vault.take()?;
     let slots = change.slots.iter().zip(looks).map(|(slot, (real, look))| saved(slot, real, &look.image)).collect();
     let contents: Vec<Option<&Sensitive>> = looks.iter().map(|(_, look)| look.content.as_ref()).collect();
-    let mut manifest = manifest(engine, change, generation, Origin::Found, slots, leaf_of(&change.slots, looks));
-    manifest.current = vault.current()?;
+    let leaf = leaf_of(&change.slots, looks);
+    let manifest = manifest(engine, change, (generation, vault.current()?), Origin::Found, slots, leaf);
     vault.save(&manifest, &contents)?;
     listener.hear(&Event::BackedUp { target: change.target.clone(), generation });
     Ok(generation)
@@ -69,8 +69,8 @@ pub(super) fn keep_made(
             }
         }
     }
-    let mut manifest = manifest(engine, change, generation, origin(change), slots, change.leaf.clone());
-    manifest.current = vault.current()?;
+    let current = vault.current()?;
+    let manifest = manifest(engine, change, (generation, current), origin(change), slots, change.leaf.clone());
     Ok(vault.save(&manifest, &contents)?)
 }
 
@@ -79,7 +79,7 @@ static EMPTY: OnceLock<Sensitive> = OnceLock::new();
 fn manifest(
     engine: &Engine<'_>,
     change: &Change,
-    generation: u32,
+    (generation, current): (u32, Option<u32>),
     origin: Origin,
     slots: Vec<Saved>,
     leaf: Option<installed::Leaf>,
@@ -89,7 +89,7 @@ fn manifest(
         target: change.target.clone(),
         generation,
         taken: engine.host.now(),
-        current: None,
+        current,
         origin,
         slots,
         leaf,

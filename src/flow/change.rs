@@ -157,8 +157,8 @@ fn limits(config: &TargetConfig) -> Limits {
 }
 
 fn demands(config: &TargetConfig, survey: &Survey, config_test: ConfigTest) -> Demands {
-    // A pair that is broken now is what makes the service's own test fail; the change mends it.
-    let broken = survey.pairs.iter().any(|pair| pair.installed.key != KeyFound::Matches);
+    // A pair that is broken now, or is not written as servers read it, is what makes the service's own test fail; the change mends it.
+    let broken = survey.pairs.iter().any(|pair| !pair.installed.is_loadable());
     let config_test =
         if broken && config_test == ConfigTest::MustPass { ConfigTest::MustPassAfter } else { config_test };
     Demands {

@@ -159,14 +159,7 @@ impl Teller<'_> {
         if due && self.config.notify.metrics.is_some() {
             let written = metrics(checked, &record, now, Sign::good(ended.exit));
             let hint = Some("see `textfile` in [metrics]".to_owned());
-            self.note(
-                &mut record,
-                METRICS,
-                &[],
-                written.map_err(|why| Trouble { why, hint, partly: false }),
-                &mut sequel,
-                now,
-            );
+            self.note(&mut record, METRICS, &[], written.map_err(|why| Trouble::new(why, hint)), &mut sequel, now);
         }
         sift::settle(&mut record, &names(&self.config.notify), now);
         if may_write
@@ -296,7 +289,7 @@ impl Teller<'_> {
         now: OffsetDateTime,
     ) -> Option<Result<String, Trouble>> {
         let ping = self.config.notify.ping.as_ref().filter(|_| ended.run.due());
-        let lost = || Err(Trouble { why: "it ended with a bug of reseal".to_owned(), hint: None, partly: false });
+        let lost = || Err(Trouble::new("it ended with a bug of reseal", None));
         let (results, pinged) = match ping {
             Some(ping) => {
                 let sent = || ping::send(self.host, ping, Sign::End(ended.exit));

@@ -168,5 +168,8 @@ fn closed(left: &[PathBuf]) -> String {
         return closed.to_owned();
     }
     let paths: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
-    format!("{closed}; remove by hand what could not be removed, and may be a key: {}", paths.join(", "))
+    format!(
+        "{closed}; remove by hand what could not be removed, and may be a key, with any longer name that begins so: {}",
+        paths.join(", ")
+    )
 }

@@ -52,7 +52,8 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn new(why: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
+    /// One that nobody has the message of.
+    pub fn new(why: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
         Self { why: why.into(), hint: hint.into(), partly: false }
     }
 
