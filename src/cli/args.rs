@@ -18,6 +18,7 @@ pub use self::global::{Colour, Format, Global};
 pub use self::history::HistoryVerb;
 pub use self::install::Install;
 pub use self::key_type::KeyType;
+pub use self::later::{Later, waiting};
 pub use self::notify::NotifyVerb;
 pub use self::retire::Retire;
 pub use self::scan::Scan;
@@ -36,6 +37,7 @@ mod global;
 mod history;
 mod install;
 mod key_type;
+mod later;
 mod notify;
 mod retire;
 mod scan;
@@ -127,7 +129,7 @@ It ends with 0 when the page was written, whatever is in it.")]
         servers: Servers,
     },
     /// Tell the same of every file below folders and of many servers, while they are looked at; needs no configuration
-    Scan(Scan),
+    Scan(Later<Scan>),
     /// Bring targets to the wanted state: obtain, install, reload, prove, or undo
     #[command(after_help = "\
 Examples:
@@ -151,13 +153,13 @@ Examples:
   reseal install web --from fullchain.pem --from privkey.pem     any packing; reseal sorts the chain
   reseal install web --cert new.pem --keep-key                   the key in place stays
   reseal install web --signed answer.p7b                         the answer to `reseal csr web`")]
-    Install(Install),
+    Install(Later<Install>),
     /// Obtain and check what comes next, and keep it; the service goes on as it is
-    Stage(Stage),
+    Stage(Later<Stage>),
     /// Put in place what was staged: the short part
-    Activate(Activate),
+    Activate(Later<Activate>),
     /// All that is due, for a timer: recover, activate, renew or make ready, and tell
-    Maintain(Maintain),
+    Maintain(Later<Maintain>),
     /// Ask a CA elsewhere: a key that stays here, and the request to be signed
     #[command(after_help = "\
 Examples:
@@ -165,14 +167,14 @@ Examples:
   reseal csr web --out web.csr
   reseal install web --signed FILE     what the CA sent back: PEM, DER, p7b, with or without its chain
   reseal csr web --forget 2            drop a request that nobody will answer")]
-    Csr(Csr),
+    Csr(Later<Csr>),
     /// Write a target's certificate and key in the form that something else wants
     #[command(after_help = "\
 Examples:
   reseal export web --form p12 --out web.p12 --passphrase-file pp
   reseal export web 3 --form jks --out web.jks --passphrase-file pp    generation 3 of `reseal backups web`
   reseal export web --form pem --no-key --out chain.pem")]
-    Export(Export),
+    Export(Later<Export>),
     /// Put an earlier generation back, guarded like an install
     #[command(after_help = "\
 Examples:
@@ -216,7 +218,7 @@ Examples:
         act: Option<BackupsVerb>,
     },
     /// Remove old generations
-    Prune(Prune),
+    Prune(Later<Prune>),
     /// Tell what was done, when, by whom and why; verify the record
     #[command(
         args_conflicts_with_subcommands = true,
@@ -293,45 +295,45 @@ Examples:
     Ca {
         /// What to do with it.
         #[command(subcommand)]
-        act: CaVerb,
+        act: Later<CaVerb>,
     },
     /// Make, show and change accounts at certificate authorities that speak ACME
     Acme {
         /// What to do.
         #[command(subcommand)]
-        act: AcmeVerb,
+        act: Later<AcmeVerb>,
     },
     /// Keep, show and drop the passphrases that reseal needs
     Secret {
         /// What to do.
         #[command(subcommand)]
-        act: SecretVerb,
+        act: Later<SecretVerb>,
     },
     /// Let clients of this machine trust a CA, in the system's store, in Java's or in a browser's; and no longer
     Trust {
         /// What to do.
         #[command(subcommand)]
-        act: TrustVerb,
+        act: Later<TrustVerb>,
     },
     /// Let no store trust a CA any more that nobody is seen using; or refuse, and tell who uses it
-    Retire(Retire),
+    Retire(Later<Retire>),
     /// Let this system start reseal by the clock
     Schedule {
         /// What to do.
         #[command(subcommand)]
-        act: ScheduleVerb,
+        act: Later<ScheduleVerb>,
     },
     /// Let package managers and installers tell reseal of upgrades (for programs of yours around a change: docs/hooks.md)
     Hook {
         /// What to do.
         #[command(subcommand)]
-        act: HookVerb,
+        act: Later<HookVerb>,
     },
     /// Test the channels that tell people, and tell how it stands with them
     Notify {
         /// What to do.
         #[command(subcommand)]
-        act: NotifyVerb,
+        act: Later<NotifyVerb>,
     },
     /// See it all at work on a server of its own: no root, no network, no configuration
     Demo,

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use self::keeping::{account, channels, passphrase, retired, trusted};
 use self::placing::placed as fitted;
-use super::args::{AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, NotifyVerb, Verb};
+use super::args::{
+    AcmeVerb, BackupsVerb, CaVerb, Csr, Export, FormWord, HistoryVerb, KeyType, Later, NotifyVerb, Verb,
+};
 use super::request::Request;
 use super::telling::unwritten;
 use crate::assess::Finding;
@@ -79,7 +81,7 @@ fn known(session: &Session<'_>, request: &Request) -> Result<(), Failure> {
             BackupsVerb::Prune(prune) => kept(&prune.names),
         },
         Verb::Prune(prune) => kept(&prune.names),
-        Verb::Notify { act: NotifyVerb::Test { name: Some(name) } } => {
+        Verb::Notify { act: Later(NotifyVerb::Test { name: Some(name) }) } => {
             notify::known(session, name).map_err(Failure::misnamed)
         }
         Verb::Secret { act } => {
@@ -180,7 +182,7 @@ fn carry_out(session: &mut Session<'_>, request: &Request) -> Told {
         }
         Verb::Adopt { name, undo } => Ok(changes(vec![adopt::run(session, name, *undo)])),
         Verb::Ca { act } => authority(session, act),
-        Verb::Acme { act: AcmeVerb::Account { act } } => account(session, act),
+        Verb::Acme { act: Later(AcmeVerb::Account { act }) } => account(session, act),
         Verb::Secret { act } => passphrase(session, act),
         Verb::Trust { act } => trusted(session, act),
         Verb::Retire(words) => retired(session, words),

@@ -17,9 +17,9 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Args, CommandFactory, FromArgMatches, Subcommand};
 
-use self::args::{Cli, Colour, Format, Verb};
+use self::args::{Cli, Colour, Format, Global, Verb};
 use self::progress::Progress;
 use self::story::Story;
 use self::telling::{Ending, Style, tell, wants};
@@ -48,8 +48,30 @@ fn examples_first(command: clap::Command) -> clap::Command {
 
 /// What was typed.
 fn parse(line: &[OsString]) -> Result<Cli, clap::Error> {
+    let read = |command: clap::Command| {
+        let mut matches = command.try_get_matches_from(line)?;
+        Cli::from_arg_matches_mut(&mut matches)
+    };
+    match read(of_typed(line)) {
+        Err(error) if error.kind() != ErrorKind::DisplayVersion => {}
+        read => return read,
+    }
+    // Help, and what is wrong with a line, are told with all verbs at hand.
     let mut matches = command().try_get_matches_from(line).map_err(without_hidden)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command()))
+}
+
+/// The definition with those verbs alone that are among the words: each of the others would get a copy of every global option.
+fn of_typed(line: &[OsString]) -> clap::Command {
+    let verbs = args::waiting(|| Verb::augment_subcommands(clap::Command::new("verbs")));
+    let typed = |verb: &&clap::Command| {
+        let mut names = std::iter::once(verb.get_name()).chain(verb.get_all_aliases());
+        names.any(|name| line.iter().any(|word| word == name))
+    };
+    Global::augment_args(clap::Command::new("reseal"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .long_version(version::LONG)
+        .subcommands(verbs.get_subcommands().filter(typed).cloned())
 }
 
 /// A list of the verbs there are leaves out those that are hidden everywhere else.
@@ -230,4 +252,39 @@ fn verb(line: &[OsString]) -> Option<&'static str> {
     }
     // The program ends with this answer.
     (!words.is_empty()).then(|| &*words.join(" ").leak())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples of all verbs, and words that are verbs elsewhere on the line.
+    #[test]
+    fn a_line_means_the_same_whichever_verbs_are_defined() {
+        let mut whole = command();
+        whole.build();
+        let mut lines: Vec<String> =
+            ["check renew", "--config check renew web -q", "backups -- verify", "csr web --output a", "help"]
+                .map(|line| format!("reseal {line}"))
+                .into();
+        let mut verbs: Vec<&clap::Command> = whole.get_subcommands().collect();
+        while let Some(verb) = verbs.pop() {
+            verbs.extend(verb.get_subcommands());
+            let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            lines.extend(examples.lines().filter_map(|line| {
+                line.trim()
+                    .strip_prefix("reseal ")
+                    .map(|line| format!("reseal {}", line.split("  ").next().unwrap_or_default()))
+            }));
+        }
+        assert!(lines.len() > 100, "{}", lines.len());
+        for line in lines {
+            let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            let read = |command: clap::Command| {
+                let mut matches = command.try_get_matches_from(&words).ok()?;
+                Cli::from_arg_matches_mut(&mut matches).ok().map(|cli| format!("{cli:?}"))
+            };
+            assert_eq!(read(of_typed(&words)), read(command()), "{line}");
+        }
+    }
 }

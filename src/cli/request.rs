@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Cli, Global, HookVerb, Verb};
+use super::args::{Cli, Global, HookVerb, Later, Verb};
 use crate::change::Command;
 use crate::config::{Config, NoHome, Places};
 use crate::flow::beside::Beside;
@@ -169,7 +169,7 @@ fn need(verb: &Verb, global: &Global) -> Need {
         | Verb::Retire(_)
         | Verb::Schedule { .. } => Need::IfThere,
         // It must tell of an upgrade whatever the configuration is like.
-        Verb::Hook { act: HookVerb::Fire { .. } } => Need::IfGood,
+        Verb::Hook { act: Later(HookVerb::Fire { .. }) } => Need::IfGood,
         Verb::Hook { .. } => Need::IfThere,
         Verb::Restore { name, .. } if Beside::of_target(name).is_some() => Need::IfThere,
         Verb::Backups { names, act: None } if of_beside(names) => Need::IfThere,

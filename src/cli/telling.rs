@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::args::{Cli, Colour, Format, Global, HookVerb, Verb};
+use super::args::{Cli, Colour, Format, Global, HookVerb, Later, Verb};
 use super::{output, request};
 use crate::host::clock::Clock;
 use crate::host::dir::DiskError;
@@ -30,7 +30,9 @@ impl Ending {
     pub fn of(cli: &Cli) -> Self {
         match (&cli.verb, cli.global.format) {
             (_, Format::Nagios) => Self::Plugin,
-            (Verb::PostUpgrade { strict: false, .. } | Verb::Hook { act: HookVerb::Fire { .. } }, _) => Self::Good,
+            (Verb::PostUpgrade { strict: false, .. } | Verb::Hook { act: Later(HookVerb::Fire { .. }) }, _) => {
+                Self::Good
+            }
             (_, Format::Text | Format::Json | Format::Jsonl | Format::Csv | Format::Prometheus) => Self::Table,
         }
     }

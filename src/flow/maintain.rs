@@ -61,7 +61,7 @@ fn each(session: &mut Session<'_>, targets: &[TargetConfig], whole: bool) -> Res
         let mended = upgraded.iter().position(|report| report.target == config.name).map(|at| upgraded.remove(at));
         reports.push(match mended {
             Some(report) if !matches!(report.outcome, Outcome::Nothing { .. }) => report,
-            _ if settled && !spoilt(session, config) => {
+            _ if settled && !state.as_ref().is_some_and(|state| spoilt(session, state, config)) => {
                 let why = "the files are what was proved last, and nothing is due".to_owned();
                 Report::new(&config.name, Outcome::Nothing { why })
             }
@@ -94,8 +94,10 @@ fn after_upgrade(session: &mut Session<'_>) -> Result<Vec<Report>, Refusal> {
 }
 
 /// Whether something is staged that would not be put in place as things stand, or that cannot be read.
-fn spoilt(session: &Session<'_>, config: &TargetConfig) -> bool {
-    matches!(waiting(session, config), Waiting::Stale { .. })
+fn spoilt(session: &Session<'_>, state: &State, config: &TargetConfig) -> bool {
+    // Most have nothing staged, and that is seen without another walk to the state directory.
+    let staged = Vault::open(state, &config.name).map(|vault| vault.as_ref().map_or(Ok(None), Next::read));
+    !matches!(staged, Ok(Ok(None))) && matches!(waiting(session, config), Waiting::Stale { .. })
 }
 
 /// Whether nothing is to be made ready for a target whose files are what was committed last, and nothing is to be put in place.

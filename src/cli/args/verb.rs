@@ -1,6 +1,6 @@
 //! What a verb is called in results, and whether it may change something.
 
-use super::{AccountVerb, AcmeVerb, BackupsVerb, HistoryVerb, Verb};
+use super::{AccountVerb, AcmeVerb, BackupsVerb, HistoryVerb, Later, Verb};
 
 impl Verb {
     /// Its name in results, as it is typed.
@@ -32,7 +32,7 @@ impl Verb {
             Self::PostUpgrade { .. } => "post-upgrade",
             Self::Adopt { .. } => "adopt",
             Self::Ca { act } => act.word(),
-            Self::Acme { act: AcmeVerb::Account { act } } => act.word(),
+            Self::Acme { act: Later(AcmeVerb::Account { act }) } => act.word(),
             Self::Secret { act } => act.word(),
             Self::Trust { act } => act.word(),
             Self::Retire(_) => "retire",
@@ -77,9 +77,9 @@ impl Verb {
             Self::Notify { act } => act.changes(),
             Self::Acme {
                 act:
-                    AcmeVerb::Account {
+                    Later(AcmeVerb::Account {
                         act: AccountVerb::Create(_) | AccountVerb::RollKey { .. } | AccountVerb::Deactivate { .. },
-                    },
+                    }),
             } => true,
             Self::Backups { act: Some(act), .. } => match act {
                 BackupsVerb::Pin { .. } | BackupsVerb::Unpin { .. } | BackupsVerb::Prune(_) => true,
@@ -91,7 +91,7 @@ impl Verb {
             | Self::Backups { act: None, .. }
             | Self::History { .. }
             | Self::Status { .. }
-            | Self::Acme { act: AcmeVerb::Account { act: AccountVerb::Show { .. } } }
+            | Self::Acme { act: Later(AcmeVerb::Account { act: AccountVerb::Show { .. } }) }
             // These touch nothing but a directory of their own.
             | Self::Demo
             | Self::DemoServer { .. } => false,

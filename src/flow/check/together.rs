@@ -32,6 +32,9 @@ pub(super) struct Questions {
 pub(super) fn ask(host: &Host, questions: &Questions, listener: &mut dyn Listener) -> (Vec<Answers>, Vec<Vec<Asked>>) {
     let of_targets = questions.targets.iter().map(|(probes, _)| probes.len()).sum::<usize>();
     let of = questions.servers.len() + of_targets;
+    if of == 0 {
+        return (Vec::new(), questions.targets.iter().map(|_| Vec::new()).collect());
+    }
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         let done = sender.clone();
