@@ -52,6 +52,18 @@ impl KeyKind {
         }
     }
 
+    /// The family of a kind that was recorded by its name, as [`fmt::Display`] writes it.
+    #[must_use]
+    pub fn family_of(name: &str) -> Option<KeyFamily> {
+        match name.strip_prefix("RSA ") {
+            Some(_) => Some(KeyFamily::Rsa),
+            None => {
+                let named = [Self::P256, Self::P384, Self::P521, Self::Ed25519].into_iter();
+                named.filter(|kind| kind.to_string() == name).find_map(|kind| kind.family())
+            }
+        }
+    }
+
     /// The kind of a SubjectPublicKeyInfo.
     #[must_use]
     pub fn of_spki(der: &[u8]) -> Self {
@@ -417,6 +429,8 @@ mod tests {
         let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["RSA 3072", "P-256", "P-384", "P-521", "Ed25519", "Ed448"]);
         let (rsa, ecdsa) = (Some(KeyFamily::Rsa), Some(KeyFamily::Ecdsa));
+        let by_name: Vec<Option<KeyFamily>> = names.iter().map(|name| KeyKind::family_of(name)).collect();
+        assert_eq!(by_name, [rsa, ecdsa, ecdsa, ecdsa, ecdsa, None]);
         assert_eq!(kinds.map(|kind| kind.family()), [rsa, ecdsa, ecdsa, ecdsa, ecdsa, None]);
         assert_eq!(KeyKind::of_spki(b"x").to_string(), "an unreadable key");
     }

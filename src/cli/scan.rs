@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::args::{Format, Scan};
+use super::args::{Colour, Format, Scan};
 use super::output::{self, coloured};
 use super::telling::{Style, tell};
 use crate::cert::{Depth, Signatures};
@@ -57,7 +57,7 @@ pub fn run(words: &Scan, config: &Config, secrets: &Secrets, style: &Style) -> u
         let why = format!(
             "the limit of open files lets {fewer} servers be asked at a time, and not {at_a_time}: `ulimit -n` raises it\n"
         );
-        output::trouble(&why, super::args::Colour::Auto);
+        output::trouble(&why, style.colour);
     }
     let (exit, summary) = scan::run(&files, &servers, &wanted, &stream);
     stream.end(exit, &summary).code()
@@ -124,6 +124,7 @@ fn list(host: &Host, path: &Path) -> Result<Vec<u8>, Failure> {
 /// Standard output as rows come, and the line of progress on standard error.
 struct Stream {
     format: Format,
+    colour: Colour,
     rows: Rows,
     quiet: bool,
     width: Option<usize>,
@@ -145,6 +146,7 @@ impl Stream {
         let terminal = io::stderr().is_terminal() && !style.view.quiet;
         Self {
             format: style.format,
+            colour: style.colour,
             rows: Rows { now: style.view.now, colours: style.format == Format::Text && coloured(style.colour) },
             quiet: style.view.quiet,
             width: style.view.width,
@@ -166,7 +168,7 @@ impl Stream {
 
     fn put(&self, state: &mut State, bytes: &[u8]) {
         if std::mem::take(&mut state.shown) {
-            output::trouble("\r\u{1b}[K", super::args::Colour::Always);
+            output::trouble("\r\u{1b}[K", Colour::Always);
         }
         if state.failed.is_none() {
             let mut out = io::stdout().lock();
@@ -191,7 +193,7 @@ impl Stream {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let message = format!("cannot write the result to standard output: {error}");
                 let failure = Failure { exit: Exit::Refused, message, hint: None, problems: Vec::new() };
-                output::trouble(&text::failure(&failure, "reseal"), super::args::Colour::Auto);
+                output::trouble(&text::failure(&failure, "reseal"), self.colour);
                 exit.worst(Exit::Refused)
             }
             Some(_) | None => exit,
@@ -238,7 +240,7 @@ impl Sink for Stream {
         let Some(width) = self.line else { return };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let line: String = text::scan::progress(progress).chars().take(width.saturating_sub(1)).collect();
-        output::trouble(&format!("\r\u{1b}[K{line}"), super::args::Colour::Always);
+        output::trouble(&format!("\r\u{1b}[K{line}"), Colour::Always);
         state.shown = true;
     }
 }

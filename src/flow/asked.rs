@@ -6,6 +6,7 @@ use crate::assess::{Look, Unseen, Wire, WireVersion};
 use crate::change::{KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::endpoint::{Endpoint, Sni};
+use crate::flow::check::Seen;
 use crate::host::Host;
 use crate::host::probe::{Answer, Sight, telling};
 use crate::host::tls::{PostQuantum, ProbeError, Refusal, Served, Spoken, Version};
@@ -23,6 +24,13 @@ pub(super) struct Asked {
     pub chains: Vec<(String, Vec<Vec<u8>>)>,
     /// The chain that a client gets which names nobody, DER; kept by [`closely`] alone.
     pub unnamed: Option<Vec<Vec<u8>>>,
+}
+
+impl From<Asked> for Seen {
+    fn from(asked: Asked) -> Self {
+        let key_refuted = asked.looks.iter().any(|look| look.wire.key_refuted);
+        Self { probe: asked.probe.to_string(), shown: asked.shown, key_refuted }
+    }
 }
 
 /// What is to be asked.

@@ -7,8 +7,9 @@ use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session};
 use crate::cert::Bundle;
+use crate::cert::KeyKind;
 use crate::cert::installed::{KeyFound, Leaf};
-use crate::change::{Hooks, Image, KeyFamily, Probe, Role, Shown, Slot, Step};
+use crate::change::{Hooks, Image, Probe, Role, Shown, Slot, Step};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
@@ -238,7 +239,9 @@ fn attempt(
 /// Where a server shows another leaf than it shall, and has one of the new leaf's kind of key besides, the proof is asked for by that kind:
 /// a server with two pairs shows a client the one that it prefers.
 fn ask_by_its_key(host: &Host, config: &TargetConfig, change: &mut Change) {
-    let Some((leaf, family)) = change.leaf.as_ref().and_then(|leaf| Some((leaf.fingerprint, family(leaf)?))) else {
+    let Some((leaf, family)) =
+        change.leaf.as_ref().and_then(|leaf| Some((leaf.fingerprint, KeyKind::family_of(&leaf.key)?)))
+    else {
         return;
     };
     let look = |probe: &Probe| {
@@ -259,15 +262,6 @@ fn ask_by_its_key(host: &Host, config: &TargetConfig, change: &mut Change) {
         if let Some(by_key) = by_key.flatten() {
             *probe = by_key;
         }
-    }
-}
-
-/// How a TLS client tells the key from those of other kinds, by the word for it that is recorded.
-fn family(leaf: &Leaf) -> Option<KeyFamily> {
-    match leaf.key.split(' ').next() {
-        Some("RSA") => Some(KeyFamily::Rsa),
-        Some("P-256" | "P-384" | "P-521" | "Ed25519") => Some(KeyFamily::Ecdsa),
-        Some(_) | None => None,
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Seen {
     /// What it showed.
     #[serde(flatten)]
     pub shown: Shown,
+    /// Whether it signed with another key than that of the certificate; a finding tells it to readers of JSON.
+    #[serde(skip)]
+    pub key_refuted: bool,
 }
 
 impl Checked {
@@ -358,8 +361,7 @@ impl Run<'_, '_> {
                 checked.further.push(leaf);
             }
         }
-        checked.served =
-            served.into_iter().map(|asked| Seen { probe: asked.probe.to_string(), shown: asked.shown }).collect();
+        checked.served = served.into_iter().map(Seen::from).collect();
         checked.notes.extend(seen.site.notes.clone());
         checked.notes.extend(clients.iter().flat_map(|client| client.1.clone()));
         let leaf = seen.pairs.first().and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().clone()));

@@ -246,7 +246,7 @@ impl<'a> Judge<'a> {
         let look = [Look { at: at.clone(), shown: shown.clone(), unseen: None, wire }];
         let sight = Sight { wanted: &wanted, served: &look, whole_chain: true, issuer: false };
         self.judge(&mut checked, &installed, &sight);
-        checked.served.push(Seen { probe: at, shown });
+        checked.served.push(Seen { probe: at, shown, key_refuted: served.refuted });
         checked
     }
 
@@ -268,7 +268,7 @@ impl<'a> Judge<'a> {
             let found = vec![Finding::new(unseen.code(), placed(address, why))];
             checked.findings = elsewhere(assess::ruled(found, self.rules, address, None, self.now));
         }
-        checked.served.push(Seen { probe: address.to_owned(), shown });
+        checked.served.push(Seen { probe: address.to_owned(), shown, key_refuted: false });
         checked
     }
 

@@ -306,7 +306,7 @@ impl TryFrom<SightKeys> for Sight {
             "failing" => Shown::Failing { why: why(keys.why)? },
             other => return Err(format!("this version does not know what it is to have showed {other:?}")),
         };
-        Ok(Self(Seen { probe: keys.probe, shown }))
+        Ok(Self(Seen { probe: keys.probe, shown, key_refuted: false }))
     }
 }
 
@@ -419,8 +419,12 @@ mod tests {
         let certificate = crate::cert::fixture::self_signed(&crate::cert::fixture::Wish::server("a.example"));
         let mut one = Judge::by_default(NOW).file("/x/a.pem", certificate.certificate.to_pem().as_bytes()).remove(0);
         let shown = Shown::Leaf { fingerprint: Digest::of(b"x"), proved: true };
-        one.served.push(Seen { probe: "a:443".to_owned(), shown });
-        one.served.push(Seen { probe: "b:443".to_owned(), shown: Shown::Nobody { why: "refused".to_owned() } });
+        one.served.push(Seen { probe: "a:443".to_owned(), shown, key_refuted: false });
+        one.served.push(Seen {
+            probe: "b:443".to_owned(),
+            shown: Shown::Nobody { why: "refused".to_owned() },
+            key_refuted: false,
+        });
         one.further.extend(one.leaf.clone());
         one.notes.push("a note".to_owned());
         let until = time::macros::date!(2030 - 12 - 24);

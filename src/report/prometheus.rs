@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use super::escape::escape;
-use crate::assess::{Code, Finding};
+use crate::assess::Finding;
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::{Checked, Seen};
@@ -86,12 +86,9 @@ fn severity(finding: &Finding) -> &'static str {
 
 fn serves(one: &Checked, seen: &Seen) -> bool {
     match &seen.shown {
-        Shown::Leaf { fingerprint, proved } => {
-            // What could not be checked is no other key: an alert for it would never end.
-            let of_this =
-                |finding: &Finding| finding.code == Code::KeyNotProved && finding.message.starts_with(&seen.probe);
-            let another_key = !proved && one.findings.iter().any(of_this);
-            !another_key && one.leaves().any(|leaf| leaf.fingerprint == *fingerprint)
+        // What could not be checked is no other key: an alert for it would never end.
+        Shown::Leaf { fingerprint, .. } => {
+            !seen.key_refuted && one.leaves().any(|leaf| leaf.fingerprint == *fingerprint)
         }
         Shown::Well => true,
         Shown::Nobody { .. } | Shown::Failing { .. } => false,
@@ -305,8 +302,7 @@ mod tests {
             assert_eq!(serves(&one, &one.served[0]), good, "{:?}", one.served[0]);
         }
         one.served[0].shown = Shown::Leaf { fingerprint: one.leaf.as_ref().unwrap().fingerprint, proved: false };
-        let another = format!("{} signs its handshake with another key", one.served[0].probe);
-        one.findings.push(Finding::new(Code::KeyNotProved, another));
+        one.served[0].key_refuted = true;
         assert!(!serves(&one, &one.served[0]));
     }
 

@@ -63,7 +63,7 @@ pub(super) fn endpoint(name: &str, days: i64, codes: &[Code]) -> Checked {
     let leaf = leaf(name, days);
     let shown = Shown::Leaf { fingerprint: leaf.fingerprint, proved: true };
     Checked {
-        served: vec![Seen { probe: format!("{name}:443"), shown }],
+        served: vec![Seen { probe: format!("{name}:443"), shown, key_refuted: false }],
         leaf: Some(leaf),
         findings: codes.iter().map(|code| Finding::new(*code, format!("{name} is {}", code.name()))).collect(),
         ..Checked::blank(&format!("{name}:443"), "endpoint")
@@ -77,7 +77,11 @@ pub(super) fn hostile(text: &str) -> Checked {
     leaf.issuer_common_name = Some(text.to_owned());
     Checked {
         leaf: Some(leaf),
-        served: vec![Seen { probe: text.to_owned(), shown: Shown::Failing { why: text.to_owned() } }],
+        served: vec![Seen {
+            probe: text.to_owned(),
+            shown: Shown::Failing { why: text.to_owned() },
+            key_refuted: false,
+        }],
         findings: vec![Finding::new(Code::HandshakeFails, text)],
         problem: Some(text.to_owned()),
         notes: vec![text.to_owned()],

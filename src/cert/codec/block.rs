@@ -111,8 +111,11 @@ impl Block<'_> {
         let base64 = self.base64.ok_or(BlockError::Unterminated)?;
         // Reserved at once: growing would leave a copy of a key behind.
         text.reserve_exact(base64.len());
-        for line in lines(base64) {
-            let line = line.trim_ascii();
+        // By pieces as long as the first full line and its end, as all are as a rule: no other line end has to be looked for.
+        let inside = base64.trim_ascii();
+        let length = memchr(b'\n', inside).map_or(inside.len(), |end| end + 1).max(1);
+        for piece in inside.chunks(length) {
+            let line = piece.trim_ascii_end();
             // White space, control characters and what is not ASCII, without a branch for each byte.
             if line.iter().fold(false, |odd, byte| odd | (byte.wrapping_sub(b'!') > b'~' - b'!')) {
                 for byte in line.iter().filter(|byte| !byte.is_ascii_whitespace()) {

@@ -49,7 +49,7 @@ impl Judge<'_> {
         for error in named.iter().filter(known).filter_map(|answer| answer.as_ref().err()) {
             checked.findings.extend(self.told(subject, vec![Finding::new(unseen(error).code(), explain(error))]));
             let at = probe(endpoint, error.address().unwrap_or_else(|| endpoint.address()));
-            checked.served.push(Seen { probe: at, shown: failed(error) });
+            checked.served.push(Seen { probe: at, shown: failed(error), key_refuted: false });
         }
         checked.findings.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
         checked
