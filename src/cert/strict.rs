@@ -35,6 +35,7 @@ mod tests {
     use crate::cert::Certificate;
     use crate::cert::codec::tlv::{Element, SEQUENCE, SET};
     use crate::cert::fixture::{Wish, self_signed};
+    use crate::cert::key::tests::openssl;
 
     /// The certificate of `Root`, with another serial number, and with this attribute value in its subject.
     fn with(serial: &[u8], oid: &[u8], value: (u8, &[u8])) -> Vec<u8> {
@@ -59,6 +60,30 @@ mod tests {
         };
         child.stdin.take().unwrap().write_all(der).unwrap();
         Some(child.wait().unwrap().success())
+    }
+
+    #[test]
+    fn a_serial_number_is_shown_as_openssl_shows_it() {
+        for serial in [
+            &[0][..],
+            &[0x5a],
+            &[0, 0x80],
+            &[0x80],
+            &[0xa6],
+            &[0xff],
+            &[0xff, 0],
+            &[0x80, 0, 0],
+            &[0x91, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa],
+            &[
+                0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                0xff, 0xff, 0,
+            ],
+        ] {
+            let der = with(serial, &[0x55, 4, 10], (0x0c, b"x"));
+            let shown = openssl("x509 -inform DER -noout -serial", &der);
+            let shown = String::from_utf8(shown).unwrap().trim().replace("serial=", "").to_lowercase();
+            assert_eq!(Certificate::from_der(der).unwrap().serial(), shown, "{serial:02x?}");
+        }
     }
 
     #[test]
