@@ -144,9 +144,9 @@ mod tests {
                         assert_eq!(loads, nginx, "{what}: {:?} {:?}", contents.broken, contents.bad);
                     }
                     if loads {
-                        taken += 1
+                        taken += 1;
                     } else {
-                        refused += 1
+                        refused += 1;
                     }
                     // Some with a public half are not read at all; what is written of the others is loaded.
                     let Some(read) = contents.keys.first() else {
