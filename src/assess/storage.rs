@@ -134,9 +134,17 @@ fn stops(all: &[(String, Stop)], found: &mut Vec<Finding>) {
             count => format!(" and {} more", count - 1),
         };
         let code = if why == Stop::BlankLine { Code::PemBlankLine } else { Code::PemRefused };
-        found.push(Finding::new(code, format!("{}{more}: {why}", places[0])));
+        let mut finding = Finding::new(code, format!("{}{more}: {why}", places[0]));
+        if why.is_of_key() {
+            finding.remedy = KEY_FORM;
+        }
+        found.push(finding);
     }
 }
+
+/// What to do about a key that is good and written so that servers do not load it.
+const KEY_FORM: &str =
+    "write the key anew as plain PKCS#8 of version 1, under `PRIVATE KEY`: most servers refuse it as it is";
 
 /// What to do about another pair than the committed one that is good by itself, or about the same one in other files: nobody replaces
 /// that unasked.

@@ -1,6 +1,7 @@
 //! When each finding fires, and when not.
 
 mod bench;
+mod beside;
 mod chains;
 mod dates;
 mod encodings;
@@ -130,6 +131,7 @@ fn cases() -> Vec<Case> {
         files::cases(),
         signers::cases(),
         dates::cases(),
+        beside::cases(),
         keys::cases(),
         chains::cases(),
         chains::issuers(),

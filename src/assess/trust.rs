@@ -34,7 +34,9 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         Untrusted::RootOutOfDate { root, to, .. } => {
             format!("the root {root} ({}) is valid only until {}", names(&refused), date(*to))
         }
-        other @ (Untrusted::RootForbids { .. }
+        other @ (Untrusted::SmallIssuer { .. }
+        | Untrusted::OtherwiseWritten { .. }
+        | Untrusted::RootForbids { .. }
         | Untrusted::Expired(_)
         | Untrusted::NotYetValid(_)
         | Untrusted::WrongName(_)
@@ -86,6 +88,8 @@ fn of(reason: &Untrusted) -> (Code, &'static [Code]) {
                 Code::FalseSignature,
             ],
         ),
+        Untrusted::SmallIssuer { .. } => (Code::WeakChain, &[]),
+        Untrusted::OtherwiseWritten { .. } => (Code::Untrusted, &[]),
         Untrusted::RootOutOfDate { .. } => (Code::RootExpired, &[Code::CrossSignExpired]),
         Untrusted::RootForbids { why: Forbids::NotCa | Forbids::NotSigning, .. } => (Code::IssuerNotCa, &[]),
         Untrusted::RootForbids { why: Forbids::TooLong, .. } => (Code::PathLength, &[]),

@@ -34,6 +34,27 @@ pub enum Untrusted {
     /// No path leads to one of the roots.
     #[error("no chain of issuers leads from it to a trusted root")]
     UnknownIssuer,
+    /// A path leads to a root, over a CA or from a root whose RSA key is so small that clients take no signature by it.
+    #[error(
+        "{issuer} has an RSA key of {bits} bits: rustls takes no signature by fewer than 2048, nor does OpenSSL at its security level 2"
+    )]
+    SmallIssuer {
+        /// The CA's title.
+        issuer: String,
+        /// What its modulus has.
+        bits: u32,
+    },
+    /// A path leads to a root for those who compare names by RFC 5280 section 7.1, as OpenSSL does, and for nobody else.
+    #[error(
+        "{child} writes its issuer otherwise than {issuer} its own name, in case, blanks or kind of text: rustls and Go compare the octets \
+         and find no issuer, OpenSSL does"
+    )]
+    OtherwiseWritten {
+        /// The title of the certificate that was issued.
+        child: String,
+        /// The CA's title.
+        issuer: String,
+    },
     /// A path leads to a root whose own dates are over, or not yet there. OpenSSL refuses it; some clients do not look.
     #[error("the root {root} it leads to is valid only from {} to {}", from.date(), to.date())]
     RootOutOfDate {
@@ -191,8 +212,9 @@ impl Anchors {
             (Err(_), Some(why)) => return Err(why),
             // A root of the same name and another key than the one that is named did not sign falsely: it is not the issuer.
             (Err(Error::InvalidSignatureForPublicKey), None) if !self.names_a_signer(chain) => {
-                return Err(Untrusted::UnknownIssuer);
+                return Err(self.hindrance(chain).unwrap_or(Untrusted::UnknownIssuer));
             }
+            (Err(Error::UnknownIssuer), None) => return Err(self.hindrance(chain).unwrap_or(Untrusted::UnknownIssuer)),
             (Err(error), None) => return Err(reason(error)),
         };
         // A path says nothing about the key of the leaf; the handshake would.
@@ -231,6 +253,38 @@ impl Anchors {
             }
         }
         false
+    }
+
+    /// Why webpki does not go a path that signatures prove and that leads to a root.
+    fn hindrance(&self, chain: &Chain) -> Option<Untrusted> {
+        let mut left = MOST_CHECKS;
+        let mut reached: Vec<(&Certificate, Option<Untrusted>)> = vec![(chain.leaf(), None)];
+        let mut place = 0;
+        while let Some((child, met)) = reached.get(place).cloned() {
+            place += 1;
+            // The roots of a system are many: whoever names another key than theirs is not asked for the name.
+            let named = |issuer: &&Certificate| {
+                let other_key = child.aki().zip(issuer.ski()).is_some_and(|(named, held)| named != held);
+                !other_key && *issuer != child && child.names_as_issuer(issuer)
+            };
+            let sent = chain.intermediates().iter().map(|one| (one, false));
+            for (issuer, root) in sent.chain(self.roots.iter().map(|one| (one, true))).filter(|(one, _)| named(one)) {
+                if !root && reached.iter().any(|(known, _)| *known == issuer) {
+                    continue;
+                }
+                left = left.checked_sub(1)?;
+                if issued_by(child, issuer) != Signed::Verified {
+                    continue;
+                }
+                let met = met.clone().or_else(|| between(child, issuer));
+                if !root {
+                    reached.push((issuer, met));
+                } else if met.is_some() {
+                    return met;
+                }
+            }
+        }
+        None
     }
 
     /// The certificates of a path that was verified.
@@ -280,6 +334,22 @@ impl Anchors {
         }
         best.ok_or_else(|| refused.unwrap_or(Untrusted::UnknownIssuer))
     }
+}
+
+/// What keeps webpki from taking one for the issuer of the other, whose signature is good.
+fn between(child: &Certificate, issuer: &Certificate) -> Option<Untrusted> {
+    match issuer.key_kind() {
+        KeyKind::Rsa(bits @ ..2048) => return Some(Untrusted::SmallIssuer { issuer: issuer.title(), bits: *bits }),
+        KeyKind::Rsa(_)
+        | KeyKind::P256
+        | KeyKind::P384
+        | KeyKind::P521
+        | KeyKind::Ed25519
+        | KeyKind::MlDsa(_)
+        | KeyKind::Other(_) => {}
+    }
+    let same = child.issuer_der() == issuer.subject_der();
+    (!same).then(|| Untrusted::OtherwiseWritten { child: child.title(), issuer: issuer.title() })
 }
 
 /// A wildcard cannot be asked for in a handshake, so it is compared as it stands.

@@ -117,7 +117,8 @@ impl Certificate {
         }
     }
 
-    /// The serial number in hexadecimal, without zero octets in front: as a revocation list encodes it, however this is encoded.
+    /// The serial number in hexadecimal, without zero octets in front: as a revocation list encodes it, however this is encoded. A negative
+    /// one, which RFC 5280 section 4.1.2.2 forbids, has a minus before its amount.
     #[must_use]
     pub fn serial(&self) -> String {
         revocation::serial_text(self.serial_octets())

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::codec::tlv::{BMP, Element, OBJECT, SEQUENCE, SET, dotted};
+use super::codec::tlv::{BITS, BMP, Element, Elements, OBJECT, SEQUENCE, SET, dotted};
+use super::strict::written::names_an_object;
 use crate::digest::hex;
 
 /// One attribute of a name.
@@ -12,6 +13,8 @@ struct Attribute<'a> {
     oid: &'a [u8],
     tag: u8,
     data: &'a [u8],
+    /// Whether nothing follows its value.
+    alone: bool,
 }
 
 /// The name as people read it: `C=DE, O=Example, CN=Example Root`, in the order of the certificate; a relative name of several
@@ -140,7 +143,7 @@ fn each<'a>(der: &'a [u8], mut show: impl FnMut(Attribute<'a>)) -> Option<()> {
                 whole @ [first, ..] if first & LONG_TAG == LONG_TAG => (LONG_TAG, whole),
                 _ => pair.next().map(|value| (value.tag, value.content))?,
             };
-            show(Attribute { relative, oid, tag, data });
+            show(Attribute { relative, oid, tag, data, alone: pair.is_done() || tag == LONG_TAG });
         }
         relative += 1;
     }
@@ -151,15 +154,12 @@ fn each<'a>(der: &'a [u8], mut show: impl FnMut(Attribute<'a>)) -> Option<()> {
 pub(super) fn fault(der: &[u8]) -> Option<&'static str> {
     let mut fault = None;
     let whole = each(der, |attribute| {
-        // X.690 section 8.19.2: an octet with the high bit is followed by another, and no number begins with a zero.
-        let numbers = attribute.oid.chunk_by(|one, _| *one >= 0x80);
-        let identifier =
-            attribute.oid.last().is_some_and(|last| *last < 0x80) && !numbers.into_iter().any(|one| one[0] == 0x80);
         let text = !matches!(attribute.tag, UTF8 | BMP | UNIVERSAL) || attribute.exact().is_some();
-        fault = fault.or(match (identifier, text) {
-            (false, _) => Some("an attribute of a name has no object identifier"),
-            (true, false) => Some("a text in a name is not encoded as it says"),
-            (true, true) => None,
+        fault = fault.or(match () {
+            () if !names_an_object(attribute.oid) => Some("an attribute of a name has no object identifier"),
+            () if !attribute.is_value() => Some("a value in a name is of no kind that names have"),
+            () if !text => Some("a text in a name is not encoded as it says"),
+            () => None,
         });
     });
     whole.map_or(Some("a name is not built as names are"), |()| fault)
@@ -213,6 +213,21 @@ impl Attribute<'_> {
     /// Its text, or its bytes as RFC 4514 section 2.4 writes what is no text.
     fn value(&self) -> Cow<'_, str> {
         self.string().unwrap_or_else(|| Cow::Owned(format!("#{}", hex(self.data))))
+    }
+
+    /// Whether OpenSSL takes it for the value of an attribute: a string of a kind that a `DirectoryString` (RFC 5280 section 4.1.2.4) can be or
+    /// could, a sequence, or a number that no type has; and nothing behind it.
+    fn is_value(&self) -> bool {
+        // A string in pieces, as BER has it.
+        let pieces = self.tag & 0xe0 == 0x20 && self.tag != SEQUENCE;
+        let kind = if pieces { self.tag & 0x1f } else { self.tag };
+        let known = match kind {
+            BITS => pieces || self.data.first().is_some_and(|unused| *unused < 8),
+            UTF8 | NUMERIC | PRINTABLE | TELETEX | IA5 | UNIVERSAL | BMP | SEQUENCE => true,
+            0x07..=0x09 | 0x0b | 0x0d..=0x0f | 0x1d => true,
+            _ => false,
+        };
+        known && self.alone && (!pieces || Elements(self.data).are_whole())
     }
 
     /// The text of a string type. Wrong encodings are common, so what cannot be read becomes U+FFFD instead of an error.

@@ -173,7 +173,9 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
                 if found.format != Format::Pem {
                     problems.push(format!("{role}: it is {}, and the service reads PEM", found.format));
                 }
-                stops.extend(found.broken.iter().map(|one| (format!("{role}: {}", one.place), one.why)));
+                // Nobody loads a key from where there is to be none.
+                let read = found.broken.iter().filter(|one| role.holds_key() || !one.why.is_of_key());
+                stops.extend(read.map(|one| (format!("{role}: {}", one.place), one.why)));
                 match role {
                     Role::Chain => intermediates.extend(found.certificates),
                     Role::Leaf | Role::FullChain | Role::Combined => certificates.extend(found.certificates),
@@ -200,6 +202,7 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cert::codec::pem::encode;
     use crate::cert::fixture::{Wish, self_signed};
 
     #[test]
@@ -210,5 +213,22 @@ mod tests {
         let installed = read(&[(Role::FullChain, full.as_bytes()), (Role::Key, key.expose())]);
         assert_eq!((installed.key, installed.leaf_place), (KeyFound::Matches, 1));
         assert_eq!(installed.chain.unwrap().leaf(), &leaf.certificate);
+    }
+
+    #[test]
+    fn a_key_in_a_form_that_servers_do_not_load_makes_no_good_pair() {
+        let root = self_signed(&Wish::ca("Root"));
+        let leaf = root.issue(&Wish::server("www"));
+        let (certificate, key) = (leaf.certificate.to_pem(), leaf.key.pkcs8_der().expose());
+        let pair = |label: &str| {
+            read(&[(Role::FullChain, certificate.as_bytes()), (Role::Key, encode(label, key).as_bytes())])
+        };
+        assert!(pair("PRIVATE KEY").is_loadable() && pair("EC PRIVATE KEY").is_loadable());
+        let other = pair("RSA PRIVATE KEY");
+        assert_eq!((other.key, other.is_loadable()), (KeyFound::Matches, false));
+        assert_eq!(other.stops, [("key: line 1, RSA PRIVATE KEY".to_owned(), codec::Stop::Label)]);
+        // Beside the certificate, where the service takes none.
+        let both = certificate.clone() + &encode("RSA PRIVATE KEY", key);
+        assert_eq!(read(&[(Role::FullChain, both.as_bytes()), (Role::Key, leaf.key.to_pem().expose())]).stops, []);
     }
 }

@@ -76,11 +76,13 @@ impl PrivateKey {
     /// # Errors
     /// No key, a key of a kind that is not supported, or one whose parts do not belong together.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        if let Some(rsa::private::Halves { pkcs8, spki }) = rsa::private::read(der) {
-            return Ok(Self { pkcs8, kind: KeyKind::of_spki(&spki), spki });
+        if let Some(halves) = rsa::private::read(der) {
+            return Ok(Self::from_whole(halves));
         }
         match pkcs8_kind(der) {
-            Some(KeyKind::Rsa(_)) => Self::from_rsa(RsaKeyPair::from_pkcs8(der)),
+            Some(KeyKind::Rsa(_)) => {
+                Self::from_rsa(RsaKeyPair::from_pkcs8(der)).or_else(|why| Self::from_rare_rsa(der, why))
+            }
             Some(KeyKind::Ed25519) => Self::from_ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)),
             Some(KeyKind::MlDsa(set)) => Self::from_ml_dsa(PqdsaKeyPair::from_pkcs8(ml_dsa(set), der)),
             Some(kind @ (KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Other(_))) => match curve(&kind) {
@@ -88,7 +90,9 @@ impl PrivateKey {
                 None => Err(KeyError::Unsupported(kind)),
             },
             None => match traditional(der) {
-                Some(Traditional::Rsa) => Self::from_rsa(RsaKeyPair::from_der(der)),
+                Some(Traditional::Rsa) => {
+                    Self::from_rsa(RsaKeyPair::from_der(der)).or_else(|why| Self::from_rare_rsa(der, why))
+                }
                 Some(Traditional::Ec(Some(kind))) => match curve(&kind) {
                     Some(curve) => Self::from_ec(EcdsaKeyPair::from_private_key_der(curve, der)),
                     None => Err(KeyError::Unsupported(kind)),
@@ -175,7 +179,10 @@ impl PrivateKey {
                 Ok(pair.sign(message).as_ref().to_vec())
             }
             KeyKind::Rsa(_) => {
-                let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| KeyError::NotSigned)?;
+                let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| match rsa::rare::has_more_primes(der) {
+                    true => refused("RSA")("it has more than two primes, and reseal signs with no such key"),
+                    false => KeyError::NotSigned,
+                })?;
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(failed)?;
                 Ok(signature)
@@ -198,6 +205,19 @@ impl PrivateKey {
         let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key());
         let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair);
         Self::from_halves(private.as_ref().map(|der| der.as_ref()), public)
+    }
+
+    fn from_whole(rsa::private::Halves { pkcs8, spki }: rsa::private::Halves) -> Self {
+        Self { pkcs8, kind: KeyKind::of_spki(&spki), spki }
+    }
+
+    /// What the library has refused, if OpenSSL reads it.
+    fn from_rare_rsa(der: &[u8], why: KeyError) -> Result<Self, KeyError> {
+        match rsa::rare::read(der) {
+            Some(Ok(halves)) => Ok(Self::from_whole(halves)),
+            Some(Err(why)) => Err(refused("RSA")(why)),
+            None => Err(why),
+        }
     }
 
     fn from_ec<E: fmt::Display>(pair: Result<EcdsaKeyPair, E>) -> Result<Self, KeyError> {

@@ -89,9 +89,9 @@ pub(super) enum Content<'a> {
 pub(super) enum AlternativeName<'a> {
     Dns(&'a str),
     Ip(&'a [u8]),
-    /// Of no kind that RFC 5280 section 4.2.1.6 has, or with octets that its kind cannot have.
+    /// Of no kind that RFC 5280 section 4.2.1.6 has, or a DNS name with octets that none can have.
     Unreadable(&'a [u8]),
-    /// Of a kind that names no server.
+    /// Of a kind that names no server, whatever stands in it.
     Other,
 }
 

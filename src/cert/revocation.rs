@@ -145,12 +145,29 @@ impl RevocationList {
     }
 }
 
-/// A serial number in hexadecimal, without zero octets in front: the sign octet, and what some issuers pad with.
-pub(super) fn serial_text(mut bytes: &[u8]) -> String {
+/// A serial number in hexadecimal, without zero octets in front: the sign octet, and what some issuers pad with. A negative one has a minus
+/// before its amount, as OpenSSL shows it.
+pub(super) fn serial_text(bytes: &[u8]) -> String {
+    if bytes.first().is_none_or(|first| *first < 0x80) {
+        return hex(without_zeros(bytes));
+    }
+    // Two's complement (X.690 section 8.3.3).
+    let mut amount: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+    for byte in amount.iter_mut().rev() {
+        let (sum, carried) = byte.overflowing_add(1);
+        *byte = sum;
+        if !carried {
+            break;
+        }
+    }
+    format!("-{}", hex(without_zeros(&amount)))
+}
+
+fn without_zeros(mut bytes: &[u8]) -> &[u8] {
     while let [0, rest @ ..] = bytes
         && !rest.is_empty()
     {
         bytes = rest;
     }
-    hex(bytes)
+    bytes
 }

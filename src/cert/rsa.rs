@@ -2,6 +2,7 @@
 
 mod natural;
 pub(super) mod private;
+pub(super) mod rare;
 
 use std::sync::LazyLock;
 

@@ -1,19 +1,51 @@
 //! What strict readers have against a certificate before they look at any other: such a one is loaded by no server and taken by no client.
 
+pub(super) mod written;
+
 use super::certificate::Certificate;
+use super::codec::tlv::{Element, OBJECT, OCTETS, SEQUENCE, dotted};
 use super::distinguished;
 
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+/// `[3]`, constructed: the extensions (RFC 5280 section 4.1).
+const THREE: u8 = 0xa3;
+
 impl Certificate {
-    /// What a strict reader of certificates has against this one before it looks at any other: rustls, or else OpenSSL, which also reads the
-    /// names and the serial number, as Go does.
+    /// What a strict reader of certificates has against this one before it looks at any other: OpenSSL, which also reads the names and the
+    /// serial number, as Go does, or else rustls.
     #[must_use]
     pub fn strict_refusal(&self) -> Option<String> {
+        if let Some(loose) = self.loosely_written() {
+            return Some(loose.to_owned());
+        }
         let der = rustls::pki_types::CertificateDer::from(self.der());
-        let error = webpki::EndEntityCert::try_from(&der).err();
-        error.map(|error| format!("{error:?}")).or_else(|| self.loosely_written().map(str::to_owned))
+        webpki::EndEntityCert::try_from(&der).err().map(|error| format!("{error:?}"))
     }
 
-    /// What in the serial number or in a name is written as no DER has it (X.690).
+    /// Extensions whose content can be read as far as anybody here asks, and is not built as its kind has it: OpenSSL and Go, which read
+    /// all of it, take no such certificate from a server.
+    #[must_use]
+    pub fn loose_extensions(&self) -> Vec<String> {
+        let loose = self.extension_parts().filter(|(identifier, value)| !written::is_content(identifier, value));
+        loose
+            .map(|(identifier, _)| dotted(identifier))
+            .filter(|one| !self.unreadable_extensions().contains(one))
+            .collect()
+    }
+
+    /// Identifier and content of the extensions.
+    fn extension_parts(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let all = Element::filling(self.tbs()).and_then(|tbs| tbs.inside().find(|part| part.tag == THREE));
+        let list = all.and_then(Element::only).filter(|list| list.tag == SEQUENCE);
+        list.into_iter().flat_map(Element::inside).filter_map(|one| {
+            let identifier = one.inside().expect(OBJECT)?.content;
+            let value = one.inside().last().filter(|value| value.tag == OCTETS)?.content;
+            Some((identifier, value))
+        })
+    }
+
+    /// What in the serial number, a name or the name of an extension is written as no DER has it (X.690).
     fn loosely_written(&self) -> Option<&'static str> {
         match self.serial_octets() {
             // Section 8.3.2.
@@ -22,6 +54,14 @@ impl Certificate {
                 return Some("the serial number has more octets than it needs");
             }
             _ => {}
+        }
+        let validity =
+            Element::filling(self.tbs()).and_then(|tbs| tbs.inside().filter(|part| part.tag == SEQUENCE).nth(2));
+        if validity.is_none_or(|dates| dates.inside().any(|date| !matches!(date.tag, UTC_TIME | GENERALIZED_TIME))) {
+            return Some("a date is of no kind that dates have");
+        }
+        if self.extension_parts().any(|(identifier, _)| !written::names_an_object(identifier)) {
+            return Some("an extension has no object identifier");
         }
         distinguished::fault(self.issuer_der()).or_else(|| distinguished::fault(self.subject_der()))
     }
@@ -35,6 +75,7 @@ mod tests {
     use crate::cert::Certificate;
     use crate::cert::codec::tlv::{Element, SEQUENCE, SET};
     use crate::cert::fixture::{Wish, self_signed};
+    use crate::cert::key::tests::openssl;
 
     /// The certificate of `Root`, with another serial number, and with this attribute value in its subject.
     fn with(serial: &[u8], oid: &[u8], value: (u8, &[u8])) -> Vec<u8> {
@@ -46,6 +87,76 @@ mod tests {
         parts[5] = Element::wrap(SEQUENCE, &Element::wrap(SET, &Element::wrap(SEQUENCE, &pair)));
         let tbs = Element::wrap(SEQUENCE, &parts.concat());
         Element::wrap(SEQUENCE, &[&tbs, outer[1].whole, outer[2].whole].concat())
+    }
+
+    /// A server's certificate with this extension and no other.
+    fn extended(identifier: &[u8], value: &[u8]) -> Vec<u8> {
+        let one = self_signed(&Wish::server("x")).certificate;
+        let outer: Vec<Element<'_>> = Element::filling(one.der()).unwrap().inside().collect();
+        let mut parts: Vec<Vec<u8>> = outer[0].inside().map(|part| part.whole.to_vec()).collect();
+        let extension = [Element::wrap(0x06, identifier), Element::wrap(0x04, value)].concat();
+        *parts.last_mut().unwrap() =
+            Element::wrap(0xa3, &Element::wrap(SEQUENCE, &Element::wrap(SEQUENCE, &extension)));
+        let tbs = Element::wrap(SEQUENCE, &parts.concat());
+        Element::wrap(SEQUENCE, &[&tbs, outer[1].whole, outer[2].whole].concat())
+    }
+
+    /// OpenSSL says of such a certificate that it is good for nothing, before it looks at what it is for.
+    #[test]
+    fn an_extension_that_openssl_does_not_read_is_told() {
+        let sequence = |inside: &[u8]| Element::wrap(SEQUENCE, inside);
+        let point = |name: &[u8]| sequence(&sequence(&Element::wrap(0xa0, name)));
+        let full = |name: &[u8]| point(&Element::wrap(0xa0, name));
+        let uri = b"\x86\x09http://x/";
+        let (mut good, mut bad) = (0, 0);
+        for (number, value) in [
+            (14, b"\x04\x01x".to_vec()),
+            (14, b"\x44\x01x".to_vec()),
+            (15, b"\x03\x02\x05\xa0".to_vec()),
+            (15, b"\x03\x02\x09\xa0".to_vec()),
+            (15, b"\x43\x02\x05\xa0".to_vec()),
+            (17, sequence(b"\x82\x01x\x87\x04\x7f\0\0\x01\x81\x01\xe9\x88\x01\x2a")),
+            (17, sequence(b"\xa0\x08\x06\x02\x2a\x03\xa0\x02\x0c\0")),
+            (17, sequence(b"\xa0\x04\x01\x02\0\x03")),
+            (17, sequence(b"\xa4\x04\x30\x02\x31\0")),
+            (17, sequence(b"\xa4\x02\x31\0")),
+            (17, sequence(b"\x88\x01\x82")),
+            (17, sequence(b"\x89\x01x")),
+            (17, sequence(b"\x42\x01x")),
+            (30, sequence(b"\xa0\x05\x30\x03\x82\x01x\xa1\x0c\x30\x0a\x87\x08\x0a\0\0\0\xff\0\0\0")),
+            (30, sequence(b"\xa0\x05\x31\x03\x82\x01x")),
+            (31, full(uri)),
+            (31, point(&Element::wrap(0xa1, b"\x30\x08\x06\x03\x55\x04\x03\x0c\x01x"))),
+            (31, point(&Element::wrap(0xa2, uri))),
+            (31, full(b"\x06\x01\x2a")),
+            (31, sequence(&Element::wrap(SET, b""))),
+            (35, sequence(b"\x80\x01x")),
+            (35, sequence(b"\x80\x01x\xa1\x05\xa4\x03\x30\x01\x31")),
+            (35, sequence(b"\x90\x01x")),
+            (35, sequence(b"\x80\x01x\x80\x01x")),
+            (37, sequence(b"\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01")),
+            (37, sequence(b"\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x81")),
+            (37, sequence(b"\x04\x08\x2b\x06\x01\x05\x05\x07\x03\x01")),
+        ] {
+            let der = extended(&[0x55, 0x1d, number], &value);
+            let read = Certificate::from_der(der.clone()).unwrap();
+            let told = !read.loose_extensions().is_empty() || !read.unreadable_extensions().is_empty();
+            let shown = openssl("x509 -inform DER -noout -purpose", &der);
+            let refused = String::from_utf8_lossy(&shown).contains("code=-1");
+            assert_eq!(told, refused, "2.5.29.{number}: {value:02x?}");
+            if refused { bad += 1 } else { good += 1 }
+        }
+        assert!(good >= 9 && bad >= 13, "{good} {bad}");
+        // Nobody but Go reads these before they are asked for.
+        let told = |identifier: &[u8], value: &[u8]| {
+            !Certificate::from_der(extended(identifier, value)).unwrap().loose_extensions().is_empty()
+        };
+        let policies: [&[u8]; 2] = [b"\x06\x02\x2a\x03", b"\x06\x02\x2a\x03\x30\x06\x30\x04\x06\x02\x2a\x03"];
+        assert!(!told(&[0x55, 0x1d, 32], &sequence(&sequence(policies[0]))));
+        assert!(told(&[0x55, 0x1d, 32], &sequence(&sequence(policies[1]))));
+        let access = [b"\x06\x02\x2a\x03".as_slice(), uri].concat();
+        assert!(!told(super::written::AUTHORITY_INFORMATION, &sequence(&sequence(&access))));
+        assert!(!told(&[0x2a, 3], b"\x05"));
     }
 
     /// Whether OpenSSL shows it; as it is of no use to ask where there is none.
@@ -62,8 +173,41 @@ mod tests {
     }
 
     #[test]
+    fn a_serial_number_is_shown_as_openssl_shows_it() {
+        for serial in [
+            &[0][..],
+            &[0x5a],
+            &[0, 0x80],
+            &[0x80],
+            &[0xa6],
+            &[0xff],
+            &[0xff, 0],
+            &[0x80, 0, 0],
+            &[0x91, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa],
+            &[
+                0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                0xff, 0xff, 0,
+            ],
+        ] {
+            let der = with(serial, &[0x55, 4, 10], (0x0c, b"x"));
+            let shown = openssl("x509 -inform DER -noout -serial", &der);
+            let shown = String::from_utf8(shown).unwrap().trim().replace("serial=", "").to_lowercase();
+            assert_eq!(Certificate::from_der(der).unwrap().serial(), shown, "{serial:02x?}");
+        }
+    }
+
+    #[test]
     fn what_openssl_does_not_load_is_refused() {
         let (serial, name): (&[u8], &[u8]) = (&[0x2a], &[0x55, 4, 10]);
+        let dated = |tag: u8| {
+            let mut der = with(serial, name, (0x0c, b"x"));
+            let place = der.windows(3).position(|at| at == b"\x17\x0d3").unwrap();
+            der[place] = tag;
+            der
+        };
+        let mut longer = with(serial, name, (0x0c, b"abc\x0c\0"));
+        let place = longer.windows(5).position(|at| at == b"\x0c\x05abc").unwrap();
+        longer[place + 1] = 3;
         for (der, refused) in [
             (with(serial, name, (0x0c, "Café".as_bytes())), false),
             (with(serial, name, (0x13, b"Caf\xe9")), false),
@@ -76,6 +220,24 @@ mod tests {
             (with(serial, name, (0x1c, b"\0\0\0")), true),
             (with(serial, &[0x55, 0x80, 4], (0x0c, b"x")), true),
             (with(serial, &[0x55, 0x84], (0x0c, b"x")), true),
+            (with(serial, name, (0x03, b"\0x")), false),
+            (with(serial, name, (0x03, b"xx")), true),
+            (with(serial, name, (0x07, b"x")), false),
+            (with(serial, name, (0x12, b"1")), false),
+            (with(serial, name, (0x1a, b"x")), true),
+            (with(serial, name, (0x04, b"x")), true),
+            (with(serial, name, (0x4c, b"x")), true),
+            (with(serial, name, (0x1f, b"x")), true),
+            (with(serial, name, (0x30, b"x")), false),
+            (with(serial, name, (0x2c, b"\x0c\x01x")), false),
+            (with(serial, name, (0x2c, b"xx")), true),
+            // Something behind the value.
+            (longer, true),
+            (dated(0x17), false),
+            (dated(0x57), true),
+            (extended(&[0x55, 0x1d, 0x8e], &[4, 1, 1]), true),
+            (extended(&[0x55, 0x80, 14], &[4, 1, 1]), true),
+            (extended(&[0x55, 0x1d, 14], &[4, 1, 1]), false),
             (with(&[0, 0, 1], name, (0x0c, b"x")), true),
             (with(&[0xff, 0x80], name, (0x0c, b"x")), true),
         ] {

@@ -110,6 +110,9 @@ fn moment(at: OffsetDateTime) -> String {
 
 /// Hexadecimal in pairs, as browsers show serial numbers.
 fn grouped(hex: &str) -> String {
+    if let Some(amount) = hex.strip_prefix('-') {
+        return format!("-{}", grouped(amount));
+    }
     let mut text = String::with_capacity(hex.len() * 3 / 2);
     for (index, digit) in hex.chars().enumerate() {
         if index > 0 && index % 2 == 0 {
@@ -180,6 +183,14 @@ mod tests {
         assert_eq!((of(2, "standing"), of(2, "days_left")), ("critical", "-3"));
         assert_eq!((of(2, "not_after"), of(2, "codes")), ("2026-11-18T12:00:00Z", "expired root-sent"));
         assert_eq!(of(2, "issuer"), "C=XX, O=Example, CN=Example CA");
+    }
+
+    #[test]
+    fn a_negative_serial_number_has_its_sign() {
+        assert_eq!(
+            (grouped("03e8"), grouped("-03e8"), grouped("-5a")),
+            ("03:e8".into(), "-03:e8".into(), "-5a".into())
+        );
     }
 
     #[test]

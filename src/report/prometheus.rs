@@ -158,6 +158,9 @@ fn quoted(value: &str) -> String {
 
 /// A serial number as the other exporter writes it. Longer ones than anybody issues stay hexadecimal.
 fn decimal(hex: &str) -> String {
+    if let Some(amount) = hex.strip_prefix('-') {
+        return format!("-{}", decimal(amount));
+    }
     if hex.is_empty() || hex.len() > 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return hex.to_owned();
     }
@@ -340,7 +343,7 @@ mod tests {
 
     #[test]
     fn serial_numbers_in_decimal() {
-        for (hex, number) in [("", ""), ("00", "0"), ("0a", "10"), ("03e8", "1000"), ("xyz", "xyz")] {
+        for (hex, number) in [("", ""), ("00", "0"), ("0a", "10"), ("03e8", "1000"), ("-5a", "-90"), ("xyz", "xyz")] {
             assert_eq!(decimal(hex), number);
         }
         assert_eq!(

@@ -312,3 +312,73 @@ fn what_openssl_is_told_is_read_or_told_to_be_unreadable() {
         );
     }
 }
+
+/// CAs and a server, made by OpenSSL: names and keys that nobody else makes.
+struct Foundry(tempfile::TempDir);
+
+impl Foundry {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    /// A certificate for a new key with this subject, signed by another that was made before, or by itself.
+    fn make(&self, name: &str, key: &str, subject: &str, by: Option<&str>) -> Certificate {
+        let [own_key, request, out] = ["key", "csr", "pem"].map(|end| self.at(&format!("{name}.{end}")));
+        let extensions = self.at("extensions");
+        let kind =
+            if name == "leaf" { "subjectAltName=DNS:www.example.com" } else { "basicConstraints=critical,CA:TRUE" };
+        std::fs::write(&extensions, kind).unwrap();
+        openssl(&format!("req -new -nodes -newkey {key} -subj {subject} -keyout {own_key} -out {request}"), b"");
+        let signer = match by {
+            Some(by) => format!(
+                "-CA {} -CAkey {} -CAcreateserial",
+                self.at(&format!("{by}.pem")),
+                self.at(&format!("{by}.key"))
+            ),
+            None => format!("-signkey {own_key}"),
+        };
+        openssl(&format!("x509 -req -days 30 -sha256 -in {request} -extfile {extensions} -out {out} {signer}"), b"");
+        codec::read(&std::fs::read(out).unwrap(), None).unwrap().certificates.remove(0)
+    }
+}
+
+#[test]
+fn a_ca_whose_key_is_too_small_is_named() {
+    let foundry = Foundry::new();
+    let root = foundry.make("root", "rsa:2048", "/CN=Root", None);
+    let middle = foundry.make("middle", "rsa:1024", "/CN=Middle", Some("root"));
+    let leaf = foundry.make("leaf", "rsa:2048", "/CN=www.example.com", Some("middle"));
+    let small = |issuer: &str| Err(Untrusted::SmallIssuer { issuer: issuer.to_owned(), bits: 1024 });
+    let now = leaf.not_before() + Duration::MINUTE;
+    let served = Chain::as_given(vec![leaf, middle.clone()]).unwrap();
+    assert_eq!(Anchors::new([root.clone()]).verify(&served, &[], now), small("Middle"));
+    assert_eq!(Anchors::new([middle]).verify(&served, &[], now), small("Middle"), "as a root");
+    let other = foundry.make("other", "rsa:2048", "/CN=Root", None);
+    assert_eq!(Anchors::new([other.clone()]).verify(&served, &[], now), Err(Untrusted::UnknownIssuer));
+    assert_eq!(Anchors::new([other, root]).verify(&served, &[], now), small("Middle"));
+}
+
+#[test]
+fn an_issuer_that_is_written_otherwise_is_named() {
+    let foundry = Foundry::new();
+    foundry.make("root", "rsa:2048", "/CN=Example_Root", None);
+    let leaf = foundry.make("leaf", "rsa:2048", "/CN=www.example.com", Some("root"));
+    // The same key under its own name in another case.
+    let key = foundry.at("root.key");
+    let again = |subject: &str| {
+        let made = openssl(&format!("req -x509 -days 30 -key {key} -subj {subject}"), b"");
+        codec::read(&made, None).unwrap().certificates.remove(0)
+    };
+    let (as_it_is, otherwise, another) = (again("/CN=Example_Root"), again("/CN=EXAMPLE_Root"), again("/CN=Other"));
+    let now = otherwise.not_before() + Duration::MINUTE;
+    let served = Chain::as_given(vec![leaf]).unwrap();
+    assert_eq!(Anchors::new([as_it_is]).verify(&served, &[], now), Ok(()));
+    assert_eq!(Anchors::new([another]).verify(&served, &[], now), Err(Untrusted::UnknownIssuer));
+    let why = Anchors::new([otherwise]).verify(&served, &[], now).unwrap_err();
+    let (child, issuer) = ("www.example.com".to_owned(), "EXAMPLE_Root".to_owned());
+    assert_eq!(why, Untrusted::OtherwiseWritten { child, issuer });
+}

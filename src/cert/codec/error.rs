@@ -65,8 +65,8 @@ pub struct Stopped {
     pub why: Stop,
 }
 
-/// At what OpenSSL stops in PEM that can be read: measured with OpenSSL 3, which takes marks at the beginning of a line alone, and what
-/// stands before a blank line for header lines.
+/// At what OpenSSL stops in PEM that can be read: measured with OpenSSL 3, which takes marks at the beginning of a line alone, what
+/// stands before a blank line for header lines, and a key for what its label says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
 pub enum Stop {
     /// A blank line in the base64, or before its END.
@@ -93,6 +93,23 @@ pub enum Stop {
     /// The whole text is UTF-16.
     #[error("the text is UTF-16")]
     Wide,
+    /// The key is of another form than the label says.
+    #[error("the label names another form of key than the block holds")]
+    Label,
+    /// PKCS#8 of version 2, with the public half (RFC 5958 section 2).
+    #[error("the key is PKCS#8 of version 2, with its public half")]
+    PublicHalf,
+    /// SEC 1 (RFC 5915) without the curve.
+    #[error("the key does not name its curve")]
+    NoCurve,
+}
+
+impl Stop {
+    /// Whether it is the form of a private key, whatever the text around it.
+    #[must_use]
+    pub fn is_of_key(self) -> bool {
+        matches!(self, Self::Label | Self::PublicHalf | Self::NoCurve)
+    }
 }
 
 /// Why a part cannot be read.

@@ -7,6 +7,7 @@ mod block;
 mod cipher;
 mod contents;
 mod error;
+mod form;
 pub mod jks;
 mod linked;
 mod mac;

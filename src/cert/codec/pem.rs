@@ -11,7 +11,7 @@ use super::error::{BlockError, InputError, Place, Stop, Stopped};
 use super::passphrase::Readings;
 use super::tlv::Elements;
 use super::work::Work;
-use super::{auxiliary, pkcs7, pkcs8 as encrypted, traditional};
+use super::{auxiliary, form, pkcs7, pkcs8 as encrypted, traditional};
 use crate::cert::algorithm::KeyKind;
 use crate::cert::certificate::Certificate;
 use crate::cert::key::{KeyError, PrivateKey};
@@ -55,9 +55,9 @@ pub(super) fn read_text(
         }
         let place = || Place::Line { line: block.line, label: block.label.to_owned() };
         match reading.take(&block) {
-            Ok(false) => {}
-            Ok(true) => {
-                let stop = if wide { Some(Stop::Wide) } else { block.stop() };
+            Ok(Taken::Left) => {}
+            Ok(Taken::Read(form)) => {
+                let stop = if wide { Some(Stop::Wide) } else { block.stop().or(form) };
                 reading.contents.broken.extend(stop.map(|why| Stopped { place: place(), why }));
             }
             Err(why) => reading.contents.refuse(place(), why),
@@ -128,14 +128,21 @@ struct Reading<'r> {
     recent: Option<&'r mut Recent>,
 }
 
+/// What became of a block.
+enum Taken {
+    /// It is neither certificate nor key.
+    Left,
+    /// It was read; and in what its content is such that servers do not load it.
+    Read(Option<Stop>),
+}
+
 impl Reading<'_> {
-    /// Takes one block; whether it is one that servers load.
-    fn take(&mut self, block: &Block<'_>) -> Result<bool, BlockError> {
+    fn take(&mut self, block: &Block<'_>) -> Result<Taken, BlockError> {
         match block.label {
             "CERTIFICATE" | "X509 CERTIFICATE" => {
                 let decoded = block.decode()?;
                 self.certificate(decoded)?;
-                Ok(true)
+                Ok(Taken::Read(None))
             }
             "TRUSTED CERTIFICATE" => {
                 // OpenSSL appends what it trusts the certificate for.
@@ -147,24 +154,23 @@ impl Reading<'_> {
                     let certificate = self.contents.certificates.len() - 1;
                     self.contents.reserved.push(Reserved { certificate, place, why });
                 }
-                Ok(true)
+                Ok(Taken::Read(None))
             }
             "PKCS7" | "PKCS #7 SIGNED DATA" | "CMS" => {
                 let decoded = block.decode()?;
                 let place = Place::Line { line: block.line, label: block.label.to_owned() };
                 pkcs7::read_into(&mut self.contents, &decoded, &place)?;
-                Ok(true)
+                Ok(Taken::Read(None))
             }
             "ENCRYPTED PRIVATE KEY" => {
                 let decoded = block.decode_secret()?;
-                let key = encrypted::decrypt_within(&decoded, &self.passphrase, &mut self.work)?;
-                self.contents.keys.push(key);
-                Ok(true)
+                let opened = encrypted::open(&decoded, &self.passphrase, &mut self.work)?;
+                self.opened(block.label, &opened)
             }
             label if label.ends_with("PRIVATE KEY") => self.key(block, label),
             label if block.is_whole() => {
                 self.contents.ignore(label);
-                Ok(false)
+                Ok(Taken::Left)
             }
             _ => Err(BlockError::Unterminated),
         }
@@ -179,21 +185,25 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn key(&mut self, block: &Block<'_>, label: &str) -> Result<bool, BlockError> {
+    fn key(&mut self, block: &Block<'_>, label: &str) -> Result<Taken, BlockError> {
         if let Some(kind @ ("DSA" | "SM2" | "OPENSSH")) = label.strip_suffix(" PRIVATE KEY") {
             return Err(BlockError::Key(KeyError::Unsupported(KeyKind::Other(kind.to_owned()))));
         }
         let decoded = block.decode_secret()?;
-        let key = match block.encrypted_with() {
-            None => PrivateKey::from_der(&decoded).map_err(BlockError::Key)?,
-            Some(cipher) => {
-                let opened = traditional::open(&cipher, &decoded, &self.passphrase)?;
-                let key = encrypted::key_of(&opened);
-                key.map_err(|failure| failure.map_or(BlockError::WrongPassphrase, BlockError::from))?
-            }
+        let Some(cipher) = block.encrypted_with() else {
+            self.contents.keys.push(PrivateKey::from_der(&decoded).map_err(BlockError::Key)?);
+            return Ok(Taken::Read(form::stop(label, &decoded)));
         };
+        let opened = traditional::open(&cipher, &decoded, &self.passphrase)?;
+        self.opened(label, &opened)
+    }
+
+    /// Takes what was decrypted.
+    fn opened(&mut self, label: &str, opened: &Zeroizing<Vec<u8>>) -> Result<Taken, BlockError> {
+        let key = encrypted::key_of(opened);
+        let key = key.map_err(|failure| failure.map_or(BlockError::WrongPassphrase, BlockError::from))?;
         self.contents.keys.push(key);
-        Ok(true)
+        Ok(Taken::Read(form::stop(label, opened)))
     }
 }
 

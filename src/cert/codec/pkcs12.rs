@@ -478,9 +478,16 @@ mod tests {
             assert!(contents.bad.contains(&whole(named)[0]), "{:?}", contents.bad);
             assert_eq!(contents.keys.len(), usize::from(passphrase.is_some()), "the key is in another safe");
         }
-        let sealed = store(&leaf, &certificates, "-passout pass:x -macalg md5");
-        let why = BlockError::UnsupportedChecksum("a MAC by MD5".to_owned());
-        assert_eq!(read(&sealed, Some("x")).bad, whole(why));
+        for (digest, name) in
+            [("md5", "MD5"), ("sha512-224", "SHA-512/224"), ("sha512-256", "SHA-512/256"), ("sha3-256", "SHA3-256")]
+        {
+            let sealed = store(&leaf, &certificates, &format!("-passout pass:x -macalg {digest}"));
+            // With a wrong passphrase too: nobody can tell.
+            for passphrase in ["x", "y"] {
+                let why = BlockError::UnsupportedChecksum(format!("a MAC by {name}"));
+                assert_eq!(read(&sealed, Some(passphrase)).bad, whole(why), "{digest}");
+            }
+        }
     }
 
     #[test]

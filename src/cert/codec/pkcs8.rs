@@ -46,14 +46,14 @@ pub enum Pkcs8Failure {
 /// # Errors
 /// See [`Pkcs8Failure`].
 pub fn decrypt(der: &[u8], passphrase: Option<&Sensitive>) -> Result<PrivateKey, Pkcs8Failure> {
-    decrypt_within(der, &Readings::of(passphrase), &mut Work::new(true))
+    let opened = open(der, &Readings::of(passphrase), &mut Work::new(true))?;
+    key_of(&opened).map_err(|failure| failure.unwrap_or(Pkcs8Failure::WrongPassphrase))
 }
 
-/// As [`decrypt`], as part of something larger.
-pub(super) fn decrypt_within(der: &[u8], passphrase: &Readings, work: &mut Work) -> Result<PrivateKey, Pkcs8Failure> {
+/// What is in it, as part of something larger: a key, or noise.
+pub(super) fn open(der: &[u8], passphrase: &Readings, work: &mut Work) -> Result<Zeroizing<Vec<u8>>, Pkcs8Failure> {
     let (scheme, data) = parts(der).ok_or(Pkcs8Failure::Unreadable)?;
-    let opened = pbe::open_any(scheme, data, passphrase, work)?;
-    key_of(&opened).map_err(|failure| failure.unwrap_or(Pkcs8Failure::WrongPassphrase))
+    Ok(pbe::open_any(scheme, data, passphrase, work)?)
 }
 
 /// The key that was decrypted; no failure of its own where noise came out. A wrong passphrase leaves no padding or, once in 256

@@ -106,6 +106,12 @@ impl<'a> Elements<'a> {
         if self.0.first() == Some(&tag) { self.next() } else { None }
     }
 
+    /// Whether elements follow one another to the end.
+    pub(in crate::cert) fn are_whole(mut self) -> bool {
+        while self.next().is_some() {}
+        self.is_done()
+    }
+
     /// Whether nothing is left.
     pub(in crate::cert) fn is_done(&self) -> bool {
         self.0.is_empty()

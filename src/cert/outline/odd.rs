@@ -1,5 +1,6 @@
 //! Reads any certificate that can be read at all, with the lenient parser.
 
+use x509_parser::asn1_rs::Tag;
 use x509_parser::extensions::{ExtendedKeyUsage, GeneralName, ParsedExtension, X509Extension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -106,6 +107,8 @@ fn alternative_name<'a>(name: &GeneralName<'a>) -> AlternativeName<'a> {
     match name {
         GeneralName::DNSName(text) => AlternativeName::Dns(text),
         GeneralName::IPAddress(bytes) => AlternativeName::Ip(bytes),
+        // What stands in a name of another kind than that of a host is nothing that a client compares.
+        GeneralName::Invalid(Tag(0..=1 | 3..=6 | 8), _) => AlternativeName::Other,
         GeneralName::Invalid(_, bytes) => AlternativeName::Unreadable(bytes),
         GeneralName::OtherName(..)
         | GeneralName::RFC822Name(_)

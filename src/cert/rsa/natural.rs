@@ -78,6 +78,31 @@ impl Natural {
         Some(Self::trimmed(rest))
     }
 
+    /// Multiplied by itself so many times, as what is left of that when it is divided; none for a division by zero.
+    pub(super) fn power(&self, exponent: &Self, divisor: &Self) -> Option<Self> {
+        let mut power = Self(Zeroizing::new(vec![1]));
+        for at in (0..exponent.bits()).rev() {
+            power = power.times(&power).modulo(divisor)?;
+            if exponent.0[at / 64] >> (at % 64) & 1 == 1 {
+                power = power.times(self).modulo(divisor)?;
+            }
+        }
+        Some(power)
+    }
+
+    /// Its bytes, the most significant first, without zeros in front.
+    pub(super) fn to_be(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.0.len() * 8));
+        bytes.extend(self.0.iter().rev().flat_map(|word| word.to_be_bytes()));
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        bytes.drain(..zeros);
+        bytes
+    }
+
+    pub(super) fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn is_one(&self) -> bool {
         self.0[..] == [1]
     }
@@ -178,6 +203,18 @@ mod tests {
 
     fn natural(words: &[u64]) -> Natural {
         Natural::trimmed(Zeroizing::new(words.to_vec()))
+    }
+
+    #[test]
+    fn powers_are_those_of_fermat() {
+        // The prime 2^127 - 1, and an inverse modulo it.
+        let prime = natural(&[u64::MAX, u64::MAX >> 1]);
+        let some = natural(&[0x0123_4567_89ab_cdef, 7]);
+        assert!(some.power(&prime.less_one(), &prime).unwrap().is_one());
+        let inverse = some.power(&prime.less_one().less_one(), &prime).unwrap();
+        assert!(inverse.times(&some).modulo(&prime).unwrap().is_one());
+        assert!(Natural::from_be(&inverse.to_be()) == inverse && some.to_be()[..2] == [7, 1]);
+        assert!(natural(&[]).is_zero() && natural(&[]).to_be().is_empty());
     }
 
     fn plus(a: &Natural, b: &Natural) -> Natural {

@@ -5,10 +5,10 @@ use crate::cert::codec::tlv::{BITS, Element, INTEGER, NULL, OBJECT, OCTETS, SEQU
 use crate::sensitive::Sensitive;
 
 /// What the cryptographic library takes.
-const BITS_TAKEN: std::ops::RangeInclusive<usize> = 2048..=8192;
+pub(super) const BITS_TAKEN: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A longer exponent is taken by nobody.
-const MOST_EXPONENT_BITS: usize = 33;
+pub(super) const MOST_EXPONENT_BITS: usize = 33;
 
 /// rsaEncryption (RFC 8017 appendix A.1).
 const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -62,7 +62,7 @@ pub(in crate::cert) fn read(der: &[u8]) -> Option<Halves> {
 }
 
 /// The PKCS#1 form in what may be PKCS#8.
-fn plain(der: &[u8]) -> Option<&[u8]> {
+pub(super) fn plain(der: &[u8]) -> Option<&[u8]> {
     let mut inside = strict(Element::filling(der)?, SEQUENCE)?.inside();
     if strict(inside.next()?, INTEGER)?.content != [0] {
         return None;
@@ -77,13 +77,13 @@ fn plain(der: &[u8]) -> Option<&[u8]> {
 }
 
 /// The element, if it has this tag and its length is written as DER wants it (X.690 section 10.1): what is read here is written as it is.
-fn strict(element: Element<'_>, tag: u8) -> Option<Element<'_>> {
+pub(super) fn strict(element: Element<'_>, tag: u8) -> Option<Element<'_>> {
     let header = Element::header(tag, element.content.len());
     element.whole.starts_with(&header).then_some(element).filter(|it| it.whole.len() == header.len() + it.content.len())
 }
 
 /// The bytes of a positive INTEGER as DER writes it, without the zero that keeps it positive.
-fn positive(content: &[u8]) -> Option<&[u8]> {
+pub(super) fn positive(content: &[u8]) -> Option<&[u8]> {
     match content {
         [0, rest @ ..] if rest.first().is_some_and(|first| *first >= 0x80) => Some(rest),
         [1..0x80, ..] => Some(content),
@@ -95,14 +95,14 @@ fn algorithm() -> Vec<u8> {
     Element::wrap(SEQUENCE, &[Element::wrap(OBJECT, &RSA), Element::wrap(NULL, &[])].concat())
 }
 
-fn in_pkcs8(pkcs1: &[u8]) -> Sensitive {
+pub(super) fn in_pkcs8(pkcs1: &[u8]) -> Sensitive {
     let before = [Element::wrap(INTEGER, &[0]), algorithm(), Element::header(OCTETS, pkcs1.len())].concat();
     let header = Element::header(SEQUENCE, before.len() + pkcs1.len());
     // Put together once, so that no copy is left behind.
     Sensitive::from([header.as_slice(), &before, pkcs1].concat())
 }
 
-fn public(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+pub(super) fn public(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     let integer = |bytes: &[u8]| {
         let zero: &[u8] = if bytes.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
         Element::wrap(INTEGER, &[zero, bytes].concat())
