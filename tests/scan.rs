@@ -199,6 +199,36 @@ fn a_file_of_roots_is_no_chain() {
     assert!(ran.rows()[1].starts_with("  root    ended "), "{}", ran.out);
 }
 
+/// The pair that a file holds is told as well without a look into its key; only what takes a look is not seen.
+#[test]
+fn a_key_that_is_not_looked_into_is_taken_at_its_word() {
+    use reseal::cert::{PrivateKey, codec};
+    let tree = Tree::new();
+    let (own, other) = (pair(90), pair(90));
+    tree.put("own.pem", format!("{}{}", own.certificate, own.key));
+    tree.put("others.pem", format!("{}{}", own.certificate, other.key));
+    let [half, others_half] = [&own, &other].map(|pair| {
+        let certificate = codec::read(pair.certificate.as_bytes(), None).unwrap().certificates.remove(0);
+        reseal::cert::key_bits(certificate.spki()).unwrap().to_vec()
+    });
+    let key =
+        PrivateKey::from_der(codec::read(own.key.as_bytes(), None).unwrap().keys[0].pkcs8_der().expose()).unwrap();
+    let mut mixed = key.pkcs8_der().expose().to_vec();
+    let at = mixed.windows(half.len()).position(|window| window == half).unwrap();
+    mixed[at..at + half.len()].copy_from_slice(&others_half);
+    tree.put("mixed.pem", format!("{}{}", other.certificate, codec::pem::encode("PRIVATE KEY", &mixed)));
+    let told = |words: &[&str]| -> Vec<(String, Vec<String>)> {
+        let (rows, _) = tree.lines(words);
+        let of_keys =
+            |row| codes(row).into_iter().filter(|code| *code != "rfc5280-profile").map(str::to_owned).collect();
+        rows.iter().map(|row| (subject(row), of_keys(row))).collect()
+    };
+    let row = |name: &str, codes: &[&str]| (format!("./{name}"), codes.iter().map(ToString::to_string).collect());
+    let (good, others) = (row("own.pem", &[]), row("others.pem", &["key-mismatch"]));
+    assert_eq!(told(&["."]), [row("mixed.pem", &["unreadable"]), others.clone(), good.clone()]);
+    assert_eq!(told(&["--no-signatures", "."]), [row("mixed.pem", &[]), others, good]);
+}
+
 #[test]
 fn quiet_tells_what_is_not_well() {
     let tree = Tree::new();

@@ -179,6 +179,12 @@ impl Certificate {
         &self.0.der[self.0.spki.clone()]
     }
 
+    /// Whether it certifies the key of this SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn certifies(&self, spki: &[u8]) -> bool {
+        spki::same(spki, self.spki())
+    }
+
     /// SHA-256 of [`Certificate::spki`], as RFC 7469 pins it.
     #[must_use]
     pub fn spki_digest(&self) -> Digest {

@@ -112,14 +112,14 @@ impl Chain {
     /// As [`Chain::as_given`], of a file that a person has put together: where exactly one certificate is a leaf, it is the chain's wherever
     /// it stands. And how many certificates stand before it.
     ///
-    /// A leaf is what has its key in the file, and what is neither a CA nor has issued another by its name.
+    /// A leaf is what has its key in the file, of which `halves` are the public ones, and what is neither a CA nor has issued another by its name.
     #[must_use]
-    pub fn in_file(mut certificates: Vec<Certificate>, keys: &[PrivateKey]) -> (Option<Self>, usize) {
+    pub fn in_file(mut certificates: Vec<Certificate>, halves: &[&[u8]]) -> (Option<Self>, usize) {
         // Most files end here.
         if certificates.first().is_none_or(|first| certificates.len() == 1 || !first.is_ca()) {
             return (Self::as_given(certificates), 0);
         }
-        let owned = |one: &Certificate| keys.iter().any(|key| key.matches(one));
+        let owned = |one: &Certificate| halves.iter().any(|half| one.certifies(half));
         let leaf = |one: &&Certificate| owned(one) || is_leaf(one, &certificates);
         let place = match certificates.iter().find(leaf) {
             Some(only) if certificates.iter().filter(leaf).all(|one| one == only) => {

@@ -189,7 +189,7 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
         }
     }
     certificates.extend(intermediates);
-    let (chain, leaf_place) = Chain::in_file(certificates, &keys);
+    let (chain, leaf_place) = Chain::in_file(certificates, &keys.iter().map(PrivateKey::spki).collect::<Vec<_>>());
     let key = match (&chain, keys.first()) {
         (_, None) => KeyFound::None,
         (None, Some(_)) => KeyFound::NoLeaf,

@@ -1,6 +1,7 @@
 //! Private keys.
 
 mod generate;
+mod stated;
 
 use std::fmt;
 
@@ -18,10 +19,11 @@ use x509_parser::x509::AlgorithmIdentifier;
 
 use super::algorithm::{KeyKind, MlDsa};
 use super::certificate::Certificate;
-use super::{codec, rsa, spki};
+use super::{codec, rsa};
 use crate::sensitive::Sensitive;
 
 pub use generate::{Generate, UnknownKeyKind};
+pub use stated::{Look, StatedKey};
 
 /// A private key that is whole: its public half was computed from it. Wiped on drop.
 ///
@@ -145,7 +147,7 @@ impl PrivateKey {
     /// Whether the certificate certifies this key.
     #[must_use]
     pub fn matches(&self, certificate: &Certificate) -> bool {
-        spki::same(&self.spki, certificate.spki())
+        certificate.certifies(&self.spki)
     }
 
     /// PKCS#8 DER, version 1, which every reader takes.

@@ -38,7 +38,7 @@ pub use bundle::{Bundle, PairError};
 pub use certificate::{Certificate, CertificateError};
 pub use chain::{Assembled, Chain, ChainError, ChainNote, is_leaf};
 pub use details::{Breach, OddSerial, Purposes};
-pub use key::{Generate, KeyError, PrivateKey, UnknownKeyKind};
+pub use key::{Generate, KeyError, Look, PrivateKey, StatedKey, UnknownKeyKind};
 pub use name::{Name, NameError};
 #[cfg(fuzzing)]
 #[doc(hidden)]

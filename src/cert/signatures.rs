@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::certificate::Certificate;
+use super::key::Look;
 use super::trust::{self, SelfSigned, Signed};
 use crate::digest::Digest;
 
@@ -57,6 +58,15 @@ impl Signatures {
     #[must_use]
     pub fn key_is_possible(&self, certificate: &Certificate) -> bool {
         self.depth == Depth::None || certificate.has_possible_key()
+    }
+
+    /// How private keys that stand beside certificates are read.
+    #[must_use]
+    pub fn keys(&self) -> Look {
+        match self.depth {
+            Depth::Full | Depth::Swift => Look::Into,
+            Depth::None => Look::At,
+        }
     }
 
     /// How many different checks there were.

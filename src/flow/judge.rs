@@ -19,7 +19,7 @@ use super::leaves::{self, Part};
 use crate::assess::{self, Code, Facts, Finding, Look, NO_RULES, Rules, Unseen, Wire};
 use crate::cert::codec::{self, Contents, Format, InputError, Stop};
 use crate::cert::installed::{Installed, KeyFound, Link};
-use crate::cert::{Certificate, Chain, Name, Recent, Signatures, TrustVerdict};
+use crate::cert::{self, Certificate, Chain, Name, Recent, Signatures, TrustVerdict};
 use crate::change::{Probe, Shown, placed};
 use crate::config::{Policy, RenewBefore};
 use crate::digest::Digest;
@@ -90,7 +90,12 @@ impl<'a> Judge<'a> {
     /// The same for one of many files that are come across: none where it holds neither a certificate nor what should be one.
     #[must_use]
     pub fn found(&self, subject: &str, bytes: &[u8], recent: &mut Recent) -> Vec<Checked> {
-        let mut all = match codec::read_beside(bytes, self.passphrase, recent) {
+        let mut all = match codec::read_beside(
+            bytes,
+            self.passphrase,
+            recent,
+            self.signatures.map_or(cert::Look::Into, Signatures::keys),
+        ) {
             Ok(found) => self.contents(subject, found),
             Err(InputError::Empty | InputError::Unknown) => return Vec::new(),
             Err(
@@ -173,14 +178,16 @@ impl<'a> Judge<'a> {
         let whole_file = found.certificates.len() > 1;
         let none = found.certificates.is_empty();
         let stops = stops(&found, &mut checked.notes);
-        let (chain, leaf_place) = Chain::in_file(std::mem::take(&mut found.certificates), &found.keys);
+        let certificates = std::mem::take(&mut found.certificates);
+        let halves = found.halves();
+        let (chain, leaf_place) = Chain::in_file(certificates, &halves);
         // Certificates that have nothing to do with it are for somebody who trusts them all, and no chain.
         let issued = |chain: &Chain| chain.intermediates().iter().any(|one| chain.leaf().names_as_issuer(one));
-        let leaf_place = if chain.as_ref().is_some_and(issued) || !found.keys.is_empty() { leaf_place } else { 0 };
-        let key = match (chain.as_ref().map(Chain::leaf), found.keys.as_slice()) {
+        let leaf_place = if chain.as_ref().is_some_and(issued) || !halves.is_empty() { leaf_place } else { 0 };
+        let key = match (chain.as_ref().map(Chain::leaf), halves.as_slice()) {
             (_, []) => KeyFound::None,
             (None, [_, ..]) => KeyFound::NoLeaf,
-            (Some(leaf), keys) if keys.iter().any(|key| key.matches(leaf)) => KeyFound::Matches,
+            (Some(leaf), halves) if halves.iter().any(|half| leaf.certifies(half)) => KeyFound::Matches,
             (Some(_), [_, ..]) => KeyFound::Mismatch,
         };
         // A block of a kind that is not known may be the certificate, under a label that was mistyped.

@@ -22,7 +22,8 @@ pub(super) struct Part {
 /// A leaf is what has its key in the file, and what is neither a CA nor has issued another. What belongs to none of them is a
 /// stranger to the first, but in a store: there it is trusted.
 pub(super) fn parts(found: &Contents) -> Vec<Part> {
-    let owned = |one: &Certificate| found.keys.iter().any(|key| key.matches(one));
+    let halves = found.halves();
+    let owned = |one: &Certificate| halves.iter().any(|half| one.certifies(half));
     // Most files end here.
     if found.certificates.iter().filter(|one| !one.is_ca() || owned(one)).nth(1).is_none() {
         return Vec::new();
@@ -35,7 +36,7 @@ pub(super) fn parts(found: &Contents) -> Vec<Part> {
         return Vec::new();
     }
     let store = matches!(found.format, Format::Pkcs12 | Format::Jks);
-    let of_nobody = found.keys.iter().any(|key| !each.iter().any(|one| key.matches(one)));
+    let of_nobody = halves.iter().any(|half| !each.iter().any(|one| one.certifies(half)));
     let mut stray = of_nobody;
     let mut strangers: Vec<&Certificate> = others.clone();
     let mut parts: Vec<Part> = Vec::new();
@@ -55,7 +56,7 @@ pub(super) fn parts(found: &Contents) -> Vec<Part> {
         parts.push(Part { chain, key, several: None });
     }
     let one_servers = !store
-        && if found.keys.is_empty() {
+        && if halves.is_empty() {
             parts.first().is_some_and(|part| part.chain.len() > 1)
         } else {
             parts.iter().any(|part| part.key != KeyFound::Matches)

@@ -8,7 +8,7 @@ use super::error::{BadBlock, BlockError, InputError, Place, Stopped};
 use super::tlv::{Elements, Header, SEQUENCE};
 use super::{jks, pem, pkcs7, pkcs8, pkcs12};
 use crate::cert::certificate::Certificate;
-use crate::cert::key::{KeyError, PrivateKey};
+use crate::cert::key::{KeyError, Look, PrivateKey, StatedKey};
 use crate::cert::recent::Recent;
 use crate::sensitive::Sensitive;
 
@@ -27,6 +27,8 @@ pub struct Contents {
     pub certificates: Vec<Certificate>,
     /// Private keys, decrypted.
     pub keys: Vec<PrivateKey>,
+    /// Private keys that were only looked at.
+    pub stated: Vec<StatedKey>,
     /// The entries of a store; none in any other format.
     pub entries: Vec<Entry>,
     /// What is neither certificate nor key, by PEM label or kind: requests, revocation lists, parameters.
@@ -111,6 +113,7 @@ impl Contents {
             format,
             certificates: Vec::new(),
             keys: Vec::new(),
+            stated: Vec::new(),
             entries: Vec::new(),
             ignored: BTreeMap::new(),
             bad: Vec::new(),
@@ -137,6 +140,12 @@ impl Contents {
             }
         }
         (roots, told)
+    }
+
+    /// The public halves of the keys, each a SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn halves(&self) -> Vec<&[u8]> {
+        self.keys.iter().map(PrivateKey::spki).chain(self.stated.iter().map(StatedKey::spki)).collect()
     }
 
     pub(super) fn ignore(&mut self, what: &str) {
@@ -183,21 +192,28 @@ impl Contents {
 /// # Errors
 /// Nothing in the input can be read, or it is too large.
 pub fn read(input: &[u8], passphrase: Option<&Sensitive>) -> Result<Contents, InputError> {
-    read_with(input, passphrase, None)
+    read_with(input, passphrase, None, Look::Into)
 }
 
-/// The same as one of many inputs, in which the certificates of a few CAs stand again and again.
+/// The same as one of many inputs, in which the certificates of a few CAs stand again and again; keys that stand there unencrypted in PEM
+/// are looked into or not.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_beside(input: &[u8], passphrase: Option<&Sensitive>, recent: &mut Recent) -> Result<Contents, InputError> {
-    read_with(input, passphrase, Some(recent))
+pub fn read_beside(
+    input: &[u8],
+    passphrase: Option<&Sensitive>,
+    recent: &mut Recent,
+    keys: Look,
+) -> Result<Contents, InputError> {
+    read_with(input, passphrase, Some(recent), keys)
 }
 
 fn read_with(
     input: &[u8],
     passphrase: Option<&Sensitive>,
     recent: Option<&mut Recent>,
+    keys: Look,
 ) -> Result<Contents, InputError> {
     if input.len() > MAX_INPUT {
         return Err(InputError::TooLarge(input.len()));
@@ -217,7 +233,7 @@ fn read_with(
         }
         _ => {}
     }
-    pem::read_text(input, passphrase, recent)
+    pem::read_text(input, passphrase, recent, keys)
 }
 
 /// Whether it begins as a certificate that says its version: two sequences, the version and the serial number (RFC 5280 section 4.1),

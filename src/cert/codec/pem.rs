@@ -14,7 +14,7 @@ use super::work::Work;
 use super::{auxiliary, form, pkcs7, pkcs8 as encrypted, traditional};
 use crate::cert::algorithm::KeyKind;
 use crate::cert::certificate::Certificate;
-use crate::cert::key::{KeyError, PrivateKey};
+use crate::cert::key::{KeyError, Look, PrivateKey, StatedKey};
 use crate::cert::recent::Recent;
 use crate::sensitive::Sensitive;
 
@@ -23,6 +23,7 @@ pub(super) fn read_text(
     input: &[u8],
     passphrase: Option<&Sensitive>,
     recent: Option<&mut Recent>,
+    keys: Look,
 ) -> Result<Contents, InputError> {
     let decoded;
     let wide = matches!(input, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
@@ -46,6 +47,7 @@ pub(super) fn read_text(
         passphrase: Readings::of(passphrase),
         work: Work::new(true),
         recent,
+        keys,
     };
     let mut count = 0;
     for block in Blocks::new(input) {
@@ -126,6 +128,7 @@ struct Reading<'r> {
     passphrase: Readings,
     work: Work,
     recent: Option<&'r mut Recent>,
+    keys: Look,
 }
 
 /// What became of a block.
@@ -191,7 +194,10 @@ impl Reading<'_> {
         }
         let decoded = block.decode_secret()?;
         let Some(cipher) = block.encrypted_with() else {
-            self.contents.keys.push(PrivateKey::from_der(&decoded).map_err(BlockError::Key)?);
+            match StatedKey::of(&decoded).filter(|_| self.keys == Look::At) {
+                Some(stated) => self.contents.stated.push(stated),
+                None => self.contents.keys.push(PrivateKey::from_der(&decoded).map_err(BlockError::Key)?),
+            }
             return Ok(Taken::Read(form::stop(label, &decoded)));
         };
         let opened = traditional::open(&cipher, &decoded, &self.passphrase)?;

@@ -61,6 +61,20 @@ pub(in crate::cert) fn read(der: &[u8]) -> Option<Halves> {
     related.then(|| Halves { pkcs8: in_pkcs8(pkcs1), spki: public(modulus, exponent) })
 }
 
+/// The public half that an RSA key states, as SubjectPublicKeyInfo; none where it is not written as DER wants it.
+pub(in crate::cert) fn stated(der: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = strict(Element::filling(plain(der)?)?, SEQUENCE)?.inside();
+    if strict(parts.next()?, INTEGER)?.content != [0] {
+        return None;
+    }
+    let mut next = || positive(strict(parts.next()?, INTEGER)?.content);
+    let (modulus, exponent) = (next()?, next()?);
+    // The numbers that are not looked into are all there.
+    let rest = (0..6).all(|_| next().is_some());
+    let taken = BITS_TAKEN.contains(&Natural::from_be(modulus).bits());
+    (rest && taken && parts.is_done()).then(|| public(modulus, exponent))
+}
+
 /// The PKCS#1 form in what may be PKCS#8.
 pub(super) fn plain(der: &[u8]) -> Option<&[u8]> {
     let mut inside = strict(Element::filling(der)?, SEQUENCE)?.inside();

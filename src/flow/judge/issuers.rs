@@ -21,7 +21,8 @@ pub(super) enum Issuers {
 pub(super) fn of(found: &Contents) -> Option<Issuers> {
     let all = &found.certificates;
     let authority = |one: &Certificate| one.is_ca() && one.names().is_empty();
-    let first = all.first().filter(|_| found.keys.is_empty() && found.bad.is_empty() && all.iter().all(authority))?;
+    let first =
+        all.first().filter(|_| found.halves().is_empty() && found.bad.is_empty() && all.iter().all(authority))?;
     let several = all.iter().any(|one| one != first);
     let upwards = all.windows(2).all(|pair| pair[0].names_as_issuer(&pair[1]));
     if several && (all.iter().all(Certificate::is_self_issued) || !upwards) {
