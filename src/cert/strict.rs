@@ -123,6 +123,7 @@ mod tests {
             (17, sequence(b"\x88\x01\x82")),
             (17, sequence(b"\x89\x01x")),
             (17, sequence(b"\x42\x01x")),
+            (18, sequence(b"\x89\x01x")),
             (30, sequence(b"\xa0\x05\x30\x03\x82\x01x\xa1\x0c\x30\x0a\x87\x08\x0a\0\0\0\xff\0\0\0")),
             (30, sequence(b"\xa0\x05\x31\x03\x82\x01x")),
             (31, full(uri)),

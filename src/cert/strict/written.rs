@@ -20,10 +20,10 @@ pub(super) const AUTHORITY_INFORMATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 pub(super) fn is_content(identifier: &[u8], value: &[u8]) -> bool {
     let Some(whole) = Element::filling(value) else { return !is_read(identifier) };
     match identifier {
-        // Key identifiers, key usage, alternative names of subject and issuer: below 2.5.29.
+        // Below 2.5.29. The alternative names of an issuer (18) are read by nobody.
         [0x55, 0x1d, 14] => whole.tag == OCTETS,
         [0x55, 0x1d, 15] => is_bits(whole),
-        [0x55, 0x1d, 17 | 18] => whole.tag == SEQUENCE && all(whole.inside(), is_name),
+        [0x55, 0x1d, 17] => whole.tag == SEQUENCE && all(whole.inside(), is_name),
         [0x55, 0x1d, 19] => is_constraints(whole),
         [0x55, 0x1d, 30] => is_name_constraints(whole),
         [0x55, 0x1d, 31] => whole.tag == SEQUENCE && all(whole.inside(), is_distribution_point),
@@ -36,7 +36,7 @@ pub(super) fn is_content(identifier: &[u8], value: &[u8]) -> bool {
 }
 
 fn is_read(identifier: &[u8]) -> bool {
-    matches!(identifier, [0x55, 0x1d, 14 | 15 | 17 | 18 | 19 | 30 | 31 | 32 | 35 | 37] | AUTHORITY_INFORMATION)
+    matches!(identifier, [0x55, 0x1d, 14 | 15 | 17 | 19 | 30 | 31 | 32 | 35 | 37] | AUTHORITY_INFORMATION)
 }
 
 /// Whether these octets are an object identifier: one with the high bit is followed by another, and no number begins with a zero (X.690
