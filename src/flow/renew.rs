@@ -117,7 +117,7 @@ pub(super) fn one(
                 (AfterUpgrade::Report, _) => told(config, &decision),
                 (_, Err(refusal)) => Report::new(&config.name, refusal.outcome()),
                 (_, Ok(Some(why))) => Report::new(&config.name, nothing(&why)),
-                (_, Ok(None)) => act(session, config, &decision, verb),
+                (_, Ok(None)) => act(session, config, &decision, &findings, verb),
             };
             report.findings.splice(0..0, findings);
             report.notes.splice(0..0, notes);
@@ -192,14 +192,20 @@ fn told(config: &TargetConfig, decision: &Decision) -> Report {
     Report::new(name, Outcome::Reported { why })
 }
 
-fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, verb: &'static str) -> Report {
+fn act(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    decision: &Decision,
+    findings: &[Finding],
+    verb: &'static str,
+) -> Report {
     match decision {
         Decision::Leave { why } => Report::new(&config.name, nothing(why)),
         Decision::Reinstate { generation, why } => restore::reinstate(session, config, *generation, why, verb),
-        Decision::Replace { why } => replace(session, config, why, verb),
+        Decision::Replace { why } => replace(session, config, (why, findings), verb),
         Decision::Apply { why } => apply(session, config, why, verb),
         Decision::Unable { why } => {
-            if let Some(report) = activate::instead(session, config, why, verb) {
+            if let Some(report) = activate::instead(session, config, (why, findings), verb) {
                 return report;
             }
             let hint = format!(
@@ -213,14 +219,19 @@ fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, ve
 }
 
 /// Obtains what each pair needs, and installs it.
-fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'static str) -> Report {
+fn replace(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    (why, findings): (&str, &[Finding]),
+    verb: &'static str,
+) -> Report {
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
     if let Err(refusal) = misplaced::refuse(session, config) {
         return Report::new(&config.name, refusal.outcome());
     }
-    if let Some(report) = activate::instead(session, config, why, verb) {
+    if let Some(report) = activate::instead(session, config, (why, findings), verb) {
         return report;
     }
     if let Some(planned) = expected(session, config, why) {
