@@ -52,15 +52,39 @@ pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, R
         if session.host.interrupted().is_some() {
             break;
         }
-        reports.push(if proved {
+        let mut report = if proved {
             Report::new(&config.name, nothing("the files are what was proved last, and good for now"))
         } else if let Err(outcome) = session.begin(VERB, &config.name) {
             Report::new(&config.name, outcome)
         } else {
             by_hand(session, config)
-        });
+        };
+        if session.options.force && matches!(report.outcome, Outcome::Nothing { .. }) {
+            report.notes.push(another(config));
+        }
+        reports.push(report);
     }
     Ok(reports)
+}
+
+/// What replaces a certificate that nothing is wrong with.
+fn another(config: &TargetConfig) -> String {
+    let name = &config.name;
+    let how = match &config.source {
+        SourceConfig::LocalCa { .. } | SourceConfig::Acme(_) | SourceConfig::Command { .. } => {
+            format!("`reseal stage {name} --force` gets another, and `reseal activate {name}` puts it in place")
+        }
+        SourceConfig::Csr { .. } => {
+            format!(
+                "`reseal csr {name}` makes a request for another, and `reseal install {name} --signed FILE` takes the answer"
+            )
+        }
+        SourceConfig::None => format!("`reseal install {name} --cert FILE --key FILE` puts another in place"),
+        SourceConfig::Import { .. } => {
+            "another is taken when the files of its source hold one that lasts longer".to_owned()
+        }
+    };
+    format!("`--force` overrides a refusal, and is no reason to replace what is good: {how}")
 }
 
 /// Whoever asks for it does not wait for a maintenance window, and is told of it.

@@ -181,3 +181,17 @@ fn an_address_that_is_none_is_a_wrong_word() {
     }
     assert!(!bench.path("state").exists());
 }
+
+/// `--force` overrides refusals; who wants another certificate all the same is told how to get one, by the target's source.
+#[test]
+fn insisting_on_a_renewal_of_what_is_good_tells_what_replaces_it() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let before = bench.served();
+    let told = bench.run(&["renew", "--force"]).ends(0).says("good for now").says("`--force` overrides a refusal");
+    told.says(" install web --cert FILE --key FILE` puts another in place");
+    assert!(!bench.run(&["renew"]).ends(0).out.contains("--force"));
+    bench.configure("[target.source]\nkind = \"csr\"\n");
+    bench.run(&["renew", "web", "--force"]).ends(0).says(" csr web` makes a request");
+    assert_eq!(bench.served(), before);
+}
