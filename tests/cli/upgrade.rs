@@ -816,3 +816,25 @@ fn a_file_that_is_no_pem_any_more_is_put_back() {
     bench.run(&["post-upgrade", "--strict"]).ends(0).says("format-changed").says("repaired");
     assert_eq!(bench.served(), good);
 }
+
+/// A file for the certificate that holds the key as well from now on, and the other way round, is no other certificate.
+#[test]
+fn what_was_packed_together_or_apart_is_told_as_that() {
+    let (bench, good) = signed_off();
+    let key = fs::read_to_string(bench.path("web.key")).unwrap();
+    bench.write("web.pem", &format!("{good}{key}"), 0o600);
+    let (told, value) = harms(&bench, &["--dry-run"]);
+    assert!(told.contains(&"format-changed".to_owned()) && !told.contains(&"overwritten".to_owned()), "{value}");
+    assert!(value.to_string().contains("held the certificate alone, and holds certificate and key"), "{value}");
+
+    let bench = Bench::new();
+    let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    let text = text.replace("certificate = ", "combined = ");
+    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("key = ")).collect();
+    bench.write("reseal.toml", &text.join("\n"), 0o644);
+    bench.write("web.pem", &format!("{good}{key}"), 0o600);
+    bench.run(&["snapshot"]).ends(0).says("this is the wanted state");
+    bench.write("web.pem", &good, 0o600);
+    let (told, value) = harms(&bench, &["--dry-run"]);
+    assert!(told.contains(&"format-changed".to_owned()) && !told.contains(&"overwritten".to_owned()), "{value}");
+}
