@@ -148,14 +148,14 @@ pub(super) fn remedy_regression(found: &mut [Finding]) {
         return;
     }
     for one in found.iter_mut().filter(|one| one.code == Code::Regression) {
-        one.remedy = WANTED_OR_NOT;
+        one.remedy = WANTED_OR_NOT.into();
     }
 }
 
 fn nothing(code: Code, what: &str, absent: &str) -> Finding {
     let mut finding = Finding::new(code, format!("{what}{absent}"));
     if !absent.is_empty() {
-        finding.remedy = "see that its path is right; if a file is to be made there: `reseal install TARGET --cert FILE --key FILE`, or `reseal renew` where the target has a source";
+        finding.remedy = "see that its path is right; if a file is to be made there: `reseal install TARGET --cert FILE --key FILE`, or `reseal renew TARGET` where the target has a source".into();
     }
     finding
 }
@@ -187,7 +187,7 @@ fn one(file: &Stored, found: &mut Vec<Finding>) {
         let mut finding = Finding::new(Code::KeyReadable, message);
         if let Some(reader) = file.reader.as_ref().filter(|reader| reader.reads_as_everybody(attributes)) {
             finding.message = format!("{}, and {} reads it as everybody does", finding.message, reader.name);
-            finding.remedy = "`chgrp` it to a group of the service and `chmod 640` it: a change would close it to the service, and is refused";
+            finding.remedy = "`chgrp` it to a group of the service and `chmod 640` it: a change would close it to the service, and is refused".into();
         }
         found.push(finding);
     }

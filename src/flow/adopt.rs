@@ -78,7 +78,7 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
         }
         let mut pieces = Vec::new();
         for piece in change::present(survey) {
-            let link = switch_link(host, &piece.slot.path, &dir, survey.owner)?;
+            let link = switch_link(host, config, (&piece.slot.path, &dir), survey.owner)?;
             pieces.push((piece, link));
         }
         let steps = layout::release(pieces);
@@ -91,12 +91,20 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
 }
 
 /// The link on the way from a path that leads into the target's directory.
-fn switch_link(host: &crate::host::Host, path: &Path, dir: &Path, owner: Option<u32>) -> Result<PathBuf, Refusal> {
+fn switch_link(
+    host: &crate::host::Host,
+    config: &TargetConfig,
+    (path, dir): (&Path, &Path),
+    owner: Option<u32>,
+) -> Result<PathBuf, Refusal> {
     let through = switch::through(host, path, dir, owner);
     through.map(|(link, _)| link).ok_or_else(|| {
         let switch = dir.join(layout::CURRENT);
         Refusal::new(format!("no link into {} was found on the way from {}", switch.display(), path.display()))
-            .hint("somebody else has changed the links: put plain files there by hand, then `reseal install TARGET --cert FILE --key FILE`")
+            .hint(format!(
+                "somebody else has changed the links: put plain files there by hand, then `reseal install {} --cert FILE --key FILE`",
+                config.name
+            ))
     })
 }
 

@@ -65,7 +65,7 @@ fn the_same_pair_in_other_files_is_signed_off() {
 fn advice_for_programs_names_the_configuration() {
     let bench = Bench::new();
     let config = bench.path("reseal.toml").display().to_string();
-    let called = format!("`reseal --config {config} install TARGET --cert FILE --key FILE`");
+    let called = format!("`reseal --config {config} install web --cert FILE --key FILE`");
     let value = bench.json(&["--config", &config, "check", "web"]);
     assert!(remedy(&value, "self-signed").contains(&called), "{value}");
     for format in ["nagios", "jsonl"] {
