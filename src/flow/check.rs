@@ -308,6 +308,7 @@ impl Run<'_, '_> {
         let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
         let after = open_journal(session, state.as_ref(), &config.name);
         let open = after.is_some();
+        let interrupted = status::interrupted(session.host, state.as_ref(), after.as_ref());
         // What has ended meanwhile was under way when the files were read.
         let at_work = after.and_then(|open| open.at_work).or(before);
         // One that has begun and ended since the files were read.
@@ -330,7 +331,7 @@ impl Run<'_, '_> {
                     .push("it was changed while it was looked at: the next check tells what is there now".to_owned());
             }
             (None, true) => {
-                checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
+                checked.findings.insert(0, interrupted);
             }
             (None, false) => {}
         }

@@ -12,6 +12,7 @@ use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
 use crate::engine::vault::Vault;
 use crate::engine::{self, Ledger, Next};
+use crate::host::Host;
 use crate::host::state::{State, file_name, name_of};
 use crate::moment::in_utc;
 use crate::outcome::Receipt;
@@ -73,6 +74,9 @@ pub struct Status {
     pub waiting: Vec<csr::Brief>,
     /// An interrupted transaction waits for `recover`.
     pub interrupted: bool,
+    /// Why `recover` would not end it, with what to type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// That another reseal changes it just now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub under_way: Option<String>,
@@ -110,6 +114,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             last: receipts.find(|receipt| receipt.target == config.name).cloned(),
             waiting: Vec::new(),
             interrupted: open.is_some_and(|open| open.at_work.is_none()),
+            stuck: open.and_then(|open| stuck(session.host, state.as_ref()?, open)),
             under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
             attention: Vec::new(),
             problem: None,
@@ -160,7 +165,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
         all.push(status);
     }
     if names.is_empty() {
-        let records = Records { state: state.as_ref(), ledger: ledger.as_ref(), open: &open };
+        let records = Records { host: session.host, state: state.as_ref(), ledger: ledger.as_ref(), open: &open };
         for view in fitting::status::of_placed(session)? {
             let beside = records.beside(view.name)?;
             all.push(Status { attention: view.attention, ..beside });
@@ -178,6 +183,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
 /// reseal's own records, as of one moment.
 struct Records<'a> {
     state: Option<&'a State>,
+    host: &'a Host,
     ledger: Option<&'a Ledger>,
     open: &'a [engine::Open],
 }
@@ -205,6 +211,7 @@ impl Records<'_> {
             waiting: Vec::new(),
             interrupted: open.is_some_and(|open| open.at_work.is_none()),
             under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
+            stuck: open.and_then(|open| stuck(self.host, self.state?, open)),
             attention: Vec::new(),
             problem: None,
             target: name,
@@ -213,6 +220,23 @@ impl Records<'_> {
 }
 
 /// What is staged, as it stands today.
+/// Why recovery would not end an interrupted transaction, as things stand, with what to type.
+fn stuck(host: &Host, state: &State, open: &engine::Open) -> Option<String> {
+    let all = if open.at_work.is_none() { engine::interrupted(host, state).ok()? } else { Vec::new() };
+    let ends = all.into_iter().find(|one| *file_name(&one.target) == *open.name || one.target == open.name)?.end;
+    let engine::Intended::Nothing { why, hint } = ends else { return None };
+    Some(hint.map_or_else(|| why.clone(), |hint| format!("{why}; {hint}")))
+}
+
+/// That a transaction was interrupted, and why `recover` would not end it.
+pub(super) fn interrupted(host: &Host, state: Option<&State>, open: Option<&engine::Open>) -> Finding {
+    let stuck = state.zip(open).and_then(|(state, open)| stuck(host, state, open));
+    Finding::new(
+        Code::Interrupted,
+        stuck.map_or("a transaction was interrupted".to_owned(), |why| format!("stuck: {why}")),
+    )
+}
+
 fn staged(session: &Session<'_>, config: &TargetConfig, vault: &Vault, next: Next) -> Staged {
     let leaf = vault.manifest(next.generation).ok().and_then(|manifest| manifest.leaf);
     let problem = activate::usable(session, config, true).err().map(|refusal| refusal.why);

@@ -182,6 +182,33 @@ fn an_address_that_is_none_is_a_wrong_word() {
     assert!(!bench.path("state").exists());
 }
 
+/// What cannot be ended by `recover` is told as that, with what ends it.
+#[test]
+fn what_is_stuck_is_told_with_the_way_out() {
+    let bench = Bench::new();
+    bench.configure("reload = [\"/bin/sh\", \"-c\", \"kill -9 $PPID\"]\n");
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    let killed = bench.run(&["install", "web", "--cert", &certificate, "--key", &key]);
+    assert_eq!(killed.code, None, "{}", killed.err);
+    bench.configure("");
+    bench.run(&["status"]).says("interrupted").says("a transaction was interrupted: `");
+    bench.write("web.pem", &Leaf::default().make().0, 0o644);
+    let told = bench.run(&["status"]).says("stuck: web: ").says("web.pem: somebody else changed it");
+    let told = told.says(" recover --accept web` keeps what is there now").says(" restore web 1`");
+    assert!(!told.out.contains("interrupted"), "{}", told.out);
+    let why = bench.json(&["status"])["results"][0]["stuck"].as_str().unwrap().to_owned();
+    assert!(why.contains("recover --accept web`"), "{why}");
+    bench.run(&["check", "web"]).ends(3).says("stuck: ").says(" recover --accept web`");
+    bench.run(&["recover", "--dry-run"]).says("it would end stuck: ").says(" recover --accept web`");
+    bench.run(&["recover"]).ends(6).warns("somebody else changed it");
+    bench.run(&["recover", "--accept", "web"]).ends(0);
+    bench.run(&["status"]).says("web");
+    assert!(bench.json(&["status"])["results"][0]["stuck"].is_null());
+
+    bench.write("state/journal/web", "not a journal\nat all\n", 0o600);
+    bench.run(&["status"]).says("stuck: web: ").says(" recover --accept web`");
+}
+
 /// `--force` overrides refusals; who wants another certificate all the same is told how to get one, by the target's source.
 #[test]
 fn insisting_on_a_renewal_of_what_is_good_tells_what_replaces_it() {

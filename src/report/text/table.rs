@@ -193,9 +193,14 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         if let Some(under_way) = &one.under_way {
             notes(&[format!("{}: {under_way}", one.target)], page);
         }
-        if one.interrupted {
-            let next = format!("{}: a transaction was interrupted: `reseal recover`", one.target);
-            notes(&[next], page);
+        match &one.stuck {
+            Some(why) => {
+                page.put(Paint::Bad, "stuck: ").say(&one.target).say(": ").advice(Paint::Plain, why, 2).end();
+            }
+            None if one.interrupted => {
+                notes(&[format!("{}: a transaction was interrupted: `reseal recover`", one.target)], page);
+            }
+            None => {}
         }
     }
 }
@@ -204,7 +209,7 @@ fn status(one: &Status, view: &View) -> Row {
     let worst = one.findings.first();
     let (mood, state) = match (&one.problem, one.interrupted, worst) {
         (Some(_), _, _) => (Paint::Bad, "unknown".to_owned()),
-        (None, true, _) => (Paint::Bad, "interrupted".to_owned()),
+        (None, true, _) => (Paint::Bad, if one.stuck.is_some() { "stuck" } else { "interrupted" }.to_owned()),
         (None, false, Some(finding)) if finding.accepted.is_some() => {
             (Paint::Faint, format!("accepted: {}", finding.code.name()))
         }
