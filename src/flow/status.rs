@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use super::beside::Beside;
 use super::occasion;
 use super::survey;
-use super::{Refusal, Session, activate, check, csr, fitting, hooks, obtain, stage};
-use crate::assess::Finding;
+use super::{Refusal, Session, activate, check, csr, fitting, hooks, obtain, shared, stage};
+use crate::assess::{Code, Finding};
 use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
 use crate::engine::vault::Vault;
@@ -157,6 +157,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 );
                 hooks::tell(session, config, &seen, &mut status.findings);
                 occasion::tell(session, config, subject, &mut status.findings);
+                shared::tell(session, config, &seen, subject, &mut status.findings);
                 status.leaf = first.and_then(|pair| pair.installed.leaf());
                 status.switch = if seen.adopted() { "one rename" } else { "file by file" };
             }
@@ -182,8 +183,8 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
 
 /// reseal's own records, as of one moment.
 struct Records<'a> {
-    state: Option<&'a State>,
     host: &'a Host,
+    state: Option<&'a State>,
     ledger: Option<&'a Ledger>,
     open: &'a [engine::Open],
 }
@@ -210,8 +211,8 @@ impl Records<'_> {
             last: receipts.find(|receipt| receipt.target == name).cloned(),
             waiting: Vec::new(),
             interrupted: open.is_some_and(|open| open.at_work.is_none()),
-            under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
             stuck: open.and_then(|open| stuck(self.host, self.state?, open)),
+            under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
             attention: Vec::new(),
             problem: None,
             target: name,
@@ -219,7 +220,6 @@ impl Records<'_> {
     }
 }
 
-/// What is staged, as it stands today.
 /// Why recovery would not end an interrupted transaction, as things stand, with what to type.
 fn stuck(host: &Host, state: &State, open: &engine::Open) -> Option<String> {
     let all = if open.at_work.is_none() { engine::interrupted(host, state).ok()? } else { Vec::new() };
@@ -237,6 +237,7 @@ pub(super) fn interrupted(host: &Host, state: Option<&State>, open: Option<&engi
     )
 }
 
+/// What is staged, as it stands today.
 fn staged(session: &Session<'_>, config: &TargetConfig, vault: &Vault, next: Next) -> Staged {
     let leaf = vault.manifest(next.generation).ok().and_then(|manifest| manifest.leaf);
     let problem = activate::usable(session, config, true).err().map(|refusal| refusal.why);

@@ -209,6 +209,27 @@ fn what_is_stuck_is_told_with_the_way_out() {
     bench.run(&["status"]).says("stuck: web: ").says(" recover --accept web`");
 }
 
+/// Each would undo the other's work, so neither is changed: that is told before the day on which one ends.
+#[test]
+fn two_targets_that_name_one_file_are_told_long_before_it_matters() {
+    let bench = Bench::new();
+    bench.installed("good");
+    std::os::unix::fs::symlink(bench.path("web.pem"), bench.path("other.pem")).unwrap();
+    let root = bench.path("").display().to_string();
+    let second = format!(
+        "[[target]]\nname = \"second\"\nkind = \"files\"\nnames = [\"www.example.org\"]\ncertificate = \"{root}other.pem\"\n\
+         key = \"{root}other.key\"\n"
+    );
+    bench.configure(&second);
+    for name in ["web", "second"] {
+        let told = bench.run(&["check", name]).ends(3).says("shared-file: the targets ");
+        told.says("are one and the same file").says("leave the file to one of the two");
+    }
+    bench.run(&["status", "web"]).ends(3).says("shared-file");
+    bench.configure(&second.replace("other.pem", "second.pem"));
+    bench.run(&["check", "web"]).ends(0);
+}
+
 /// `--force` overrides refusals; who wants another certificate all the same is told how to get one, by the target's source.
 #[test]
 fn insisting_on_a_renewal_of_what_is_good_tells_what_replaces_it() {
