@@ -191,14 +191,14 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
         let name = link.link.path.file_name().unwrap_or_default().to_string_lossy();
         view.attention.push(format!("{name} is not enabled: {install}"));
     }
+    if *fitting == Fitting::Cron && there {
+        let text = ground.files.first().and_then(|(file, _)| session.host.read(&file.path, MAX_FILE).ok());
+        view.starts = text.and_then(|text| cron::when(&String::from_utf8_lossy(&text)));
+    }
     match fitting {
         Fitting::Systemd => systemd(session, there, &mut view),
         Fitting::Cron if there && process::running(&["cron".to_owned(), "crond".to_owned()]).is_empty() => {
             view.attention.push("cron does not run: nothing is started until it does".to_owned());
-        }
-        Fitting::Cron if there => {
-            let text = ground.files.first().and_then(|(file, _)| session.host.read(&file.path, MAX_FILE).ok());
-            view.starts = text.and_then(|text| cron::when(&String::from_utf8_lossy(&text)));
         }
         Fitting::Cron | Fitting::Apt | Fitting::Dnf | Fitting::Directory(_) => {}
     }
