@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::hooks;
 use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
-use super::{Refusal, Report, Session};
+use super::{Refusal, Report, Session, gone};
 use crate::cert::Bundle;
 use crate::cert::installed::{KeyFound, Leaf};
 use crate::change::{Hooks, Image, KeyFamily, Probe, Role, Shown, Slot, Step};
@@ -203,6 +203,7 @@ fn attempt(
         session.alone_with(&config.name, &survey)?;
         led_nowhere_else(session, config, &survey)?;
         let upcoming = upcoming(session, config, &survey)?;
+        gone::refuse(session.host, config, &survey, verb)?;
         let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
         closed_to_service(session, &survey, &change)?;
         ask_by_its_key(session.host, config, &mut change);
@@ -222,6 +223,7 @@ fn attempt(
     session.alone_with(&config.name, &survey)?;
     led_nowhere_else(session, config, &survey)?;
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
+    gone::refuse(session.host, config, &survey, verb)?;
     let upcoming = engine.upcoming(&config.name, &survey.slots(), (survey.owner, &survey.lost()))?;
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
     closed_to_service(session, &survey, &change)?;
@@ -329,6 +331,7 @@ pub(super) fn foresee(session: &mut Session<'_>, config: &TargetConfig, intent: 
     let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
     would_close(session, config, &survey).map_err(Refusal::outcome)?;
     let hooks = hooks::of(session, config, Some(&survey)).map_err(Refusal::outcome)?.hooks;
+    gone::refuse(session.host, config, &survey, intent.verb).map_err(Refusal::outcome)?;
     match session.engine.as_ref() {
         Some(engine) => engine.foresee(&bare(config, &survey, hooks, intent), session.listener),
         None => Ok(()),

@@ -15,6 +15,7 @@ pub mod demo;
 pub mod export;
 mod fit;
 pub mod fitting;
+mod gone;
 pub mod history;
 mod hooks;
 pub mod init;

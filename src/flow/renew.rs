@@ -16,7 +16,7 @@ use super::post_upgrade::compare;
 use super::preview::{Plan, PlannedHook};
 use super::survey::{self, Survey};
 use super::{
-    Refusal, Report, Session, acme, activate, asked, csr, fit, hooks, obtain, occasion, post_upgrade, restore,
+    Refusal, Report, Session, acme, activate, asked, csr, fit, gone, hooks, obtain, occasion, post_upgrade, restore,
 };
 use crate::assess::{Code, Finding};
 use crate::cert::codec;
@@ -306,6 +306,7 @@ pub(super) fn received(session: &mut Session<'_>, config: &TargetConfig, bundles
 /// trace in the CA's record. None where this is no dry run, or where the certificate is there to be read.
 pub(super) fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Option<Report> {
     let what = match &config.source {
+    gone::refuse(session.host, config, &survey, VERB)?;
         _ if !session.options.dry_run => return None,
         SourceConfig::LocalCa { ca, days, key } => format!("{days} days, {key}, from the local CA {ca}"),
         SourceConfig::Acme(source) => format!("{}, by the ACME account {}", source.key, source.account),

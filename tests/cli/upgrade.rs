@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -837,4 +837,41 @@ fn what_was_packed_together_or_apart_is_told_as_that() {
     bench.write("web.pem", &good, 0o600);
     let (told, value) = harms(&bench, &["--dry-run"]);
     assert!(told.contains(&"format-changed".to_owned()) && !told.contains(&"overwritten".to_owned()), "{value}");
+}
+
+/// An upgrade has removed the folder with all that was in it. Whose it was and who might enter it nobody knows any more: what makes it
+/// again is told, and then each verb does its work.
+#[test]
+fn a_folder_that_is_gone_is_told_with_what_makes_it_again() {
+    for verb in ["post-upgrade", "renew", "restore", "maintain"] {
+        let bench = Bench::new();
+        let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+        bench.write(
+            "reseal.toml",
+            &text.replace("/web.pem", "/tls/x/web.pem").replace("/web.key", "/tls/x/web.key"),
+            0o644,
+        );
+        fs::create_dir_all(bench.path("tls/x")).unwrap();
+        let (certificate, key) = bench.bring("good", &Leaf::default());
+        bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(0);
+        fs::remove_dir_all(bench.path("tls")).unwrap();
+        let owner = fs::metadata(bench.path("")).unwrap().uid();
+        let dir = bench.path("tls/x").display().to_string();
+        let make = format!("`install -d -o {owner} -m 0755 {dir}`");
+        for more in [&["--dry-run"][..], &[]] {
+            let ran = bench.run(&[&[verb, "web"], more].concat()).ends(if verb == "post-upgrade" { 0 } else { 4 });
+            let told = ran.warns(&format!("the directory {dir} of web is not there")).warns(&make);
+            told.warns(&format!(" {verb} web`"));
+        }
+        let words: Vec<&str> = make.trim_matches('`').split(' ').collect();
+        assert!(std::process::Command::new(words[0]).args(&words[1..]).status().unwrap().success());
+        bench.run(&[verb, "web"]).ends(0);
+        assert_eq!(fs::read_to_string(bench.path("tls/x/web.pem")).unwrap(), fs::read_to_string(&certificate).unwrap());
+    }
+    let bench = Bench::new();
+    let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    bench.write("reseal.toml", &text.replace("/web.pem", "/tls/web.pem"), 0o644);
+    let (certificate, key) = bench.bring("good", &Leaf::default());
+    let told = bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(4);
+    told.warns("then the same command again");
 }
