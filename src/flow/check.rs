@@ -14,7 +14,7 @@ use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
 use super::obtain;
 use super::survey;
-use super::{Refusal, Session, hooks, occasion, shared, status};
+use super::{Refusal, Session, hooks, named, occasion, shared, status};
 use crate::assess::{Code, Finding, ruled, shared_keys};
 use crate::cert::installed::{Leaf, Link};
 use crate::cert::{Certificate, Signatures, TrustVerdict};
@@ -352,6 +352,7 @@ impl Run<'_, '_> {
         hooks::tell(session, config, &seen, &mut checked.findings);
         occasion::tell(session, config, subject, &mut checked.findings);
         shared::tell(session, config, &seen, subject, &mut checked.findings);
+        named::tell(session, config, subject, &mut checked.findings);
         checked.leaf = first_to_end.and_then(|index| seen.pairs[index].installed.leaf());
         checked.chain = first_to_end.map(|index| seen.pairs[index].installed.links()).unwrap_or_default();
         checked.trust = first_to_end.map(|index| trust.swap_remove(index)).unwrap_or_default();

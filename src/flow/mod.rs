@@ -24,6 +24,7 @@ pub mod judge;
 mod keepers;
 mod leaves;
 pub mod maintain;
+mod named;
 pub mod notify;
 pub mod obtain;
 mod occasion;

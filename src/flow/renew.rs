@@ -1,5 +1,6 @@
 //! `renew [NAME]...`: brings every target, or those named, to the wanted state. Nothing to do means no write and no reload.
 
+mod insisted;
 pub(super) mod misplaced;
 mod newer;
 pub(super) mod unchanged;
@@ -60,31 +61,11 @@ pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, R
             by_hand(session, config)
         };
         if session.options.force && matches!(report.outcome, Outcome::Nothing { .. }) {
-            report.notes.push(another(config));
+            report.notes.push(insisted::another(config));
         }
         reports.push(report);
     }
     Ok(reports)
-}
-
-/// What replaces a certificate that nothing is wrong with.
-fn another(config: &TargetConfig) -> String {
-    let name = &config.name;
-    let how = match &config.source {
-        SourceConfig::LocalCa { .. } | SourceConfig::Acme(_) | SourceConfig::Command { .. } => {
-            format!("`reseal stage {name} --force` gets another, and `reseal activate {name}` puts it in place")
-        }
-        SourceConfig::Csr { .. } => {
-            format!(
-                "`reseal csr {name}` makes a request for another, and `reseal install {name} --signed FILE` takes the answer"
-            )
-        }
-        SourceConfig::None => format!("`reseal install {name} --cert FILE --key FILE` puts another in place"),
-        SourceConfig::Import { .. } => {
-            "another is taken when the files of its source hold one that lasts longer".to_owned()
-        }
-    };
-    format!("`--force` overrides a refusal, and is no reason to replace what is good: {how}")
 }
 
 /// Whoever asks for it does not wait for a maintenance window, and is told of it.
@@ -306,7 +287,6 @@ pub(super) fn received(session: &mut Session<'_>, config: &TargetConfig, bundles
 /// trace in the CA's record. None where this is no dry run, or where the certificate is there to be read.
 pub(super) fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &str) -> Option<Report> {
     let what = match &config.source {
-    gone::refuse(session.host, config, &survey, VERB)?;
         _ if !session.options.dry_run => return None,
         SourceConfig::LocalCa { ca, days, key } => format!("{days} days, {key}, from the local CA {ca}"),
         SourceConfig::Acme(source) => format!("{}, by the ACME account {}", source.key, source.account),
@@ -326,6 +306,7 @@ fn to_be_issued(session: &mut Session<'_>, config: &TargetConfig, why: &str, wha
     }
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     change::would_close(session, config, &survey)?;
+    gone::refuse(session.host, config, &survey, VERB)?;
     let upcoming = change::upcoming(session, config, &survey)?;
     let names = config.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let found = hooks::of(session, config, Some(&survey))?;

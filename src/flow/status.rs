@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::beside::Beside;
 use super::occasion;
 use super::survey;
-use super::{Refusal, Session, activate, check, csr, fitting, hooks, obtain, shared, stage};
+use super::{Refusal, Session, activate, check, csr, fitting, hooks, named, obtain, shared, stage};
 use crate::assess::{Code, Finding};
 use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
@@ -158,6 +158,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 hooks::tell(session, config, &seen, &mut status.findings);
                 occasion::tell(session, config, subject, &mut status.findings);
                 shared::tell(session, config, &seen, subject, &mut status.findings);
+                named::tell(session, config, subject, &mut status.findings);
                 status.leaf = first.and_then(|pair| pair.installed.leaf());
                 status.switch = if seen.adopted() { "one rename" } else { "file by file" };
             }

@@ -243,3 +243,32 @@ fn insisting_on_a_renewal_of_what_is_good_tells_what_replaces_it() {
     bench.run(&["renew", "web", "--force"]).ends(0).says(" csr web` makes a request");
     assert_eq!(bench.served(), before);
 }
+
+/// What is needed on the day of a change alone is told before: a folder of hooks that is misspelt, a program, a file of the source.
+#[test]
+fn a_path_that_leads_nowhere_is_told_before_it_is_needed() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    let root = bench.path("").display().to_string();
+    let hooks = |name: &str| format!("[hooks]\ncertbot_deploy = \"{root}{name}\"\n{text}");
+    fs::create_dir(bench.path("deploy")).unwrap();
+    bench.write("reseal.toml", &hooks("deploy"), 0o644);
+    bench.run(&["check", "web"]).ends(0);
+    bench.write("reseal.toml", &hooks("deploi"), 0o644);
+    bench
+        .run(&["check", "web"])
+        .ends(3)
+        .says("path-missing: `certbot_deploy` names ")
+        .says("deploi, which is not there");
+    bench.run(&["status"]).ends(3).says("path-missing");
+    bench.write("reseal.toml", &hooks("deploy").replace("certbot_deploy", "certbot_deplou"), 0o644);
+    bench.run(&["check", "web"]).ends(2).warns("did you mean `certbot_deploy`?");
+
+    let source = format!(
+        "reload = [\"/usr/bin/systemctll\", \"reload\", \"x\"]\n[target.source]\nkind = \"import\"\nfrom = [\"{root}new.pem\"]\n"
+    );
+    bench.configure(&source);
+    let told = bench.run(&["check", "web"]).ends(3).says("`reload` names /usr/bin/systemctll, which is not there");
+    told.says("`from` names ").says("new.pem, which is not there");
+}
