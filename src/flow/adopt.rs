@@ -68,16 +68,17 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
         Intent { verb: VERB, why: "plain files again".to_owned(), repeats: None, config_test: ConfigTest::MustPass };
     let (host, dir) = (session.host, session.live_dir.join(&config.name));
     let build = |survey: &Survey, _| {
-        if !survey
-            .pairs
-            .iter()
-            .flat_map(|pair| &pair.places)
-            .any(|place| matches!(place, layout::Place::Adopted { .. }))
-        {
+        // Where somebody has put a file in the place of a link, that one is plain already.
+        let places = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places));
+        let adopted: Vec<&Path> = places
+            .filter(|(_, place)| matches!(place, layout::Place::Adopted { .. }))
+            .map(|(slot, _)| slot.path.as_path())
+            .collect();
+        if adopted.is_empty() {
             return Ok(None);
         }
         let mut pieces = Vec::new();
-        for piece in change::present(survey) {
+        for piece in change::present(survey).into_iter().filter(|piece| adopted.contains(&piece.slot.path.as_path())) {
             let link = switch_link(host, config, (&piece.slot.path, &dir), survey.owner)?;
             pieces.push((piece, link));
         }

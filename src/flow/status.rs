@@ -160,6 +160,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 shared::tell(session, config, &seen, subject, &mut status.findings);
                 named::tell(session, config, subject, &mut status.findings);
                 status.leaf = first.and_then(|pair| pair.installed.leaf());
+                status.attention.extend(seen.half_adopted(&config.name));
                 status.switch = if seen.adopted() { "one rename" } else { "file by file" };
             }
             Err(refusal) => status.problem = Some(refusal.why),

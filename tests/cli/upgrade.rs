@@ -875,3 +875,41 @@ fn a_folder_that_is_gone_is_told_with_what_makes_it_again() {
     let told = bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(4);
     told.warns("then the same command again");
 }
+
+/// An upgrade has put a file in the place of one of the two links of an adopted pair: there is never one old and one new, and that the
+/// switch is gone is told with what brings it back.
+#[test]
+fn one_link_of_an_adopted_pair_that_became_a_file_is_mended_and_told() {
+    for half in ["web.pem", "web.key"] {
+        for verb in ["post-upgrade", "renew", "restore", "maintain"] {
+            let bench = Bench::new();
+            bench.installed("good");
+            bench.run(&["adopt", "web"]).ends(0);
+            let (good, key) = (bench.served(), fs::read(bench.path("web.key")).unwrap());
+            let (certificate, other_key) = vendor().make();
+            fs::remove_file(bench.path(half)).unwrap();
+            bench.write(half, if half == "web.pem" { &certificate } else { &other_key }, 0o600);
+            bench.run(&["check"]).ends(3).says("key-mismatch").says("is no link into the target's directory any more");
+            let before = bench.tree();
+            bench.run(&[verb, "web", "--dry-run"]).ends(0).says("would be changed");
+            assert!(bench.tree() == before);
+            bench.run(&[verb, "web"]).ends(0);
+            assert_eq!(
+                (bench.served(), fs::read(bench.path("web.key")).unwrap()),
+                (good.clone(), key.clone()),
+                "{verb}"
+            );
+            let told = bench.run(&["status"]).ends(3).says("attention").says("changed file by file");
+            told.says(" adopt web` makes it one again");
+            if verb == "restore" {
+                bench.run(&["adopt", "web", "--undo"]).ends(0);
+                bench.run(&["status"]).ends(0).says("file by file");
+            } else {
+                bench.run(&["adopt", "web"]).ends(0);
+                bench.run(&["status"]).ends(0).says("one rename");
+                assert!(bench.path("web.pem").is_symlink() && bench.path("web.key").is_symlink());
+            }
+            assert_eq!((bench.served(), fs::read(bench.path("web.key")).unwrap()), (good, key), "{verb}");
+        }
+    }
+}
