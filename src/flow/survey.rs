@@ -14,12 +14,13 @@ use crate::cert::installed::{self, Installed};
 
 use crate::change::{Image, Probe, Role, Slot};
 use crate::config::{TargetConfig, TargetKind};
+use crate::digest::Digest;
 use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
 use crate::host::dir::Look;
 use crate::host::state::{State, absent_is_none};
 use crate::host::walk::{Last, WalkError};
-use crate::outcome::explain;
+use crate::outcome::{Leaves, explain};
 use crate::target::layout::Place;
 use crate::target::{self, Pair, Site};
 
@@ -116,7 +117,6 @@ impl Survey {
     pub(super) fn adopted(&self) -> bool {
         self.pairs.iter().flat_map(|pair| &pair.places).all(|place| matches!(place, Place::Adopted { .. }))
     }
-}
 
     /// The leaves of each of several pairs, before a change and after it; of one pair alone nothing.
     pub(super) fn turned(&self, leaf_at: &dyn Fn(usize) -> Option<Digest>) -> Vec<Leaves> {
@@ -137,6 +137,7 @@ impl Survey {
             file.path.display()
         ))
     }
+}
 
 /// Looks at a target. Changes nothing.
 pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Result<Survey, Refusal> {

@@ -279,6 +279,7 @@ mod tests {
             why: "due".to_owned(),
             before: None,
             after: None,
+            pairs: Vec::new(),
             end: End::RolledBack { why: why.clone() },
         };
         vec![

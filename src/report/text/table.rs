@@ -2,10 +2,11 @@
 
 use super::{moment, names, notes, paint, severity};
 use crate::assess::{Severity, date};
+use crate::digest::Digest;
 use crate::flow::backups::Generation;
 use crate::flow::history::Verified;
 use crate::flow::status::Status;
-use crate::outcome::{End, Proof, Receipt};
+use crate::outcome::{End, Leaves, Proof, Receipt};
 use crate::report::View;
 use crate::report::page::{Page, Paint};
 
@@ -88,7 +89,12 @@ fn damaged_lines(lines: &[usize], err: &mut Page) {
 
 fn receipt(receipt: &Receipt) -> Row {
     let (paint, end) = end(&receipt.end);
-    let digest = |digest: &Option<crate::digest::Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
+    // Of several pairs, those that it has changed.
+    let changed: Vec<&Leaves> = receipt.pairs.iter().filter(|pair| pair.before != pair.after).collect();
+    let each = |one: Option<Digest>, of: fn(&Leaves) -> Option<Digest>| {
+        let all = if changed.is_empty() { vec![one] } else { changed.iter().map(|pair| of(pair)).collect() };
+        all.iter().map(|one| one.map_or("-".to_owned(), |one| one.short())).collect::<Vec<_>>().join(", ")
+    };
     let why = match &receipt.end {
         End::RolledBack { why } => format!("{}; it failed: {why}", receipt.why),
         End::Refused { why } => format!("{}; it was refused: {why}", receipt.why),
@@ -101,8 +107,8 @@ fn receipt(receipt: &Receipt) -> Row {
         (Paint::Plain, receipt.verb.clone()),
         (paint, end.to_owned()),
         (Paint::Plain, checks(receipt)),
-        (Paint::Plain, digest(&receipt.before)),
-        (Paint::Plain, digest(&receipt.after)),
+        (Paint::Plain, each(receipt.before, |pair| pair.before)),
+        (Paint::Plain, each(receipt.after, |pair| pair.after)),
         (Paint::Faint, receipt.actor.clone()),
         (Paint::Faint, trigger(receipt)),
         (Paint::Faint, why),
