@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::change::{Probe, Shown};
 
-pub use receipt::{Check, Checked, Checks, End, Proof, Receipt, RecoveredBy};
+pub use receipt::{Check, Checked, Checks, End, Leaves, Proof, Receipt, RecoveredBy};
 pub use trigger::{By, Trigger};
 
 /// An error with its causes, one after the other, as one line for people.

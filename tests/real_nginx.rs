@@ -575,9 +575,17 @@ fn of_two_pairs_each_follows_the_configuration() {
         assert!(Instant::now() < deadline, "nginx keeps its old configuration");
         thread::sleep(Duration::from_millis(20));
     }
+    let vendor = shown();
     let report = nginx.with(Options::default(), &mut reseal::event::Silence, |session| {
         post_upgrade::run(session, &[], post_upgrade::Limits::default()).unwrap().remove(0)
     });
     assert!(matches!(report.outcome, Outcome::Committed { .. }), "{report:?}");
     assert_eq!(shown(), wanted);
+    // The receipt tells of both, in the order in which nginx names them.
+    let (receipts, damaged) = nginx.with(Options::default(), &mut reseal::event::Silence, |session| {
+        reseal::flow::history::run(session, &[]).unwrap_or_else(|refusal| panic!("{}", refusal.why))
+    });
+    let pairs: Vec<_> = receipts.last().unwrap().pairs.iter().map(|pair| (pair.before, pair.after)).collect();
+    let told = |at: usize| (Some(vendor[at]), Some(wanted[at]));
+    assert_eq!((pairs, damaged), (vec![told(1), told(0)], Vec::new()));
 }

@@ -114,6 +114,10 @@ codes! {
     HookNotRun = "hook-not-run", Warning, Tell, "`chmod +x` it if it is to run, else move it away";
     /// A zone of its maintenance windows is not known here.
     WindowUnknown = "window-unknown", Warning, Tell, "write a zone as `timedatectl list-timezones` lists it, or install the database of time zones (`tzdata`)";
+    /// Nothing is where the configuration names something.
+    PathMissing = "path-missing", Warning, Tell, "write the path as it is, or put there what it names: without it the next change or renewal fails";
+    /// Another target writes the same file.
+    SharedFile = "shared-file", Critical, Tell, "leave the file to one of the two in the configuration: until then every change of both is refused";
     /// A hook must not be run, so no change is made.
     HookRefused = "hook-refused", Critical, Tell, "give it and every directory above it to root and take write permission from the others: until then every change is refused";
     /// A channel does not deliver.

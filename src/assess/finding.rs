@@ -1,5 +1,6 @@
 //! One thing that was found, and what its owner has said about it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -18,7 +19,7 @@ pub struct Finding {
     /// With its numbers and names.
     pub message: String,
     /// What to do about it.
-    pub remedy: &'static str,
+    pub remedy: Remedy,
     /// The owner lives with it, until a day: then it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Acceptance>,
@@ -28,6 +29,52 @@ pub struct Finding {
     /// The leaf it is about, where it is about a certificate and not about files or servers.
     #[serde(skip)]
     pub leaf: Option<Digest>,
+}
+
+/// What to do about a finding, with what to type.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remedy {
+    general: &'static str,
+    /// The target for which it is typed.
+    target: Option<String>,
+}
+
+impl Remedy {
+    /// What stands for the name of a target in the texts of the catalogue.
+    const NAME: &'static str = "TARGET";
+
+    /// The same for one target, to be typed as it stands.
+    #[must_use]
+    pub fn of(self, target: &str) -> Self {
+        Self { target: Some(target.to_owned()), ..self }
+    }
+
+    /// The text for any target.
+    #[must_use]
+    pub fn general(&self) -> &'static str {
+        self.general
+    }
+
+    /// The text, with the name of the target where that is known.
+    #[must_use]
+    pub fn told(&self) -> Cow<'static, str> {
+        match &self.target {
+            Some(target) if self.general.contains(Self::NAME) => self.general.replace(Self::NAME, target).into(),
+            Some(_) | None => self.general.into(),
+        }
+    }
+}
+
+impl From<&'static str> for Remedy {
+    fn from(general: &'static str) -> Self {
+        Self { general, target: None }
+    }
+}
+
+impl Serialize for Remedy {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&self.told())
+    }
 }
 
 /// Why somebody lives with a finding, and how long.
@@ -48,7 +95,7 @@ impl Finding {
             code,
             severity: code.severity(),
             message: message.into(),
-            remedy: code.remedy(),
+            remedy: code.remedy().into(),
             accepted: None,
             lapsed: None,
             leaf: None,

@@ -136,7 +136,7 @@ fn stops(all: &[(String, Stop)], found: &mut Vec<Finding>) {
         let code = if why == Stop::BlankLine { Code::PemBlankLine } else { Code::PemRefused };
         let mut finding = Finding::new(code, format!("{}{more}: {why}", places[0]));
         if why.is_of_key() {
-            finding.remedy = KEY_FORM;
+            finding.remedy = KEY_FORM.into();
         }
         found.push(finding);
     }
@@ -156,14 +156,14 @@ pub(super) fn remedy_regression(found: &mut [Finding]) {
         return;
     }
     for one in found.iter_mut().filter(|one| one.code == Code::Regression) {
-        one.remedy = WANTED_OR_NOT;
+        one.remedy = WANTED_OR_NOT.into();
     }
 }
 
 fn nothing(code: Code, what: &str, absent: &str) -> Finding {
     let mut finding = Finding::new(code, format!("{what}{absent}"));
     if !absent.is_empty() {
-        finding.remedy = "see that its path is right; if a file is to be made there: `reseal install TARGET --cert FILE --key FILE`, or `reseal renew` where the target has a source";
+        finding.remedy = "see that its path is right; if a file is to be made there: `reseal install TARGET --cert FILE --key FILE`, or `reseal renew TARGET` where the target has a source".into();
     }
     finding
 }
@@ -195,7 +195,7 @@ fn one(file: &Stored, found: &mut Vec<Finding>) {
         let mut finding = Finding::new(Code::KeyReadable, message);
         if let Some(reader) = file.reader.as_ref().filter(|reader| reader.reads_as_everybody(attributes)) {
             finding.message = format!("{}, and {} reads it as everybody does", finding.message, reader.name);
-            finding.remedy = "`chgrp` it to a group of the service and `chmod 640` it: a change would close it to the service, and is refused";
+            finding.remedy = "`chgrp` it to a group of the service and `chmod 640` it: a change would close it to the service, and is refused".into();
         }
         found.push(finding);
     }

@@ -69,6 +69,8 @@ fn each_finding_fires() {
         Code::HookNotRun,
         Code::WindowUnknown,
         Code::HookRefused,
+        Code::PathMissing,
+        Code::SharedFile,
         Code::NotifyFailing,
         Code::SharedKey,
         Code::AddressesDiffer,

@@ -99,6 +99,29 @@ pub struct Held<'a> {
     pub format: Option<Format>,
     /// The leaf in it, where it is a file for one.
     pub leaf: Option<Certificate>,
+    /// What kinds of things it holds.
+    pub holds: Holds,
+}
+
+/// What kinds of things are in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Holds {
+    /// Certificates.
+    pub certificates: bool,
+    /// A private key that can be read without a passphrase.
+    pub key: bool,
+}
+
+impl Holds {
+    /// In words; none where it holds nothing of use.
+    fn words(self) -> Option<&'static str> {
+        match (self.certificates, self.key) {
+            (true, true) => Some("certificate and key"),
+            (true, false) => Some("the certificate alone"),
+            (false, true) => Some("the key alone"),
+            (false, false) => None,
+        }
+    }
 }
 
 impl Standing<'_> {
@@ -207,7 +230,11 @@ fn files(before: &Standing<'_>, now: &Standing<'_>, add: &mut dyn FnMut(Harm, St
             (Some(was), Some(is)) => {
                 let other = was.sha256 != is.sha256;
                 changed |= other;
-                if other && was.format == is.format && same_leaves {
+                let parted = was.holds != is.holds;
+                let told = was.holds.words().zip(is.holds.words()).filter(|_| parted);
+                if let Some((was, is)) = told {
+                    add(Harm::FormatChanged, format!("{path} held {was}, and holds {is}"));
+                } else if other && was.format == is.format && same_leaves {
                     add(Harm::Overwritten, format!("{path} holds something else than before"));
                 }
                 if let (Some(before), Some(format)) = (was.format, is.format)
@@ -277,9 +304,16 @@ mod tests {
 
     impl Scene {
         fn standing(&self) -> Standing<'_> {
-            let held = |part: &[u8], leaf| {
+            let held = |part: &[u8], leaf: Option<Certificate>| {
                 let bytes = [part, self.leaf.fingerprint().to_string().as_bytes()].concat();
-                Held { sha256: Digest::of(&bytes), attributes: &self.attributes, format: Some(Format::Pem), leaf }
+                let holds = Holds { certificates: leaf.is_some(), key: leaf.is_none() };
+                Held {
+                    sha256: Digest::of(&bytes),
+                    attributes: &self.attributes,
+                    format: Some(Format::Pem),
+                    leaf,
+                    holds,
+                }
             };
             let file = |path, role, part, leaf| File { path: Path::new(path), role, held: Some(held(part, leaf)) };
             Standing {
@@ -309,6 +343,7 @@ mod tests {
                 attributes: &first.attributes,
                 format: Some(Format::Pem),
                 leaf,
+                holds: Holds { certificates: true, key: false },
             };
             standing.files.push(File { path: Path::new("/e"), role: Role::FullChain, held: Some(held) });
             standing
@@ -344,6 +379,20 @@ mod tests {
         let mut now = good.standing();
         now.files[0].held.as_mut().unwrap().format = Some(Format::Pkcs12);
         assert_eq!(kinds(&before, &now, &[]), [Harm::FormatChanged]);
+
+        // One file became two where it stood, and two became one.
+        let both = Holds { certificates: true, key: true };
+        for (was, is, said) in [
+            (both, Holds { key: false, ..both }, "/c held certificate and key, and holds the certificate alone"),
+            (Holds { key: false, ..both }, both, "/c held the certificate alone, and holds certificate and key"),
+        ] {
+            let (mut before, mut now) = (good.standing(), good.standing());
+            before.files[0].held.as_mut().unwrap().holds = was;
+            let held = now.files[0].held.as_mut().unwrap();
+            (held.holds, held.sha256) = (is, Digest::of(b"other"));
+            let told = noticed(&before, &now, &[], NOW);
+            assert_eq!((told[0].harm, told[0].message.as_str(), told.len()), (Harm::FormatChanged, said, 1));
+        }
 
         let mut now = good.standing();
         (now.files[0].path, now.files[1].path) = (Path::new("/d"), Path::new("/e"));

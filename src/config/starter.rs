@@ -1,7 +1,7 @@
 //! The file that `reseal init` writes: what was found, ready to be completed by hand.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{FilesConfig, NginxConfig, TargetKind};
 use crate::cert::Name;
@@ -15,6 +15,8 @@ pub struct Discovered {
     pub names: Vec<Name>,
     /// Where it is.
     pub kind: TargetKind,
+    /// Its files.
+    pub files: Vec<PathBuf>,
     /// What a person should know about it.
     pub notes: Vec<String>,
 }
@@ -160,6 +162,7 @@ mod tests {
                 prefix: None,
                 certificate: certificate.map(PathBuf::from),
             }),
+            files: Vec::new(),
             notes: vec!["two\nlines".to_owned()],
         }
     }

@@ -14,7 +14,7 @@ use crate::change::{Apply, Hooks, Image, Probe, Shown};
 use crate::digest::Digest;
 use crate::host::dir::{Appender, Dir, DiskError};
 use crate::host::state::{State, file_name};
-use crate::outcome::{Checks, Receipt, Trigger, explain};
+use crate::outcome::{Checks, Leaves, Receipt, Trigger, explain};
 use crate::sealed;
 
 /// The highest format this program writes. A journal with a higher one is left alone.
@@ -59,6 +59,9 @@ pub(super) struct Begin {
     pub before: Option<Digest>,
     /// Leaf after.
     pub after: Option<Digest>,
+    /// Of several pairs, the leaves of each; nothing in journals of before it was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<Leaves>,
     /// A user whose directories are trusted besides root's.
     pub trusted_owner: Option<u32>,
     /// The acts, in order.
@@ -353,6 +356,7 @@ mod tests {
             backup: 1,
             before: None,
             after: Some(Digest::of(b"leaf")),
+            pairs: Vec::new(),
             trusted_owner: None,
             acts: vec![Act {
                 kind: Kind::PutFile,

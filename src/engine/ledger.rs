@@ -184,6 +184,7 @@ mod tests {
             why: "asked".to_owned(),
             before: None,
             after: None,
+            pairs: Vec::new(),
             checks: Vec::new(),
             end: End::Accepted,
         }

@@ -50,7 +50,7 @@ use crate::host::lock::{Lock, LockError};
 use crate::host::state::{State, StateError};
 use crate::host::walk::{Last, WalkError};
 use crate::moment::Moment;
-use crate::outcome::{Checks, Outcome, explain};
+use crate::outcome::{Checks, Leaves, Outcome, explain};
 use failure::Failure;
 use vault::{Origin, Vault};
 
@@ -78,6 +78,8 @@ pub struct Change {
     pub probes: Vec<(Probe, Option<Digest>)>,
     /// The leaf that is to stand afterwards.
     pub leaf: Option<Leaf>,
+    /// Of a target with several pairs, the leaves of each before and after; else nothing.
+    pub pairs: Vec<Leaves>,
     /// How long things may take.
     pub limits: Limits,
     /// What must hold before anything is touched.

@@ -91,8 +91,10 @@ pub enum Intended {
     },
     /// End stuck.
     Nothing {
-        /// Why.
+        /// The place in question, and why.
         why: String,
+        /// What to do.
+        hint: Option<String>,
     },
 }
 
@@ -109,7 +111,9 @@ fn intended(host: &Host, state: &State, name: &OsStr, replay: Replay) -> Interru
     let named = |end| Interrupted { target: name.to_string_lossy().into_owned(), end };
     let transaction = match replay {
         Replay::Unbegun => return named(Intended::Discard),
-        Replay::Unreadable { why } => return named(Intended::Nothing { why }),
+        Replay::Unreadable { why } => {
+            return named(Intended::Nothing { why, hint: Some(unreadable_hint(&name.to_string_lossy())) });
+        }
         Replay::Under(transaction) => transaction,
     };
     let begin = &transaction.begin;
@@ -117,9 +121,9 @@ fn intended(host: &Host, state: &State, name: &OsStr, replay: Replay) -> Interru
     let end = if standing(host, state, &transaction).is_some() {
         Intended::Complete { verb: begin.verb.clone(), hooks: hooks(begin, &[Point::Post]) }
     } else {
-        let live: Result<Vec<Image>, StepError> = begin.acts.iter().map(|act| bench.live(act)).collect();
+        let live: Result<Vec<Image>, Stuck> = begin.acts.iter().map(|act| undo::ours(&bench, begin, act)).collect();
         match live {
-            Err(error) => Intended::Nothing { why: explain(&error) },
+            Err(Stuck { slot, why, hint }) => Intended::Nothing { why: format!("{}: {why}", slot.display()), hint },
             Ok(live) => {
                 let places = begin.acts.iter().zip(live);
                 let places: Vec<_> = places
@@ -142,6 +146,12 @@ fn intended(host: &Host, state: &State, name: &OsStr, replay: Replay) -> Interru
         }
     };
     Interrupted { target: begin.target.clone(), end }
+}
+
+fn unreadable_hint(name: &str) -> String {
+    format!(
+        "look at the target's files; `reseal recover --accept {name}` keeps what is there now, and `reseal backups {name}` lists what `reseal restore {name}` can put back"
+    )
 }
 
 fn hooks(begin: &Begin, points: &[Point]) -> Vec<(Point, Command)> {
@@ -190,10 +200,7 @@ fn one(
         Replay::Unreadable { why } => {
             let slot = engine.state.root().path().join(journal::AREA).join(name);
             let why = format!("the journal of an interrupted transaction cannot be used: {why}; nothing was touched");
-            let hint = Some(format!(
-                "look at the target's files; `reseal recover --accept {0}` keeps what is there now, and `reseal restore {0} NUMBER` puts an earlier pair back",
-                name.to_string_lossy()
-            ));
+            let hint = Some(unreadable_hint(&name.to_string_lossy()));
             return unnamed(Outcome::Stuck { slot, why, hint });
         }
         Replay::Under(transaction) => transaction,

@@ -102,6 +102,7 @@ pub(super) fn stage(
         backup,
         before: leaf_of(&change.slots, &looks).map(|leaf| leaf.fingerprint),
         after: change.leaf.as_ref().map(|leaf| leaf.fingerprint),
+        pairs: change.pairs.clone(),
         trusted_owner: change.demands.trusted_owner,
         acts,
         retire: change.retire.clone(),

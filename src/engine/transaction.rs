@@ -71,6 +71,7 @@ pub(super) fn refused(engine: &Engine<'_>, change: &Change, why: &str, checks: &
         why: change.why.clone(),
         before: None,
         after: change.leaf.as_ref().map(|leaf| leaf.fingerprint),
+        pairs: Vec::new(),
         checks: checks.list().to_vec(),
         end: End::Refused { why: why.to_owned() },
     };
@@ -326,6 +327,7 @@ pub(super) fn receipt(engine: &Engine<'_>, transaction: &Transaction, end: End) 
         why: begin.why.clone(),
         before: begin.before,
         after: begin.after,
+        pairs: begin.pairs.clone(),
         checks: transaction.checks.list().to_vec(),
         end,
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::hook::{self, Pair};
-use super::journal::{Begin, Transaction};
+use super::journal::{Act, Begin, Transaction};
 use super::step::{Bench, StepError, restored};
 use super::vault::Vault;
 use super::{lineage, verify};
@@ -49,22 +49,7 @@ pub(super) fn files(host: &Host, state: &State, begin: &Begin) -> Result<bool, S
     let bench = Bench { host, trust: host.trusting(begin.trusted_owner) };
     let mut touched = Vec::new();
     for act in &begin.acts {
-        let live = bench.live(act).map_err(|error| stuck(&act.path, &error))?;
-        let ours = live.same_content(&act.before) || live.same_content(&act.after);
-        // A directory of ours that recovery has already begun to remove is neither here nor there.
-        if !ours && !matches!((&live, &act.after), (Image::Absent, Image::Dir { .. })) {
-            return Err(Stuck {
-                slot: act.path.clone(),
-                why: format!(
-                    "somebody else changed it: {live} is there, neither the old ({}) nor the new ({}); nothing was touched",
-                    act.before, act.after
-                ),
-                hint: Some(format!(
-                    "look at it; `reseal recover --accept {0}` keeps what is there now, and `reseal restore {0} {1}` puts the old pair back afterwards",
-                    begin.target, begin.backup
-                )),
-            });
-        }
+        let live = ours(&bench, begin, act)?;
         if !restored(act, &live) {
             touched.push(act);
         }
@@ -77,6 +62,30 @@ pub(super) fn files(host: &Host, state: &State, begin: &Begin) -> Result<bool, S
     bench.clear(&begin.acts, true).map_err(|error| stuck(state.root().path(), &error))?;
     lineage::sweep(state, &begin.target).map_err(|error| stuck(state.root().path(), &error.into()))?;
     Ok(any)
+}
+
+/// What stands at a place, which must be the old or the new.
+///
+/// # Errors
+/// It is neither, or it cannot be looked at.
+pub(super) fn ours(bench: &Bench<'_>, begin: &Begin, act: &Act) -> Result<Image, Stuck> {
+    let live = bench.live(act).map_err(|error| stuck(&act.path, &error))?;
+    let ours = live.same_content(&act.before) || live.same_content(&act.after);
+    // A directory of ours that recovery has already begun to remove is neither here nor there.
+    if ours || matches!((&live, &act.after), (Image::Absent, Image::Dir { .. })) {
+        return Ok(live);
+    }
+    Err(Stuck {
+        slot: act.path.clone(),
+        why: format!(
+            "somebody else changed it: {live} is there, neither the old ({}) nor the new ({}); nothing was touched",
+            act.before, act.after
+        ),
+        hint: Some(format!(
+            "look at it; `reseal recover --accept {0}` keeps what is there now, and `reseal restore {0} {1}` puts the old pair back afterwards",
+            begin.target, begin.backup
+        )),
+    })
 }
 
 fn stuck(slot: &std::path::Path, error: &StepError) -> Stuck {

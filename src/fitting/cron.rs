@@ -40,6 +40,24 @@ pub(super) fn file(site: &Site) -> Placed {
     Placed::new(below(site, "/etc/cron.d/reseal"), text)
 }
 
+/// When cron starts the daily run, by the clock that cron goes by; none where the text has no such line, or one that somebody has
+/// written otherwise.
+#[must_use]
+pub fn when(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| !line.starts_with(['#', '@']) && line.contains(" maintain "))?;
+    let fields: Vec<&str> = line.split_whitespace().take(5).collect();
+    let [minute, hour, "*", "*", "*"] = fields.as_slice() else { return None };
+    match (minute.parse::<u8>(), hour.parse::<u8>(), *hour) {
+        (Ok(minute), Ok(hour), _) => Some(format!("daily at {hour:02}:{minute:02}")),
+        (Ok(minute), Err(_), "*") => Some(format!("hourly at minute {minute}")),
+        (Err(_), Err(_), "*") => {
+            let step: u8 = minute.split_once("-59/")?.1.parse().ok()?;
+            Some(format!("every {step} minutes"))
+        }
+        (Ok(_) | Err(_), _, _) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +74,13 @@ mod tests {
         assert_eq!(line(61), "1 1");
         assert_eq!(line(360 + 359), "59 5");
         assert_eq!(line(7), line(7));
+        let text = file(&Site { seed: 61, ..Site::plain() }).content;
+        assert_eq!(when(&text).as_deref(), Some("daily at 01:01"));
+        assert_eq!(
+            when(&text.replace("1 1 * * *", "1 1 * * 7")),
+            None,
+            "what somebody has made of it is not guessed at"
+        );
     }
 
     #[test]
@@ -68,6 +93,8 @@ mod tests {
             let line = text.lines().find(|line| line.contains(" maintain ")).unwrap();
             assert_eq!(line.split_once(" * * root ").unwrap().0, format!("{when} *"), "{line}");
             assert!(text.contains("in each maintenance window;"), "{text}");
+            let told = self::when(&text).unwrap();
+            assert_eq!(told.split(' ').next(), Some(if when.contains('/') { "every" } else { "hourly" }), "{told}");
         }
     }
 

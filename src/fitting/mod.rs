@@ -6,7 +6,7 @@
 //!
 //! The texts are those of `packaging/`, which packages ship as they are.
 
-mod cron;
+pub mod cron;
 mod hook;
 pub mod packages;
 pub mod site;

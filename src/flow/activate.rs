@@ -5,10 +5,12 @@ use time::OffsetDateTime;
 
 use super::change::{self, Intent};
 use super::fit::{faults, objections, outlook, untimely};
-use super::install::{holds, no_pair, pairs_for};
+use super::install::{holds, no_pair, nothing, pairs_for};
+use super::occasion::Look;
 use super::stage::{self, staged};
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, occasion, renew, restore};
+use crate::assess::Finding;
 use crate::cert::Bundle;
 use crate::config::{SourceConfig, TargetConfig};
 use crate::engine::{ConfigTest, Next};
@@ -58,11 +60,12 @@ pub(super) fn one(session: &mut Session<'_>, config: &TargetConfig, verb: &'stat
     activated.unwrap_or_else(|outcome| Report::new(&config.name, outcome))
 }
 
-/// Instead of another order, where something is staged that is still good. `None` where nothing is.
+/// Instead of another order, where something is staged that is still good. `None` where nothing is. What was found of the files says
+/// whether it waits for its moment.
 pub(super) fn instead(
     session: &mut Session<'_>,
     config: &TargetConfig,
-    why: &str,
+    (why, findings): (&str, &[Finding]),
     verb: &'static str,
 ) -> Option<Report> {
     // Files that somebody keeps fresh may hold a later one, which costs nothing.
@@ -71,12 +74,42 @@ pub(super) fn instead(
     }
     // What stands there has to go, whoever has put it there since.
     let next = usable(session, config, false).ok()?.next;
+    let Some(at) = next.at.filter(|at| session.host.now() < at.at) else {
+        let activated = activated(session, config, verb, why, false);
+        return Some(activated.unwrap_or_else(|outcome| Report::new(&config.name, outcome)));
+    };
+    let survey = survey::survey(session.host, config, &session.live_dir).ok()?;
+    let pressing = Look::of_judged(&survey, findings, true).pressing(session.host.now());
+    if pressing.is_none() && !session.options.force {
+        return Some(stays(session, config, why, &format!("generation {} is staged for {at}", next.generation)));
+    }
     let activated = activated(session, config, verb, why, false);
     let mut report = activated.unwrap_or_else(|outcome| Report::new(&config.name, outcome));
-    if let Some(at) = next.at.filter(|at| session.host.now() < at.at) {
-        report.notes.push(format!("it was staged for {at}: `{verb}` does not wait for that"));
-    }
+    let because = pressing.map(|because| format!(", for {because}")).unwrap_or_default();
+    report.notes.push(format!("it was staged for {at}: `{verb}` does not wait for that{because}"));
     Some(report)
+}
+
+/// That what is staged stays so until its moment; or that it would not be put in place then either.
+fn stays(session: &Session<'_>, config: &TargetConfig, why: &str, staged: &str) -> Report {
+    match usable(session, config, true) {
+        Ok(_) => {
+            let mut report = Report::new(&config.name, nothing(&format!("{why}; {staged}, and stays so until then")));
+            report.notes.push(format!("`reseal activate {}` puts it in place now", config.name));
+            report
+        }
+        Err(refusal) => {
+            let mut report = Report::new(&config.name, Outcome::Reported { why: refusal.why });
+            report.notes.extend(refusal.hint);
+            report
+        }
+    }
+}
+
+/// Whether what is staged is good, and nothing but a file that somebody has changed since speaks against it. Who named its moment knew
+/// nothing of what stands there now.
+pub(super) fn overtaken(session: &Session<'_>, config: &TargetConfig) -> bool {
+    usable(session, config, false).is_ok() && usable(session, config, true).is_err()
 }
 
 /// Sets the moment before which what is staged is not put in place; none: by the target's policy.

@@ -68,17 +68,18 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
         Intent { verb: VERB, why: "plain files again".to_owned(), repeats: None, config_test: ConfigTest::MustPass };
     let (host, dir) = (session.host, session.live_dir.join(&config.name));
     let build = |survey: &Survey, _| {
-        if !survey
-            .pairs
-            .iter()
-            .flat_map(|pair| &pair.places)
-            .any(|place| matches!(place, layout::Place::Adopted { .. }))
-        {
+        // Where somebody has put a file in the place of a link, that one is plain already.
+        let places = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places));
+        let adopted: Vec<&Path> = places
+            .filter(|(_, place)| matches!(place, layout::Place::Adopted { .. }))
+            .map(|(slot, _)| slot.path.as_path())
+            .collect();
+        if adopted.is_empty() {
             return Ok(None);
         }
         let mut pieces = Vec::new();
-        for piece in change::present(survey) {
-            let link = switch_link(host, &piece.slot.path, &dir, survey.owner)?;
+        for piece in change::present(survey).into_iter().filter(|piece| adopted.contains(&piece.slot.path.as_path())) {
+            let link = switch_link(host, config, (&piece.slot.path, &dir), survey.owner)?;
             pieces.push((piece, link));
         }
         let steps = layout::release(pieces);
@@ -91,12 +92,20 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
 }
 
 /// The link on the way from a path that leads into the target's directory.
-fn switch_link(host: &crate::host::Host, path: &Path, dir: &Path, owner: Option<u32>) -> Result<PathBuf, Refusal> {
+fn switch_link(
+    host: &crate::host::Host,
+    config: &TargetConfig,
+    (path, dir): (&Path, &Path),
+    owner: Option<u32>,
+) -> Result<PathBuf, Refusal> {
     let through = switch::through(host, path, dir, owner);
     through.map(|(link, _)| link).ok_or_else(|| {
         let switch = dir.join(layout::CURRENT);
         Refusal::new(format!("no link into {} was found on the way from {}", switch.display(), path.display()))
-            .hint("somebody else has changed the links: put plain files there by hand, then `reseal install TARGET --cert FILE --key FILE`")
+            .hint(format!(
+                "somebody else has changed the links: put plain files there by hand, then `reseal install {} --cert FILE --key FILE`",
+                config.name
+            ))
     })
 }
 

@@ -155,6 +155,7 @@ fn change(target: &str, verb: &'static str, made: &mut Made) -> Change {
         hooks: Hooks::default(),
         probes: made.probes.iter().map(|probe| (probe.clone(), None)).collect(),
         leaf: None,
+        pairs: Vec::new(),
         limits: Limits { verify: made.verify, settle: 0, probe: 10_000 },
         demands: Demands {
             config_test: ConfigTest::MustPass,

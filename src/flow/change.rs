@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::hooks;
 use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
-use super::{Refusal, Report, Session};
+use super::{Refusal, Report, Session, gone};
 use crate::cert::Bundle;
 use crate::cert::KeyKind;
 use crate::cert::installed::{KeyFound, Leaf};
@@ -126,6 +126,7 @@ pub(super) fn change(
         hooks: Hooks::default(),
         probes,
         leaf,
+        pairs: survey.turned(leaf_at),
         limits: limits(config),
         demands: demands(config, survey, intent.config_test),
     }
@@ -203,6 +204,7 @@ fn attempt(
         let survey = look(session)?;
         session.alone_with(&config.name, &survey)?;
         led_nowhere_else(session, config, &survey)?;
+        gone::refuse(session.host, config, &survey, verb)?;
         let upcoming = upcoming(session, config, &survey)?;
         let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
         closed_to_service(session, &survey, &change)?;
@@ -222,6 +224,7 @@ fn attempt(
     let survey = look(session)?;
     session.alone_with(&config.name, &survey)?;
     led_nowhere_else(session, config, &survey)?;
+    gone::refuse(session.host, config, &survey, verb)?;
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
     let upcoming = engine.upcoming(&config.name, &survey.slots(), (survey.owner, &survey.lost()))?;
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
@@ -322,6 +325,7 @@ fn still_open(session: &Session<'_>, survey: &Survey, changed: &dyn Fn(&Slot) ->
 pub(super) fn foresee(session: &mut Session<'_>, config: &TargetConfig, intent: &Intent) -> Result<(), Outcome> {
     let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
     would_close(session, config, &survey).map_err(Refusal::outcome)?;
+    gone::refuse(session.host, config, &survey, intent.verb).map_err(Refusal::outcome)?;
     let hooks = hooks::of(session, config, Some(&survey)).map_err(Refusal::outcome)?.hooks;
     match session.engine.as_ref() {
         Some(engine) => engine.foresee(&bare(config, &survey, hooks, intent), session.listener),

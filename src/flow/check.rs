@@ -14,7 +14,7 @@ use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
 use super::obtain;
 use super::survey;
-use super::{Refusal, Session, hooks, occasion};
+use super::{Refusal, Session, hooks, named, occasion, shared, status};
 use crate::assess::{Code, Finding, ruled, shared_keys};
 use crate::cert::installed::{Leaf, Link};
 use crate::cert::{Certificate, Signatures, TrustVerdict};
@@ -311,6 +311,7 @@ impl Run<'_, '_> {
         let committed = survey::committed(state.as_ref(), &config.name).ok().flatten();
         let after = open_journal(session, state.as_ref(), &config.name);
         let open = after.is_some();
+        let interrupted = status::interrupted(session.host, state.as_ref(), after.as_ref());
         // What has ended meanwhile was under way when the files were read.
         let at_work = after.and_then(|open| open.at_work).or(before);
         // One that has begun and ended since the files were read.
@@ -333,7 +334,7 @@ impl Run<'_, '_> {
                     .push("it was changed while it was looked at: the next check tells what is there now".to_owned());
             }
             (None, true) => {
-                checked.findings.insert(0, Finding::new(Code::Interrupted, "a transaction was interrupted"));
+                checked.findings.insert(0, interrupted);
             }
             (None, false) => {}
         }
@@ -353,6 +354,8 @@ impl Run<'_, '_> {
         }
         hooks::tell(session, config, &seen, &mut checked.findings);
         occasion::tell(session, config, subject, &mut checked.findings);
+        shared::tell(session, config, &seen, subject, &mut checked.findings);
+        named::tell(session, config, subject, &mut checked.findings);
         checked.leaf = first_to_end.and_then(|index| seen.pairs[index].installed.leaf());
         checked.chain = first_to_end.map(|index| seen.pairs[index].installed.links()).unwrap_or_default();
         checked.trust = first_to_end.map(|index| trust.swap_remove(index)).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `init`: a first configuration from what the services of this machine use. Never over an existing one.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -88,7 +89,35 @@ fn discover(host: &Host) -> (Vec<Discovered>, Vec<String>) {
     if found.is_empty() {
         notes.extend(looked);
     }
-    (found, notes)
+    (alone(host, found, &mut notes), notes)
+}
+
+/// Leaves out what has a file of one before it, through whatever links: neither of two such targets could be changed.
+fn alone(host: &Host, found: Vec<Discovered>, notes: &mut Vec<String>) -> Vec<Discovered> {
+    let mut taken: BTreeMap<PathBuf, (String, PathBuf)> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for pair in found {
+        let real: Vec<(PathBuf, &Path)> =
+            pair.files.iter().map(|path| (host.real(path).unwrap_or_else(|| path.clone()), path.as_path())).collect();
+        if let Some((other, by, path)) = real.iter().find_map(|(real, path)| {
+            let (other, by) = taken.get(real)?;
+            Some((other, by, path))
+        }) {
+            notes.push(format!(
+                "no target was written for {}: its file {} is one and the same as {}, which {other} has; give each files of its own, or \
+                 name the same ones in both places",
+                pair.name,
+                path.display(),
+                by.display()
+            ));
+            continue;
+        }
+        for (real, path) in real {
+            taken.entry(real).or_insert_with(|| (pair.name.clone(), path.to_owned()));
+        }
+        kept.push(pair);
+    }
+    kept
 }
 
 /// The whole text under its name, or nothing: written beside it first.
@@ -132,7 +161,37 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, FilesConfig, TargetKind};
+
+    #[test]
+    fn no_two_targets_are_written_for_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::new(dir.path().join("state"));
+        let path = |name: &str| dir.path().join(name);
+        for name in ["a.pem", "a.key", "c.pem"] {
+            fs::write(path(name), name).unwrap();
+        }
+        std::os::unix::fs::symlink(path("a.pem"), path("b.pem")).unwrap();
+        let pair = |name: &str, certificate: &str, key: &str| Discovered {
+            name: name.to_owned(),
+            names: Vec::new(),
+            kind: TargetKind::Files(FilesConfig::Combined(path(certificate))),
+            files: vec![path(certificate), path(key)],
+            notes: Vec::new(),
+        };
+        let all = vec![
+            pair("a", "a.pem", "a.key"),
+            pair("b", "b.pem", "b.key"),
+            pair("c", "c.pem", "c.key"),
+            pair("d", "d.pem", "c.key"),
+        ];
+        let mut notes = Vec::new();
+        let kept = alone(&host, all, &mut notes);
+        assert_eq!(kept.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+        assert!(notes[0].contains("b.pem is one and the same as") && notes[0].contains("which a has"), "{notes:?}");
+        // A file that is not there yet has one name at least.
+        assert!(notes[1].contains("c.key is one and the same as"), "{notes:?}");
+    }
 
     #[test]
     fn it_writes_what_reads_back_and_never_twice() {

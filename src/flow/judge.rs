@@ -325,7 +325,9 @@ fn wanted(endpoint: &Endpoint) -> Option<Name> {
 /// With remedies for what is no target.
 pub(super) fn elsewhere(mut findings: Vec<Finding>) -> Vec<Finding> {
     for finding in &mut findings {
-        finding.remedy = assess::remedy_elsewhere(finding.code).unwrap_or(finding.remedy);
+        if let Some(remedy) = assess::remedy_elsewhere(finding.code) {
+            finding.remedy = remedy.into();
+        }
     }
     findings
 }

@@ -227,6 +227,19 @@ fn choose(
             notes.extend(refusal.hint);
             return Ok(Step::Report { why: refusal.why });
         }
+        // Good in itself, and somebody has changed a file: it stays staged until nobody can wait, and goes there in spite of that then.
+        Waiting::Stale { refusal, .. }
+            if !matches!(decision, Decision::Apply { .. }) && activate::overtaken(session, config) =>
+        {
+            if look.pressing(now).is_none() {
+                notes.extend(refusal.hint);
+                return Ok(Step::Report { why: refusal.why });
+            }
+            if let Occasion::Now { early } = occasion::to_change(host, config, look, now)? {
+                notes.extend(early);
+            }
+            return Ok(Step::Renew);
+        }
         Waiting::Stale { refusal, .. } => notes.push(refusal.why),
     }
     let Some(why) = due else {

@@ -15,6 +15,7 @@ pub mod demo;
 pub mod export;
 mod fit;
 pub mod fitting;
+mod gone;
 pub mod history;
 mod hooks;
 pub mod init;
@@ -23,6 +24,7 @@ pub mod judge;
 mod keepers;
 mod leaves;
 pub mod maintain;
+mod named;
 pub mod notify;
 pub mod obtain;
 mod occasion;
@@ -49,6 +51,7 @@ pub mod users;
 mod withdrawn;
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -88,8 +91,8 @@ pub struct Session<'a> {
     authorities: ca::Authorities,
     /// What recovery at the start of the run has found, by target.
     recovered: Vec<Recovered>,
-    /// Which target reaches which file; found out before the first change.
-    reached: Option<shared::Reached>,
+    /// Which target reaches which file; found out where it first matters.
+    reached: OnceLock<shared::Reached>,
 }
 
 /// What was asked for besides the verb.
@@ -220,7 +223,7 @@ impl<'a> Session<'a> {
             engine: None,
             authorities: ca::Authorities::default(),
             recovered: Vec::new(),
-            reached: None,
+            reached: OnceLock::new(),
         }
     }
 
@@ -287,9 +290,12 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Names both targets.
-    fn alone_with(&mut self, target: &str, survey: &survey::Survey) -> Result<(), Refusal> {
-        let (config, host) = (self.config, self.host);
-        self.reached.get_or_insert_with(|| shared::Reached::by(config, host)).refuse(target, survey)
+    fn alone_with(&self, target: &str, survey: &survey::Survey) -> Result<(), Refusal> {
+        self.reached().refuse(target, survey)
+    }
+
+    fn reached(&self) -> &shared::Reached {
+        self.reached.get_or_init(|| shared::Reached::by(self.config, self.host))
     }
 
     /// The targets of these names, in the order asked for; all of them when none is named.

@@ -353,7 +353,10 @@ impl Teller<'_> {
             failing_since(trouble, now)
         });
         // That it works is remembered where it did not, or of a channel: a ping each run would be a write each run.
-        if result.is_err() || record.channels.get(name).is_some_and(|past| past.failing.is_some()) {
+        let exact = |at: OffsetDateTime| now >= at && now - at < EXACT;
+        let known =
+            record.channels.get(name).is_some_and(|past| past.failing.is_none() && past.delivered.is_some_and(exact));
+        if result.is_err() || !known {
             sift::told(record, name, items, result, now);
         }
     }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::ca::{LeafKey, Wanted};
 use super::{Refusal, Secrets, Session, survey};
-use crate::assess::{Code, Finding, ruled};
+use crate::assess::{Code, Finding, Remedy, ruled};
 use crate::cert::{Bundle, Certificate, Generate, PrivateKey};
 use crate::change::Image;
 use crate::config::{SourceConfig, TargetConfig};
@@ -224,7 +224,8 @@ fn missing(host: &Host, state: Option<&State>, config: &TargetConfig) -> Option<
             "mend the source: until then no newer certificate is seen in it"
         }
     };
-    let finding = |why: String| Some(Finding { remedy, ..Finding::new(Code::SourceMissing, why) });
+    let finding =
+        |why: String| Some(Finding { remedy: Remedy::from(remedy), ..Finding::new(Code::SourceMissing, why) });
     let told = |why: &dyn std::error::Error| finding(explain(why));
     let nowhere = |what: &str, name: &str| finding(format!("there is no {what} {name}"));
     match (&config.source, state) {

@@ -17,6 +17,9 @@ use crate::outcome::explain;
 /// Why nobody waits any longer.
 const ENDS: &str = "the certificate in place ends within a day, or has ended";
 
+/// The same, of what is no use even now.
+const REFUSED: &str = "what is in place is refused by clients";
+
 /// What is in place, as far as the time matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Look {
@@ -77,6 +80,11 @@ impl Look {
         self.ends.map(|ends| ends - Duration::DAY.min(self.lives / 10))
     }
 
+    /// Why nobody may wait for another, whatever has been set: clients refuse it, or its end is near.
+    pub(super) fn pressing(&self, now: OffsetDateTime) -> Option<&'static str> {
+        if self.broken { Some(REFUSED) } else { self.ends_before(now).then_some(ENDS) }
+    }
+
     /// Whether it ends before this moment, or so soon that nobody should wait for it.
     fn ends_before(&self, moment: OffsetDateTime) -> bool {
         self.last_call().is_none_or(|last| last <= moment)
@@ -115,11 +123,8 @@ pub(super) fn to_change(
     if config.policy.window.is_empty() {
         return Ok(Occasion::Now { early: None });
     }
-    if look.broken {
-        return Ok(early("what is in place is refused by clients"));
-    }
-    if look.ends_before(now) {
-        return Ok(early(ENDS));
+    if let Some(why) = look.pressing(now) {
+        return Ok(early(why));
     }
     Ok(within(&hours(host, config)?, look, now))
 }

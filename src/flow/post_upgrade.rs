@@ -138,6 +138,7 @@ pub(super) fn later(
     let look = Look::of_judged(&survey, findings, true);
     let now = session.host.now();
     let (occasion, what) = match activate::usable(session, config, false) {
+        Ok(_) if look.pressing(now).is_some() && activate::overtaken(session, config) => return Ok(None),
         Ok(usable) => {
             let what = format!("generation {} is staged and is put in place", usable.next.generation);
             (occasion::to_activate(session.host, config, &usable.next, &look, now)?, what)

@@ -15,7 +15,7 @@ use time::{Date, OffsetDateTime};
 use super::Refusal;
 use super::check::{Checked, Seen};
 use super::judge::elsewhere;
-use crate::assess::{Acceptance, Code, Finding, Severity, date, remedy_by_hand};
+use crate::assess::{Acceptance, Code, Finding, Remedy, Severity, date, remedy_by_hand};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::digest::Digest;
@@ -363,7 +363,8 @@ fn checked(record: Record, now: OffsetDateTime) -> Checked {
                 let told = found.remedy.as_deref().and_then(begins);
                 let by_hand = remedy_by_hand(code).filter(|remedy| told.is_some() && begins(remedy) == told);
                 let new = Finding::new(code, found.message);
-                let remedy = by_hand.unwrap_or(new.remedy);
+                let remedy = by_hand.map_or_else(|| new.remedy.clone(), Remedy::from);
+                let remedy = if kind == "target" { remedy.of(&record.subject) } else { remedy };
                 findings.push(Finding { severity: *severity, accepted, lapsed, remedy, ..new });
             }
             (None, _) | (_, None) => unknown.push(format!("{} ({}): {}", found.code, found.severity, found.message)),

@@ -75,7 +75,10 @@ fn plan(interrupted: Interrupted) -> Report {
             let told = |(when, command): (Point, _)| format!("the {} {command} would be run", when.called());
             report.notes.extend(hooks.into_iter().map(told));
         }
-        Intended::Nothing { why } => report.notes.push(format!("it would end stuck: {why}")),
+        Intended::Nothing { why, hint } => {
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            report.notes.push(format!("it would end stuck: {why}{hint}"));
+        }
         Intended::PutBack { verb, unless_served, backup, generation, places, reload, hooks, probes } => {
             if unless_served {
                 let note = "where all listeners show the new certificate it stays, and nothing is put back: no service takes what was there before";

@@ -1,5 +1,6 @@
 //! `renew [NAME]...`: brings every target, or those named, to the wanted state. Nothing to do means no write and no reload.
 
+mod insisted;
 pub(super) mod misplaced;
 mod newer;
 pub(super) mod unchanged;
@@ -16,7 +17,7 @@ use super::post_upgrade::compare;
 use super::preview::{Plan, PlannedHook};
 use super::survey::{self, Survey};
 use super::{
-    Refusal, Report, Session, acme, activate, asked, csr, fit, hooks, obtain, occasion, post_upgrade, restore,
+    Refusal, Report, Session, acme, activate, asked, csr, fit, gone, hooks, obtain, occasion, post_upgrade, restore,
 };
 use crate::assess::{Code, Finding};
 use crate::cert::codec;
@@ -52,13 +53,17 @@ pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, R
         if session.host.interrupted().is_some() {
             break;
         }
-        reports.push(if proved {
+        let mut report = if proved {
             Report::new(&config.name, nothing("the files are what was proved last, and good for now"))
         } else if let Err(outcome) = session.begin(VERB, &config.name) {
             Report::new(&config.name, outcome)
         } else {
             by_hand(session, config)
-        });
+        };
+        if session.options.force && matches!(report.outcome, Outcome::Nothing { .. }) {
+            report.notes.push(insisted::another(config));
+        }
+        reports.push(report);
     }
     Ok(reports)
 }
@@ -117,7 +122,7 @@ pub(super) fn one(
                 (AfterUpgrade::Report, _) => told(config, &decision),
                 (_, Err(refusal)) => Report::new(&config.name, refusal.outcome()),
                 (_, Ok(Some(why))) => Report::new(&config.name, nothing(&why)),
-                (_, Ok(None)) => act(session, config, &decision, verb),
+                (_, Ok(None)) => act(session, config, &decision, &findings, verb),
             };
             report.findings.splice(0..0, findings);
             report.notes.splice(0..0, notes);
@@ -192,14 +197,20 @@ fn told(config: &TargetConfig, decision: &Decision) -> Report {
     Report::new(name, Outcome::Reported { why })
 }
 
-fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, verb: &'static str) -> Report {
+fn act(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    decision: &Decision,
+    findings: &[Finding],
+    verb: &'static str,
+) -> Report {
     match decision {
         Decision::Leave { why } => Report::new(&config.name, nothing(why)),
         Decision::Reinstate { generation, why } => restore::reinstate(session, config, *generation, why, verb),
-        Decision::Replace { why } => replace(session, config, why, verb),
+        Decision::Replace { why } => replace(session, config, (why, findings), verb),
         Decision::Apply { why } => apply(session, config, why, verb),
         Decision::Unable { why } => {
-            if let Some(report) = activate::instead(session, config, why, verb) {
+            if let Some(report) = activate::instead(session, config, (why, findings), verb) {
                 return report;
             }
             let hint = format!(
@@ -213,14 +224,19 @@ fn act(session: &mut Session<'_>, config: &TargetConfig, decision: &Decision, ve
 }
 
 /// Obtains what each pair needs, and installs it.
-fn replace(session: &mut Session<'_>, config: &TargetConfig, why: &str, verb: &'static str) -> Report {
+fn replace(
+    session: &mut Session<'_>,
+    config: &TargetConfig,
+    (why, findings): (&str, &[Finding]),
+    verb: &'static str,
+) -> Report {
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
     if let Err(refusal) = misplaced::refuse(session, config) {
         return Report::new(&config.name, refusal.outcome());
     }
-    if let Some(report) = activate::instead(session, config, why, verb) {
+    if let Some(report) = activate::instead(session, config, (why, findings), verb) {
         return report;
     }
     if let Some(planned) = expected(session, config, why) {
@@ -290,6 +306,7 @@ fn to_be_issued(session: &mut Session<'_>, config: &TargetConfig, why: &str, wha
     }
     let survey = survey::survey(session.host, config, &session.live_dir)?;
     change::would_close(session, config, &survey)?;
+    gone::refuse(session.host, config, &survey, VERB)?;
     let upcoming = change::upcoming(session, config, &survey)?;
     let names = config.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let found = hooks::of(session, config, Some(&survey))?;

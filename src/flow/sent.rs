@@ -36,7 +36,7 @@ pub(super) fn findings(
         let stale = in_files.is_some() && own.is_none();
         let lacking = own.and_then(|own| lacking(own, &chain)).map(|title| {
             let why = format!("{at}: the chain that is sent lacks \"{title}\", which the files hold");
-            Finding { remedy: Code::NotServed.remedy(), ..Finding::new(Code::ChainIncomplete, why) }
+            Finding { remedy: Code::NotServed.remedy().into(), ..Finding::new(Code::ChainIncomplete, why) }
         });
         let trust = judge::verdicts(against.clients, &chain, &config.names, now);
         let installed = Installed {
@@ -61,7 +61,7 @@ pub(super) fn findings(
         found.extend(assess::ruled(lacking.into_iter().collect(), &config.rules, &config.name, leaf, now));
         found.extend(assess::findings(&facts).into_iter().map(|finding| {
             // The files are judged by themselves: what is served in their place goes with a reload.
-            let remedy = if stale { Code::NotServed.remedy() } else { finding.remedy };
+            let remedy = if stale { Code::NotServed.remedy().into() } else { finding.remedy };
             let what = if stale { "what is served instead" } else { "the chain that is sent" };
             Finding { message: format!("{at}: {what}: {}", finding.message), remedy, ..finding }
         }));
@@ -121,7 +121,7 @@ mod tests {
                 unnamed: None,
             };
             let found = findings(Some(&in_files), &[&asked], config, &against, NOW);
-            found.into_iter().map(|one| (one.code, one.message, one.remedy)).collect::<Vec<_>>()
+            found.into_iter().map(|one| (one.code, one.message, one.remedy.general())).collect::<Vec<_>>()
         };
         let found = |chains: &[&[&Certificate]]| found_by(&clients, chains);
         assert_eq!(found(&[&[&leaf, &middle.certificate]]), []);

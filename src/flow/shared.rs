@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::Refusal;
 use super::survey::Survey;
-use crate::config::{Config, TargetKind};
+use super::{Refusal, Session};
+use crate::assess::{Code, Finding, ruled};
+use crate::config::{Config, TargetConfig, TargetKind};
 use crate::host::Host;
 use crate::target::layout::Place;
 
@@ -34,18 +35,37 @@ impl Reached {
     /// # Errors
     /// Names both targets and both paths.
     pub(super) fn refuse(&self, target: &str, survey: &Survey) -> Result<(), Refusal> {
+        let why = self.other(target, survey);
+        why.map_or(Ok(()), |why| Err(Refusal::new(why).hint("leave the file to one of the two in the configuration")))
+    }
+
+    /// That one of the target's files is another's too.
+    fn other(&self, target: &str, survey: &Survey) -> Option<String> {
         let places = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places));
         for (slot, place) in places {
             let Place::InPlace { path } = place else { continue };
             let others = self.0.get(path).into_iter().flatten();
             if let Some((other, by)) = others.into_iter().find(|(name, _)| name != target) {
                 let (file, own, by) = (path.display(), slot.path.display(), by.display());
-                return Err(Refusal::new(format!(
+                return Some(format!(
                     "the targets {target} and {other} are one and the same file, {file}: {target} reaches it as {own}, {other} as {by}"
-                ))
-                .hint("leave the file to one of the two in the configuration"));
+                ));
             }
         }
-        Ok(())
+        None
     }
+}
+
+/// Adds to what was found of a target that a change of it would be refused for another target's sake.
+pub(super) fn tell(
+    session: &Session<'_>,
+    config: &TargetConfig,
+    survey: &Survey,
+    subject: Option<&str>,
+    found: &mut Vec<Finding>,
+) {
+    let Some(why) = session.reached().other(&config.name, survey) else { return };
+    let told = vec![Finding::new(Code::SharedFile, why)];
+    found.extend(ruled(told, &config.rules, &config.name, subject, session.host.now()));
+    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
 }

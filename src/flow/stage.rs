@@ -9,7 +9,7 @@ use super::install::{self, Inputs, Prepared, holds, no_pair, nothing, pairs_for}
 use super::occasion::{self, Look};
 use super::preview::Plan;
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, csr, renew};
+use super::{Refusal, Report, Session, csr, gone, renew};
 use crate::assess::{self, Code};
 use crate::cert::Bundle;
 use crate::change::Image;
@@ -182,6 +182,7 @@ fn kept(
     let refused = Refusal::outcome;
     let survey = survey::survey(session.host, config, &session.live_dir).map_err(refused)?;
     session.alone_with(&config.name, &survey).map_err(refused)?;
+    gone::refuse(session.host, config, &survey, VERB).map_err(refused)?;
     let then = staging.at.as_ref().map_or_else(|| session.host.now(), |moment| moment.at);
     let mut insisted = Vec::new();
     let mut findings = Vec::new();

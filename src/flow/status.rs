@@ -6,12 +6,13 @@ use time::OffsetDateTime;
 use super::beside::Beside;
 use super::occasion;
 use super::survey;
-use super::{Refusal, Session, activate, check, csr, fitting, hooks, obtain, stage};
-use crate::assess::Finding;
+use super::{Refusal, Session, activate, check, csr, fitting, hooks, named, obtain, shared, stage};
+use crate::assess::{Code, Finding};
 use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
 use crate::engine::vault::Vault;
 use crate::engine::{self, Ledger, Next};
+use crate::host::Host;
 use crate::host::state::{State, file_name, name_of};
 use crate::moment::in_utc;
 use crate::outcome::Receipt;
@@ -73,6 +74,9 @@ pub struct Status {
     pub waiting: Vec<csr::Brief>,
     /// An interrupted transaction waits for `recover`.
     pub interrupted: bool,
+    /// Why `recover` would not end it, with what to type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// That another reseal changes it just now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub under_way: Option<String>,
@@ -110,6 +114,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             last: receipts.find(|receipt| receipt.target == config.name).cloned(),
             waiting: Vec::new(),
             interrupted: open.is_some_and(|open| open.at_work.is_none()),
+            stuck: open.and_then(|open| stuck(session.host, state.as_ref()?, open)),
             under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
             attention: Vec::new(),
             problem: None,
@@ -152,7 +157,10 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 );
                 hooks::tell(session, config, &seen, &mut status.findings);
                 occasion::tell(session, config, subject, &mut status.findings);
+                shared::tell(session, config, &seen, subject, &mut status.findings);
+                named::tell(session, config, subject, &mut status.findings);
                 status.leaf = first.and_then(|pair| pair.installed.leaf());
+                status.attention.extend(seen.half_adopted(&config.name));
                 status.switch = if seen.adopted() { "one rename" } else { "file by file" };
             }
             Err(refusal) => status.problem = Some(refusal.why),
@@ -160,7 +168,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
         all.push(status);
     }
     if names.is_empty() {
-        let records = Records { state: state.as_ref(), ledger: ledger.as_ref(), open: &open };
+        let records = Records { host: session.host, state: state.as_ref(), ledger: ledger.as_ref(), open: &open };
         for view in fitting::status::of_placed(session)? {
             let beside = records.beside(view.name)?;
             all.push(Status { attention: view.attention, ..beside });
@@ -177,6 +185,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
 
 /// reseal's own records, as of one moment.
 struct Records<'a> {
+    host: &'a Host,
     state: Option<&'a State>,
     ledger: Option<&'a Ledger>,
     open: &'a [engine::Open],
@@ -204,12 +213,30 @@ impl Records<'_> {
             last: receipts.find(|receipt| receipt.target == name).cloned(),
             waiting: Vec::new(),
             interrupted: open.is_some_and(|open| open.at_work.is_none()),
+            stuck: open.and_then(|open| stuck(self.host, self.state?, open)),
             under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
             attention: Vec::new(),
             problem: None,
             target: name,
         })
     }
+}
+
+/// Why recovery would not end an interrupted transaction, as things stand, with what to type.
+fn stuck(host: &Host, state: &State, open: &engine::Open) -> Option<String> {
+    let all = if open.at_work.is_none() { engine::interrupted(host, state).ok()? } else { Vec::new() };
+    let ends = all.into_iter().find(|one| *file_name(&one.target) == *open.name || one.target == open.name)?.end;
+    let engine::Intended::Nothing { why, hint } = ends else { return None };
+    Some(hint.map_or_else(|| why.clone(), |hint| format!("{why}; {hint}")))
+}
+
+/// That a transaction was interrupted, and why `recover` would not end it.
+pub(super) fn interrupted(host: &Host, state: Option<&State>, open: Option<&engine::Open>) -> Finding {
+    let stuck = state.zip(open).and_then(|(state, open)| stuck(host, state, open));
+    Finding::new(
+        Code::Interrupted,
+        stuck.map_or("a transaction was interrupted".to_owned(), |why| format!("stuck: {why}")),
+    )
 }
 
 /// What is staged, as it stands today.

@@ -14,12 +14,13 @@ use crate::cert::installed::{self, Installed};
 
 use crate::change::{Image, Probe, Role, Slot};
 use crate::config::{TargetConfig, TargetKind};
+use crate::digest::Digest;
 use crate::engine::vault::{Manifest, Vault};
 use crate::host::Host;
 use crate::host::dir::Look;
 use crate::host::state::{State, absent_is_none};
 use crate::host::walk::{Last, WalkError};
-use crate::outcome::explain;
+use crate::outcome::{Leaves, explain};
 use crate::target::layout::Place;
 use crate::target::{self, Pair, Site};
 
@@ -116,6 +117,26 @@ impl Survey {
     pub(super) fn adopted(&self) -> bool {
         self.pairs.iter().flat_map(|pair| &pair.places).all(|place| matches!(place, Place::Adopted { .. }))
     }
+
+    /// The leaves of each of several pairs, before a change and after it; of one pair alone nothing.
+    pub(super) fn turned(&self, leaf_at: &dyn Fn(usize) -> Option<Digest>) -> Vec<Leaves> {
+        let leaf = |pair: &PairState| pair.installed.chain.as_ref().map(|chain| chain.leaf().fingerprint());
+        let pairs = self.pairs.iter().enumerate().filter(|_| self.pairs.len() > 1);
+        pairs.map(|(index, pair)| Leaves { before: leaf(pair), after: leaf_at(index) }).collect()
+    }
+
+    /// That somebody has put a file in the place of one of the links: the files are right again after the next repair, and the switch
+    /// is not.
+    pub(super) fn half_adopted(&self, target: &str) -> Option<String> {
+        let slots = || self.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places));
+        let adopted = slots().any(|(_, place)| matches!(place, Place::Adopted { .. }));
+        let (file, _) = slots().find(|(_, place)| matches!(place, Place::InPlace { .. })).filter(|_| adopted)?;
+        Some(format!(
+            "{} is no link into the target's directory any more, so certificate and key are changed file by file: \
+             `reseal adopt {target}` makes it one again",
+            file.path.display()
+        ))
+    }
 }
 
 /// Looks at a target. Changes nothing.
@@ -137,7 +158,10 @@ pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Res
     let adopted = adopted_dir(host, &dir, owner)?;
     let unmade = unmade(host, &pairs, &dir)?;
     let reader = reader(host, config, owner);
-    Ok(Survey { site, pairs, owner, reader, adopted, unmade })
+    let mut survey = Survey { site, pairs, owner, reader, adopted, unmade };
+    let half = survey.half_adopted(&config.name);
+    survey.site.notes.extend(half);
+    Ok(survey)
 }
 
 /// The directories that have to be made for the pairs that are read through the switch, where it is lost with the directory `dir`.

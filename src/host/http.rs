@@ -39,13 +39,15 @@ pub struct Patience {
     pub total: Duration,
     /// Bytes of one answer's body.
     pub body: usize,
+    /// Whether a longer body is dropped, and the rest of the answer holds; else there was no answer.
+    pub only_status: bool,
 }
 
 impl Patience {
     /// 30 seconds a request, a megabyte an answer.
     #[must_use]
     pub fn within(total: Duration) -> Self {
-        Self { request: Duration::from_secs(30), total, body: 1024 * 1024 }
+        Self { request: Duration::from_secs(30), total, body: 1024 * 1024, only_status: false }
     }
 }
 
@@ -196,7 +198,7 @@ impl Web {
             Box::new(socket)
         };
         exchange::send(&mut stream, method, &place.authority, &place.path, headers, body).map_err(failed("ask"))?;
-        let told = exchange::receive(&mut stream, *method == Method::HEAD, self.patience.body);
+        let told = exchange::receive(&mut stream, *method == Method::HEAD, &self.patience);
         let mut reply = told.map_err(|error| match error {
             exchange::Bad::Io(error) => WebError::from(failed("hear")(error)),
             exchange::Bad::Answer(why) => WebError::Answer { server: server.clone(), why },

@@ -189,7 +189,7 @@ pub(super) fn address(host: &Host, url: &Url, secrets: &mut Secrets) -> Result<S
 
 /// A client for one address.
 pub(super) fn client(host: &Host, link: &Link, url: &Sensitive, limit: Duration) -> Result<Web, Trouble> {
-    let patience = Patience { request: limit, total: limit, body: MOST_ANSWER };
+    let patience = Patience { request: limit, total: limit, body: MOST_ANSWER, only_status: true };
     // Reading the system's roots takes longer than all the rest, and without TLS nobody is verified.
     let plain = url.expose().starts_with(b"http://");
     let roots = if plain { Roots::These(Vec::new()) } else { roots(host, link.root.as_deref())? };

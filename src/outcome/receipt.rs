@@ -36,11 +36,25 @@ pub struct Receipt {
     /// Leaf after, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Digest>,
+    /// Of a target with several pairs, the leaves of each, in the order of the pairs; else nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<Leaves>,
     /// What was run and asked on the way, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
     /// How it ended.
     pub end: End,
+}
+
+/// The leaves of one of several pairs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Leaves {
+    /// Before, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
+    /// After, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
 }
 
 /// Who brought an interrupted transaction to its end.

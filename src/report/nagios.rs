@@ -170,7 +170,8 @@ fn judge<'a>(checked: &'a Checked, limits: &Limits, program: &str, now: OffsetDa
             Severity::Warning => State::Warning,
             Severity::Note => continue,
         };
-        let message = format!("{}: {} ({})", finding.code.name(), finding.message, called(finding.remedy, program));
+        let message =
+            format!("{}: {} ({})", finding.code.name(), finding.message, called(&finding.remedy.told(), program));
         told.push((state, shown(&message)));
     }
     if down && !checked.findings.iter().any(|finding| unseen(finding.code)) {

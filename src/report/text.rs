@@ -228,10 +228,10 @@ fn finding(finding: &Finding, page: &mut Page) {
             page.note("", Paint::Faint, &format!("accepted until {}: {}", accepted.until, accepted.reason))
         }
         (None, Some(lapsed)) => {
-            page.field("").advice(Paint::Faint, finding.remedy, FIELD).end();
+            page.field("").advice(Paint::Faint, &finding.remedy.told(), FIELD).end();
             page.note("", Paint::Faint, &format!("it was accepted until {}: {}", lapsed.until, lapsed.reason))
         }
-        (None, None) => page.field("").advice(Paint::Faint, finding.remedy, FIELD).end(),
+        (None, None) => page.field("").advice(Paint::Faint, &finding.remedy.told(), FIELD).end(),
     };
 }
 
@@ -279,6 +279,7 @@ mod tests {
             why: "due".to_owned(),
             before: None,
             after: None,
+            pairs: Vec::new(),
             end: End::RolledBack { why: why.clone() },
         };
         vec![

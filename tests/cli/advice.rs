@@ -65,7 +65,7 @@ fn the_same_pair_in_other_files_is_signed_off() {
 fn advice_for_programs_names_the_configuration() {
     let bench = Bench::new();
     let config = bench.path("reseal.toml").display().to_string();
-    let called = format!("`reseal --config {config} install TARGET --cert FILE --key FILE`");
+    let called = format!("`reseal --config {config} install web --cert FILE --key FILE`");
     let value = bench.json(&["--config", &config, "check", "web"]);
     assert!(remedy(&value, "self-signed").contains(&called), "{value}");
     for format in ["nagios", "jsonl"] {
@@ -180,4 +180,95 @@ fn an_address_that_is_none_is_a_wrong_word() {
         bench.run(&["acme", "account", "create", "x", "--directory", address]).ends(2).warns("https");
     }
     assert!(!bench.path("state").exists());
+}
+
+/// What cannot be ended by `recover` is told as that, with what ends it.
+#[test]
+fn what_is_stuck_is_told_with_the_way_out() {
+    let bench = Bench::new();
+    bench.configure("reload = [\"/bin/sh\", \"-c\", \"kill -9 $PPID\"]\n");
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    let killed = bench.run(&["install", "web", "--cert", &certificate, "--key", &key]);
+    assert_eq!(killed.code, None, "{}", killed.err);
+    bench.configure("");
+    bench.run(&["status"]).says("interrupted").says("a transaction was interrupted: `");
+    bench.write("web.pem", &Leaf::default().make().0, 0o644);
+    let told = bench.run(&["status"]).says("stuck: web: ").says("web.pem: somebody else changed it");
+    let told = told.says(" recover --accept web` keeps what is there now").says(" restore web 1`");
+    assert!(!told.out.contains("interrupted"), "{}", told.out);
+    let why = bench.json(&["status"])["results"][0]["stuck"].as_str().unwrap().to_owned();
+    assert!(why.contains("recover --accept web`"), "{why}");
+    bench.run(&["check", "web"]).ends(3).says("stuck: ").says(" recover --accept web`");
+    bench.run(&["recover", "--dry-run"]).says("it would end stuck: ").says(" recover --accept web`");
+    bench.run(&["recover"]).ends(6).warns("somebody else changed it");
+    bench.run(&["recover", "--accept", "web"]).ends(0);
+    bench.run(&["status"]).says("web");
+    assert!(bench.json(&["status"])["results"][0]["stuck"].is_null());
+
+    bench.write("state/journal/web", "not a journal\nat all\n", 0o600);
+    bench.run(&["status"]).says("stuck: web: ").says(" recover --accept web`");
+}
+
+/// Each would undo the other's work, so neither is changed: that is told before the day on which one ends.
+#[test]
+fn two_targets_that_name_one_file_are_told_long_before_it_matters() {
+    let bench = Bench::new();
+    bench.installed("good");
+    std::os::unix::fs::symlink(bench.path("web.pem"), bench.path("other.pem")).unwrap();
+    let root = bench.path("").display().to_string();
+    let second = format!(
+        "[[target]]\nname = \"second\"\nkind = \"files\"\nnames = [\"www.example.org\"]\ncertificate = \"{root}other.pem\"\n\
+         key = \"{root}other.key\"\n"
+    );
+    bench.configure(&second);
+    for name in ["web", "second"] {
+        let told = bench.run(&["check", name]).ends(3).says("shared-file: the targets ");
+        told.says("are one and the same file").says("leave the file to one of the two");
+    }
+    bench.run(&["status", "web"]).ends(3).says("shared-file");
+    bench.configure(&second.replace("other.pem", "second.pem"));
+    bench.run(&["check", "web"]).ends(0);
+}
+
+/// `--force` overrides refusals; who wants another certificate all the same is told how to get one, by the target's source.
+#[test]
+fn insisting_on_a_renewal_of_what_is_good_tells_what_replaces_it() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let before = bench.served();
+    let told = bench.run(&["renew", "--force"]).ends(0).says("good for now").says("`--force` overrides a refusal");
+    told.says(" install web --cert FILE --key FILE` puts another in place");
+    assert!(!bench.run(&["renew"]).ends(0).out.contains("--force"));
+    bench.configure("[target.source]\nkind = \"csr\"\n");
+    bench.run(&["renew", "web", "--force"]).ends(0).says(" csr web` makes a request");
+    assert_eq!(bench.served(), before);
+}
+
+/// What is needed on the day of a change alone is told before: a folder of hooks that is misspelt, a program, a file of the source.
+#[test]
+fn a_path_that_leads_nowhere_is_told_before_it_is_needed() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    let root = bench.path("").display().to_string();
+    let hooks = |name: &str| format!("[hooks]\ncertbot_deploy = \"{root}{name}\"\n{text}");
+    fs::create_dir(bench.path("deploy")).unwrap();
+    bench.write("reseal.toml", &hooks("deploy"), 0o644);
+    bench.run(&["check", "web"]).ends(0);
+    bench.write("reseal.toml", &hooks("deploi"), 0o644);
+    bench
+        .run(&["check", "web"])
+        .ends(3)
+        .says("path-missing: `certbot_deploy` names ")
+        .says("deploi, which is not there");
+    bench.run(&["status"]).ends(3).says("path-missing");
+    bench.write("reseal.toml", &hooks("deploy").replace("certbot_deploy", "certbot_deplou"), 0o644);
+    bench.run(&["check", "web"]).ends(2).warns("did you mean `certbot_deploy`?");
+
+    let source = format!(
+        "reload = [\"/usr/bin/systemctll\", \"reload\", \"x\"]\n[target.source]\nkind = \"import\"\nfrom = [\"{root}new.pem\"]\n"
+    );
+    bench.configure(&source);
+    let told = bench.run(&["check", "web"]).ends(3).says("`reload` names /usr/bin/systemctll, which is not there");
+    told.says("`from` names ").says("new.pem, which is not there");
 }

@@ -237,7 +237,7 @@ fn a_key_alone_is_the_same_in_every_format() {
 fn what_has_no_source_is_told_and_is_no_failure() {
     let bench = Bench::new();
     let ran = bench.run(&["check", "web"]).ends(3).says("it has no source to get another from");
-    assert!(ran.out.contains(" install TARGET --cert FILE --key FILE`") && !ran.out.contains(" renew`"), "{}", ran.out);
+    assert!(ran.out.contains(" install web --cert FILE --key FILE`") && !ran.out.contains(" renew`"), "{}", ran.out);
     let ran = bench.run(&["maintain"]).ends(3).says("it has no source: `").says(" install web --cert FILE --key FILE`");
     assert!(!ran.err.contains("refused"), "{}", ran.err);
     bench.run(&["renew", "web"]).ends(4).warns("no source is configured");

@@ -391,3 +391,48 @@ fn a_line_that_cannot_be_believed_is_told_and_can_be_put_away() {
     bench.run(&["stage", "web", "--drop"]).ends(0);
     staged(&bench, &[]);
 }
+
+/// Somebody has replaced the certificate meanwhile: what is staged for a moment stays so, and one thing is said of it, until what
+/// stands there is refused.
+#[test]
+fn what_has_its_time_keeps_it_whatever_stands_there_meanwhile() {
+    let bench = Bench::new();
+    // What was committed is no use any more, so that it is not put back.
+    bench.configure("[target.policy]\nrenew_before = 95\n");
+    bench.installed("good");
+    let (good, good_key) = (bench.served(), fs::read_to_string(bench.path("web.key")).unwrap());
+    let (certificate, key) = bench.bring("next", &Leaf { days: 200, common_name: "next", ..Leaf::default() });
+    let when = at(Duration::days(9));
+    bench.run(&["stage", "web", "--cert", &certificate, "--key", &key, "--at", &when]).ends(0);
+
+    // It is due, and nobody is in a hurry.
+    bench.run(&["renew", "web"]).ends(0).says("and stays so until then").says("activate web` puts it in place now");
+    assert_eq!(bench.served(), good);
+
+    let (other, other_key) = Leaf { days: 60, common_name: "by hand", ..Leaf::default() }.make();
+    bench.write("web.pem", &other, 0o644);
+    bench.write("web.key", &other_key, 0o600);
+    for verb in ["renew", "maintain"] {
+        let ran =
+            bench.run(&[verb]).ends(3).says("is not activated").says("web.pem is not what it was").says("--drop`");
+        assert!(!ran.out.contains("does not wait"), "{}", ran.out);
+        assert_eq!(bench.served(), other, "{verb}");
+        assert_eq!(status(&bench)["next"]["by_hand"], true, "{verb}");
+    }
+    bench.write("web.pem", &good, 0o644);
+    bench.write("web.key", &good_key, 0o600);
+    bench.run(&["maintain"]).ends(0).says("is staged and is put in place at");
+
+    // Whoever set the moment knew nothing of this one, which no client takes.
+    let (own, own_key) = Leaf { self_signed: true, common_name: "appliance", ..Leaf::default() }.make();
+    for verb in ["maintain", "post-upgrade", "renew"] {
+        let bench = Bench::new();
+        bench.run(&["stage", "web", "--cert", &certificate, "--key", &key, "--at", &when]).ends(0);
+        bench.write("web.pem", &own, 0o644);
+        bench.write("web.key", &own_key, 0o600);
+        let ran = bench.run(&[verb]).ends(0).says("it was staged for");
+        let ran = ran.says(&format!("`{verb}` does not wait for that, for what is in place is refused by clients"));
+        assert!(!ran.out.contains("is not activated"), "{}", ran.out);
+        assert_ne!(bench.served(), own, "{verb}");
+    }
+}

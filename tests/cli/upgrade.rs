@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -815,4 +815,101 @@ fn a_file_that_is_no_pem_any_more_is_put_back() {
     bench.run(&["check", "web"]).ends(3).says("DER of a certificate, and the service reads PEM");
     bench.run(&["post-upgrade", "--strict"]).ends(0).says("format-changed").says("repaired");
     assert_eq!(bench.served(), good);
+}
+
+/// A file for the certificate that holds the key as well from now on, and the other way round, is no other certificate.
+#[test]
+fn what_was_packed_together_or_apart_is_told_as_that() {
+    let (bench, good) = signed_off();
+    let key = fs::read_to_string(bench.path("web.key")).unwrap();
+    bench.write("web.pem", &format!("{good}{key}"), 0o600);
+    let (told, value) = harms(&bench, &["--dry-run"]);
+    assert!(told.contains(&"format-changed".to_owned()) && !told.contains(&"overwritten".to_owned()), "{value}");
+    assert!(value.to_string().contains("held the certificate alone, and holds certificate and key"), "{value}");
+
+    let bench = Bench::new();
+    let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    let text = text.replace("certificate = ", "combined = ");
+    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("key = ")).collect();
+    bench.write("reseal.toml", &text.join("\n"), 0o644);
+    bench.write("web.pem", &format!("{good}{key}"), 0o600);
+    bench.run(&["snapshot"]).ends(0).says("this is the wanted state");
+    bench.write("web.pem", &good, 0o600);
+    let (told, value) = harms(&bench, &["--dry-run"]);
+    assert!(told.contains(&"format-changed".to_owned()) && !told.contains(&"overwritten".to_owned()), "{value}");
+}
+
+/// An upgrade has removed the folder with all that was in it. Whose it was and who might enter it nobody knows any more: what makes it
+/// again is told, and then each verb does its work.
+#[test]
+fn a_folder_that_is_gone_is_told_with_what_makes_it_again() {
+    for verb in ["post-upgrade", "renew", "restore", "maintain"] {
+        let bench = Bench::new();
+        let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+        bench.write(
+            "reseal.toml",
+            &text.replace("/web.pem", "/tls/x/web.pem").replace("/web.key", "/tls/x/web.key"),
+            0o644,
+        );
+        fs::create_dir_all(bench.path("tls/x")).unwrap();
+        let (certificate, key) = bench.bring("good", &Leaf::default());
+        bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(0);
+        fs::remove_dir_all(bench.path("tls")).unwrap();
+        let owner = fs::metadata(bench.path("")).unwrap().uid();
+        let dir = bench.path("tls/x").display().to_string();
+        let make = format!("`install -d -o {owner} -m 0755 {dir}`");
+        for more in [&["--dry-run"][..], &[]] {
+            let ran = bench.run(&[&[verb, "web"], more].concat()).ends(if verb == "post-upgrade" { 0 } else { 4 });
+            let told = ran.warns(&format!("the directory {dir} of web is not there")).warns(&make);
+            told.warns(&format!(" {verb} web`"));
+        }
+        let words: Vec<&str> = make.trim_matches('`').split(' ').collect();
+        assert!(std::process::Command::new(words[0]).args(&words[1..]).status().unwrap().success());
+        bench.run(&[verb, "web"]).ends(0);
+        assert_eq!(fs::read_to_string(bench.path("tls/x/web.pem")).unwrap(), fs::read_to_string(&certificate).unwrap());
+    }
+    let bench = Bench::new();
+    let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
+    bench.write("reseal.toml", &text.replace("/web.pem", "/tls/web.pem"), 0o644);
+    let (certificate, key) = bench.bring("good", &Leaf::default());
+    let told = bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(4);
+    told.warns("then the same command again");
+}
+
+/// An upgrade has put a file in the place of one of the two links of an adopted pair: there is never one old and one new, and that the
+/// switch is gone is told with what brings it back.
+#[test]
+fn one_link_of_an_adopted_pair_that_became_a_file_is_mended_and_told() {
+    for half in ["web.pem", "web.key"] {
+        for verb in ["post-upgrade", "renew", "restore", "maintain"] {
+            let bench = Bench::new();
+            bench.installed("good");
+            bench.run(&["adopt", "web"]).ends(0);
+            let (good, key) = (bench.served(), fs::read(bench.path("web.key")).unwrap());
+            let (certificate, other_key) = vendor().make();
+            fs::remove_file(bench.path(half)).unwrap();
+            bench.write(half, if half == "web.pem" { &certificate } else { &other_key }, 0o600);
+            bench.run(&["check"]).ends(3).says("key-mismatch").says("is no link into the target's directory any more");
+            let before = bench.tree();
+            bench.run(&[verb, "web", "--dry-run"]).ends(0).says("would be changed");
+            assert!(bench.tree() == before);
+            bench.run(&[verb, "web"]).ends(0);
+            assert_eq!(
+                (bench.served(), fs::read(bench.path("web.key")).unwrap()),
+                (good.clone(), key.clone()),
+                "{verb}"
+            );
+            let told = bench.run(&["status"]).ends(3).says("attention").says("changed file by file");
+            told.says(" adopt web` makes it one again");
+            if verb == "restore" {
+                bench.run(&["adopt", "web", "--undo"]).ends(0);
+                bench.run(&["status"]).ends(0).says("file by file");
+            } else {
+                bench.run(&["adopt", "web"]).ends(0);
+                bench.run(&["status"]).ends(0).says("one rename");
+                assert!(bench.path("web.pem").is_symlink() && bench.path("web.key").is_symlink());
+            }
+            assert_eq!((bench.served(), fs::read(bench.path("web.key")).unwrap()), (good, key), "{verb}");
+        }
+    }
 }

@@ -298,6 +298,10 @@ fn cron_starts_it_where_there_is_no_systemd() {
     machine.shell("mkdir -p /etc/cron.d");
     machine.reseal("schedule install cron").ends(0).says("schedule:cron: installed");
     let text = machine.read("/etc/cron.d/reseal");
+    let line = text.lines().find(|line| line.contains(" maintain ")).unwrap();
+    let fields: Vec<u8> = line.split(' ').take(2).map(|field| field.parse().unwrap()).collect();
+    let starts = format!("starts     daily at {:02}:{:02}", fields[1], fields[0]);
+    machine.reseal("schedule status cron").says(&starts);
     assert!(text.contains(" root /usr/bin/reseal maintain "), "{text}");
     assert_eq!(machine.shell("stat -c '%a %U' /etc/cron.d/reseal"), "644 root\n");
     machine.reseal("schedule install cron").ends(0).says("all is in place already");
@@ -384,4 +388,23 @@ fn rights_that_let_others_write_are_told_and_taken_back() {
     machine.reseal("hook status").says("has mode 0777").says("chmod 755 /opt/x.d/reseal");
     machine.reseal("hook install directory:/opt/x.d").ends(0);
     assert_eq!(rights("/opt/x.d/reseal"), "777 0");
+}
+
+/// systemd 252 tells when a timer elapses in the words of the zone that it goes by, though it is asked for seconds.
+#[test]
+fn when_a_timer_starts_it_next_is_told() {
+    let Some(machine) = machine() else { return };
+    machine.reseal("schedule install").ends(0);
+    machine.put(
+        "/mnt/systemctl",
+        "#!/bin/sh\n[ \"$1\" = show ] && [ \"$TZ\" = UTC ] && printf 'Id=reseal-renew.timer\\nLoadState=loaded\\nUnitFileState=enabled\\n\
+         ActiveState=active\\nResult=success\\nLastTriggerUSec=Mon 2026-11-30 02:10:00 UTC\\nNextElapseUSecRealtime=Tue 2026-12-01 02:13:07 UTC\\n'\n\
+         exit 0\n",
+    );
+    machine.shell(
+        "chmod 755 /mnt/systemctl; mkdir -p /run/systemd/system; mount --bind /mnt/systemctl /usr/bin/systemctl",
+    );
+    machine
+        .reseal("schedule status")
+        .says("reseal-renew.timer enabled, active; last 2026-11-30 02:10; next 2026-12-01 02:13");
 }

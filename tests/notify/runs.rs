@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::thread;
 
 use rcgen::KeyPair;
@@ -297,6 +298,14 @@ fn who_watches_from_elsewhere_hears_of_each_run() {
     ] {
         assert!(told.contains(line), "{line} is not in\n{told}");
     }
+    let used = ground.run("notify status").ends(0);
+    assert!(!used.out.contains("not used yet"), "{}", used.out);
+    // Each is remembered once in an hour: the next run writes nothing for it.
+    let record = || fs::metadata(ground.path("state/notify/record")).unwrap().ino();
+    let before = record();
+    ground.run("maintain --quiet").ends(0);
+    assert_eq!(record(), before, "it is replaced as a whole where it is written");
+    receiver.came();
     // One target alone says nothing of the timer.
     ground.run("maintain web").ends(0);
     ground.run("check --notify").says(&["web"]);

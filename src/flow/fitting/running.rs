@@ -1,7 +1,9 @@
 //! What a running systemd does with the units.
 
 use serde::Serialize;
-use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::change::Command;
 use crate::fitting::systemd::{self, WAITING};
@@ -10,6 +12,12 @@ use crate::host::Host;
 
 /// systemd's own program.
 pub(super) const SYSTEMCTL: &str = "/usr/bin/systemctl";
+/// Runs a program in another environment.
+const ENV: &str = "/usr/bin/env";
+
+/// As systemd tells a time to people.
+const FOR_PEOPLE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second] UTC");
 
 /// What one unit does.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -69,12 +77,13 @@ pub(super) fn look(host: &Host) -> Result<Vec<UnitView>, String> {
         "--property=Id,LoadState,UnitFileState,ActiveState,Result,LastTriggerUSec,NextElapseUSecRealtime";
     let words = ["show", PROPERTIES, "--timestamp=unix"];
     let ask = |words: &[&str]| {
-        let mut argv = vec![SYSTEMCTL.to_owned()];
+        // It tells some times in the zone that it goes by, whatever it is asked for.
+        let mut argv = vec![ENV.to_owned(), "TZ=UTC".to_owned(), SYSTEMCTL.to_owned()];
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         argv.extend(systemd::names().map(str::to_owned));
         host.capture(&Command::new(argv), 256 * 1024)
     };
-    // Before systemd 247 it tells times for people alone.
+    // Before systemd 247 it knows no other way to tell them.
     let text = ask(&words).or_else(|_| ask(&words[..2]))?;
     Ok(text.split("\n\n").map(view).collect())
 }
@@ -85,8 +94,12 @@ fn view(block: &str) -> UnitView {
         value.unwrap_or_default().trim().to_owned()
     };
     let moment = |name: &str| {
-        let seconds = of(name).strip_prefix('@')?.parse().ok()?;
-        OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|at| at.unix_timestamp() > 0)
+        let told = of(name);
+        let at = match told.strip_prefix('@') {
+            Some(seconds) => OffsetDateTime::from_unix_timestamp(seconds.parse().ok()?).ok()?,
+            None => PrimitiveDateTime::parse(&told, FOR_PEOPLE).ok()?.assume_utc(),
+        };
+        (at.unix_timestamp() > 0).then_some(at)
     };
     UnitView {
         unit: of("Id"),
@@ -101,6 +114,8 @@ fn view(block: &str) -> UnitView {
 
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
 
     #[test]
@@ -113,7 +128,11 @@ mod tests {
         );
         assert_eq!(view.last.unwrap().unix_timestamp(), 1_700_000_000);
         assert_eq!(view.next.unwrap().unix_timestamp(), 1_700_086_400);
-        let old = super::view("Id=x.timer\nLastTriggerUSec=Mon 2026-01-05 00:00:00 UTC\nNextElapseUSecRealtime=\n");
-        assert_eq!((old.last, old.next), (None, None));
+        // systemd 252 tells these two in words, though it is asked for numbers.
+        let told = super::view("Id=x.timer\nLastTriggerUSec=Mon 2026-01-05 00:07:00 UTC\nNextElapseUSecRealtime=\n");
+        assert_eq!((told.last, told.next), (Some(datetime!(2026-01-05 00:07 UTC)), None));
+        let never =
+            super::view("Id=x.timer\nLastTriggerUSec=n/a\nNextElapseUSecRealtime=Tue 2026-01-06 02:30:59 UTC\n");
+        assert_eq!((never.last, never.next), (None, Some(datetime!(2026-01-06 02:30:59 UTC))));
     }
 }

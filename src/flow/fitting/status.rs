@@ -10,8 +10,9 @@ use super::last::LastRun;
 use super::running::{self, UnitView};
 use crate::engine::vault;
 use crate::fitting::systemd::WAITING;
-use crate::fitting::{Act, Family, Fitting, Standing};
+use crate::fitting::{Act, Family, Fitting, Standing, cron};
 use crate::flow::{Refusal, Session};
+use crate::host::dir::MAX_FILE;
 use crate::host::process;
 use crate::host::state::State;
 
@@ -27,6 +28,9 @@ pub struct FittingView {
     pub installed: Option<bool>,
     /// Its files.
     pub files: Vec<FileView>,
+    /// When cron starts it, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts: Option<String>,
     /// What a running systemd says of the units.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub units: Vec<UnitView>,
@@ -150,6 +154,7 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
         name: fitting.target(),
         installed: Some(there),
         files: Vec::new(),
+        starts: None,
         units: Vec::new(),
         last_run: None,
         attention: Vec::new(),
@@ -186,6 +191,10 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
         let name = link.link.path.file_name().unwrap_or_default().to_string_lossy();
         view.attention.push(format!("{name} is not enabled: {install}"));
     }
+    if *fitting == Fitting::Cron && there {
+        let text = ground.files.first().and_then(|(file, _)| session.host.read(&file.path, MAX_FILE).ok());
+        view.starts = text.and_then(|text| cron::when(&String::from_utf8_lossy(&text)));
+    }
     match fitting {
         Fitting::Systemd => systemd(session, there, &mut view),
         Fitting::Cron if there && process::running(&["cron".to_owned(), "crond".to_owned()]).is_empty() => {
@@ -218,6 +227,7 @@ fn unseen(fitting: &Fitting, refusal: &Refusal) -> FittingView {
         name: fitting.target(),
         installed: None,
         files: Vec::new(),
+        starts: None,
         units: Vec::new(),
         last_run: None,
         attention: vec![format!("{}{hint}", refusal.why)],

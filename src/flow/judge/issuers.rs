@@ -95,7 +95,7 @@ mod tests {
         let all = Judge::by_default(late).file("store.pem", file.as_bytes());
         let [finding] = all[0].findings.as_slice() else { panic!("{:?}", all[0].findings) };
         assert_eq!((finding.code, finding.severity), (Code::StoreExpired, Severity::Note));
-        assert!(finding.remedy.contains("out of the store"), "{}", finding.remedy);
+        assert!(finding.remedy.told().contains("out of the store"), "{:?}", finding.remedy);
         assert_eq!(told(&[&file], NOW).0, []);
     }
 }

@@ -137,7 +137,7 @@ fn of_checked(checked: &Checked, found: &mut Found, now: OffsetDateTime) {
         };
         let text = format!("{}{more}", worst.message);
         let what = Condition::new(On::Finding, subject, code.name(), worst.severity, &text, now);
-        found.holds.push(Condition { leaf, ..what.hinting(Some(worst.remedy)) });
+        found.holds.push(Condition { leaf, ..what.hinting(Some(&worst.remedy.told())) });
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::wait_until;
-use crate::assess::upgrade::{self, File, Harm, Held, Noticed, Standing};
+use crate::assess::upgrade::{self, File, Harm, Held, Holds, Noticed, Standing};
 use crate::cert::Certificate;
 use crate::cert::codec::{self, Format};
 use crate::change::{Attributes, Image, Probe, Role, Shown};
@@ -166,19 +166,24 @@ fn now<'a>(survey: &'a Survey, served: &'a [Asked]) -> Standing<'a> {
 struct Packed {
     format: Option<Format>,
     leaf: Option<Certificate>,
+    holds: Holds,
 }
 
 impl Packed {
     fn read(role: Role, content: Option<&Sensitive>) -> Self {
         let found = content.and_then(|bytes| codec::read(bytes.expose(), None).ok());
         let format = found.as_ref().map(|found| found.format);
+        let holds = found.as_ref().map_or_else(Holds::default, |found| Holds {
+            certificates: !found.certificates.is_empty(),
+            key: !found.keys.is_empty(),
+        });
         // The first, as services take it.
         let leaf = found.filter(|_| holds_leaf(role)).and_then(|found| found.certificates.into_iter().next());
-        Self { format, leaf }
+        Self { format, leaf, holds }
     }
 
     fn held(self, sha256: Digest, attributes: &Attributes) -> Held<'_> {
-        Held { sha256, attributes, format: self.format, leaf: self.leaf }
+        Held { sha256, attributes, format: self.format, leaf: self.leaf, holds: self.holds }
     }
 }
 

@@ -90,9 +90,14 @@ pub(in crate::flow) fn judged(
     }
     if config.source == SourceConfig::None {
         // What has a remedy that fits better keeps it.
-        for finding in found.iter_mut().filter(|finding| finding.remedy == finding.code.remedy()) {
-            finding.remedy = assess::remedy_by_hand(finding.code).unwrap_or(finding.remedy);
+        for finding in found.iter_mut().filter(|finding| finding.remedy.general() == finding.code.remedy()) {
+            if let Some(remedy) = assess::remedy_by_hand(finding.code) {
+                finding.remedy = remedy.into();
+            }
         }
+    }
+    for finding in &mut found {
+        finding.remedy = finding.remedy.clone().of(&config.name);
     }
     found.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
     (found, trusts)

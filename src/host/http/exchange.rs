@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use zeroize::Zeroizing;
 
-use super::Reply;
+use super::{Patience, Reply};
 
 /// Bytes of an answer's head.
 const MOST_HEAD: usize = 64 * 1024;
@@ -64,8 +64,8 @@ pub(super) fn send(
     out.flush()
 }
 
-/// Reads one answer; `most` are the bytes its body may have.
-pub(super) fn receive(from: &mut impl Read, headless: bool, most: usize) -> Result<Reply, Bad> {
+/// Reads one answer, with no more of its body than the caller has patience for.
+pub(super) fn receive(from: &mut impl Read, headless: bool, patience: &Patience) -> Result<Reply, Bad> {
     let mut input = Input { from, held: Vec::new() };
     for _ in 0..=MOST_INTERIM {
         let (status, headers) = input.head()?;
@@ -73,7 +73,9 @@ pub(super) fn receive(from: &mut impl Read, headless: bool, most: usize) -> Resu
             continue;
         }
         let empty = headless || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let body = if empty { Vec::new() } else { input.body(&headers, most)? };
+        let body = if empty { Some(Vec::new()) } else { input.body(&headers, patience.body)? };
+        // Half of a body could hold half of a secret, which nobody would find in it.
+        let body = body.or_else(|| patience.only_status.then(Vec::new)).ok_or_else(|| too_long(patience.body))?;
         // What is to be understood is understood elsewhere, and fails there; what is only told need not be well spelled.
         let body = String::from_utf8_lossy(&body).into_owned();
         return Ok(Reply { status, headers, body });
@@ -129,8 +131,8 @@ impl<R: Read> Input<'_, R> {
         }
     }
 
-    /// The body (RFC 9112 section 6.3).
-    fn body(&mut self, headers: &HeaderMap, most: usize) -> Result<Vec<u8>, Bad> {
+    /// The body (RFC 9112 section 6.3); none where it is longer.
+    fn body(&mut self, headers: &HeaderMap, most: usize) -> Result<Option<Vec<u8>>, Bad> {
         if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
             // Both is how requests are smuggled past each other; nobody honest sends it.
             if headers.contains_key(header::CONTENT_LENGTH) {
@@ -147,14 +149,14 @@ impl<R: Read> Input<'_, R> {
                 let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
                 let length = length.ok_or_else(|| Bad::Answer("its length is not valid".to_owned()))?;
                 if length > most {
-                    return Err(too_long(most));
+                    return Ok(None);
                 }
-                self.exactly(length)
+                self.exactly(length).map(Some)
             }
             (Some(_), Some(_)) => Err(Bad::Answer("it has two lengths".to_owned())),
             (None, _) => {
                 while self.held.len() <= most && self.more()? {}
-                if self.held.len() > most { Err(too_long(most)) } else { Ok(std::mem::take(&mut self.held)) }
+                Ok((self.held.len() <= most).then(|| std::mem::take(&mut self.held)))
             }
         }
     }
@@ -170,7 +172,7 @@ impl<R: Read> Input<'_, R> {
         Ok(std::mem::replace(&mut self.held, rest))
     }
 
-    fn chunks(&mut self, most: usize) -> Result<Vec<u8>, Bad> {
+    fn chunks(&mut self, most: usize) -> Result<Option<Vec<u8>>, Bad> {
         let mut body = Vec::new();
         loop {
             let size = loop {
@@ -189,10 +191,10 @@ impl<R: Read> Input<'_, R> {
             };
             if size == 0 {
                 // What follows is a trailer, which nobody needs, and then the end of the connection.
-                return Ok(body);
+                return Ok(Some(body));
             }
             if size > most.saturating_sub(body.len()) {
-                return Err(too_long(most));
+                return Ok(None);
             }
             body.extend(self.exactly(size)?);
             if self.exactly(2)? != b"\r\n" {

@@ -3,8 +3,14 @@ use std::io::Cursor;
 use super::exchange::{Bad, receive, send};
 use super::*;
 
+const FEW: Patience = Patience { request: Duration::ZERO, total: Duration::ZERO, body: 64, only_status: false };
+
 fn read(bytes: &[u8]) -> Result<Reply, String> {
-    receive(&mut Cursor::new(bytes), false, 64).map_err(|error| match error {
+    read_within(bytes, &FEW)
+}
+
+fn read_within(bytes: &[u8], patience: &Patience) -> Result<Reply, String> {
+    receive(&mut Cursor::new(bytes), false, patience).map_err(|error| match error {
         Bad::Io(error) => error.to_string(),
         Bad::Answer(why) => why,
     })
@@ -48,10 +54,21 @@ fn answers_of_every_framing() {
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nt: u\r\n\r\n";
     assert_eq!(read(chunked).unwrap().body, "abcde");
     assert_eq!(read(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n").unwrap().status, 204);
-    let head = receive(&mut Cursor::new(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n"), true, 64).unwrap();
+    let head = receive(&mut Cursor::new(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n"), true, &FEW).unwrap();
     assert_eq!(head.body, "", "a HEAD has a length and no body");
     // A webhook that has taken a message may say so in whatever it takes for text.
     assert_eq!(read(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\xff").unwrap().body, "ok\u{fffd}");
+}
+
+#[test]
+fn a_status_holds_whatever_follows_it_where_nothing_else_is_asked_for() {
+    let long = "x".repeat(65);
+    for framing in ["content-length: 65\r\n\r\n", "\r\n", "transfer-encoding: chunked\r\n\r\n41\r\n"] {
+        let answer = format!("HTTP/1.1 202 Accepted\r\n{framing}{long}");
+        assert!(read(answer.as_bytes()).unwrap_err().contains("its body has more than"));
+        let reply = read_within(answer.as_bytes(), &Patience { only_status: true, ..FEW }).unwrap();
+        assert_eq!((reply.status.as_u16(), reply.body.as_str()), (202, ""));
+    }
 }
 
 #[test]
@@ -141,8 +158,8 @@ proptest::proptest! {
     #[test]
     fn nothing_that_is_said_brings_it_down(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), head: bool) {
         let whole = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".as_slice(), &bytes].concat();
-        let _ = receive(&mut Cursor::new(&bytes), head, 64);
-        let _ = receive(&mut Cursor::new(&whole), head, 64);
+        let _ = receive(&mut Cursor::new(&bytes), head, &FEW);
+        let _ = receive(&mut Cursor::new(&whole), head, &FEW);
     }
 
     #[test]
@@ -152,8 +169,8 @@ proptest::proptest! {
             wire.extend(format!("{:X}\r\n{piece}\r\n", piece.len()).into_bytes());
         }
         wire.extend(b"0\r\n\r\n");
-        let whole = receive(&mut Cursor::new(&wire), false, 64).unwrap().body;
-        let slow = receive(&mut Drops(&wire), false, 64).unwrap().body;
+        let whole = receive(&mut Cursor::new(&wire), false, &FEW).unwrap().body;
+        let slow = receive(&mut Drops(&wire), false, &FEW).unwrap().body;
         proptest::prop_assert_eq!(&whole, &pieces.concat());
         proptest::prop_assert_eq!(whole, slow);
     }

@@ -23,11 +23,13 @@ pub fn list(all: &[Checked], page: &mut Markup) {
     page.raw("<th scope=\"col\">Finding</th><th scope=\"col\">Severity</th><th scope=\"col\">Times</th>");
     page.raw("<th scope=\"col\">Remedy</th></tr></thead>\n<tbody>\n");
     for (count, finding) in kinds {
+        // One line for several targets names none of them.
+        let remedy = if count == 1 { finding.remedy.told() } else { finding.remedy.general().into() };
         page.raw("<tr><th scope=\"row\"><code>")
             .raw(finding.code.name())
             .raw("</code></th><td>")
             .add(&badge(finding.severity));
-        page.raw("</td><td>").value(count).raw("</td><td>").prose(finding.remedy).raw("</td></tr>\n");
+        page.raw("</td><td>").value(count).raw("</td><td>").prose(&remedy).raw("</td></tr>\n");
     }
     page.raw("</tbody>\n</table></section>\n");
 }

@@ -182,7 +182,7 @@ fn told_finding(finding: &Finding, detailed: bool, page: &mut Markup) {
         let told = format!("accepted until {}: {}", accepted.until, accepted.reason);
         page.raw("<small>").text(&told).raw("</small>");
     } else if detailed {
-        page.raw("<small>").prose(finding.remedy).raw("</small>");
+        page.raw("<small>").prose(&finding.remedy.told()).raw("</small>");
     }
     page.raw("</li>");
 }

@@ -26,6 +26,9 @@ pub fn listed(views: &[FittingView], view: &View, page: &mut Page) {
             let paint = if file.state == "in-place" { Paint::Plain } else { Paint::Warn };
             page.field("file").say(&file.path.display().to_string()).say(" ").put(paint, file.state).end();
         }
+        if let Some(starts) = &one.starts {
+            page.field("starts").say(starts).end();
+        }
         for unit in &one.units {
             let enabled = if unit.enabled.is_empty() { "not enabled" } else { &unit.enabled };
             page.field("unit").say(&format!("{} {enabled}, {}", unit.unit, unit.active));

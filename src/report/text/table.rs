@@ -2,10 +2,11 @@
 
 use super::{moment, names, notes, paint, severity};
 use crate::assess::{Severity, date};
+use crate::digest::Digest;
 use crate::flow::backups::Generation;
 use crate::flow::history::Verified;
 use crate::flow::status::Status;
-use crate::outcome::{End, Proof, Receipt};
+use crate::outcome::{End, Leaves, Proof, Receipt};
 use crate::report::View;
 use crate::report::page::{Page, Paint};
 
@@ -88,7 +89,12 @@ fn damaged_lines(lines: &[usize], err: &mut Page) {
 
 fn receipt(receipt: &Receipt) -> Row {
     let (paint, end) = end(&receipt.end);
-    let digest = |digest: &Option<crate::digest::Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
+    // Of several pairs, those that it has changed.
+    let changed: Vec<&Leaves> = receipt.pairs.iter().filter(|pair| pair.before != pair.after).collect();
+    let each = |one: Option<Digest>, of: fn(&Leaves) -> Option<Digest>| {
+        let all = if changed.is_empty() { vec![one] } else { changed.iter().map(|pair| of(pair)).collect() };
+        all.iter().map(|one| one.map_or("-".to_owned(), |one| one.short())).collect::<Vec<_>>().join(", ")
+    };
     let why = match &receipt.end {
         End::RolledBack { why } => format!("{}; it failed: {why}", receipt.why),
         End::Refused { why } => format!("{}; it was refused: {why}", receipt.why),
@@ -101,8 +107,8 @@ fn receipt(receipt: &Receipt) -> Row {
         (Paint::Plain, receipt.verb.clone()),
         (paint, end.to_owned()),
         (Paint::Plain, checks(receipt)),
-        (Paint::Plain, digest(&receipt.before)),
-        (Paint::Plain, digest(&receipt.after)),
+        (Paint::Plain, each(receipt.before, |pair| pair.before)),
+        (Paint::Plain, each(receipt.after, |pair| pair.after)),
         (Paint::Faint, receipt.actor.clone()),
         (Paint::Faint, trigger(receipt)),
         (Paint::Faint, why),
@@ -193,9 +199,14 @@ pub fn statuses(list: &[Status], view: &View, page: &mut Page) {
         if let Some(under_way) = &one.under_way {
             notes(&[format!("{}: {under_way}", one.target)], page);
         }
-        if one.interrupted {
-            let next = format!("{}: a transaction was interrupted: `reseal recover`", one.target);
-            notes(&[next], page);
+        match &one.stuck {
+            Some(why) => {
+                page.put(Paint::Bad, "stuck: ").say(&one.target).say(": ").advice(Paint::Plain, why, 2).end();
+            }
+            None if one.interrupted => {
+                notes(&[format!("{}: a transaction was interrupted: `reseal recover`", one.target)], page);
+            }
+            None => {}
         }
     }
 }
@@ -204,7 +215,7 @@ fn status(one: &Status, view: &View) -> Row {
     let worst = one.findings.first();
     let (mood, state) = match (&one.problem, one.interrupted, worst) {
         (Some(_), _, _) => (Paint::Bad, "unknown".to_owned()),
-        (None, true, _) => (Paint::Bad, "interrupted".to_owned()),
+        (None, true, _) => (Paint::Bad, if one.stuck.is_some() { "stuck" } else { "interrupted" }.to_owned()),
         (None, false, Some(finding)) if finding.accepted.is_some() => {
             (Paint::Faint, format!("accepted: {}", finding.code.name()))
         }

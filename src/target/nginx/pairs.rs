@@ -152,7 +152,10 @@ impl<'s> Pairs<'s> {
             let by_names = !names.is_empty()
                 && meant.contains(&index)
                 && meant.iter().all(|it| self.names(&self.used[*it]) == names);
-            done.extend(if by_names { meant } else { vec![index] });
+            let meant = if by_names { meant } else { vec![index] };
+            let files = meant.iter().map(|it| &self.used[*it]).flat_map(|it| [it.certificate.clone(), it.key.clone()]);
+            let files = files.collect();
+            done.extend(meant);
             let certificate = &self.used[index].certificate;
             let kind = TargetKind::Nginx(NginxConfig {
                 certificate: (!by_names).then(|| certificate.clone()),
@@ -160,7 +163,7 @@ impl<'s> Pairs<'s> {
             });
             let mut about = vec![format!("{} as nginx uses it", certificate.display())];
             about.extend(notes.iter().cloned());
-            found.push(Discovered { name: target_name(&names, certificate), names, kind, notes: about });
+            found.push(Discovered { name: target_name(&names, certificate), names, kind, files, notes: about });
         }
         found
     }

@@ -1,0 +1,77 @@
+//! Paths that the configuration names and that nothing is at: told before the day on which somebody needs them.
+
+use std::path::Path;
+
+use super::Session;
+use crate::assess::{Code, Finding, ruled};
+use crate::change::Command;
+use crate::config::{AcmeChallenge, SourceConfig, TargetConfig};
+
+/// Adds what a target's configuration names and that is not there: folders of hooks, programs, and what its source reads.
+pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option<&str>, found: &mut Vec<Finding>) {
+    let host = session.host;
+    let mut told = Vec::new();
+    let mut missing = |key: &str, path: &Path, there: bool| {
+        if !there {
+            told.push(Finding::new(Code::PathMissing, format!("`{key}` names {}, which is not there", path.display())));
+        }
+    };
+    let hooks = &session.config.hooks;
+    // A folder that nobody has named need not be there.
+    if let Some(folder) = hooks.certbot_deploy.as_ref().filter(|_| config.hooks) {
+        missing("certbot_deploy", folder, host.is_folder(folder));
+    }
+    let apply = &config.apply;
+    let source = match &config.source {
+        SourceConfig::Command { command, .. } => Some(command),
+        SourceConfig::Acme(acme) => match &acme.challenge {
+            AcmeChallenge::DnsHook { command, .. } => Some(command),
+            AcmeChallenge::Http { .. }
+            | AcmeChallenge::Webroot { .. }
+            | AcmeChallenge::TlsAlpn { .. }
+            | AcmeChallenge::DnsUpdate { .. } => None,
+        },
+        SourceConfig::None | SourceConfig::LocalCa { .. } | SourceConfig::Csr { .. } | SourceConfig::Import { .. } => {
+            None
+        }
+    };
+    let hook = if matches!(config.source, SourceConfig::Acme(_)) { "hook" } else { "command" };
+    let programs: [(&str, Option<&Command>); 5] = [
+        ("check", apply.check.as_ref()),
+        ("reload", apply.reload.as_ref()),
+        ("restart", apply.restart.as_ref()),
+        ("probe", config.probe.as_ref()),
+        (hook, source),
+    ];
+    for (key, command) in programs {
+        if let Some(program) = command.and_then(|command| command.argv.first()) {
+            missing(key, Path::new(program), host.exists(Path::new(program)));
+        }
+    }
+    match &config.source {
+        SourceConfig::Import { from, .. } => {
+            for path in from {
+                missing("from", path, host.exists(path));
+            }
+        }
+        SourceConfig::Acme(acme) => {
+            if let Some(root) = &acme.root {
+                missing("root", root, host.exists(root));
+            }
+            match &acme.challenge {
+                AcmeChallenge::Webroot { root } => missing("webroot", root, host.is_folder(root)),
+                AcmeChallenge::DnsUpdate { key_file, program, .. } => {
+                    if let Some(file) = key_file {
+                        missing("tsig_key_file", file, host.exists(file));
+                    }
+                    missing("nsupdate", program, host.exists(program));
+                }
+                AcmeChallenge::Http { .. } | AcmeChallenge::TlsAlpn { .. } | AcmeChallenge::DnsHook { .. } => {}
+            }
+        }
+        SourceConfig::None | SourceConfig::LocalCa { .. } | SourceConfig::Csr { .. } | SourceConfig::Command { .. } => {
+        }
+    }
+    found.extend(ruled(told, &config.rules, &config.name, subject, host.now()));
+    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
+}
