@@ -1,6 +1,6 @@
 //! Names of the leaf.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Code, Facts, Finding};
@@ -114,14 +114,15 @@ fn uncovered(common: &[String], leaf: &Certificate, found: &mut Vec<Finding>) {
         Err(_) => None,
     };
     // A set, for there may be thousands of either.
-    let names: HashSet<&Name> = leaf.names().iter().collect();
-    let covered = |name: &Name| {
+    let names: BTreeSet<&Name> = leaf.names().iter().collect();
+    let by_wildcard = |name: &Name| {
         let wildcard = match name {
             Name::Dns(text) => text.split_once('.').map(|(_, domain)| Name::Dns(format!("*.{domain}"))),
             Name::Ip(_) => None,
         };
-        names.contains(name) || wildcard.is_some_and(|wildcard| wildcard.covers(name) && names.contains(&wildcard))
+        wildcard.is_some_and(|wildcard| wildcard.covers(name) && names.contains(&wildcard))
     };
+    let covered = |name: &Name| names.contains(name) || by_wildcard(name);
     let lost = common.iter().filter_map(host).filter(|name| !covered(name)).map(|name| name.to_string());
     tell(Code::CnNotInSan, "its alternative names lack its common name", lost, found);
 }

@@ -28,6 +28,7 @@ struct Parsed {
     spki: Range<usize>,
     serial: Range<usize>,
     signature: Range<usize>,
+    sound: bool,
     ski: Option<Range<usize>>,
     aki: Option<Range<usize>>,
     not_before: OffsetDateTime,
@@ -179,6 +180,11 @@ impl Certificate {
         &self.0.der[self.0.spki.clone()]
     }
 
+    /// Whether it is known that no strict reader has anything against how it is written.
+    pub(super) fn is_sound(&self) -> bool {
+        self.0.sound
+    }
+
     /// Whether it certifies the key of this SubjectPublicKeyInfo.
     #[must_use]
     pub fn certifies(&self, spki: &[u8]) -> bool {
@@ -315,6 +321,7 @@ fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
         spki: outline.spki,
         serial: outline.serial,
         signature: outline.signature,
+        sound: outline.sound && details.repeats_nothing(),
         ski: None,
         aki: None,
         not_before: outline.not_before,

@@ -245,6 +245,13 @@ impl Certificate {
     }
 }
 
+impl Details {
+    /// Whether each extension is there once.
+    pub(super) fn repeats_nothing(&self) -> bool {
+        self.repeated.is_empty()
+    }
+}
+
 /// Gathers what the certificate with this DER tells.
 pub(super) fn of(outline: &Outline<'_>, der: &[u8]) -> Details {
     let (issuer, subject) = (&outline.issuer, &outline.subject);

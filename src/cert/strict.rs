@@ -16,6 +16,11 @@ impl Certificate {
     /// serial number, as Go does, or else rustls.
     #[must_use]
     pub fn strict_refusal(&self) -> Option<String> {
+        if self.is_sound() { None } else { self.refusal_at_length() }
+    }
+
+    /// The same, whatever is known already.
+    pub(super) fn refusal_at_length(&self) -> Option<String> {
         if let Some(loose) = self.loosely_written() {
             return Some(loose.to_owned());
         }
@@ -27,6 +32,11 @@ impl Certificate {
     /// all of it, take no such certificate from a server.
     #[must_use]
     pub fn loose_extensions(&self) -> Vec<String> {
+        if self.is_sound() { Vec::new() } else { self.loose_at_length() }
+    }
+
+    /// The same, whatever is known already.
+    pub(super) fn loose_at_length(&self) -> Vec<String> {
         let loose = self.extension_parts().filter(|(identifier, value)| !written::is_content(identifier, value));
         loose
             .map(|(identifier, _)| dotted(identifier))

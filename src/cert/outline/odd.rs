@@ -44,6 +44,7 @@ pub(super) fn read(der: &[u8]) -> Result<Outline<'_>, CertificateError> {
         extensions: tbs.extensions().iter().map(extension).collect(),
         signature_algorithm: SignatureAlgorithm::of(&certificate.signature_algorithm),
         signature: place(der, &certificate.signature_value.data),
+        sound: false,
     })
 }
 

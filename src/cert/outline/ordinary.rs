@@ -10,9 +10,10 @@ use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 use super::{AlternativeName, Content, Extension, Outline, odd, place};
 use crate::cert::algorithm::{Hash, KeyKind, SignatureAlgorithm};
-use crate::cert::codec::tlv::{BITS, Element, Elements, INTEGER, OBJECT, OCTETS, SEQUENCE, SET, ZERO};
+use crate::cert::codec::tlv::{BITS, BMP, Element, Elements, INTEGER, OBJECT, OCTETS, SEQUENCE, SET, ZERO};
 use crate::cert::details::Purposes;
 use crate::cert::spki;
+use crate::cert::strict::written;
 
 const BOOLEAN: u8 = 0x01;
 const UTC_TIME: u8 = 0x17;
@@ -20,7 +21,7 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// `[3]`, constructed.
 const THREE: u8 = 0xa3;
 /// Of strings: UTF-8, printable, teletex, IA5, BMP.
-const STRINGS: [u8; 5] = [0x0c, 0x13, 0x14, 0x16, 0x1e];
+const STRINGS: [u8; 5] = [0x0c, 0x13, 0x14, 0x16, BMP];
 
 pub(super) fn read(der: &[u8]) -> Option<Outline<'_>> {
     let mut certificate = only(der, SEQUENCE)?;
@@ -34,12 +35,14 @@ pub(super) fn read(der: &[u8]) -> Option<Outline<'_>> {
     }
     let serial = take(&mut tbs, INTEGER)?.content;
     let inner = take(&mut tbs, SEQUENCE)?;
-    let issuer = name(take(&mut tbs, SEQUENCE)?)?;
+    // rustls takes none that are longer.
+    let mut sound = is_minimal(serial) && u16::try_from(der.len()).is_ok();
+    let issuer = name(take(&mut tbs, SEQUENCE)?, &mut sound)?;
     let mut validity = take(&mut tbs, SEQUENCE)?.inside();
     let (not_before, not_after) = (moment(validity.next()?)?, moment(validity.next()?)?);
-    let subject = name(take(&mut tbs, SEQUENCE)?)?;
+    let subject = name(take(&mut tbs, SEQUENCE)?, &mut sound)?;
     let spki = take(&mut tbs, SEQUENCE)?;
-    let extensions = extensions(only(take(&mut tbs, THREE)?.content, SEQUENCE)?)?;
+    let extensions = extensions(only(take(&mut tbs, THREE)?.content, SEQUENCE)?, &mut sound)?;
     if !(tbs.is_done() && validity.is_done() && inner.whole == algorithm.whole) || serial.is_empty() {
         return None;
     }
@@ -60,6 +63,7 @@ pub(super) fn read(der: &[u8]) -> Option<Outline<'_>> {
         extensions,
         signature_algorithm: signature_algorithm(algorithm)?,
         signature: place(der, signature),
+        sound: sound && not_before <= not_after,
     })
 }
 
@@ -89,16 +93,23 @@ fn bits(element: Element<'_>) -> Option<&[u8]> {
     element.content.split_first().filter(|(unused, _)| **unused == 0).map(|(_, octets)| octets)
 }
 
-/// Name, with an attribute in each of its sets (RFC 5280 section 4.1.2.4); what the values are is not looked at.
-fn name(element: Element<'_>) -> Option<Element<'_>> {
+/// Whether an INTEGER has no octet more than it needs (X.690 section 8.3.2).
+fn is_minimal(octets: &[u8]) -> bool {
+    !matches!(octets, [0, 0..0x80, ..] | [0xff, 0x80..=0xff, ..])
+}
+
+/// Name, with an attribute in each of its sets (RFC 5280 section 4.1.2.4); what the values are is not looked at, but for what is plain ASCII.
+fn name<'a>(element: Element<'a>, sound: &mut bool) -> Option<Element<'a>> {
     let mut sets = element.inside();
     while !sets.is_done() {
         let mut attribute = only(take(&mut sets, SET)?.content, SEQUENCE)?;
-        identifier(take(&mut attribute, OBJECT)?)?;
+        let object = take(&mut attribute, OBJECT)?;
+        identifier(object)?;
         let value = attribute.next()?;
         if !STRINGS.contains(&value.tag) || !is_shortest(&value) || !attribute.is_done() {
             return None;
         }
+        *sound &= written::names_an_object(object.content) && value.tag != BMP && value.content.is_ascii();
     }
     Some(element)
 }
@@ -181,7 +192,7 @@ fn signature_algorithm(element: Element<'_>) -> Option<SignatureAlgorithm> {
     }
 }
 
-fn extensions(mut elements: Elements<'_>) -> Option<Vec<Extension<'_>>> {
+fn extensions<'a>(mut elements: Elements<'a>, sound: &mut bool) -> Option<Vec<Extension<'a>>> {
     // Most have fewer.
     let mut found = Vec::with_capacity(10);
     while !elements.is_done() {
@@ -196,12 +207,36 @@ fn extensions(mut elements: Elements<'_>) -> Option<Vec<Extension<'_>>> {
         if !parts.is_done() {
             return None;
         }
-        found.push(match content(identifier.as_bytes(), value) {
-            Some(content) => Extension { identifier, critical, value, content },
-            None => odd::read_extension(whole.whole)?,
+        let object = identifier.as_bytes();
+        found.push(match content(object, value) {
+            Some(content) => {
+                *sound &= match object {
+                    // Clients that do not read them stop where they are critical.
+                    AUTHORITY_KEY | SUBJECT_KEY => !critical,
+                    EXTENDED_KEY_USAGE => written::is_content(object, value),
+                    _ => true,
+                };
+                Extension { identifier, critical, value, content }
+            }
+            None => {
+                // What no client knows, it stops at where that is critical.
+                let clear = !critical && written::names_an_object(object) && written::is_content(object, value);
+                *sound &= clear && is_left_alone(object, value);
+                odd::read_extension(whole.whole)?
+            }
         });
     }
     Some(found)
+}
+
+/// Whether rustls does not read what has another form than the usual one, or reads nothing but its header.
+fn is_left_alone(identifier: &[u8], value: &[u8]) -> bool {
+    match identifier {
+        KEY_USAGE | NAMES | BASIC_CONSTRAINTS | NAME_CONSTRAINTS | EXTENDED_KEY_USAGE => false,
+        TIMESTAMPS => only(value, OCTETS).is_some(),
+        DISTRIBUTION_POINTS => only(value, SEQUENCE).is_some(),
+        _ => true,
+    }
 }
 
 const AUTHORITY_KEY: &[u8] = &oid!(raw 2.5.29.35);
@@ -209,7 +244,10 @@ const SUBJECT_KEY: &[u8] = &oid!(raw 2.5.29.14);
 const KEY_USAGE: &[u8] = &oid!(raw 2.5.29.15);
 const NAMES: &[u8] = &oid!(raw 2.5.29.17);
 const BASIC_CONSTRAINTS: &[u8] = &oid!(raw 2.5.29.19);
+const NAME_CONSTRAINTS: &[u8] = &oid!(raw 2.5.29.30);
+const DISTRIBUTION_POINTS: &[u8] = &oid!(raw 2.5.29.31);
 const EXTENDED_KEY_USAGE: &[u8] = &oid!(raw 2.5.29.37);
+const TIMESTAMPS: &[u8] = &oid!(raw 1.3.6.1.4.1.11129.2.4.2);
 const ANY_PURPOSE: &[u8] = &oid!(raw 2.5.29.37.0);
 const SERVERS: &[u8] = &oid!(raw 1.3.6.1.5.5.7.3.1);
 const CLIENTS: &[u8] = &oid!(raw 1.3.6.1.5.5.7.3.2);

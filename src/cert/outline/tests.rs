@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use x509_parser::asn1_rs::oid;
 
 use super::{Content, Outline, odd, ordinary};
@@ -5,12 +7,22 @@ use crate::cert::codec::tlv::{BITS, Element, INTEGER, OCTETS, SEQUENCE, ZERO};
 use crate::cert::fixture::{NOW, Wish, self_signed};
 use crate::cert::{Certificate, CertificateError, Generate, PrivateKey};
 
+thread_local! {
+    /// How many were sound.
+    static SOUND: Cell<usize> = const { Cell::new(0) };
+}
+
 /// What is read by one is what is read by the other; whether the first read it.
 fn agree(der: &[u8]) -> bool {
     let Some(read) = ordinary::read(der) else { return false };
     match odd::read(der) {
-        Ok(other) => assert_eq!(read, other, "{der:02x?}"),
+        Ok(other) => assert_eq!(read, Outline { sound: read.sound, ..other }, "{der:02x?}"),
         Err(error) => panic!("{error}: {der:02x?}"),
+    }
+    let one = Certificate::from_der(der).unwrap();
+    if one.is_sound() {
+        assert_eq!((one.refusal_at_length(), one.loose_at_length()), (None, Vec::new()), "{der:02x?}");
+        SOUND.set(SOUND.get() + 1);
     }
     true
 }
@@ -32,7 +44,7 @@ fn usual() -> Vec<Certificate> {
 #[test]
 fn what_is_usual_needs_no_other_reader() {
     for one in usual() {
-        assert!(agree(one.der()), "{one:?}");
+        assert!(agree(one.der()) && one.is_sound(), "{one:?}");
     }
 }
 
@@ -53,7 +65,7 @@ fn an_octet_changed_makes_no_difference_between_them() {
             }
         }
     }
-    assert!(taken > 10_000, "{taken}");
+    assert!(taken > 10_000 && SOUND.get() > 5_000, "{taken} {}", SOUND.get());
 }
 
 /// The same certificate with other extensions; its signature does not count here.
@@ -156,6 +168,7 @@ fn an_extension_with_anything_in_it_makes_no_difference_between_them() {
             for critical in [&[][..], &[1, 1, 0xff], &[1, 1, 0], &[1, 1, 1], &[1, 2, 0xff, 0xff]] {
                 let parts = [&Element::wrap(0x06, identifier), critical, &Element::wrap(OCTETS, &value)].concat();
                 let extension = Element::wrap(SEQUENCE, &parts);
+                agree(&with_extensions(&one, std::slice::from_ref(&extension)));
                 let der = with_extensions(&one, &[extension.clone(), extension]);
                 taken += usize::from(agree(&der));
                 if let Some(read) = ordinary::read(&der) {
@@ -165,7 +178,7 @@ fn an_extension_with_anything_in_it_makes_no_difference_between_them() {
             }
         }
     }
-    assert!(taken > 1000 && unreadable > 100, "{taken} {unreadable}");
+    assert!(taken > 1000 && unreadable > 100 && SOUND.get() > 100, "{taken} {unreadable} {}", SOUND.get());
     assert!(agree(&with_extensions(&one, &[])), "a list of none");
 }
 

@@ -17,7 +17,7 @@ const TWO: u8 = 0xa2;
 pub(super) const AUTHORITY_INFORMATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 
 /// Whether this is the content of the extension with this identifier; of those that clients do not read, everything is.
-pub(super) fn is_content(identifier: &[u8], value: &[u8]) -> bool {
+pub(in crate::cert) fn is_content(identifier: &[u8], value: &[u8]) -> bool {
     let Some(whole) = Element::filling(value) else { return !is_read(identifier) };
     match identifier {
         // Below 2.5.29. The alternative names of an issuer (18) are read by nobody.
