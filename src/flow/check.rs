@@ -1,5 +1,6 @@
 //! `check [NAME|FILE|HOST:PORT]...`: what is wrong. Changes nothing, asks for no passphrase.
 
+mod keys;
 mod together;
 
 use std::ffi::{OsStr, OsString};
@@ -15,7 +16,7 @@ use super::judge::{Answers, Judge};
 use super::obtain;
 use super::survey;
 use super::{Refusal, Session, hooks, named, occasion, shared, status};
-use crate::assess::{Code, Finding, ruled, shared_keys};
+use crate::assess::{Code, Finding, ruled};
 use crate::cert::installed::{Leaf, Link};
 use crate::cert::{Certificate, Signatures, TrustVerdict};
 use crate::change::Shown;
@@ -148,7 +149,7 @@ pub fn run(session: &mut Session<'_>, subjects: &[OsString]) -> Result<Vec<Check
         }
     }
     if whole {
-        share(&mut found, &leaves, session);
+        keys::share(&mut found, &leaves, session);
     }
     Ok(found)
 }
@@ -248,27 +249,6 @@ fn generation(state: Option<&State>, name: &str) -> Option<u32> {
 /// That another reseal changes a target just now.
 pub(super) fn under_way(holder: &str) -> String {
     format!("a change is under way: {holder}")
-}
-
-/// Tells of keys that several targets have.
-fn share(all: &mut [Checked], leaves: &[Option<Certificate>], session: &Session<'_>) {
-    let keys = session.config.targets.iter().zip(leaves);
-    let keys = keys.filter_map(|(config, leaf)| Some((config.name.as_str(), leaf.as_ref()?)));
-    for (names, finding) in shared_keys(keys) {
-        for checked in all.iter_mut().filter(|checked| names.contains(&checked.subject)) {
-            let subject = checked.leaf.as_ref().map(|leaf| leaf.subject.as_str());
-            let mut found = std::mem::take(&mut checked.findings);
-            found.extend(ruled(
-                vec![finding.clone()],
-                &session.config.rules,
-                &checked.subject,
-                subject,
-                session.host.now(),
-            ));
-            found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
-            checked.findings = found;
-        }
-    }
 }
 
 /// One run over any number of subjects.
