@@ -182,18 +182,33 @@ impl fmt::Display for Command {
             if index > 0 {
                 out.write_str(" ")?;
             }
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-            if !argument.is_empty() && argument.chars().all(plain) {
-                out.write_str(argument)?;
-            } else if argument.chars().any(char::is_control) {
-                let escaped: String = argument.chars().map(escaped).collect();
-                write!(out, "$'{escaped}'")?;
-            } else {
-                write!(out, "'{}'", argument.replace('\'', "'\\''"))?;
-            }
+            Typed(argument).fmt(out)?;
         }
         Ok(())
     }
+}
+
+/// A word as a person would type it in a shell: for what is told to be typed.
+pub struct Typed<'a>(pub &'a str);
+
+impl fmt::Display for Typed<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
+        if !self.0.is_empty() && self.0.chars().all(plain) {
+            out.write_str(self.0)
+        } else if self.0.chars().any(char::is_control) {
+            let escaped: String = self.0.chars().map(escaped).collect();
+            write!(out, "$'{escaped}'")
+        } else {
+            write!(out, "'{}'", self.0.replace('\'', "'\\''"))
+        }
+    }
+}
+
+/// A path likewise.
+#[must_use]
+pub fn typed(path: &Path) -> String {
+    Typed(&path.to_string_lossy()).to_string()
 }
 
 /// A character between `$'` and `'`.

@@ -15,7 +15,7 @@ use crate::change::{Command, Image, Point, Probe};
 use crate::event::{Ear, Event, Listener};
 use crate::host::Host;
 use crate::host::dir::DiskError;
-use crate::host::state::{State, file_name};
+use crate::host::state::{State, file_name, name_of};
 use crate::host::trigger::trigger;
 use crate::outcome::{By, End, Outcome, Receipt, RecoveredBy, Trigger, explain};
 
@@ -108,11 +108,11 @@ pub fn interrupted(host: &Host, state: &State) -> Result<Vec<Interrupted>, DiskE
 }
 
 fn intended(host: &Host, state: &State, name: &OsStr, replay: Replay) -> Interrupted {
-    let named = |end| Interrupted { target: name.to_string_lossy().into_owned(), end };
+    let named = |end| Interrupted { target: called(name), end };
     let transaction = match replay {
         Replay::Unbegun => return named(Intended::Discard),
         Replay::Unreadable { why } => {
-            return named(Intended::Nothing { why, hint: Some(unreadable_hint(&name.to_string_lossy())) });
+            return named(Intended::Nothing { why, hint: Some(unreadable_hint(&called(name))) });
         }
         Replay::Under(transaction) => transaction,
     };
@@ -146,6 +146,12 @@ fn intended(host: &Host, state: &State, name: &OsStr, replay: Replay) -> Interru
         }
     };
     Interrupted { target: begin.target.clone(), end }
+}
+
+/// What a journal is for, by its file.
+fn called(file: &OsStr) -> String {
+    let file = file.to_string_lossy();
+    name_of(&file).unwrap_or_else(|| file.into_owned())
 }
 
 fn unreadable_hint(name: &str) -> String {
@@ -191,7 +197,7 @@ fn one(
     listener: &mut dyn Listener,
 ) -> Option<Recovered> {
     let ended = |target, verb, outcome| Some(Recovered { target, verb, outcome, hooks_failed: Vec::new() });
-    let unnamed = |outcome| ended(name.to_string_lossy().into_owned(), String::new(), outcome);
+    let unnamed = |outcome| ended(called(name), String::new(), outcome);
     let mut transaction = match replay {
         Replay::Unbegun => {
             let discarded = journal::discard(&engine.state, name);
@@ -200,7 +206,7 @@ fn one(
         Replay::Unreadable { why } => {
             let slot = engine.state.root().path().join(journal::AREA).join(name);
             let why = format!("the journal of an interrupted transaction cannot be used: {why}; nothing was touched");
-            let hint = Some(unreadable_hint(&name.to_string_lossy()));
+            let hint = Some(unreadable_hint(&called(name)));
             return unnamed(Outcome::Stuck { slot, why, hint });
         }
         Replay::Under(transaction) => transaction,
@@ -379,4 +385,18 @@ fn record_failed(engine: &Engine<'_>, stands: &str, error: &DiskError) -> Outcom
 pub(super) fn failed(engine: &Engine<'_>, error: &StepError) -> DiskError {
     let path = engine.state.root().path().to_owned();
     DiskError { what: "complete the records in", path, source: std::io::Error::other(explain(error)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_is_called_as_its_subject_is_typed() {
+        let called = |file: &str| called(OsStr::new(file));
+        assert_eq!(
+            (called("web"), called("hook%3Aapt"), called("100%")),
+            ("web".into(), "hook:apt".into(), "100%".into())
+        );
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::change::{self, Intent};
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, switch};
+use crate::cert::installed::KeyFound;
 use crate::change::Image;
 use crate::config::TargetConfig;
 use crate::engine::ConfigTest;
@@ -49,6 +50,13 @@ fn adopt(session: &mut Session<'_>, config: &TargetConfig) -> Report {
                     config.name
                 ))
                 .hint("install a certificate first"));
+            }
+            if pair.installed.key != KeyFound::Matches && !force {
+                let name = &config.name;
+                return Err(Refusal::new(format!(
+                    "{name} is not adopted: the key in its files is not that of the certificate, and what is adopted is what is wanted"
+                ))
+                .hint(format!("`reseal post-upgrade {name}` or `reseal restore {name}` puts a pair there; then the same command again")));
             }
         }
         let pieces = change::present(survey);

@@ -9,7 +9,7 @@ use super::{Refusal, Report, Session, gone};
 use crate::cert::Bundle;
 use crate::cert::KeyKind;
 use crate::cert::installed::{KeyFound, Leaf};
-use crate::change::{Hooks, Image, Probe, Role, Shown, Slot, Step};
+use crate::change::{Hooks, Image, Probe, Role, Shown, Slot, Step, typed};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
@@ -309,11 +309,12 @@ fn still_open(session: &Session<'_>, survey: &Survey, changed: &dyn Fn(&Slot) ->
         let Image::File { attributes, .. } = &look.image else { continue };
         if reader.reads_as_everybody(attributes) {
             let (path, name, mode) = (slot.path.display(), &reader.name, attributes.mode);
+            let word = typed(&slot.path);
             return Err(Refusal::new(format!(
                 "{path} with the key would be closed to {name}, which reads it as everybody does (mode {mode:04o}): no new key is for everybody"
             ))
             .hint(format!(
-                "give it to the service first: `chown {name} {path}`, or `chgrp` it to a group of {name}, and `chmod o= {path}`; if the service reads it as root, insist with `--force`"
+                "give it to the service first: `chown {name} {word}`, or `chgrp` it to a group of {name}, and `chmod o= {word}`; if the service reads it as root, insist with `--force`"
             )));
         }
     }

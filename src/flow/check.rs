@@ -346,6 +346,7 @@ impl Run<'_, '_> {
         }
         checked.served = served.into_iter().map(Seen::from).collect();
         checked.notes.extend(seen.site.notes.clone());
+        checked.notes.extend(seen.half_adopted(&config.name));
         checked.notes.extend(clients.iter().flat_map(|client| client.1.clone()));
         let leaf = seen.pairs.first().and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().clone()));
         Ok((checked, leaf))

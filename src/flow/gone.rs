@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Refusal;
 use super::survey::Survey;
+use crate::change::typed;
 use crate::config::TargetConfig;
 use crate::host::Host;
 use crate::target::layout::Place;
@@ -30,11 +31,12 @@ pub(super) fn refuse(host: &Host, config: &TargetConfig, survey: &Survey, verb: 
         shown.join(" and "),
         config.name
     );
-    // What was brought by hand has to be named again.
+    // What was named besides the target has to be named again.
     let again = match verb {
-        "install" => "then the same command again".to_owned(),
-        verb => format!("then `reseal {verb} {}`", config.name),
+        "renew" | "maintain" | "activate" | "post-upgrade" => format!("then `reseal {verb} {}`", config.name),
+        _ => "then the same command again".to_owned(),
     };
+    let words = gone.iter().map(|dir| typed(dir)).collect::<Vec<_>>().join(" ");
     Err(Refusal::new(why)
-        .hint(format!("make it as the service needs it: `install -d -o {owner} -m 0755 {}`; {again}", shown.join(" "))))
+        .hint(format!("make it as the service needs it: `install -d -o {owner} -m 0755 {words}`; {again}")))
 }

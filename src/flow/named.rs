@@ -11,6 +11,9 @@ use crate::config::{AcmeChallenge, SourceConfig, TargetConfig};
 pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option<&str>, found: &mut Vec<Finding>) {
     let host = session.host;
     let mut told = Vec::new();
+    // Of what one may not look at nothing is known.
+    let there = |path: &Path| !host.is_absent(path);
+    let is_folder = |path: &Path| host.is_folder(path) || (there(path) && !host.exists(path));
     let mut missing = |key: &str, path: &Path, there: bool| {
         if !there {
             told.push(Finding::new(Code::PathMissing, format!("`{key}` names {}, which is not there", path.display())));
@@ -19,7 +22,7 @@ pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option
     let hooks = &session.config.hooks;
     // A folder that nobody has named need not be there.
     if let Some(folder) = hooks.certbot_deploy.as_ref().filter(|_| config.hooks) {
-        missing("certbot_deploy", folder, host.is_folder(folder));
+        missing("certbot_deploy", folder, is_folder(folder));
     }
     let apply = &config.apply;
     let source = match &config.source {
@@ -45,32 +48,31 @@ pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option
     ];
     for (key, command) in programs {
         if let Some(program) = command.and_then(|command| command.argv.first()) {
-            missing(key, Path::new(program), host.exists(Path::new(program)));
+            missing(key, Path::new(program), there(Path::new(program)));
         }
     }
     match &config.source {
-        SourceConfig::Import { from, .. } => {
-            for path in from {
-                missing("from", path, host.exists(path));
-            }
-        }
         SourceConfig::Acme(acme) => {
             if let Some(root) = &acme.root {
-                missing("root", root, host.exists(root));
+                missing("root", root, there(root));
             }
             match &acme.challenge {
-                AcmeChallenge::Webroot { root } => missing("webroot", root, host.is_folder(root)),
+                AcmeChallenge::Webroot { root } => missing("webroot", root, is_folder(root)),
                 AcmeChallenge::DnsUpdate { key_file, program, .. } => {
                     if let Some(file) = key_file {
-                        missing("tsig_key_file", file, host.exists(file));
+                        missing("tsig_key_file", file, there(file));
                     }
-                    missing("nsupdate", program, host.exists(program));
+                    missing("nsupdate", program, there(program));
                 }
                 AcmeChallenge::Http { .. } | AcmeChallenge::TlsAlpn { .. } | AcmeChallenge::DnsHook { .. } => {}
             }
         }
-        SourceConfig::None | SourceConfig::LocalCa { .. } | SourceConfig::Csr { .. } | SourceConfig::Command { .. } => {
-        }
+        // What an import lacks is told with what it holds.
+        SourceConfig::None
+        | SourceConfig::LocalCa { .. }
+        | SourceConfig::Csr { .. }
+        | SourceConfig::Command { .. }
+        | SourceConfig::Import { .. } => {}
     }
     found.extend(ruled(told, &config.rules, &config.name, subject, host.now()));
     found.sort_by_key(|one| (one.accepted.is_some(), one.severity));

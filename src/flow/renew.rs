@@ -61,7 +61,7 @@ pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, R
             by_hand(session, config)
         };
         if session.options.force && matches!(report.outcome, Outcome::Nothing { .. }) {
-            report.notes.push(insisted::another(config));
+            report.notes.push(insisted::another(session, config));
         }
         reports.push(report);
     }

@@ -12,6 +12,7 @@ use super::{Refusal, keepers, switch};
 use crate::assess::Reader;
 use crate::cert::installed::{self, Installed};
 
+use crate::cert::installed::KeyFound;
 use crate::change::{Image, Probe, Role, Slot};
 use crate::config::{TargetConfig, TargetKind};
 use crate::digest::Digest;
@@ -131,9 +132,11 @@ impl Survey {
         let slots = || self.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places));
         let adopted = slots().any(|(_, place)| matches!(place, Place::Adopted { .. }));
         let (file, _) = slots().find(|(_, place)| matches!(place, Place::InPlace { .. })).filter(|_| adopted)?;
+        let one_pair = self.pairs.iter().all(|pair| pair.installed.key == KeyFound::Matches);
+        let first = if one_pair { "" } else { "what puts the pair back comes first, then " };
         Some(format!(
             "{} is no link into the target's directory any more, so certificate and key are changed file by file: \
-             `reseal adopt {target}` makes it one again",
+             {first}`reseal adopt {target}` makes it one again",
             file.path.display()
         ))
     }
@@ -158,9 +161,7 @@ pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Res
     let adopted = adopted_dir(host, &dir, owner)?;
     let unmade = unmade(host, &pairs, &dir)?;
     let reader = reader(host, config, owner);
-    let mut survey = Survey { site, pairs, owner, reader, adopted, unmade };
-    let half = survey.half_adopted(&config.name);
-    survey.site.notes.extend(half);
+    let survey = Survey { site, pairs, owner, reader, adopted, unmade };
     Ok(survey)
 }
 

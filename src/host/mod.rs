@@ -238,6 +238,13 @@ impl Host {
         path.exists()
     }
 
+    /// Whether it is known that nothing is at a path, links followed: not where nobody may look.
+    #[must_use]
+    pub fn is_absent(&self, path: &Path) -> bool {
+        use std::io::ErrorKind::{NotADirectory, NotFound};
+        std::fs::metadata(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
+    }
+
     /// Whether a folder is at a path, links followed.
     #[must_use]
     pub fn is_folder(&self, path: &Path) -> bool {
@@ -391,4 +398,20 @@ impl Host {
 
 fn time_is_over() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the time for the whole run is over")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_not_to_be_there_is_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), b"").unwrap();
+        std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
+        let host = Host::new("");
+        let absent = ["file", "loop", "nothing", "file/below"].map(|name| host.is_absent(&at(name)));
+        assert_eq!(absent, [false, false, true, true]);
+    }
 }

@@ -28,6 +28,7 @@ use rustix::io::Errno;
 use super::Host;
 use super::dir::{Dir, DiskError};
 use super::walk::{self, Last, Trust, WalkError};
+use crate::change::typed;
 
 /// reseal's own directory, open, and proved to be nobody else's.
 pub struct State {
@@ -64,10 +65,9 @@ impl StateError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Walk(error) => error.hint(),
-            Self::Open { path, .. } => Some(format!(
-                "it holds keys: `chmod 0700 {0}` and `chown` it to the user who runs reseal",
-                path.display()
-            )),
+            Self::Open { path, .. } => {
+                Some(format!("it holds keys: `chmod 0700 {0}` and `chown` it to the user who runs reseal", typed(path)))
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::attributes::lets_others_write;
 use super::dir::{Dir, DiskError};
 use super::watch::Watch;
+use crate::change::typed;
 
 /// Links followed before a path is called a loop, as the kernel does.
 const MAX_LINKS: usize = 40;
@@ -130,16 +131,16 @@ impl WalkError {
             Self::Disk(error) => error.hint().map(str::to_owned),
             Self::Untrusted { at, .. } => Some(format!(
                 "whoever may write there could redirect the change: `chown root {0}`, `chmod go-w {0}`, or name the owner as the target's `service_user`",
-                at.display()
+                typed(at)
             )),
             Self::Planted { path, .. } => Some(format!(
                 "`rm {0}`, or `chown root {0}` if it is what it should be, or name the owner as the target's `service_user`",
-                path.display()
+                typed(path)
             )),
-            Self::LedAstray { link, .. } => Some(format!("`rm {}`: a file takes its place", link.display())),
+            Self::LedAstray { link, .. } => Some(format!("`rm {}`: a file takes its place", typed(link))),
             Self::LeadsNowhere { path, .. } => Some(format!(
                 "mount or make that directory, then run the same command again; or, if the link is not wanted, `rm {}`: a file takes its place",
-                path.display()
+                typed(path)
             )),
         }
     }

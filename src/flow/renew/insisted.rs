@@ -1,11 +1,15 @@
 //! What is told to whoever insists where nothing is refused.
 
 use crate::config::{SourceConfig, TargetConfig};
+use crate::flow::{Session, stage};
 
 /// What replaces a certificate that nothing is wrong with.
-pub(super) fn another(config: &TargetConfig) -> String {
+pub(super) fn another(session: &Session<'_>, config: &TargetConfig) -> String {
     let name = &config.name;
     let how = match &config.source {
+        _ if matches!(stage::staged(session, name), Ok(Some(_))) => {
+            format!("another is staged, and `reseal activate {name}` puts it in place")
+        }
         SourceConfig::LocalCa { .. } | SourceConfig::Acme(_) | SourceConfig::Command { .. } => {
             format!("`reseal stage {name} --force` gets another, and `reseal activate {name}` puts it in place")
         }
