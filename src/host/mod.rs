@@ -38,7 +38,8 @@ pub mod walk;
 pub mod watch;
 pub mod zoneinfo;
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -241,8 +242,7 @@ impl Host {
     /// Whether it is known that nothing is at a path, links followed: not where nobody may look.
     #[must_use]
     pub fn is_absent(&self, path: &Path) -> bool {
-        use std::io::ErrorKind::{NotADirectory, NotFound};
-        std::fs::metadata(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
+        std::fs::metadata(path).is_err_and(|why| matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
     }
 
     /// Whether a folder is at a path, links followed.
@@ -254,7 +254,6 @@ impl Host {
     /// Whose a path is, links not followed; none where nothing is there.
     #[must_use]
     pub fn owner_of(&self, path: &Path) -> Option<u32> {
-        use std::os::unix::fs::MetadataExt;
         std::fs::symlink_metadata(path).ok().map(|found| found.uid())
     }
 
@@ -355,7 +354,6 @@ impl Host {
     /// Whether a directory that exists cannot be entered by a user who is neither root nor in its group.
     #[must_use]
     pub fn closed_to(&self, dir: &Path, uid: u32) -> bool {
-        use std::os::unix::fs::MetadataExt;
         let entered = |found: std::fs::Metadata| {
             let bit = if found.uid() == uid { 0o100 } else { 0o001 };
             uid == 0 || found.mode() & bit != 0
