@@ -4,6 +4,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+use super::codec::tlv::{Element, SEQUENCE};
 use super::{Certificate, Generate, PrivateKey};
 
 /// A moment at which everything made here is valid.
@@ -87,4 +88,20 @@ pub(crate) fn copy(key: &PrivateKey) -> PrivateKey {
 
 fn pair(key: &PrivateKey) -> KeyPair {
     KeyPair::try_from(key.pkcs8_der().expose()).unwrap()
+}
+
+/// A certificate with other parts in what was signed (RFC 5280 section 4.1.2), each whole, from the version to the extensions; its signature
+/// does not count then.
+pub(crate) fn rebuilt(one: &Certificate, change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
+    let outer: Vec<Element<'_>> = Element::filling(one.der()).unwrap().inside().collect();
+    let mut parts: Vec<Vec<u8>> = outer[0].inside().map(|part| part.whole.to_vec()).collect();
+    change(&mut parts);
+    let signed = Element::wrap(SEQUENCE, &parts.concat());
+    Element::wrap(SEQUENCE, &[&signed, outer[1].whole, outer[2].whole].concat())
+}
+
+/// The same with these extensions and no other.
+pub(crate) fn with_extensions(one: &Certificate, extensions: &[Vec<u8>]) -> Vec<u8> {
+    let list = Element::wrap(0xa3, &Element::wrap(SEQUENCE, &extensions.concat()));
+    rebuilt(one, |parts| *parts.last_mut().unwrap() = list)
 }

@@ -84,31 +84,22 @@ mod tests {
 
     use crate::cert::Certificate;
     use crate::cert::codec::tlv::{Element, SEQUENCE, SET};
-    use crate::cert::fixture::{Wish, self_signed};
+    use crate::cert::fixture::{Wish, rebuilt, self_signed, with_extensions};
     use crate::cert::key::tests::openssl;
 
     /// The certificate of `Root`, with another serial number, and with this attribute value in its subject.
     fn with(serial: &[u8], oid: &[u8], value: (u8, &[u8])) -> Vec<u8> {
-        let one = self_signed(&Wish::ca("Root")).certificate;
-        let outer: Vec<Element<'_>> = Element::filling(one.der()).unwrap().inside().collect();
-        let mut parts: Vec<Vec<u8>> = outer[0].inside().map(|part| part.whole.to_vec()).collect();
-        parts[1] = Element::wrap(0x02, serial);
         let pair = [Element::wrap(0x06, oid), Element::wrap(value.0, value.1)].concat();
-        parts[5] = Element::wrap(SEQUENCE, &Element::wrap(SET, &Element::wrap(SEQUENCE, &pair)));
-        let tbs = Element::wrap(SEQUENCE, &parts.concat());
-        Element::wrap(SEQUENCE, &[&tbs, outer[1].whole, outer[2].whole].concat())
+        rebuilt(&self_signed(&Wish::ca("Root")).certificate, |parts| {
+            parts[1] = Element::wrap(0x02, serial);
+            parts[5] = Element::wrap(SEQUENCE, &Element::wrap(SET, &Element::wrap(SEQUENCE, &pair)));
+        })
     }
 
     /// A server's certificate with this extension and no other.
     fn extended(identifier: &[u8], value: &[u8]) -> Vec<u8> {
-        let one = self_signed(&Wish::server("x")).certificate;
-        let outer: Vec<Element<'_>> = Element::filling(one.der()).unwrap().inside().collect();
-        let mut parts: Vec<Vec<u8>> = outer[0].inside().map(|part| part.whole.to_vec()).collect();
         let extension = [Element::wrap(0x06, identifier), Element::wrap(0x04, value)].concat();
-        *parts.last_mut().unwrap() =
-            Element::wrap(0xa3, &Element::wrap(SEQUENCE, &Element::wrap(SEQUENCE, &extension)));
-        let tbs = Element::wrap(SEQUENCE, &parts.concat());
-        Element::wrap(SEQUENCE, &[&tbs, outer[1].whole, outer[2].whole].concat())
+        with_extensions(&self_signed(&Wish::server("x")).certificate, &[Element::wrap(SEQUENCE, &extension)])
     }
 
     /// OpenSSL says of such a certificate that it is good for nothing, before it looks at what it is for.

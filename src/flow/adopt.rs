@@ -51,7 +51,7 @@ fn adopt(session: &mut Session<'_>, config: &TargetConfig) -> Report {
                 ))
                 .hint("install a certificate first"));
             }
-            if pair.installed.key != KeyFound::Matches && !force {
+            if pair.installed.key == KeyFound::Mismatch && !force {
                 let name = &config.name;
                 return Err(Refusal::new(format!(
                     "{name} is not adopted: the key in its files is not that of the certificate, and what is adopted is what is wanted"

@@ -6,9 +6,8 @@ use super::hooks;
 use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session, gone};
-use crate::cert::Bundle;
-use crate::cert::KeyKind;
 use crate::cert::installed::{KeyFound, Leaf};
+use crate::cert::{Bundle, KeyKind};
 use crate::change::{Hooks, Image, Probe, Role, Shown, Slot, Step, typed};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
@@ -202,9 +201,7 @@ fn attempt(
 ) -> Result<Report, Refusal> {
     if session.options.dry_run {
         let survey = look(session)?;
-        session.alone_with(&config.name, &survey)?;
-        led_nowhere_else(session, config, &survey)?;
-        gone::refuse(session.host, config, &survey, verb)?;
+        misled(session, config, &survey, verb)?;
         let upcoming = upcoming(session, config, &survey)?;
         let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
         closed_to_service(session, &survey, &change)?;
@@ -222,9 +219,7 @@ fn attempt(
         return Ok(Report::new(&config.name, outcome));
     }
     let survey = look(session)?;
-    session.alone_with(&config.name, &survey)?;
-    led_nowhere_else(session, config, &survey)?;
-    gone::refuse(session.host, config, &survey, verb)?;
+    misled(session, config, &survey, verb)?;
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
     let upcoming = engine.upcoming(&config.name, &survey.slots(), (survey.owner, &survey.lost()))?;
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
@@ -266,6 +261,13 @@ fn ask_by_its_key(host: &Host, config: &TargetConfig, change: &mut Change) {
             *probe = by_key;
         }
     }
+}
+
+/// Refuses a change whose files would go where they are not meant to: to another target, along a new link, or nowhere.
+fn misled(session: &Session<'_>, config: &TargetConfig, survey: &Survey, verb: &str) -> Result<(), Refusal> {
+    session.alone_with(&config.name, survey)?;
+    led_nowhere_else(session, config, survey)?;
+    gone::refuse(session.host, config, survey, verb)
 }
 
 /// That no link has come in a place of the target since reseal changed it last: a new certificate would go to its end.

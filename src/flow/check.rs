@@ -15,8 +15,8 @@ use super::clients::{self, Clients, Known};
 use super::judge::{Answers, Judge};
 use super::obtain;
 use super::survey;
-use super::{Refusal, Session, hooks, named, occasion, shared, status};
-use crate::assess::{Code, Finding, ruled};
+use super::{Refusal, Session, around, status};
+use crate::assess::{Code, Finding};
 use crate::cert::installed::{Leaf, Link};
 use crate::cert::{Certificate, Signatures, TrustVerdict};
 use crate::change::Shown;
@@ -322,20 +322,12 @@ impl Run<'_, '_> {
         let subject = first_to_end
             .and_then(|index| seen.pairs.get(index))
             .and_then(|pair| Some(pair.installed.chain.as_ref()?.leaf().subject()));
-        if let Some(why) = exposed {
-            let found = vec![Finding::new(Code::StateExposed, why)];
-            checked.findings.extend(ruled(found, &config.rules, &config.name, subject, session.host.now()));
-            checked.findings.sort_by_key(|one| (one.accepted.is_some(), one.severity));
-        }
+        let mut more: Vec<Finding> = exposed.map(|why| Finding::new(Code::StateExposed, why)).into_iter().collect();
         // Where the records cannot be read, nothing is said of what is not in them.
         if looked {
-            let now = session.host.now();
-            obtain::tell_missing(session.host, state.as_ref(), config, subject, now, &mut checked.findings);
+            more.extend(obtain::missing(session.host, state.as_ref(), config));
         }
-        hooks::tell(session, config, &seen, &mut checked.findings);
-        occasion::tell(session, config, subject, &mut checked.findings);
-        shared::tell(session, config, &seen, subject, &mut checked.findings);
-        named::tell(session, config, subject, &mut checked.findings);
+        around::tell(session, config, &seen, (more, subject), &mut checked.findings);
         checked.leaf = first_to_end.and_then(|index| seen.pairs[index].installed.leaf());
         checked.chain = first_to_end.map(|index| seen.pairs[index].installed.links()).unwrap_or_default();
         checked.trust = first_to_end.map(|index| trust.swap_remove(index)).unwrap_or_default();

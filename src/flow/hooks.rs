@@ -59,12 +59,10 @@ pub(super) fn of(session: &Session<'_>, config: &TargetConfig, survey: Option<&S
     Ok(Found { hooks, findings })
 }
 
-/// Adds what is to be said of the hooks of a target to what was found there.
-pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, survey: &Survey, found: &mut Vec<Finding>) {
+/// What is to be said of the hooks of a target, by the owner's rules.
+pub(super) fn found(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Vec<Finding> {
     let hooks = of(session, config, Some(survey)).map(|found| found.findings);
-    let told = hooks.unwrap_or_else(|refusal| vec![Finding::new(Code::HookRefused, refusal.why)]);
-    found.extend(told);
-    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
+    hooks.unwrap_or_else(|refusal| vec![Finding::new(Code::HookRefused, refusal.why)])
 }
 
 fn finding(Lying { path, verdict }: &Lying) -> Option<Finding> {

@@ -3,6 +3,7 @@
 pub mod acme;
 pub mod activate;
 pub mod adopt;
+mod around;
 mod asked;
 pub mod backups;
 pub mod beside;

@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use super::Session;
-use crate::assess::{Code, Finding, ruled};
+use crate::assess::{Code, Finding};
 use crate::change::Command;
 use crate::config::{AcmeChallenge, SourceConfig, TargetConfig};
 
-/// Adds what a target's configuration names and that is not there: folders of hooks, programs, and what its source reads.
-pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option<&str>, found: &mut Vec<Finding>) {
+/// What a target's configuration names and that is not there: folders of hooks, programs, and what its source reads.
+pub(super) fn missing(session: &Session<'_>, config: &TargetConfig) -> Vec<Finding> {
     let host = session.host;
     let mut told = Vec::new();
     // Of what one may not look at nothing is known.
     let there = |path: &Path| !host.is_absent(path);
     let is_folder = |path: &Path| host.is_folder(path) || (there(path) && !host.exists(path));
-    let mut missing = |key: &str, path: &Path, there: bool| {
+    let mut tell = |key: &str, path: &Path, there: bool| {
         if !there {
             told.push(Finding::new(Code::PathMissing, format!("`{key}` names {}, which is not there", path.display())));
         }
@@ -22,7 +22,7 @@ pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option
     let hooks = &session.config.hooks;
     // A folder that nobody has named need not be there.
     if let Some(folder) = hooks.certbot_deploy.as_ref().filter(|_| config.hooks) {
-        missing("certbot_deploy", folder, is_folder(folder));
+        tell("certbot_deploy", folder, is_folder(folder));
     }
     let apply = &config.apply;
     let source = match &config.source {
@@ -48,21 +48,21 @@ pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option
     ];
     for (key, command) in programs {
         if let Some(program) = command.and_then(|command| command.argv.first()) {
-            missing(key, Path::new(program), there(Path::new(program)));
+            tell(key, Path::new(program), there(Path::new(program)));
         }
     }
     match &config.source {
         SourceConfig::Acme(acme) => {
             if let Some(root) = &acme.root {
-                missing("root", root, there(root));
+                tell("root", root, there(root));
             }
             match &acme.challenge {
-                AcmeChallenge::Webroot { root } => missing("webroot", root, is_folder(root)),
+                AcmeChallenge::Webroot { root } => tell("webroot", root, is_folder(root)),
                 AcmeChallenge::DnsUpdate { key_file, program, .. } => {
                     if let Some(file) = key_file {
-                        missing("tsig_key_file", file, there(file));
+                        tell("tsig_key_file", file, there(file));
                     }
-                    missing("nsupdate", program, there(program));
+                    tell("nsupdate", program, there(program));
                 }
                 AcmeChallenge::Http { .. } | AcmeChallenge::TlsAlpn { .. } | AcmeChallenge::DnsHook { .. } => {}
             }
@@ -74,6 +74,5 @@ pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option
         | SourceConfig::Command { .. }
         | SourceConfig::Import { .. } => {}
     }
-    found.extend(ruled(told, &config.rules, &config.name, subject, host.now()));
-    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
+    told
 }

@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
-
 use super::ca::{LeafKey, Wanted};
 use super::{Refusal, Secrets, Session, survey};
-use crate::assess::{Code, Finding, Remedy, ruled};
+use crate::assess::{Code, Finding, Remedy};
 use crate::cert::{Bundle, Certificate, Generate, PrivateKey};
 use crate::change::Image;
 use crate::config::{SourceConfig, TargetConfig};
@@ -202,21 +200,7 @@ pub fn named_passphrase(host: &Host, secrets: &Secrets) -> Result<Option<Sensiti
 }
 
 /// That the CA or the account of a target's source is not there, or its files are not to be used: told before the certificate is due.
-/// Added to `found`, by the owner's rules, about the target with this leaf.
-pub fn tell_missing(
-    host: &Host,
-    state: Option<&State>,
-    config: &TargetConfig,
-    leaf: Option<&str>,
-    now: OffsetDateTime,
-    found: &mut Vec<Finding>,
-) {
-    let missing = missing(host, state, config).into_iter().collect();
-    found.extend(ruled(missing, &config.rules, &config.name, leaf, now));
-    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
-}
-
-fn missing(host: &Host, state: Option<&State>, config: &TargetConfig) -> Option<Finding> {
+pub(super) fn missing(host: &Host, state: Option<&State>, config: &TargetConfig) -> Option<Finding> {
     let remedy = match &config.source {
         SourceConfig::LocalCa { .. } => "write its name as it was made, or make it: `reseal ca init`",
         SourceConfig::Acme(_) => "write its name as it was made, or make it: `reseal acme account create`",

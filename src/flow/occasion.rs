@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::survey::Survey;
 use super::{Refusal, Session};
-use crate::assess::{Code, Finding, date, ruled};
+use crate::assess::{Code, Finding, date};
 use crate::cert::Chain;
 use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
@@ -102,12 +102,9 @@ pub(super) fn hours(host: &Host, config: &TargetConfig) -> Result<Hours, Refusal
     })
 }
 
-/// Adds to what was found of a target that its windows cannot be told.
-pub(super) fn tell(session: &Session<'_>, config: &TargetConfig, subject: Option<&str>, found: &mut Vec<Finding>) {
-    let Err(refusal) = hours(session.host, config) else { return };
-    let told = vec![Finding::new(Code::WindowUnknown, refusal.why)];
-    found.extend(ruled(told, &config.rules, &config.name, subject, session.host.now()));
-    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
+/// That the windows of a target cannot be told.
+pub(super) fn untold(session: &Session<'_>, config: &TargetConfig) -> Option<Finding> {
+    hours(session.host, config).err().map(|refusal| Finding::new(Code::WindowUnknown, refusal.why))
 }
 
 /// Whether what is served may be changed now, where nothing is staged.

@@ -67,8 +67,8 @@ fn choose(session: &Session<'_>, config: &TargetConfig, wanted: Option<u32>) -> 
     newest_good(session, config, &state, &vault)
 }
 
-/// The generation that was committed last, else the newest that is whole, good today and was in use before, and is not what stands there
-/// now. What was merely found there and signed itself comes last: it is what an upgrade has left. What is worse than what stands there is not
+/// The generation that was committed last, else the newest that is whole, loadable, good today and was in use before, and is not what stands
+/// there now. What was merely found there and signed itself comes last: it is what an upgrade has left. What is worse than what stands there is not
 /// chosen: it has to be named.
 fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vault: &Vault) -> Result<u32, Refusal> {
     let failed: Vec<u32> = Ledger::read(state)?
@@ -105,10 +105,10 @@ fn newest_good(session: &Session<'_>, config: &TargetConfig, state: &State, vaul
         let slots = manifest.slots.iter().zip(&contents);
         let parts: Vec<(Role, &[u8])> =
             slots.filter_map(|(saved, bytes)| Some((saved.role, bytes.as_ref()?.expose()))).collect();
-        let lost = match installed::read(&parts).chain {
-            Some(chain) => fit::worse_than_in_place(session, config, &survey.pairs[0], &chain)?,
-            None => Vec::new(),
-        };
+        // What a service may not load is for a person to name: its listeners would show the same leaf until their next start.
+        let pair = installed::read(&parts);
+        let Some(chain) = pair.chain.as_ref().filter(|_| pair.is_loadable()) else { continue };
+        let lost = fit::worse_than_in_place(session, config, &survey.pairs[0], chain)?;
         if lost.is_empty() {
             return Ok(generation);
         }

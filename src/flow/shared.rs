@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::survey::Survey;
 use super::{Refusal, Session};
-use crate::assess::{Code, Finding, ruled};
+use crate::assess::{Code, Finding};
 use crate::config::{Config, TargetConfig, TargetKind};
 use crate::host::Host;
 use crate::target::layout::Place;
@@ -56,16 +56,7 @@ impl Reached {
     }
 }
 
-/// Adds to what was found of a target that a change of it would be refused for another target's sake.
-pub(super) fn tell(
-    session: &Session<'_>,
-    config: &TargetConfig,
-    survey: &Survey,
-    subject: Option<&str>,
-    found: &mut Vec<Finding>,
-) {
-    let Some(why) = session.reached().other(&config.name, survey) else { return };
-    let told = vec![Finding::new(Code::SharedFile, why)];
-    found.extend(ruled(told, &config.rules, &config.name, subject, session.host.now()));
-    found.sort_by_key(|one| (one.accepted.is_some(), one.severity));
+/// That a change of a target would be refused for another target's sake.
+pub(super) fn with_another(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Option<Finding> {
+    session.reached().other(&config.name, survey).map(|why| Finding::new(Code::SharedFile, why))
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::beside::Beside;
 use super::occasion;
 use super::survey;
-use super::{Refusal, Session, activate, check, csr, fitting, hooks, named, obtain, shared, stage};
+use super::{Refusal, Session, activate, around, check, csr, fitting, obtain, stage};
 use crate::assess::{Code, Finding};
 use crate::cert::installed::Leaf;
 use crate::config::TargetConfig;
@@ -147,18 +147,8 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
                 let first = survey::first_to_end(&seen).map(|index| &seen.pairs[index]);
                 let chain = first.and_then(|pair| pair.installed.chain.as_ref());
                 let subject = chain.map(|chain| chain.leaf().subject());
-                obtain::tell_missing(
-                    session.host,
-                    state.as_ref(),
-                    config,
-                    subject,
-                    session.host.now(),
-                    &mut status.findings,
-                );
-                hooks::tell(session, config, &seen, &mut status.findings);
-                occasion::tell(session, config, subject, &mut status.findings);
-                shared::tell(session, config, &seen, subject, &mut status.findings);
-                named::tell(session, config, subject, &mut status.findings);
+                let source = obtain::missing(session.host, state.as_ref(), config).into_iter().collect();
+                around::tell(session, config, &seen, (source, subject), &mut status.findings);
                 status.leaf = first.and_then(|pair| pair.installed.leaf());
                 status.attention.extend(seen.half_adopted(&config.name));
                 status.switch = if seen.adopted() { "one rename" } else { "file by file" };

@@ -10,9 +10,7 @@ use super::asked::Question;
 use super::withdrawn::{self, Revoked};
 use super::{Refusal, keepers, switch};
 use crate::assess::Reader;
-use crate::cert::installed::{self, Installed};
-
-use crate::cert::installed::KeyFound;
+use crate::cert::installed::{self, Installed, KeyFound};
 use crate::change::{Image, Probe, Role, Slot};
 use crate::config::{TargetConfig, TargetKind};
 use crate::digest::Digest;
@@ -132,8 +130,9 @@ impl Survey {
         let slots = || self.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places));
         let adopted = slots().any(|(_, place)| matches!(place, Place::Adopted { .. }));
         let (file, _) = slots().find(|(_, place)| matches!(place, Place::InPlace { .. })).filter(|_| adopted)?;
-        let one_pair = self.pairs.iter().all(|pair| pair.installed.key == KeyFound::Matches);
-        let first = if one_pair { "" } else { "what puts the pair back comes first, then " };
+        let mixed = self.pairs.iter().any(|pair| pair.installed.key == KeyFound::Mismatch);
+        let first =
+            if mixed { format!("`reseal post-upgrade {target}` puts the pair back, then ") } else { String::new() };
         Some(format!(
             "{} is no link into the target's directory any more, so certificate and key are changed file by file: \
              {first}`reseal adopt {target}` makes it one again",
@@ -161,8 +160,7 @@ pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Res
     let adopted = adopted_dir(host, &dir, owner)?;
     let unmade = unmade(host, &pairs, &dir)?;
     let reader = reader(host, config, owner);
-    let survey = Survey { site, pairs, owner, reader, adopted, unmade };
-    Ok(survey)
+    Ok(Survey { site, pairs, owner, reader, adopted, unmade })
 }
 
 /// The directories that have to be made for the pairs that are read through the switch, where it is lost with the directory `dir`.

@@ -806,6 +806,19 @@ fn a_restore_without_a_number_puts_back_what_was_committed() {
     assert_eq!(bench.served(), good);
 }
 
+/// The same certificate with its key under a wrong label would be proved by listeners that have not loaded it, and end the service at its
+/// next start.
+#[test]
+fn a_restore_without_a_number_takes_nothing_that_the_service_may_not_load() {
+    let (bench, good) = signed_off();
+    let key = fs::read_to_string(bench.path("web.key")).unwrap();
+    bench.write("web.key", &key.replace("PRIVATE KEY", "RSA PRIVATE KEY"), 0o600);
+    bench.run(&["post-upgrade"]).ends(0).says("the label names another form of key than the block holds");
+    assert_eq!(fs::read_to_string(bench.path("web.key")).unwrap(), key);
+    bench.run(&["restore", "web"]).ends(4);
+    assert_eq!((bench.served(), fs::read_to_string(bench.path("web.key")).unwrap()), (good, key));
+}
+
 /// We read DER as well, and found nothing wrong with it; the service cannot load it.
 #[test]
 fn a_file_that_is_no_pem_any_more_is_put_back() {
@@ -891,7 +904,7 @@ fn one_link_of_an_adopted_pair_that_became_a_file_is_mended_and_told() {
             fs::remove_file(bench.path(half)).unwrap();
             bench.write(half, if half == "web.pem" { &certificate } else { &other_key }, 0o600);
             bench.run(&["check"]).ends(3).says("key-mismatch").says("is no link into the target's directory any more");
-            bench.run(&["status"]).ends(3).says("what puts the pair back comes first, then");
+            bench.run(&["status"]).ends(3).says("puts the pair back, then");
             let before = bench.tree();
             bench.run(&[verb, "web", "--dry-run"]).ends(0).says("would be changed");
             assert!(bench.tree() == before);

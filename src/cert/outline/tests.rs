@@ -4,7 +4,7 @@ use x509_parser::asn1_rs::oid;
 
 use super::{Content, Outline, odd, ordinary};
 use crate::cert::codec::tlv::{BITS, Element, INTEGER, OCTETS, SEQUENCE, ZERO};
-use crate::cert::fixture::{NOW, Wish, self_signed};
+use crate::cert::fixture::{NOW, Wish, self_signed, with_extensions};
 use crate::cert::{Certificate, CertificateError, Generate, PrivateKey};
 
 thread_local! {
@@ -66,15 +66,6 @@ fn an_octet_changed_makes_no_difference_between_them() {
         }
     }
     assert!(taken > 10_000 && SOUND.get() > 5_000, "{taken} {}", SOUND.get());
-}
-
-/// The same certificate with other extensions; its signature does not count here.
-fn with_extensions(one: &Certificate, extensions: &[Vec<u8>]) -> Vec<u8> {
-    let outer: Vec<Element<'_>> = Element::filling(one.der()).unwrap().inside().collect();
-    let mut parts: Vec<Vec<u8>> = outer[0].inside().map(|part| part.whole.to_vec()).collect();
-    *parts.last_mut().unwrap() = Element::wrap(0xa3, &Element::wrap(SEQUENCE, &extensions.concat()));
-    let tbs = Element::wrap(SEQUENCE, &parts.concat());
-    Element::wrap(SEQUENCE, &[&tbs, outer[1].whole, outer[2].whole].concat())
 }
 
 /// Values that are right for one extension or another, and some that are for none.

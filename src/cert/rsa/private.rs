@@ -29,15 +29,10 @@ pub(in crate::cert) struct Halves {
 #[allow(clippy::many_single_char_names, reason = "the names of RFC 8017 section 3")]
 pub(in crate::cert) fn read(der: &[u8]) -> Option<Halves> {
     let pkcs1 = plain(der)?;
-    let mut parts = strict(Element::filling(pkcs1)?, SEQUENCE)?.inside();
-    if strict(parts.next()?, INTEGER)?.content != [0] {
-        return None;
-    }
-    let mut next = || positive(strict(parts.next()?, INTEGER)?.content);
-    let (modulus, exponent) = (next()?, next()?);
+    let [modulus, exponent, others @ ..] = numbers(pkcs1)?;
     let [n, e] = [modulus, exponent].map(Natural::from_be);
-    let [d, p, q, d_p, d_q, q_inv] = [next()?, next()?, next()?, next()?, next()?, next()?].map(Natural::from_be);
-    if !parts.is_done() || !BITS_TAKEN.contains(&n.bits()) {
+    let [d, p, q, d_p, d_q, q_inv] = others.map(Natural::from_be);
+    if !BITS_TAKEN.contains(&n.bits()) {
         return None;
     }
     // Before anything is multiplied: a file may hold parts of megabytes.
@@ -63,16 +58,21 @@ pub(in crate::cert) fn read(der: &[u8]) -> Option<Halves> {
 
 /// The public half that an RSA key states, as SubjectPublicKeyInfo; none where it is not written as DER wants it.
 pub(in crate::cert) fn stated(der: &[u8]) -> Option<Vec<u8>> {
-    let mut parts = strict(Element::filling(plain(der)?)?, SEQUENCE)?.inside();
+    let [modulus, exponent, ..] = numbers(plain(der)?)?;
+    BITS_TAKEN.contains(&Natural::from_be(modulus).bits()).then(|| public(modulus, exponent))
+}
+
+/// The bytes of the numbers of a key of two primes, from the modulus to the coefficient, all of them positive.
+fn numbers(pkcs1: &[u8]) -> Option<[&[u8]; 8]> {
+    let mut parts = strict(Element::filling(pkcs1)?, SEQUENCE)?.inside();
     if strict(parts.next()?, INTEGER)?.content != [0] {
         return None;
     }
-    let mut next = || positive(strict(parts.next()?, INTEGER)?.content);
-    let (modulus, exponent) = (next()?, next()?);
-    // The numbers that are not looked into are all there.
-    let rest = (0..6).all(|_| next().is_some());
-    let taken = BITS_TAKEN.contains(&Natural::from_be(modulus).bits());
-    (rest && taken && parts.is_done()).then(|| public(modulus, exponent))
+    let mut numbers: [&[u8]; 8] = [&[]; 8];
+    for number in &mut numbers {
+        *number = positive(strict(parts.next()?, INTEGER)?.content)?;
+    }
+    parts.is_done().then_some(numbers)
 }
 
 /// The PKCS#1 form in what may be PKCS#8.

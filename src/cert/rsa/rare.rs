@@ -82,15 +82,13 @@ fn others(list: Element<'_>) -> Option<Vec<Other>> {
 
 /// The key of these primes with all that is worked out of them.
 fn completed(public: [&[u8]; 2], [n, d, p, q]: [&Natural; 4]) -> Option<Halves> {
-    // A factor that is nearly the whole would cost a file's reader seconds.
-    let bounded = [p, q].iter().all(|factor| factor.is_odd() && factor.bits() <= n.bits() / 3 * 2);
-    if !bounded || p.is_one() || q.is_one() || p.times(q) != *n {
+    // Before anything is multiplied: a file may hold parts of megabytes.
+    let bounded = p.bits() + q.bits() <= n.bits() + 1;
+    if !bounded || !p.is_odd() || !q.is_odd() || p.is_one() || q.is_one() || p.times(q) != *n {
         return None;
     }
-    let (p_less, q_less) = (p.less_one(), q.less_one());
-    let (d_p, d_q) = (d.modulo(&p_less)?, d.modulo(&q_less)?);
-    // Fermat: the inverse modulo a prime.
-    let q_inv = q.modulo(p)?.power(&p_less.less_one(), p)?;
+    let (d_p, d_q) = (d.modulo(&p.less_one())?, d.modulo(&q.less_one())?);
+    let q_inv = q.inverse(p)?;
     let mut parts = Zeroizing::new(Vec::with_capacity(n.bits()));
     parts.extend(Element::wrap(INTEGER, &[0]));
     for number in [Natural::from_be(public[0]), Natural::from_be(public[1])].iter().chain([d, p, q, &d_p, &d_q, &q_inv])

@@ -130,3 +130,15 @@ fn what_is_sent_is_told_of_the_place_that_was_looked_at() {
     assert_eq!(looks, [whole]);
     assert_eq!(chains, ["smtp://192.0.2.1:25 (mail.lan)", "smtp://192.0.2.2:25 (mail.lan)"], "the chains differ");
 }
+
+/// Of several addresses one is enough for an alert.
+#[test]
+fn a_key_that_is_not_the_certificates_is_kept_with_what_was_seen() {
+    for refuted in [false, true] {
+        let mut other = served(2, b"a");
+        other.outcome.as_mut().unwrap().refuted = refuted;
+        let looks = all(vec![served(1, b"a"), other], None);
+        let asked = Asked { probe: probe(), shown: Shown::Well, looks, chains: Vec::new(), unnamed: None };
+        assert_eq!(Seen::from(asked).key_refuted, refuted);
+    }
+}

@@ -179,6 +179,16 @@ mod tests {
         let checked = answered(vec![ok("127.0.0.1:443", &good), Err(unrouted)], judge);
         assert_eq!((told(&checked), checked.served.len()), (vec![], 1), "no route from here for that family");
 
+        // An impostor has the certificate and not its key; that the key was not proved says less.
+        let mut named = [served("127.0.0.1:443", &[&good]), served("127.0.0.2:443", &[&good])];
+        for one in &mut named {
+            one.proved = false;
+        }
+        named[1].refuted = true;
+        let checked = answered(named.map(Ok).into(), judge);
+        let refuted: Vec<bool> = checked.served.iter().map(|seen| seen.key_refuted).collect();
+        assert_eq!(refuted, [false, true]);
+
         // What one address has as a default says nothing of another.
         let named = || vec![ok("127.0.0.1:443", &good), ok("127.0.0.2:443", &other)];
         let unnamed = Some(served("127.0.0.2:443", &[&other]));
