@@ -77,7 +77,7 @@ enum Act {
 codes! {
     // Files.
     /// No file holds a certificate.
-    NoCertificate = "no-certificate", Critical, Replace, "install one: `reseal renew` or `reseal install TARGET --cert FILE --key FILE`";
+    NoCertificate = "no-certificate", Critical, Replace, "install one: `reseal renew TARGET` or `reseal install TARGET --cert FILE --key FILE`";
     /// A file is there and cannot be understood.
     Unreadable = "unreadable", Critical, Replace, "put a good pair in its place: `reseal restore TARGET` or `reseal install TARGET --cert FILE --key FILE`";
     /// No file holds a private key.
@@ -103,11 +103,11 @@ codes! {
     /// The key is encrypted.
     KeyEncrypted = "key-encrypted", Note, Tell, "a service that starts without a person needs it unencrypted, or its passphrase in its own configuration";
     /// The files are not what was committed last.
-    Regression = "regression", Warning, Tell, "`reseal post-upgrade` or `reseal restore TARGET` puts the committed pair back";
+    Regression = "regression", Warning, Tell, "`reseal post-upgrade TARGET` or `reseal restore TARGET` puts the committed pair back";
     /// A transaction was interrupted.
     Interrupted = "interrupted", Critical, Tell, "`reseal recover`";
     /// The CA or the account of the target's source is not there.
-    SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init`, `reseal acme account create`";
+    SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init NAME`, `reseal acme account create NAME`";
     /// reseal's own directory is open to others.
     StateExposed = "state-exposed", Critical, Tell, "it holds keys: `chmod 0700` it and `chown` it to the user who runs reseal; until then nothing is changed";
     /// Something lies among the hooks and is not run.
@@ -125,13 +125,13 @@ codes! {
 
     // Who signed it.
     /// Signed by its own key.
-    SelfSigned = "self-signed", Critical, Replace, "no client trusts it: `reseal renew` replaces it";
+    SelfSigned = "self-signed", Critical, Replace, "no client trusts it: `reseal renew TARGET` replaces it";
     /// Names itself as issuer, and the signature cannot be checked.
-    SelfIssuedUnverified = "self-issued-unverified", Critical, Replace, "no client trusts it: `reseal renew` replaces it";
+    SelfIssuedUnverified = "self-issued-unverified", Critical, Replace, "no client trusts it: `reseal renew TARGET` replaces it";
     /// Names itself as issuer, but another key signed it.
     SelfIssuedOtherKey = "self-issued-other-key", Warning, Tell, "find the CA that signed it; clients need its certificate";
     /// Signed by its own key under another issuer's name.
-    OwnKeyOtherName = "own-key-other-name", Critical, Replace, "nobody vouches for it: `reseal renew` replaces it";
+    OwnKeyOtherName = "own-key-other-name", Critical, Replace, "nobody vouches for it: `reseal renew TARGET` replaces it";
     /// A CA whose key is in everybody's hands, or a certificate that every copy of a product has.
     SharedDefault = "shared-default", Critical, Replace, "its private key is public: replace it, and take its CA out of every trust store";
     /// A certificate that the product's own CA made at installation.
@@ -148,17 +148,17 @@ codes! {
     FalseSignature = "false-signature", Critical, Replace, "the file is damaged or forged: get certificate and chain anew from the CA";
 
     /// A CA of this machine has revoked it.
-    Revoked = "revoked", Critical, Replace, "clients that read the CA's list refuse it, and others may have its key: `reseal renew` replaces it";
+    Revoked = "revoked", Critical, Replace, "clients that read the CA's list refuse it, and others may have its key: `reseal renew TARGET` replaces it";
 
     // Dates.
     /// The end of validity is past.
-    Expired = "expired", Critical, Replace, "clients refuse it: `reseal renew`";
+    Expired = "expired", Critical, Replace, "clients refuse it: `reseal renew TARGET`";
     /// The beginning of validity is still to come.
     NotYetValid = "not-yet-valid", Critical, Replace, "check the clock of this machine and of the CA";
     /// The end of validity is near.
-    Expiring = "expiring", Warning, Replace, "`reseal renew`";
+    Expiring = "expiring", Warning, Replace, "`reseal renew TARGET`";
     /// The end of validity is so near that a renewal should have happened long ago.
-    EndsSoon = "ends-soon", Critical, Replace, "`reseal renew` today, and find out why it was not renewed before";
+    EndsSoon = "ends-soon", Critical, Replace, "`reseal renew TARGET` today, and find out why it was not renewed before";
     /// An intermediate ends before the leaf.
     ChainExpires = "chain-expires", Warning, Tell, "get the chain anew from the CA and install it with the same key";
     /// An intermediate ends before the leaf, and soon.
@@ -178,7 +178,7 @@ codes! {
 
     // Names.
     /// A wanted name is not in it.
-    NameMissing = "name-missing", Critical, Replace, "order it anew with all names: `reseal renew`";
+    NameMissing = "name-missing", Critical, Replace, "order it anew with all names: `reseal renew TARGET`";
     /// It has no subject alternative name at all.
     NoNames = "no-names", Critical, Replace, "clients ignore the common name (RFC 9525): order it anew with subject alternative names";
     /// Its common name is a host name that is not among its alternative names.
@@ -278,9 +278,9 @@ codes! {
 
     // The service.
     /// What is served is not what the files hold.
-    NotServed = "not-served", Critical, Tell, "the service has not taken the files up: reload it, or `reseal renew --live`";
+    NotServed = "not-served", Critical, Tell, "the service has not taken the files up: reload it, or `reseal renew TARGET --live`";
     /// Some listeners or addresses serve the files, and others do not.
-    PartlyServed = "partly-served", Critical, Tell, "part of the service has not taken the files up: reload it there, or `reseal renew --live`";
+    PartlyServed = "partly-served", Critical, Tell, "part of the service has not taken the files up: reload it there, or `reseal renew TARGET --live`";
     /// The addresses of a name show different certificates.
     AddressesDiffer = "addresses-differ", Note, Tell, "each is judged by itself; where all should show the same, reload the servers that are behind";
     /// Without a server name, another certificate is served.

@@ -1,5 +1,5 @@
 //! What to do where the catalogue's remedy is a verb that does not work: about a file or a server that is no target, which reseal does
-//! not change, and about a target for which it can get nothing.
+//! not change, about a target for which it can get nothing, and about one of which it has kept nothing.
 
 use super::Code;
 
@@ -27,9 +27,18 @@ pub fn remedy_elsewhere(code: Code) -> Option<&'static str> {
 /// brings it.
 #[must_use]
 pub fn remedy_by_hand(code: Code) -> Option<&'static str> {
-    code.remedy().contains("`reseal renew`").then_some(
+    code.remedy().contains("`reseal renew TARGET`").then_some(
         "it has no source to get another from: bring one and `reseal install TARGET --cert FILE --key FILE`, or give it a \
          `[target.source]`",
+    )
+}
+
+/// The remedy in place of [`Code::remedy`], where that one puts a committed pair back, for a target of which none was ever committed.
+#[must_use]
+pub fn remedy_uncommitted(code: Code) -> Option<&'static str> {
+    code.remedy().contains("`reseal restore TARGET`").then_some(
+        "the next restart of the service fails, and no earlier pair is committed: `reseal install TARGET --cert FILE --key FILE`, or \
+         `reseal renew TARGET` where the target has a source",
     )
 }
 
@@ -58,10 +67,19 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_told_to_restore_what_was_never_committed() {
+        for code in Code::ALL {
+            let told = remedy_uncommitted(*code).unwrap_or(code.remedy());
+            assert!(!told.contains("`reseal restore"), "{}: {told}", code.name());
+        }
+        assert!(remedy_uncommitted(Code::KeyMismatch).is_some() && remedy_uncommitted(Code::Expired).is_none());
+    }
+
+    #[test]
     fn nobody_is_told_to_renew_what_has_no_source() {
         for code in Code::ALL {
             let told = remedy_by_hand(*code).unwrap_or(code.remedy());
-            assert!(!told.contains("`reseal renew`"), "{}: {told}", code.name());
+            assert!(!told.contains("`reseal renew TARGET`"), "{}: {told}", code.name());
         }
         assert!(remedy_by_hand(Code::Expired).is_some() && remedy_by_hand(Code::Reset).is_none());
     }

@@ -148,7 +148,7 @@ const KEY_FORM: &str =
 
 /// What to do about another pair than the committed one that is good by itself, or about the same one in other files: nobody replaces
 /// that unasked.
-const WANTED_OR_NOT: &str = "`reseal snapshot` makes what is there the wanted state; if nobody meant it, `reseal restore TARGET` puts the committed pair back";
+const WANTED_OR_NOT: &str = "`reseal snapshot TARGET` makes what is there the wanted state; if nobody meant it, `reseal restore TARGET` puts the committed pair back";
 
 /// Gives the finding that the files are not what was committed the remedy that fits what else was found.
 pub(super) fn remedy_regression(found: &mut [Finding]) {

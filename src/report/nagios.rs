@@ -501,7 +501,7 @@ mod tests {
         assert_eq!(
             lines[0],
             "SSL_CERT CRITICAL - 5 checked: 1 CRITICAL, 1 WARNING, 1 UNKNOWN, 2 OK; b:443: self-signed: b is self-signed \
-             (no client trusts it: `reseal renew` replaces it)|'days_b:443'=50;20;11.25;; 'days_d:443'=40;20;11.25;; \
+             (no client trusts it: `reseal renew TARGET` replaces it)|'days_b:443'=50;20;11.25;; 'days_d:443'=40;20;11.25;; \
              'days_d:443_2'=40;20;11.25;; 'days_a:443'=60;20;11.25;;"
         );
         assert!(lines[2].starts_with("WARNING d:443: chain-order: "), "{}", lines[2]);

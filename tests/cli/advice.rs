@@ -29,7 +29,7 @@ fn another_good_pair_is_signed_off_or_taken_back() {
     let before = bench.served();
     let told = remedy(&bench.json(&["check", "web"]), "regression");
     assert!(
-        told.contains("snapshot` makes what is there the wanted state") && !told.contains("post-upgrade"),
+        told.contains("snapshot web` makes what is there the wanted state") && !told.contains("post-upgrade"),
         "{told}"
     );
     bench.run(&["renew", "web"]).ends(0).says("snapshot web` makes it the wanted state").says("restore web` takes");

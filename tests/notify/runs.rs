@@ -150,7 +150,7 @@ fn what_is_advised_works_for_the_same_configuration_and_state() {
     let (ground, receiver) = (Ground::new(), Receiver::new());
     ground.configure(&receiver.channel("ops", ""));
     let (config, state) = (ground.path("reseal.toml"), ground.path("state"));
-    let program = format!("`reseal --config {} --state-dir {} renew`", config.display(), state.display());
+    let program = format!("`reseal --config {} --state-dir {} renew web`", config.display(), state.display());
     let line = format!("--state-dir {} check --notify", state.display());
     ground
         .run(&format!("{line} --dry-run"))
@@ -161,7 +161,7 @@ fn what_is_advised_works_for_the_same_configuration_and_state() {
     assert!(body["items"][0]["hint"].as_str().unwrap().contains(&program), "{body}");
     // What is remembered is told by runs that are called otherwise.
     let record = fs::read_to_string(state.join("notify/record")).unwrap();
-    assert!(record.contains("`reseal renew`") && !record.contains("--config"), "{record}");
+    assert!(record.contains("`reseal renew web`") && !record.contains("--config"), "{record}");
 }
 
 #[test]

@@ -111,8 +111,11 @@ fn of_upgrade(report: &Report, verb: &str, found: &mut Found, now: OffsetDateTim
     if renewed {
         found.happened.push(what(&format!("an upgrade had changed it, and that is mended: {harms}")));
     } else {
-        let hint = "`reseal post-upgrade` tells more; `reseal snapshot` makes what is there the wanted state";
-        found.holds.push(what(&format!("an upgrade has changed it: {harms}")).hinting(Some(hint)));
+        let target = &report.target;
+        let hint = format!(
+            "`reseal post-upgrade {target}` tells more; `reseal snapshot {target}` makes what is there the wanted state"
+        );
+        found.holds.push(what(&format!("an upgrade has changed it: {harms}")).hinting(Some(&hint)));
     }
 }
 

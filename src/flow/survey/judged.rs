@@ -88,12 +88,12 @@ pub(in crate::flow) fn judged(
             found.push(finding);
         }
     }
-    if config.source == SourceConfig::None {
-        // What has a remedy that fits better keeps it.
-        for finding in found.iter_mut().filter(|finding| finding.remedy.general() == finding.code.remedy()) {
-            if let Some(remedy) = assess::remedy_by_hand(finding.code) {
-                finding.remedy = remedy.into();
-            }
+    // What has a remedy that fits better keeps it.
+    for finding in found.iter_mut().filter(|finding| finding.remedy.general() == finding.code.remedy()) {
+        let by_hand = || assess::remedy_by_hand(finding.code).filter(|_| config.source == SourceConfig::None);
+        let uncommitted = || assess::remedy_uncommitted(finding.code).filter(|_| against.committed.is_none());
+        if let Some(remedy) = by_hand().or_else(uncommitted) {
+            finding.remedy = remedy.into();
         }
     }
     for finding in &mut found {
