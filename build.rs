@@ -1,4 +1,5 @@
-//! What `reseal --version` tells of this build: the commit, for which machine, with what.
+//! What `reseal --version` tells of this build: the commit, for which machine, with what. And in which order the linker lays out the
+//! program.
 //!
 //! No git is needed: a tarball made by `git archive` or `cargo package` names its commit itself, and whoever builds may name it by the
 //! variable `RESEAL_COMMIT`. Builds for tests look for none, so that a commit does not make all of them be compiled again.
@@ -31,6 +32,23 @@ fn main() {
         features.push("jitter-entropy");
     }
     println!("cargo::rustc-env=RESEAL_FEATURES={}", features.join(" "));
+
+    if release && variable("CARGO_CFG_TARGET_OS") == "linux" && !has_own_linker() {
+        side_by_side();
+    }
+}
+
+/// The functions of an ordinary run lie together, so that it needs half the memory (packaging/order/trace.py).
+fn side_by_side() {
+    let script = Path::new(&variable("CARGO_MANIFEST_DIR")).join("packaging/order/run.ld");
+    println!("cargo::rerun-if-changed={}", script.display());
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+}
+
+/// Whoever builds has chosen a linker, which may know no such script: the usual ones, GNU's and LLVM's, do.
+fn has_own_linker() -> bool {
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+    env::var_os("RUSTC_LINKER").is_some() || flags.contains("link-arg") || flags.contains("linker")
 }
 
 /// The commit, with `-dirty` where git sees changes to it; or that nobody knows.

@@ -59,13 +59,15 @@ pub enum Event {
         /// How many times in a row it has shown the wanted certificate.
         in_a_row: u32,
     },
-    /// A hook failed where that stops nothing: after the end, or in an undo.
+    /// A hook failed where that stops nothing: after the end, or in an undo. Or the reload of an undo, where nobody can be asked.
     HookFailed {
         /// Which, and how it ended.
         text: String,
     },
     /// Something failed, and what was done is being undone.
     Undoing {
+        /// The target.
+        target: String,
         /// What failed.
         why: String,
     },

@@ -114,7 +114,7 @@ fn words(event: &Event) -> String {
             format!("{probe}: the new certificate {} ({in_a_row} in a row)", fingerprint.short())
         }
         Event::Probed { probe, shown, .. } => format!("{probe}: {shown}"),
-        Event::Undoing { why } => format!("undoing, because {why}"),
+        Event::Undoing { target, why } => format!("{target}: undoing, because {why}"),
         Event::Note { text } | Event::HookFailed { text } => format!("note: {text}"),
     }
 }

@@ -14,14 +14,14 @@ pub(super) fn fresh(staged: &OsStr) -> Result<OsString, DiskError> {
     Ok(name)
 }
 
-/// Removes the files and links that wait under `staged` or a name made of it. A directory there is somebody else's, and left. Whether
-/// anything was there.
+/// Removes the files and links that wait under `staged` or a name made of it. A directory there is somebody else's: one with something in
+/// it is left. Whether anything was there.
 pub(super) fn sweep(dir: &Dir, staged: &OsStr) -> Result<bool, DiskError> {
     let begins = [staged.as_encoded_bytes(), b"."].concat();
     let mut any = false;
     for name in dir.names_that(|name| name == staged.as_encoded_bytes() || name.starts_with(&begins))? {
         match dir.unlink(&name) {
-            Err(error) if error.source.kind() == ErrorKind::IsADirectory => {}
+            Err(error) if error.source.kind() == ErrorKind::IsADirectory => dir.remove_empty_dir(&name)?,
             other => {
                 other?;
                 any = true;

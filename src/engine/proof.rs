@@ -67,17 +67,11 @@ pub(super) fn prove(
                 )),
             });
         }
-        let seconds = answers.took.as_secs();
-        let still_old = matches!(shown, Shown::Leaf { fingerprint, .. } if Some(*fingerprint) == begin.before);
         let new = begin.probes.iter().any(|watched| watched.probe == *probe && is_unproved(shown, watched.wanted));
         if new {
             return Err(unchecked(engine, begin, probe));
         }
-        let verb = if still_old { "still shows the OLD" } else { "shows" };
-        return Err(Failure {
-            why: format!("{probe} {verb} {shown} after {seconds} s, not the new certificate"),
-            hint: Some("the reload did not take the new files up: does the service read these paths, and does the reload command reach it?".to_owned()),
-        });
+        return Err(not_taken_up(begin, probe, shown, answers.took));
     }
     let all_absent = answers.bad.len() == begin.probes.len();
     let read = begin.probes.iter().find_map(|watched| match &watched.probe {
@@ -104,6 +98,33 @@ pub(super) fn prove(
     };
     let not_served = answers.bad.into_iter().map(|(probe, shown)| NotSeen { probe, shown }).collect();
     Ok(Verified { proof, not_served })
+}
+
+/// What a probe that was answered before shows in place of the new certificate, and where to look for the cause.
+fn not_taken_up(begin: &Begin, probe: &Probe, shown: &Shown, took: Duration) -> Failure {
+    let seconds = took.as_secs();
+    let before = begin.probes.iter().find(|watched| watched.probe == *probe).map(|watched| &watched.before);
+    let (why, hint) = match shown {
+        Shown::Leaf { fingerprint, .. } if Some(*fingerprint) == begin.before => (
+            format!("{probe} still shows the OLD {shown} after {seconds} s, not the new certificate"),
+            "the reload did not take the new files up: does the service read these paths, and does the reload command reach it?",
+        ),
+        Shown::Leaf { .. } if before == Some(shown) => (
+            format!(
+                "{probe} shows {shown} after {seconds} s as before, which is not the target's, and not the new certificate"
+            ),
+            "another service may answer there, or this one reads other files: see that address and name of the probe are the target's",
+        ),
+        Shown::Leaf { .. } | Shown::Well => (
+            format!("{probe} shows {shown} after {seconds} s, not the new certificate"),
+            "the service has taken up something else: does it read these paths?",
+        ),
+        Shown::Nobody { .. } | Shown::Failing { .. } => (
+            format!("{probe} does not show the new certificate after {seconds} s: {shown}"),
+            "the service may not run with the new pair: its own log tells why",
+        ),
+    };
+    Failure { why, hint: Some(hint.to_owned()) }
 }
 
 /// Whether it is the new certificate, with nothing but the proof of its key amiss.

@@ -8,7 +8,7 @@ use super::hook::{self, Ended};
 use super::journal::{self, Begin, Journal, Limits, Mark, Replay, Transaction};
 use super::step::{Bench, StepError, restored};
 use super::transaction::{finish, receipt};
-use super::undo::{self, Stuck};
+use super::undo::{self, Again, Stuck};
 use super::vault::Vault;
 use super::{Engine, actor, ledger, lineage, verify};
 use crate::change::{Command, Image, Point, Probe};
@@ -334,7 +334,8 @@ fn put_back(
     let files = undo::files(engine.host, &engine.state, &transaction.begin);
     let undone = files.and_then(|put_back| match when {
         When::Running if put_back || transaction.published() => {
-            undo::service(engine.host, &engine.state, &mut transaction, put_back || !restored, listener)
+            let again = Again { reload: put_back || !restored, told: transaction.marks.contains(&Mark::Applying) };
+            undo::service(engine.host, &engine.state, &mut transaction, again, listener)
         }
         When::Running | When::Boot => Ok(()),
     });

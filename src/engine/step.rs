@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::host::attributes::{closed_to_others, own};
 use crate::host::dir::{Dir, DiskError, Errno, Look};
 use crate::host::walk::{Last, Place, Trust, WalkError};
+use crate::outcome::explain;
 
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -171,12 +172,15 @@ impl Bench<'_> {
                 return Err(error);
             }
         }
-        for (act, place) in acts.iter().zip(places) {
-            let displaced = place.dir.look(OsStr::new(&act.staged))?.image;
-            if act.kind != Kind::MakeDir && displaced != Image::Absent && !displaced.same_content(&act.before) {
-                reverse_all(acts, places)?;
-                return Err(foreign(act, &displaced));
-            }
+        for (act, place) in acts.iter().zip(places).filter(|(act, _)| act.kind != Kind::MakeDir) {
+            // What cannot be looked at now could be when it was captured: it is something else.
+            let seen = match place.dir.look(OsStr::new(&act.staged)) {
+                Ok(Look { image, .. }) if image == Image::Absent || image.same_content(&act.before) => continue,
+                Ok(Look { image, .. }) => image.to_string(),
+                Err(error) => format!("something that cannot be looked at ({})", explain(&error)),
+            };
+            reverse_all(acts, places)?;
+            return Err(StepError::Foreign { path: act.path.clone(), expected: act.before.to_string(), seen });
         }
         Ok(())
     }
@@ -211,7 +215,10 @@ impl Bench<'_> {
         match &act.before {
             Image::Absent => place.dir.unlink(&place.name)?,
             Image::Dir { .. } => {}
-            Image::File { .. } | Image::Link { .. } if restored(act, &place.dir.look(&staged)?.image) => {
+            // What waits there and cannot be looked at is not what was displaced, or is of no use any more: the vault has it too.
+            Image::File { .. } | Image::Link { .. }
+                if place.dir.look(&staged).is_ok_and(|look| restored(act, &look.image)) =>
+            {
                 self.put_back(&place, &staged, &live)?;
             }
             Image::File { sha256, attributes } => {

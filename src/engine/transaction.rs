@@ -52,7 +52,8 @@ pub(super) fn run(engine: &Engine<'_>, change: &Change, listener: &mut dyn Liste
         Ok(Taken::NotYet { why }) => Ok(unproved(&installed.transaction.begin, why)),
         Err(failure) => Err(failure),
     };
-    match verified {
+    let begin = &installed.transaction.begin;
+    match verified.and_then(|verified| untouched(engine, begin, "it was proved").map(|()| verified)) {
         Ok(verified) => commit(engine, installed, verified, listener),
         Err(failure) => roll_back(engine, installed.journal, installed.transaction, failure, listener),
     }
@@ -181,9 +182,12 @@ fn apply(
             ended => ended?,
         }
     }
-    if !begin.hooks.deploy.is_empty() {
-        untouched(&bench, begin)?;
-    }
+    let ran = match (&begin.apply.reload, begin.hooks.deploy.is_empty()) {
+        (Some(reload), true) => format!("`{reload}` ran"),
+        (Some(reload), false) => format!("the hooks and `{reload}` ran"),
+        (None, _) => "the hooks ran".to_owned(),
+    };
+    untouched(engine, begin, &ran)?;
     Ok(taken)
 }
 
@@ -205,15 +209,18 @@ fn succeeded(what: &str, command: &Command, ran: &Ran) -> Result<(), Failure> {
     if ran.ok() { Ok(()) } else { Err(Failure::new(format!("the {what} command `{command}` {ran}"))) }
 }
 
-/// Proves that every place still holds what was put there: hooks may do anything.
-fn untouched(bench: &Bench<'_>, begin: &Begin) -> Result<(), Failure> {
+/// Proves that every place still holds what was put there: hooks and the service's own tools may do anything. `meanwhile` says what went
+/// on since.
+fn untouched(engine: &Engine<'_>, begin: &Begin, meanwhile: &str) -> Result<(), Failure> {
+    let bench = Bench { host: engine.host, trust: engine.host.trusting(begin.trusted_owner) };
     for act in &begin.acts {
         let live = bench.live(act)?;
         if !live.same_content(&act.after) {
             return Err(Failure {
-                why: format!("{} was changed while the hooks ran: {live} is there, not the new", act.path.display()),
+                why: format!("{} was changed while {meanwhile}: {live} is there, not the new", act.path.display()),
                 hint: Some(
-                    "a hook gets copies in $RENEWED_LINEAGE, and leaves the files of the target alone".to_owned(),
+                    "a reload or a hook leaves the files of the target alone: a hook gets copies in $RENEWED_LINEAGE"
+                        .to_owned(),
                 ),
             });
         }
@@ -274,7 +281,7 @@ fn roll_back(
     failure: Failure,
     listener: &mut dyn Listener,
 ) -> Outcome {
-    listener.hear(&Event::Undoing { why: failure.why.clone() });
+    listener.hear(&Event::Undoing { target: transaction.begin.target.clone(), why: failure.why.clone() });
     let undone = undo::all(engine.host, &engine.state, &mut transaction, listener);
     match undone {
         Ok(()) => close_undone(engine, Ok(()), journal, &transaction, failure, listener),

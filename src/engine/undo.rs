@@ -37,7 +37,18 @@ pub(super) fn all(
     listener: &mut dyn Listener,
 ) -> Result<(), Stuck> {
     files(host, state, &transaction.begin)?;
-    service(host, state, transaction, true, listener)
+    let checks = transaction.checks.list();
+    let told = checks.iter().any(|known| known.what == Checked::Reload && known.good && !known.undo);
+    service(host, state, transaction, Again { reload: true, told }, listener)
+}
+
+/// How the service comes to the old files.
+#[derive(Clone, Copy)]
+pub(super) struct Again {
+    /// Whether it has to be told of them.
+    pub(super) reload: bool,
+    /// Whether it may have been told of the new ones.
+    pub(super) told: bool,
 }
 
 /// Puts every place back as it was before the transaction. All places are looked at before any is touched: where one holds
@@ -99,23 +110,25 @@ fn stuck(slot: &std::path::Path, error: &StepError) -> Stuck {
 /// Runs the deploy hooks for the old pair, makes the service take the old files up again (unless it was started after they were put
 /// back), and proves that it shows the same as before or better. It takes the time it needs, whatever is left for the run.
 ///
+/// A failed reload is told where nobody can be asked.
+///
 /// # Errors
 /// It does not.
 pub(super) fn service(
     host: &Host,
     state: &State,
     transaction: &mut Transaction,
-    reload: bool,
+    again: Again,
     listener: &mut dyn Listener,
 ) -> Result<(), Stuck> {
-    host.patiently(|| serve_again(host, state, transaction, reload, listener))
+    host.patiently(|| serve_again(host, state, transaction, again, listener))
 }
 
 fn serve_again(
     host: &Host,
     state: &State,
     Transaction { begin, checks, .. }: &mut Transaction,
-    reload: bool,
+    Again { reload, told }: Again,
     listener: &mut dyn Listener,
 ) -> Result<(), Stuck> {
     let begin = &*begin;
@@ -134,6 +147,7 @@ fn serve_again(
     if let Some(reload) = begin.apply.reload.as_ref().filter(|_| reload) {
         failed = run("reload", reload, Checked::Reload, listener);
     }
+    let blind = begin.probes.is_empty() && told;
     let questions = verify::after_undo(&begin.probes, begin.before);
     let mut answers = verify::ask(host, &questions, begin.limits, false, listener);
     // One that was said to have been started since, and was not.
@@ -143,14 +157,23 @@ fn serve_again(
         failed = run("reload", reload, Checked::Reload, listener);
         answers = verify::ask(host, &questions, begin.limits, false, listener);
     }
-    if !answers.bad.is_empty()
+    if (!answers.bad.is_empty() || (blind && failed.is_some()))
         && let Some(restart) = &begin.apply.restart
     {
-        failed = run("restart", restart, Checked::Restart, listener).or(failed);
+        let ended = run("restart", restart, Checked::Restart, listener);
+        failed = if blind { ended } else { ended.or(failed) };
         answers = verify::ask(host, &questions, begin.limits, false, listener);
     }
     verify::record(&questions, &answers, true, checks);
-    let Some((probe, shown)) = answers.bad.into_iter().next() else { return Ok(()) };
+    let Some((probe, shown)) = answers.bad.into_iter().next() else {
+        if let Some((what, text)) = failed.filter(|_| blind) {
+            let text = format!(
+                "the {what} {text}: the service may have the new pair still, and nothing tells where to ask it; {what} it by hand"
+            );
+            listener.hear(&Event::HookFailed { text });
+        }
+        return Ok(());
+    };
     if let Probe::Bundle { path, .. } = &probe {
         let command =
             begin.apply.reload.as_ref().map_or_else(|| "the command of the system".to_owned(), |it| format!("`{it}`"));

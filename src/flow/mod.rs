@@ -170,7 +170,7 @@ pub struct Report {
     /// What speaks against it, of `retire`: why it was refused, or what was overruled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub against: Vec<Against>,
-    /// Hooks that failed where that stops nothing: after the end, or in an undo.
+    /// Hooks that failed where that stops nothing: after the end, or in an undo. The reload of an undo, where nobody can be asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hooks_failed: Vec<String>,
     /// How it ended.

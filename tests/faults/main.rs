@@ -9,6 +9,7 @@ mod input;
 mod places;
 mod records;
 mod room;
+mod service;
 mod time;
 
 use reseal::flow::Report;

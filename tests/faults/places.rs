@@ -255,8 +255,11 @@ fn beside(script: &str, end: u8) -> World {
 }
 
 #[test]
-fn directories_that_are_planted_beside_stop_no_undo() {
+fn what_is_planted_beside_stops_no_undo() {
     for script in [
+        "rm \"$1\"; mkfifo \"$1\"",
+        "rm \"$1\"; truncate -s 17M \"$1\"",
+        "rm \"$1\"; mkdir \"$1\"",
         "rm \"$1\"; mkdir \"$1.undo\" \"$1.old\"; touch \"$1.undo/x\" \"$1.old/x\"",
         "rm \"$1\"; mkdir \"$1\"; touch \"$1/x\"",
     ] {
@@ -268,6 +271,28 @@ fn directories_that_are_planted_beside_stop_no_undo() {
         assert_eq!(world.served(), before, "{script}");
         assert!(world.recover(&world.host()).is_empty(), "{script}: nothing is open");
     }
+}
+
+/// What somebody puts in the place between the last look and the rename comes back, also where it can be no certificate.
+#[test]
+fn what_came_at_the_last_moment_is_given_back_whatever_it_is() {
+    let world = World::new("");
+    let (key, place) = (world.served().unwrap().1, world.path("certs/web.pem"));
+    let (came, certificate) = (std::sync::atomic::AtomicBool::new(false), place.clone());
+    let watch = reseal::host::watch::Watch::with(move |crossing| {
+        let now = crossing.act == reseal::host::watch::Act::Rename && crossing.path == certificate;
+        if now && !came.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            fs::remove_file(&certificate)?;
+            rustix::fs::mknodat(rustix::fs::CWD, &certificate, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)?;
+        }
+        Ok(())
+    });
+    let report = world.install(&world.host().with_watch(watch), &world.bring(&pair(90)));
+    let Outcome::RolledBack { why, .. } = &report.outcome else { panic!("{report:?}") };
+    assert!(why.contains("somebody else changed") && why.contains("cannot be looked at"), "{why}");
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&fs::symlink_metadata(&place).unwrap().file_type()));
+    assert_eq!(fs::read_to_string(world.path("private/web.key")).unwrap(), key);
+    assert!(world.recover(&world.host()).is_empty(), "nothing is open");
 }
 
 #[test]

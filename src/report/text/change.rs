@@ -88,10 +88,11 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
     }
 }
 
-/// Hooks that failed, and what lies among them without being run: told also by a run that says nothing while all is well.
+/// Hooks that failed, a reload of which nobody can see what came of it, and what lies among the hooks without being run: told also by a
+/// run that says nothing while all is well.
 fn hooks(report: &Report, page: &mut Page) {
     for text in &report.hooks_failed {
-        head(report, page).put(Paint::Warn, "hook failed").say(": ").prose(Paint::Plain, text, 2).end();
+        head(report, page).put(Paint::Warn, "failed").say(": ").prose(Paint::Plain, text, 2).end();
     }
     let changed = matches!(report.outcome, Outcome::Committed { .. } | Outcome::RolledBack { .. });
     for finding in report.findings.iter().filter(|one| changed && one.code == Code::HookNotRun && one.counts()) {
