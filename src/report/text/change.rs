@@ -88,8 +88,7 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
     }
 }
 
-/// Hooks that failed, a reload of which nobody can see what came of it, and what lies among the hooks without being run: told also by a
-/// run that says nothing while all is well.
+/// Failed hooks and unseen reloads, and what lies among the hooks without being run: told also by a run that says nothing otherwise.
 fn hooks(report: &Report, page: &mut Page) {
     for text in &report.hooks_failed {
         head(report, page).put(Paint::Warn, "failed").say(": ").prose(Paint::Plain, text, 2).end();
