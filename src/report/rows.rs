@@ -59,7 +59,8 @@ fn append(value: &impl Serialize, rows: &mut Vec<u8>) {
         // Strings, numbers and times, all of which can be written.
         return rows.truncate(start);
     }
-    if rows[start..].iter().any(|byte| !byte.is_ascii() || *byte == 0x7f) {
+    let row = &rows[start..];
+    if !row.is_ascii() || memchr::memchr(0x7f, row).is_some() {
         let text = quiet(&String::from_utf8_lossy(&rows[start..]));
         rows.truncate(start);
         rows.extend_from_slice(text.as_bytes());

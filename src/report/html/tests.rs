@@ -63,7 +63,7 @@ fn what_is_told() {
         "<code>expired</code>",
         "3 days ago",
         "bad.example is expired",
-        "clients refuse it: <code>reseal renew</code>",
+        "clients refuse it: <code>reseal renew TARGET</code>",
         "cannot read it",
         "<th scope=\"row\">",
         "<th scope=\"col\">",
