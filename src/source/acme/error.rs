@@ -190,7 +190,9 @@ impl AcmeError {
         let text = match self {
             Self::Disk(error) => return error.hint().map(str::to_owned),
             Self::Web(WebError::Url { .. }) => "ACME is spoken over HTTPS alone: give the directory's https address",
-            Self::Web(WebError::Answer { .. }) => "see that the address is that of an ACME directory",
+            Self::Web(WebError::Redirected { .. } | WebError::Answer { .. }) => {
+                "see that the address is that of an ACME directory"
+            }
             Self::Web(WebError::Reach(Unreached::Late { .. })) => "try again later; what was begun is gone on with",
             Self::Web(error) => error.hint(),
             Self::Name(_) => "choose another name",
