@@ -96,7 +96,7 @@ pub(in crate::flow) fn obtain(
     let listener = &mut *session.listener;
     let mut tell = |text: String| listener.hear(&Event::Note { text });
     let mut errand = Errand { host, state: &state, web: &web, account: &account, tell: &mut tell };
-    Ok(acme::obtain(&mut errand, &wanted)?)
+    Ok(acme::obtain(&mut errand, &wanted).map_err(|error| account.explain(&web, error))?)
 }
 
 /// Forgets what was obtained, once it is in place.
