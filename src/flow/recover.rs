@@ -115,11 +115,16 @@ pub(super) fn pending(host: &Host) -> Result<Vec<String>, Refusal> {
 pub(super) fn report(recovered: &Recovered) -> Report {
     // An interrupted run that was undone is what recovery is for: its own end is good.
     let outcome = match recovered.outcome.clone() {
-        Outcome::RolledBack { why, .. } => {
-            Outcome::Recovered { what: format!("{why}; everything is as it was before it") }
+        Outcome::RolledBack { why, .. } => ended(format!("{why}; everything is as it was before it")),
+        Outcome::Committed { .. } => {
+            ended(format!("`reseal {}` had done its work; its records are complete now", recovered.verb))
         }
         Outcome::Committed { .. } => Outcome::Recovered {
             what: format!("`reseal {}` had done its work; its records are complete now", recovered.verb),
+fn ended(what: String) -> Outcome {
+    Outcome::Recovered { what, left: Vec::new() }
+}
+
         },
         other @ (Outcome::Nothing { .. }
         | Outcome::Planned
@@ -152,13 +157,11 @@ pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
     };
     let mut ear = Ear::on(session.listener);
     let outcome = match engine.accept(name, &mut ear) {
-        Ok(Accepted::Closed { left }) => Outcome::Recovered { what: closed(&left) },
-        Ok(Accepted::Unread { why }) => Outcome::Recovered {
-            what: format!(
-                "what is there now was kept, and the journal, which could not be read ({why}), removed: no receipt tells of it, and \
-                 `.reseal-*` may be left beside the files"
-            ),
-        },
+        Ok(Accepted::Closed { left }) => Outcome::Recovered { what: closed(&left), left },
+        Ok(Accepted::Unread { why }) => ended(format!(
+            "what is there now was kept, and the journal, which could not be read ({why}), removed: no receipt tells of it, and \
+             `.reseal-*` may be left beside the files"
+        )),
         Ok(Accepted::Nothing) => uninterrupted(),
         Err(error) => Outcome::Refused { why: explain(&error), hint: error.hint().map(str::to_owned) },
     };
