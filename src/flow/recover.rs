@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::preview::{Plan, PlannedFile, PlannedHook};
-use super::{Refusal, Report, Session};
+use super::{Refusal, Report, Session, stood};
 use crate::change::Point;
 use crate::engine::{self, Accepted, Engine, EngineError, Intended, Interrupted, Recovered, When};
 use crate::event::Ear;
@@ -37,7 +37,16 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
         return planned(session, name);
     }
     match Engine::open(session.host, VERB, session.options.wait) {
-        Ok(engine) => engine.recover(name, when, session.listener).iter().map(report).collect(),
+        Ok(engine) => {
+            let recovered = engine.recover(name, when, session.listener);
+            let mut reports: Vec<Report> = recovered.iter().map(report).collect();
+            for (one, report) in recovered.iter().zip(&mut reports) {
+                if let Err(refusal) = stood::settle(engine.state(), [one.target.as_str()]) {
+                    report.notes.push(format!("what was obtained for it is kept still: {}", refusal.why));
+                }
+            }
+            reports
+        }
         Err(error) => vec![Report::new("", EngineError::outcome(error))],
     }
 }
@@ -111,6 +120,10 @@ pub(super) fn pending(host: &Host) -> Result<Vec<String>, Refusal> {
     }
 }
 
+fn ended(what: String) -> Outcome {
+    Outcome::Recovered { what, left: Vec::new() }
+}
+
 /// What is told of an interrupted transaction that was ended.
 pub(super) fn report(recovered: &Recovered) -> Report {
     // An interrupted run that was undone is what recovery is for: its own end is good.
@@ -119,13 +132,6 @@ pub(super) fn report(recovered: &Recovered) -> Report {
         Outcome::Committed { .. } => {
             ended(format!("`reseal {}` had done its work; its records are complete now", recovered.verb))
         }
-        Outcome::Committed { .. } => Outcome::Recovered {
-            what: format!("`reseal {}` had done its work; its records are complete now", recovered.verb),
-fn ended(what: String) -> Outcome {
-    Outcome::Recovered { what, left: Vec::new() }
-}
-
-        },
         other @ (Outcome::Nothing { .. }
         | Outcome::Planned
         | Outcome::Recovered { .. }
