@@ -149,6 +149,9 @@ pub enum Outcome {
     Recovered {
         /// Which end.
         what: String,
+        /// What it should have removed and could not, and may hold a key; any longer name that begins so, too.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        left: Vec<PathBuf>,
     },
     /// What is there was kept and remembered.
     Remembered {
@@ -242,14 +245,16 @@ impl Outcome {
         match self {
             Self::Nothing { .. }
             | Self::Planned
-            | Self::Recovered { .. }
             | Self::Pruned { .. }
             | Self::Retired { .. }
             | Self::Staged { .. }
             | Self::Dropped { .. } => Exit::Good,
             Self::Committed { not_served, .. } if not_served.is_empty() => Exit::Good,
+            Self::Recovered { left, .. } if left.is_empty() => Exit::Good,
             Self::Remembered { signed_off: true, .. } => Exit::Good,
-            Self::Committed { .. } | Self::Remembered { .. } | Self::Reported { .. } => Exit::Findings,
+            Self::Committed { .. } | Self::Recovered { .. } | Self::Remembered { .. } | Self::Reported { .. } => {
+                Exit::Findings
+            }
             Self::Refused { .. } => Exit::Refused,
             Self::RolledBack { .. } => Exit::RolledBack,
             Self::Stuck { .. } => Exit::Stuck,

@@ -531,7 +531,7 @@ fn a_recorded_change_is_not_undone_for_what_happened_after_it() {
     killed_in(&world, "hooks/post", false);
     world.put(&old);
     let reports = recovered(&world);
-    let Outcome::Recovered { what } = &reports[0].outcome else { panic!("{reports:?}") };
+    let Outcome::Recovered { what, .. } = &reports[0].outcome else { panic!("{reports:?}") };
     assert!(what.contains("had done its work"), "{what}");
     assert_eq!(world.served().unwrap().0, old.certificate, "nor is it done again");
     assert_eq!(text(&world, "post"), "committed\n");

@@ -21,6 +21,7 @@ fn request() -> Request {
         names: vec!["www.example.org".parse().unwrap(), "192.0.2.7".parse().unwrap()],
         subject: vec!["O=Example GmbH".parse().unwrap()],
         key: PrivateKey::generate(Generate::P256).unwrap(),
+        fresh: true,
         for_clients: false,
     };
     Request::make(order).unwrap_or_else(|error| panic!("{error}"))

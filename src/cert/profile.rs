@@ -58,6 +58,12 @@ impl Profile {
         &self.name
     }
 
+    /// The roots that it trusts.
+    #[must_use]
+    pub fn roots(&self) -> &[Certificate] {
+        self.anchors.roots()
+    }
+
     /// Whether this client takes the chain for every one of `names` at `now`, as [`Anchors::verify`] has it.
     pub fn judge(&self, chain: &Chain, names: &[Name], now: OffsetDateTime) -> TrustVerdict {
         let profile = self.name.clone();

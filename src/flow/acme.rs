@@ -156,7 +156,6 @@ fn alter(
     }
     let engine = Engine::open(session.host, verb, session.options.wait)?;
     let mut account = Account::find(engine.state(), name)?;
-    account.id()?;
     let web = client(session.host, account.root().map(PathBuf::as_path), QUESTION)?;
     act(&mut account, &web)?;
     Ok(view(&account))

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::stood::stood;
 use super::{Refusal, Report, Session};
 use crate::cert::installed::Leaf;
 use crate::engine::vault::{Origin, Vault, VaultError};
@@ -152,8 +153,8 @@ fn vault(state: Option<&State>, target: &str) -> Result<Vault, Refusal> {
     vault.ok_or_else(|| Refusal::new(format!("no generation of {target} is kept")))
 }
 
-/// Removes old generations of the targets of these names, or of all: never one that is pinned, never the current one, never the
-/// one that is staged, never the newest that is good, never the highest number (numbers are not used again).
+/// Removes old generations of the targets of these names, or of all, and those that were never completed: never one that is pinned, never
+/// the current one, never the one that is staged, never the newest that is good, never the highest number (numbers are not used again).
 ///
 /// # Errors
 /// A name that no target has.
@@ -185,7 +186,7 @@ fn prune_one(session: &mut Session<'_>, target: &str, keep: u32) -> Result<Vec<u
     let dry_run = session.options.dry_run;
     let candidates = |state: &State| -> Result<(Option<Vault>, Vec<u32>), Refusal> {
         let Some(vault) = Vault::open(state, target)? else { return Ok((None, Vec::new())) };
-        let removable = removable(&vault, keep, now)?;
+        let removable = removable(&vault, &Ledger::read(state)?, keep, now)?;
         Ok((Some(vault), removable))
     };
     let state = State::open(session.host).map_err(|error| Refusal::from(error).outcome())?;
@@ -206,33 +207,56 @@ fn prune_one(session: &mut Session<'_>, target: &str, keep: u32) -> Result<Vec<u
     Ok(removable)
 }
 
-fn removable(vault: &Vault, keep: u32, now: OffsetDateTime) -> Result<Vec<u32>, Refusal> {
+/// The generations that go: of those that stood in the places, and of those that never did, the newest `keep` stay. Counted together, a
+/// change that fails every night would push out what there is to go back to. What was never completed is nothing to keep.
+fn removable(vault: &Vault, ledger: &Ledger, keep: u32, now: OffsetDateTime) -> Result<Vec<u32>, Refusal> {
     let numbers = vault.numbers()?;
     let current = vault.current()?;
-    let good = |generation: &&u32| {
-        let leaf = vault.manifest(**generation).ok().and_then(|manifest| manifest.leaf);
-        leaf.is_some_and(|leaf| leaf.paired && now <= leaf.not_after && now >= leaf.not_before)
-    };
-    let served = |n: &&u32| current != Some(**n) && !vault.manifest(**n).is_ok_and(|manifest| manifest.was_staged());
-    let last_good = numbers.iter().rev().filter(served).find(good).copied();
     // Where nobody can tell which one is staged, none of them goes.
     let (next, untold) = match Next::read(vault) {
         Ok(next) => (next.map(|next| next.generation), false),
         Err(NextError::Line { .. }) => (None, true),
         Err(error @ NextError::Disk(_)) => return Err(error.into()),
     };
-    let staged = |generation: u32| {
-        next == Some(generation) || (untold && vault.manifest(generation).is_ok_and(|manifest| manifest.was_staged()))
-    };
-    let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
-    let old = numbers.len().saturating_sub(keep);
-    let mut removable = Vec::new();
-    for generation in &numbers[..old] {
-        let marked = Some(*generation) == current || Some(*generation) == last_good || staged(*generation);
-        let kept = marked || vault.pinned(*generation)?;
-        if !kept {
-            removable.push(*generation);
+    let (mut had, mut never, mut removable) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut last_good, mut marked) = (None, Vec::new());
+    for number in &numbers {
+        let manifest = match vault.manifest(*number) {
+            // What is damaged may be mended: it goes by its age.
+            Err(VaultError::Damaged { .. } | VaultError::Absent { .. }) => {
+                never.push(*number);
+                continue;
+            }
+            Err(VaultError::Unfinished { .. }) if numbers.last() == Some(number) => continue,
+            Err(VaultError::Unfinished { .. }) => {
+                removable.push(*number);
+                continue;
+            }
+            Err(error @ VaultError::Disk(_)) => return Err(error.into()),
+            Ok(manifest) => manifest,
+        };
+        if next == Some(*number) || (untold && manifest.was_staged()) {
+            marked.push(*number);
+        }
+        if !stood(&manifest, current, ledger) {
+            never.push(*number);
+            continue;
+        }
+        had.push(*number);
+        let good = |leaf: &Leaf| leaf.paired && now <= leaf.not_after && now >= leaf.not_before;
+        if current != Some(*number) && manifest.leaf.as_ref().is_some_and(good) {
+            last_good = Some(*number);
         }
     }
+    marked.extend(current.into_iter().chain(last_good));
+    let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
+    for counted in [had, never] {
+        for number in &counted[..counted.len().saturating_sub(keep)] {
+            if !marked.contains(number) && !vault.pinned(*number)? {
+                removable.push(*number);
+            }
+        }
+    }
+    removable.sort_unstable();
     Ok(removable)
 }

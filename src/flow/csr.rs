@@ -9,6 +9,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::install::nothing;
+use super::stood::Given;
 use super::survey::{self, PairState, Survey};
 use super::{Refusal, Report, Session, renew};
 use crate::cert::{Certificate, Generate, Name, PrivateKey, SubjectPart};
@@ -18,7 +19,7 @@ use crate::host::publish::{Kind, publish, publishable};
 use crate::host::state::State;
 use crate::moment::whole_second;
 use crate::outcome::Outcome;
-use crate::source::request::{self, About, Order, Request, Requests, Waiting};
+use crate::source::request::{self, About, Order, Request, RequestError, Requests, Waiting};
 
 pub(super) use self::answer::{answered, installed};
 pub(super) use self::carry::{Carried, carry};
@@ -161,8 +162,7 @@ pub fn forget(session: &mut Session<'_>, name: &str, number: u32) -> Report {
 /// # Errors
 /// Their directory cannot be read.
 pub fn waiting(state: &State, target: &str) -> Result<(Vec<Brief>, Option<Refusal>), Refusal> {
-    let Some(requests) = Requests::of(state, target)? else { return Ok((Vec::new(), None)) };
-    let (all, damaged) = requests.waiting()?;
+    let (all, damaged) = open(state, target)?;
     let brief = |one: Waiting| Brief {
         number: one.number,
         since: one.about.at,
@@ -228,6 +228,7 @@ fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) 
         kind,
         key: Digest::of(reused.as_ref().map(PrivateKey::spki).unwrap_or_default()),
         for_clients: config.needs_client_auth,
+        fresh: reused.is_none(),
     };
     if about.names.is_empty() {
         return Err(Refusal::new(format!("cannot make a request for {}: it has no names", config.name))
@@ -253,7 +254,7 @@ fn requested(session: &mut Session<'_>, config: &TargetConfig, wanted: &Wanted) 
         None => PrivateKey::generate(wanted.key.unwrap_or_else(|| usual(config)))
             .map_err(|error| Refusal::new(error.to_string()))?,
     };
-    let order = Order { names: about.names, subject: chosen, key, for_clients: about.for_clients };
+    let order = Order { names: about.names, subject: chosen, key, fresh: about.fresh, for_clients: about.for_clients };
     let request = Request::make(order)?;
     let state = State::open_or_make(session.host)?;
     let kept = request.keep(&state, &config.name, session.host.now())?;
@@ -270,7 +271,7 @@ fn waits_already(
 ) -> Result<Option<Waiting>, Refusal> {
     let in_place: Vec<&Certificate> =
         survey.pairs.iter().filter_map(|pair| Some(pair.installed.chain.as_ref()?.leaf())).collect();
-    let Some(requests) = of(session, target)? else { return Ok(None) };
+    let Some(state) = State::open(session.host)? else { return Ok(None) };
     let same = |one: &Waiting| {
         let key = match reused {
             Some(_) => one.about.key == about.key,
@@ -280,7 +281,32 @@ fn waits_already(
             && one.about.for_clients == about.for_clients
             && one.about.subject == about.subject
     };
-    Ok(requests.waiting()?.0.into_iter().rev().find(same))
+    Ok(open(&state, target)?.0.into_iter().rev().find(same))
+}
+
+/// The requests of a target that wait for an answer, and what is wrong with those that cannot be read. One that is answered waits no more,
+/// also where the run that put the answer in place was killed before it could forget the request.
+fn open(state: &State, target: &str) -> Result<(Vec<Waiting>, Vec<RequestError>), Refusal> {
+    let Some(requests) = Requests::of(state, target)? else { return Ok((Vec::new(), Vec::new())) };
+    let (mut whole, damaged) = requests.waiting()?;
+    if whole.iter().any(|one| one.about.fresh) {
+        let given = Given::of(state, target)?;
+        whole.retain(|one| !answered_by(&given, &one.about));
+    }
+    Ok((whole, damaged))
+}
+
+fn answered_by(given: &Given, about: &About) -> bool {
+    about.fresh && given.has_key(about.key)
+}
+
+/// Forgets the requests that were answered, with their keys.
+pub(super) fn settle(state: &State, target: &str, given: &Given) -> Result<(), Refusal> {
+    let Some(requests) = Requests::of(state, target)? else { return Ok(()) };
+    for one in requests.waiting()?.0.iter().filter(|one| answered_by(given, &one.about)) {
+        requests.forget(one.number)?;
+    }
+    Ok(())
 }
 
 fn of(session: &Session<'_>, target: &str) -> Result<Option<Requests>, Refusal> {

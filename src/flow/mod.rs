@@ -45,6 +45,7 @@ mod shared;
 pub mod snapshot;
 pub mod stage;
 pub mod status;
+mod stood;
 mod survey;
 mod switch;
 pub mod trust;
@@ -238,6 +239,8 @@ impl<'a> Session<'a> {
             self.recovered = engine.recover(None, When::Running, self.listener);
             engine.trust_clock(self.options.trust_clock).map_err(EngineError::outcome)?;
             trust::sweep(engine.state()).map_err(|error| Refusal::from(error).outcome())?;
+            let targets = self.config.targets.iter().map(|target| target.name.as_str());
+            stood::settle(engine.state(), targets).map_err(Refusal::outcome)?;
             self.engine = Some(engine);
             // Under the lock everything is looked at anew.
             self.host.forget();

@@ -1,13 +1,15 @@
 //! Files that are written for others to take.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cert::{Certificate, RevocationList, RevocationListError};
 use crate::change::Image;
 use crate::flow::{Refusal, Session};
 use crate::host::attributes;
-use crate::host::dir::{Dir, Look};
+use crate::host::dir::{Dir, DiskError, Look};
+use crate::host::process;
 use crate::host::walk::Last;
 use crate::sensitive::Sensitive;
 
@@ -46,12 +48,10 @@ pub(in crate::flow) fn put(
 ) -> Result<PathBuf, Refusal> {
     let (dir, name) = place(session, path)?;
     free(&dir, &name, over)?;
-    // Of this process alone: others may write the same file at the same time.
-    let mut hidden = OsString::from(".");
-    hidden.push(&name);
-    hidden.push(format!(".{}.reseal-new", std::process::id()));
-    // Left by a process of the same number that was killed.
-    dir.unlink(&hidden)?;
+    for left in left(&dir, &name)? {
+        dir.unlink(&left)?;
+    }
+    let hidden = hidden(&name);
     dir.stage(&hidden, content, &attributes::own(mode))?;
     let renamed = match over {
         Over::Nothing => dir.rename_new(&hidden, &name),
@@ -64,6 +64,31 @@ pub(in crate::flow) fn put(
     })?;
     dir.sync()?;
     Ok(dir.path().join(&name))
+}
+
+/// The name under which a file is written before it gets its own. Of this process alone: others may write the same file at the same time.
+pub(in crate::flow) fn hidden(name: &OsStr) -> OsString {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}{NEW}", std::process::id()));
+    hidden
+}
+
+const NEW: &str = ".reseal-new";
+
+/// The hidden names of a file that processes have left which were killed: what is under them may be a key.
+pub(in crate::flow) fn left(dir: &Dir, name: &OsStr) -> Result<Vec<OsString>, DiskError> {
+    let mut begin = OsString::from(".");
+    begin.push(name);
+    begin.push(".");
+    let mut names = dir.names()?;
+    names.retain(|one| {
+        let middle = one.as_bytes().strip_prefix(begin.as_bytes()).and_then(|rest| rest.strip_suffix(NEW.as_bytes()));
+        let pid = middle.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u32>().ok());
+        // One of our own number was left by another, before us.
+        pid.is_some_and(|pid| pid == std::process::id() || !process::is_there(pid))
+    });
+    Ok(names)
 }
 
 fn place(session: &Session<'_>, path: &Path) -> Result<(Dir, OsString), Refusal> {

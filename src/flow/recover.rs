@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::preview::{Plan, PlannedFile, PlannedHook};
-use super::{Refusal, Report, Session};
+use super::{Refusal, Report, Session, stood};
 use crate::change::Point;
 use crate::engine::{self, Accepted, Engine, EngineError, Intended, Interrupted, Recovered, When};
 use crate::event::Ear;
@@ -37,7 +37,16 @@ pub fn run(session: &mut Session<'_>, name: Option<&str>, when: When) -> Vec<Rep
         return planned(session, name);
     }
     match Engine::open(session.host, VERB, session.options.wait) {
-        Ok(engine) => engine.recover(name, when, session.listener).iter().map(report).collect(),
+        Ok(engine) => {
+            let recovered = engine.recover(name, when, session.listener);
+            let mut reports: Vec<Report> = recovered.iter().map(report).collect();
+            for (one, report) in recovered.iter().zip(&mut reports) {
+                if let Err(refusal) = stood::settle(engine.state(), [one.target.as_str()]) {
+                    report.notes.push(format!("what was obtained for it is kept still: {}", refusal.why));
+                }
+            }
+            reports
+        }
         Err(error) => vec![Report::new("", EngineError::outcome(error))],
     }
 }
@@ -111,16 +120,18 @@ pub(super) fn pending(host: &Host) -> Result<Vec<String>, Refusal> {
     }
 }
 
+fn ended(what: String) -> Outcome {
+    Outcome::Recovered { what, left: Vec::new() }
+}
+
 /// What is told of an interrupted transaction that was ended.
 pub(super) fn report(recovered: &Recovered) -> Report {
     // An interrupted run that was undone is what recovery is for: its own end is good.
     let outcome = match recovered.outcome.clone() {
-        Outcome::RolledBack { why, .. } => {
-            Outcome::Recovered { what: format!("{why}; everything is as it was before it") }
+        Outcome::RolledBack { why, .. } => ended(format!("{why}; everything is as it was before it")),
+        Outcome::Committed { .. } => {
+            ended(format!("`reseal {}` had done its work; its records are complete now", recovered.verb))
         }
-        Outcome::Committed { .. } => Outcome::Recovered {
-            what: format!("`reseal {}` had done its work; its records are complete now", recovered.verb),
-        },
         other @ (Outcome::Nothing { .. }
         | Outcome::Planned
         | Outcome::Recovered { .. }
@@ -152,13 +163,11 @@ pub fn accept(session: &mut Session<'_>, name: &str) -> Report {
     };
     let mut ear = Ear::on(session.listener);
     let outcome = match engine.accept(name, &mut ear) {
-        Ok(Accepted::Closed { left }) => Outcome::Recovered { what: closed(&left) },
-        Ok(Accepted::Unread { why }) => Outcome::Recovered {
-            what: format!(
-                "what is there now was kept, and the journal, which could not be read ({why}), removed: no receipt tells of it, and \
-                 `.reseal-*` may be left beside the files"
-            ),
-        },
+        Ok(Accepted::Closed { left }) => Outcome::Recovered { what: closed(&left), left },
+        Ok(Accepted::Unread { why }) => ended(format!(
+            "what is there now was kept, and the journal, which could not be read ({why}), removed: no receipt tells of it, and \
+             `.reseal-*` may be left beside the files"
+        )),
         Ok(Accepted::Nothing) => uninterrupted(),
         Err(error) => Outcome::Refused { why: explain(&error), hint: error.hint().map(str::to_owned) },
     };

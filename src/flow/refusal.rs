@@ -47,7 +47,7 @@ impl From<Outcome> for Refusal {
                 (format!("another reseal is at work: {holder}"), Some(hint))
             }
             Outcome::Nothing { why } | Outcome::Reported { why } | Outcome::Waiting { why, .. } => (why, None),
-            Outcome::Recovered { what } => (what, None),
+            Outcome::Recovered { what, .. } => (what, None),
             Outcome::Planned
             | Outcome::Committed { .. }
             | Outcome::Remembered { .. }

@@ -188,7 +188,7 @@ fn put_away(session: &Session<'_>, ca: &Succeeded) -> Result<Report, Refusal> {
     if roots.is_empty() {
         ca.authority.sweep()?;
         let what = "the keys that an earlier run had left are removed".to_owned();
-        return Ok(Report::new(&name, Outcome::Recovered { what }));
+        return Ok(Report::new(&name, Outcome::Recovered { what, left: Vec::new() }));
     }
     ca.authority.retire()?;
     Ok(Report::new(&name, Outcome::Retired { roots }))

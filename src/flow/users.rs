@@ -297,7 +297,7 @@ fn holds_leaf(role: Role) -> bool {
 }
 
 /// The certificates in a generation of a target: for each file with a leaf, those in it, and all that were kept beside them.
-fn generation(vault: &Vault, number: u32) -> Result<Vec<Vec<Certificate>>, Refusal> {
+pub(super) fn generation(vault: &Vault, number: u32) -> Result<Vec<Vec<Certificate>>, Refusal> {
     let manifest = vault.manifest(number)?;
     let contents = vault.contents(&manifest)?;
     let read = |wanted: fn(Role) -> bool| {

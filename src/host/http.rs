@@ -114,6 +114,14 @@ pub enum WebError {
     /// It was not reached, or the conversation broke off.
     #[error(transparent)]
     Reach(#[from] Unreached),
+    /// It sends elsewhere.
+    #[error("the answer of {server} cannot be used: it redirects{}, which is not followed", elsewhere(to.as_ref()))]
+    Redirected {
+        /// Host and port.
+        server: String,
+        /// Where to, in the server's words.
+        to: Option<String>,
+    },
     /// The answer is not HTTP, or one that is not taken.
     #[error("the answer of {server} cannot be used: {why}")]
     Answer {
@@ -124,6 +132,10 @@ pub enum WebError {
     },
 }
 
+fn elsewhere(to: Option<&String>) -> String {
+    to.map(|to| format!(" to {to}")).unwrap_or_default()
+}
+
 impl WebError {
     /// What to do.
     #[must_use]
@@ -132,7 +144,7 @@ impl WebError {
             Self::Url { .. } => "give an https address",
             Self::Far { .. } => "use https, or say `plain = true` where everybody on the way may read it",
             Self::Reach(error) => error.hint(),
-            Self::Answer { .. } => "see that the address is the right one",
+            Self::Redirected { .. } | Self::Answer { .. } => "see that the address is the right one",
         }
     }
 }
@@ -205,9 +217,7 @@ impl Web {
         })?;
         if reply.status.is_redirection() {
             let to = reply.headers.get(header::LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
-            let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
-            let why = format!("it redirects{to}, which is not followed");
-            return Err(WebError::Answer { server, why });
+            return Err(WebError::Redirected { server, to });
         }
         self.note(reply.status, &mut reply.headers);
         Ok(reply)

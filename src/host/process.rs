@@ -24,6 +24,12 @@ pub fn running_as_root(names: &[String]) -> Vec<String> {
     among(names, &programs(|process| process.metadata().is_ok_and(|found| found.uid() == 0)))
 }
 
+/// Whether a process of this number is there.
+#[must_use]
+pub fn is_there(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
 fn among(names: &[String], present: &[String]) -> Vec<String> {
     names.iter().filter(|name| present.iter().any(|program| matches(program, name))).cloned().collect()
 }

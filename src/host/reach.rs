@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::dial::DialError;
-use super::roots::distrusted;
+use super::roots::{distrusted, is_a_ca};
 use super::tls::ProbeError;
 
 /// There was no conversation, or it broke off.
@@ -26,6 +26,12 @@ pub enum Unreached {
         /// Why.
         #[source]
         source: ProbeError,
+    },
+    /// Its certificate is a CA's own, which no client takes from a server.
+    #[error("cannot trust {server}: the certificate that it shows is that of a CA, and not one for a server")]
+    CaAsServer {
+        /// Host and port.
+        server: String,
     },
     /// It could not be reached, or the conversation broke off.
     #[error("cannot {what} {server}")]
@@ -57,6 +63,9 @@ impl Unreached {
         match self {
             Self::Roots { .. } => "install ca-certificates, or give `root` with the file of the server's root",
             Self::Lookup { .. } => "see that the name is right and that this machine's resolver answers",
+            Self::CaAsServer { .. } => {
+                "give that server a certificate of its own, which its CA has issued for its name"
+            }
             Self::Io { source, .. } if distrusted(source) => {
                 "its certificate is not trusted: for a CA of your own give `root` with the file of its root certificate"
             }
@@ -75,7 +84,11 @@ impl Unreached {
     ) -> Self {
         // A socket with a limit tells by either that it is over.
         let late = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock].contains(&source.kind());
-        if late { Self::Late { server, stage, limit } } else { Self::Io { what, server, source } }
+        match source {
+            _ if late => Self::Late { server, stage, limit },
+            source if is_a_ca(&source) => Self::CaAsServer { server },
+            source => Self::Io { what, server, source },
+        }
     }
 
     /// There is no connection.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::dir::MAX_FILE;
 use crate::cert::{Anchors, Certificate, codec};
@@ -113,8 +113,20 @@ impl Roots {
 
 /// Whether an error is that the server's certificate was refused.
 pub(super) fn distrusted(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+    refused(error).is_some()
+}
+
+/// Whether it was refused for being a CA's own, whatever it leads to.
+pub(super) fn is_a_ca(error: &io::Error) -> bool {
+    let Some(CertificateError::Other(other)) = refused(error) else { return false };
+    matches!(other.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+fn refused(error: &io::Error) -> Option<&CertificateError> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(why) => Some(why),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

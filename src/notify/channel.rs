@@ -9,7 +9,7 @@ use aws_lc_rs::hmac;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::message::Message;
-use super::secret::{self, Secrets};
+use super::secret::{self, Secrets, Words};
 use super::{condition::harmless, shape};
 use crate::cert::codec;
 use crate::change::Command;
@@ -177,13 +177,7 @@ pub(super) fn secret(host: &Host, name: &SecretName, secrets: &mut Secrets) -> R
 pub(super) fn address(host: &Host, url: &Url, secrets: &mut Secrets) -> Result<Sensitive, Trouble> {
     match url {
         Url::Open(url) => Ok(Sensitive::from(url.clone())),
-        Url::Secret(name) => {
-            let found = secret(host, name, secrets)?;
-            if let Ok(text) = std::str::from_utf8(found.expose()) {
-                secrets.add_url(text);
-            }
-            Ok(found)
-        }
+        Url::Secret(name) => secret(host, name, secrets),
     }
 }
 
@@ -210,11 +204,11 @@ fn roots(host: &Host, file: Option<&std::path::Path>) -> Result<Roots, Trouble> 
     }
 }
 
-/// One request to an address that may be a secret.
+/// One request to an address that may be a secret; `words` are those of a failure.
 pub(super) fn ask(
     web: &Web,
     method: &Method,
-    url: &Sensitive,
+    (url, words): (&Sensitive, Words),
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Reply, Trouble> {
@@ -226,7 +220,11 @@ pub(super) fn ask(
         WebError::Url { why, .. } => {
             Trouble::new(format!("the address cannot be asked: {why}"), "an https address on one line".to_owned())
         }
-        WebError::Far { .. } | WebError::Reach(_) | WebError::Answer { .. } => {
+        WebError::Redirected { server, .. } if words == Words::Kept => {
+            let error = WebError::Redirected { server: server.clone(), to: None };
+            Trouble::new(explain(&error), error.hint().to_owned())
+        }
+        WebError::Far { .. } | WebError::Reach(_) | WebError::Redirected { .. } | WebError::Answer { .. } => {
             Trouble::new(explain(&error), error.hint().to_owned())
         }
     })
@@ -256,6 +254,8 @@ fn webhook(
         headers.insert(header::AUTHORIZATION, value);
     }
     headers.insert(HeaderName::from_static("reseal-id"), field(message.id.as_bytes(), "the id")?);
+    let words = if token.is_some() { Words::Kept } else { Words::of(&hook.url) };
+    let said = |reply: &Reply| if words == Words::Kept { String::new() } else { said(&reply.body) };
     let mut left = TRIES;
     loop {
         left -= 1;
@@ -266,16 +266,16 @@ fn webhook(
             headers.insert(HeaderName::from_static("reseal-signature"), field(signature.as_bytes(), "the signature")?);
         }
         let time = end.saturating_duration_since(Instant::now());
-        let asked = ask(&client(host, &hook.link, &url, time)?, &Method::POST, &url, &headers, &request.body);
+        let asked = ask(&client(host, &hook.link, &url, time)?, &Method::POST, (&url, words), &headers, &request.body);
         let (trouble, pause) = match asked {
             Ok(reply) if reply.status.is_success() => {
-                return Ok(Told { words: format!("HTTP {}{}", reply.status, said(&reply.body)), complaint: None });
+                return Ok(Told { words: format!("HTTP {}{}", reply.status, said(&reply)), complaint: None });
             }
             Ok(reply) => {
                 let wait = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
                 let again = matches!(reply.status.as_u16(), 429 | 502..=504).then_some(PAUSE);
                 let pause = wait.map(Duration::from_secs).filter(|_| again.is_some()).or(again);
-                (not_taken(&reply), pause)
+                (not_taken(&reply, &said(&reply)), pause)
             }
             // Whether it was taken is not known where the conversation broke off: it has an id.
             Err(trouble) => (trouble, None),
@@ -307,7 +307,7 @@ fn said(body: &str) -> String {
     if body.is_empty() { String::new() } else { format!(": {body}") }
 }
 
-fn not_taken(reply: &Reply) -> Trouble {
+fn not_taken(reply: &Reply, said: &str) -> Trouble {
     let hint = match reply.status.as_u16() {
         401 | 403 => "it wants to know who asks, or the address is no longer good",
         404 | 410 => "the address is no longer good: make a new one where it was made",
@@ -318,7 +318,7 @@ fn not_taken(reply: &Reply) -> Trouble {
     };
     let wait = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let wait = wait.map(|seconds| format!(", and to be asked again in {seconds} s")).unwrap_or_default();
-    Trouble::new(format!("it answers HTTP {}{wait}{}", reply.status, said(&reply.body)), hint.to_owned())
+    Trouble::new(format!("it answers HTTP {}{wait}{said}", reply.status), hint.to_owned())
 }
 
 fn mail(

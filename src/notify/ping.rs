@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::channel::{self, Trouble};
-use super::secret::{self, Secrets};
+use super::secret::{self, Secrets, Words};
 use crate::config::Ping;
 use crate::host::Host;
 use crate::outcome::Exit;
@@ -54,7 +54,7 @@ fn give(host: &Host, ping: &Ping, sign: Sign, secrets: &mut Secrets) -> Result<S
     let web = channel::client(host, &ping.link, &url, ping.limit)?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    let reply = channel::ask(&web, &Method::POST, &url, &headers, body.as_bytes())?;
+    let reply = channel::ask(&web, &Method::POST, (&url, Words::of(&ping.url)), &headers, body.as_bytes())?;
     if reply.status.is_success() {
         return Ok(format!("HTTP {}", reply.status));
     }

@@ -316,5 +316,10 @@ mod tests {
     fn quiet_leaves_out_what_is_good_alone() {
         assert_eq!(told(vec![Outcome::Nothing { why: "it is good".to_owned() }], true), (String::new(), String::new()));
         assert_eq!(told(bad(), true), told(bad(), false));
+        // Nothing remembers what could not be removed, which may be a key.
+        let ended = |left| Outcome::Recovered { what: "remove by hand /etc/.x".to_owned(), left };
+        assert_eq!(told(vec![ended(Vec::new())], true), (String::new(), String::new()));
+        let left = || vec![ended(vec![PathBuf::from("/etc/.x")])];
+        assert_eq!(told(left(), true), told(left(), false));
     }
 }

@@ -196,6 +196,45 @@ fn a_dry_run_and_a_file_that_is_there() {
     assert_eq!(printed["results"][0]["serial"].as_str().unwrap().len(), 32);
 }
 
+/// The number of a process that is no more.
+fn dead() -> u32 {
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    child.id()
+}
+
+/// Killed before both had their names: no key of it stays, and it is in nobody's way.
+#[test]
+fn what_a_killed_run_has_left_is_taken_back() {
+    let ground = ground();
+    fs::create_dir(ground.path("o")).unwrap();
+    let issue = |more: &str| ground.run(&format!("ca issue office www.example.org -o o{more}"));
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(ground.path("o")).unwrap().map(|one| one.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    issue("").good();
+    let key = ground.read("o/privkey.pem");
+    let (dead, alive) = (dead(), std::process::id());
+    fs::rename(ground.path("o/fullchain.pem"), ground.path(&format!("o/.fullchain.pem.{dead}.reseal-new"))).unwrap();
+    ground.write(&format!("o/.privkey.pem.{dead}.reseal-new"), &key);
+    let before = names();
+    issue(" --dry-run").good();
+    assert_eq!(names(), before);
+    issue("").good();
+    assert_eq!(names(), ["fullchain.pem", "privkey.pem"]);
+    assert_ne!(ground.read("o/privkey.pem"), key);
+
+    // A key of somebody's own stays, and so does what another run is about to write.
+    fs::remove_file(ground.path("o/fullchain.pem")).unwrap();
+    let other = format!("o/.fullchain.pem.{alive}.reseal-new");
+    ground.write(&other, b"of another run");
+    let own = ground.read("o/privkey.pem");
+    issue("").refused("it is there already");
+    assert_eq!((ground.read("o/privkey.pem"), ground.read(&other)), (own, b"of another run".to_vec()));
+}
+
 /// Another run may be about to write the same file.
 #[test]
 fn a_hidden_file_of_another_run_is_left_alone() {

@@ -324,3 +324,33 @@ fn no_request_is_made_where_its_copy_cannot_be_written() {
     }
     bench.run(&["csr", "web", "--out", "web.csr"]).ends(7);
 }
+
+/// Killed between the commit and the forgetting of the request, which then is there with its key.
+#[test]
+fn a_request_whose_answer_is_in_place_waits_no_more() {
+    let bench = Bench::new();
+    let office = Office::found(&bench);
+    bench.run(&["csr", "web", "--out", "1.csr"]).ends(7);
+    bench.run(&["csr", "web", "--another", "--reuse-key", "--out", "2.csr"]).ends(7);
+    assert!(bench.path("state/requests/web/2").exists());
+    let copy = |from: &str, to: &str| {
+        let ran = Command::new("cp").args(["-a", from, to]).current_dir(bench.path(".")).status().unwrap();
+        assert!(ran.success());
+    };
+    copy("state/requests/web/1", "kept");
+    office.sign("1.csr", "1.pem");
+    bench.run(&["install", "web", "--signed", "1.pem", "--signed", "issuing.pem"]).ends(0);
+    copy("kept", "state/requests/web/1");
+    let waiting = bench.json(&["status", "web"]);
+    let waiting = waiting["results"][0]["waiting"].as_array().unwrap().clone();
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    assert_eq!(waiting[0]["number"], 2, "one for a key that was in place is not answered by its being there");
+    bench.installed("other");
+    assert!(!bench.path("state/requests/web/1").exists(), "its key goes with the next change");
+    copy("kept", "state/requests/web/1");
+    bench.run(&["csr", "web", "--out", "3.csr"]).ends(7);
+    assert!(bench.path("state/requests/web/3").exists());
+    let public = |file: &str| office.openssl(&format!("req -in {file} -noout -pubkey"));
+    assert_ne!(public("3.csr"), public("1.csr"));
+    assert!(!bench.path("state/requests/web/1").exists());
+}

@@ -133,6 +133,14 @@ fn plain_forms_and_generations_are_exported() {
     bench.run(&["export", "web", "--form", "pem", "--out", "all.pem"]).ends(0);
     bench.run(&["export", "web", "--form", "pem", "--out", "all.pem"]).ends(4);
     assert_eq!(fs::read_to_string(bench.path(".all.pem.reseal-new")).unwrap(), "another's");
+    // What a run that was killed has left goes, for it is a key; what one that runs is about to write stays.
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let [dead, alive] = [child.id(), std::process::id()].map(|pid| format!(".both.pem.{pid}.reseal-new"));
+    bench.write(&dead, "a key", 0o600);
+    bench.write(&alive, "a key", 0o600);
+    bench.run(&["export", "web", "--form", "pem", "--out", "both.pem"]).ends(0);
+    assert!(!bench.path(&dead).exists() && bench.path(&alive).exists());
     let all = fs::read_to_string(bench.path("all.pem")).unwrap();
     assert!(all.starts_with(&bench.served()) && all.contains("-----BEGIN PRIVATE KEY-----"));
     assert_eq!(mode(&bench, "all.pem"), 0o600);

@@ -226,6 +226,50 @@ fn pins_hold_and_prune_removes() {
     bench.run(&["backups", "pin", "web", "99"]).ends(4);
 }
 
+/// A change that is refused or undone every night pushes out nothing that there is to go back to.
+#[test]
+fn attempts_that_came_to_nothing_are_no_backups() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    for name in ["one", "two", "three"] {
+        bench.installed(name);
+    }
+    let failing = |extra: &str, code: i32| {
+        bench.configure(extra);
+        let (certificate, key) = bench.bring("next", &Leaf::default());
+        bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(code);
+    };
+    fs::create_dir_all(bench.path("hooks/pre")).unwrap();
+    bench.write("hooks/pre/a", "#!/bin/sh\nexit 1\n", 0o700);
+    fs::set_permissions(bench.path("hooks"), fs::Permissions::from_mode(0o755)).unwrap();
+    let refuses = format!("[hooks]\ndirectory = \"{}\"\n", bench.path("hooks").display());
+    for _ in 0..3 {
+        failing(&refuses, 4);
+    }
+    for _ in 0..3 {
+        failing("reload = [\"/bin/false\"]\n", 5);
+    }
+    failing(&refuses, 4);
+    bench.configure("");
+    let states = |bench: &Bench| -> Vec<(u64, String)> {
+        let told = bench.json(&["backups", "web"]);
+        let one =
+            |one: &serde_json::Value| (one["generation"].as_u64().unwrap(), one["state"].as_str().unwrap().to_owned());
+        told["results"].as_array().unwrap().iter().map(one).collect()
+    };
+    let kept = states(&bench);
+    let of = |state: &str| kept.iter().filter(|one| one.1 == state).map(|one| one.0).collect::<Vec<u64>>();
+    assert_eq!((of("unfinished"), of("rolled-back")), (vec![5, 6, 7, 11], vec![8, 9, 10]), "{kept:?}");
+    let pruned = bench.json(&["prune", "web", "--keep", "3"]);
+    assert_eq!(pruned["results"][0]["removed"], serde_json::json!([1, 5, 6, 7]));
+    assert_eq!(bench.json(&["prune", "web", "--keep", "3"])["results"][0]["outcome"], "nothing");
+    let pruned = bench.json(&["prune", "web", "--keep", "2"]);
+    assert_eq!(pruned["results"][0]["removed"], serde_json::json!([2, 8]));
+    // The highest number was taken, and is given to nobody else.
+    bench.installed("four");
+    assert_eq!(states(&bench).last().unwrap(), &(12, "current".to_owned()));
+}
+
 #[test]
 fn what_would_make_things_worse_is_refused() {
     let bench = Bench::new();

@@ -244,8 +244,11 @@ fn what_is_left_beside_the_files_is_named_before_it_is_forgotten() {
     });
     let host = world.host().with_watch(holds);
     let report = world.with(&host, Options::default(), |session| recover::accept(session, "web"));
-    let Outcome::Recovered { what } = &report.outcome else { panic!("{report:?}") };
+    let Outcome::Recovered { what, .. } = &report.outcome else { panic!("{report:?}") };
+    // Not to be missed by whoever hears of trouble alone.
+    assert_eq!(report.exit(), reseal::outcome::Exit::Findings);
     let left = world.leftovers();
+    assert_eq!(serde_json::to_value(&report).unwrap()["left"], serde_json::json!(left));
     assert!(left.len() == 1 && left[0].starts_with(world.path("private")), "{left:?}");
     assert!(what.contains("remove by hand") && what.contains(left[0].to_str().unwrap()), "{what}");
     assert!(!world.path("state/journal/web").exists());
@@ -259,7 +262,7 @@ fn a_journal_that_cannot_be_read_is_given_up_by_name() {
     let (receipts, _) = history(&world);
     let accept = || world.with(&world.host(), Options::default(), |session| recover::accept(session, "web"));
     let report = accept();
-    let Outcome::Recovered { what } = &report.outcome else { panic!("{report:?}") };
+    let Outcome::Recovered { what, .. } = &report.outcome else { panic!("{report:?}") };
     assert!(what.contains("could not be read") && what.contains("no receipt tells of it"), "{what}");
     assert_eq!(history(&world).0.len(), receipts.len());
     assert!(!world.path("state/journal/web").exists());

@@ -57,7 +57,13 @@ fn no_secret_in_any_output_argument_environment_state_or_log() {
     // Said again where an answer is cut: a part of it would not be known for what it is.
     let body = format!("{}{TOKEN}", "x".repeat(190));
     let cut = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    for does in [Does::status("200 OK"), Does::Answers(echo), Does::Answers(told), Does::Answers(cut), Does::Hangs] {
+    // A part of it, and all of it in other letters: by neither would it be found.
+    let lower = echo.replace(TOKEN, &TOKEN.to_uppercase());
+    let body = format!("no such hook: {}...", &TOKEN[..14]);
+    let part = [404, 200]
+        .map(|status| Does::Answers(format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len())));
+    let usual = [Does::status("200 OK"), Does::Answers(echo), Does::Answers(told), Does::Answers(cut), Does::Hangs];
+    for does in usual.into_iter().chain([Does::Answers(lower)]).chain(part) {
         receiver.does(&[does]);
         for line in [
             "notify test",
@@ -81,7 +87,7 @@ fn no_secret_in_any_output_argument_environment_state_or_log() {
     // Not by a program: its arguments would be found by a channel of this test that runs elsewhere at the same time.
     let marks = [TOKEN.to_owned(), PASSWORD.to_owned(), KEY.to_owned(), STANDARD.encode(PASSWORD)];
     let parts = [TOKEN, PASSWORD].map(|secret| secret[..12].to_owned());
-    for mark in marks.iter().chain(&parts) {
+    for mark in marks.iter().chain(&parts).chain(&[TOKEN.to_uppercase()]) {
         assert!(!said.contains(mark), "{mark} is in {}", said.lines().find(|line| line.contains(mark)).unwrap());
     }
     let own = ["url", "bad-url", "key", "token", "password"].map(|name| ground.path(name));

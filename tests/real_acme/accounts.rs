@@ -138,3 +138,62 @@ fn a_server_that_cannot_be_asked() {
     none.says(&["is no ACME directory: it answers 404"]);
     assert!(!bench.path("state/acme/account/default").exists());
 }
+
+/// Killed between the end of the account at the server and the one on the disk.
+#[test]
+fn an_account_that_the_server_has_ended_already_is_put_away() {
+    let Some(pebble) = start(Wish::default()) else { return };
+    let bench = Bench::new(&["www.example.org"], &format!("listen = \"127.0.0.1:{}\"", pebble.http));
+    bench.register(&pebble).good();
+    let record = bench.path("state/acme/account/default/account");
+    let valid = fs::read(&record).unwrap();
+    let first = thumbprint(&bench);
+    bench.run(&["acme", "account", "deactivate"]).good().says(&["deactivated"]);
+    fs::write(&record, &valid).unwrap();
+    let refused = bench.run(&["renew"]);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    let hint =
+        ["is of no use: ", "has deactivated it", "account deactivate default", "account create default --directory"];
+    refused.says(&hint);
+    bench.run(&["acme", "account", "roll-key"]).says(&hint);
+    bench.run(&["acme", "account", "deactivate"]).good().says(&["deactivated"]);
+    // Made anew without that, too: for the key that the server has ended there is another.
+    fs::write(&record, &valid).unwrap();
+    bench.register(&pebble).good();
+    assert_ne!(thumbprint(&bench), first);
+    bench.run(&["renew"]).good();
+}
+
+#[test]
+fn a_server_whose_certificate_is_a_cas_own() {
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    let bench = Bench::new(&["www.example.org"], "");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let own = params.self_signed(&key).unwrap();
+    let root = bench.path("root.pem");
+    fs::write(&root, own.pem()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let directory = format!("https://{}/dir", listener.local_addr().unwrap());
+    let config = std::sync::Arc::new(config);
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().map_while(Result::ok) {
+            let mut connection = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+            while connection.is_handshaking() && connection.complete_io(&mut socket).is_ok() {}
+        }
+    });
+    let root = root.display().to_string();
+    let line = ["acme", "account", "create", "--agree-terms", "--directory", &directory, "--root", &root];
+    let refused = bench.run(&line);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    refused.says(&["the certificate that it shows is that of a CA", "a certificate of its own"]);
+    assert!(!refused.err.contains("OtherError"), "{refused:?}");
+}

@@ -348,3 +348,32 @@ fn an_exchange_of_keys_whose_answer_is_not_the_last_word() {
     create().good();
     assert!(key() == following && !next.exists(), "made again by the same words, it ends what was begun");
 }
+
+/// Killed between the commit and the clearing of the shelf: what lies there has been in service, and may be why another is wanted.
+#[test]
+fn what_was_installed_is_not_taken_from_the_shelf_again() {
+    let (_stub, bench) = ready("");
+    let source = "listen = \"127.0.0.1:0\"\ndeadline = 10";
+    bench.configure(&["www.example.org"], source, "reload = [\"/bin/false\"]");
+    assert_eq!(bench.run(&["renew"]).code, 5);
+    let order = std::fs::read_dir(bench.path("state/acme/order")).unwrap().next().unwrap().unwrap().path();
+    let shelf = std::fs::read(&order).unwrap();
+    bench.configure(&["www.example.org"], source, "");
+    bench.run(&["-v", "renew"]).good().says(&["taken from the shelf"]);
+    let first = bench.leaf();
+    assert!(!order.exists());
+
+    std::fs::write(&order, &shelf).unwrap();
+    let other = rcgen::generate_simple_self_signed(vec!["www.example.org".to_owned()]).unwrap();
+    std::fs::write(bench.path("other.pem"), other.cert.pem()).unwrap();
+    std::fs::write(bench.path("other.key"), other.signing_key.serialize_pem()).unwrap();
+    let [pem, key] = ["other.pem", "other.key"].map(|name| bench.path(name).display().to_string());
+    bench.run(&["install", "web", "--cert", &pem, "--key", &key, "--force", "--downgrade"]).good();
+    assert!(!order.exists(), "the key of what was in service goes with the next change");
+
+    std::fs::write(&order, &shelf).unwrap();
+    bench.run(&["stage", "web", "--force", "--downgrade"]).good();
+    bench.run(&["activate", "web"]).good();
+    assert_ne!(bench.leaf().spki_digest(), first.spki_digest());
+    assert_eq!(bench.names(), ["www.example.org"]);
+}

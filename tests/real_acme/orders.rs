@@ -293,13 +293,20 @@ fn a_wrong_account_and_a_server_that_forgot_it() {
     let other = bench.run(&["renew"]);
     assert_eq!(other.code, 4);
     other.says(&["the ACME account \"default\" is at https://127.0.0.1:", "and not at https://other.example/dir"]);
-    let port = pebble.port;
+    let (port, gone) = (pebble.port, pebble.root());
     drop(pebble);
     let Some(again) = start(Wish { port: Some(port), ..Wish::default() }) else { return };
     bench.configure(&["www.example.org"], &format!("{listen}\nroot = {:?}", again.root()), "");
     let forgotten = bench.run(&["renew"]);
     assert_eq!(forgotten.code, 4);
-    forgotten.says(&["the ACME server refuses: ", "acme account show"]);
+    forgotten.says(&["the ACME account \"default\" is of no use: ", "knows it no more", "account deactivate default"]);
+    // What the hint says works when typed, also where the words that made the account were others.
+    fs::create_dir_all(gone.parent().unwrap()).unwrap();
+    fs::copy(again.root(), &gone).unwrap();
+    bench.run(&["acme", "account", "deactivate", "default"]).good();
+    bench.register(&again).good();
+    bench.run(&["renew"]).good();
+    fs::remove_dir_all(gone.parent().unwrap()).unwrap();
 }
 
 #[test]

@@ -279,6 +279,39 @@ fn a_chain_that_ends_nowhere_counts() {
     change.retired("retire old-root");
 }
 
+/// The root of another CA is sent by nobody: where the configuration names it, a chain that leads to it leads elsewhere.
+#[test]
+fn a_root_that_the_configuration_names_is_known() {
+    let Some(change) = Change::both() else { return };
+    let firma = Ca::new("Firma Root");
+    let middle = firma.middle("Firma Issuing");
+    let (certificate, key) = middle.leaf();
+    change.pair("web", (format!("{certificate}{}", middle.pem), key));
+    change.target("");
+    let advice =
+        "if that is a root, let this machine know it: its file as a `[trust.NAME]` in the configuration, or `reseal";
+    change.refused("retire old-root", &["unclear    web", "the issuer of Firma Issuing, CN=Firma Root, is not known"]);
+    let told = change.ground.json(&["retire", "old-root"]);
+    assert!(told["results"][0]["against"][0]["next"].as_str().unwrap().starts_with(advice), "{told}");
+    let file = change.ground.write("firma.pem", &firma.pem);
+    let text = fs::read_to_string(change.ground.path("reseal.toml")).unwrap();
+    change.ground.write("reseal.toml", &format!("{text}\n[trust.firma]\nfile = {file:?}\n"));
+    change.retired("retire old-root");
+}
+
+/// What comes in place of what goes is asked of those alone that have something else by now.
+#[test]
+fn whoever_uses_it_is_told_that_and_nothing_that_contradicts_it() {
+    let Some(change) = Change::both() else { return };
+    change.pair("web", change.old.leaf());
+    change.target("");
+    change.run("snapshot web").ends(0);
+    let told = change.ground.json(&["retire", "old-root"]);
+    let against = told["results"][0]["against"].as_array().unwrap();
+    let reasons: Vec<_> = against.iter().map(|one| one["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["in-use"], "{told}");
+}
+
 /// The store gets the new one first.
 #[test]
 fn what_came_in_its_place_must_be_trusted_before() {

@@ -35,11 +35,13 @@ Examples:
     /// Give one another key
     RollKey {
         /// Its name
+        #[arg(default_value = "default")]
         name: String,
     },
     /// End one, for ever
     Deactivate {
         /// Its name
+        #[arg(default_value = "default")]
         name: String,
     },
 }

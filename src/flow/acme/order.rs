@@ -7,9 +7,9 @@ use crate::cert::installed::Leaf;
 use crate::cert::{Bundle, Certificate, Generate, PrivateKey};
 use crate::config::{AcmeChallenge, AcmeConfig, TargetConfig};
 use crate::digest::Digest;
-use crate::engine::vault::Vault;
 use crate::event::Event;
 use crate::flow::renew::good;
+use crate::flow::stood::{self, Given};
 use crate::flow::{Refusal, Session};
 use crate::host::Host;
 use crate::host::state::State;
@@ -79,11 +79,13 @@ pub(in crate::flow) fn obtain(
         preferred_chain: source.preferred_chain.clone(),
         // Only a CA that has a window for it knows it (RFC 9773 section 5).
         replaces: in_place.filter(|_| known.is_some_and(|known| known.window.is_some())).cloned(),
+        used: Given::of(&state, &config.name)?.keys().to_vec(),
     };
     let still_good = |leaf: &Certificate| good(&Leaf::of(leaf, true), config, host.now());
-    let committed = committed(&state, &config.name);
+    // Its key was in service, and may be why another is wanted.
+    stood::settle(&state, [config.name.as_str()])?;
     let directory = account.directory().to_owned();
-    let shelved = acme::shelved(&state, &source.account, &directory, &wanted, committed, host.now(), &still_good)?;
+    let shelved = acme::shelved(&state, &source.account, &directory, &wanted, host.now(), &still_good)?;
     if let Some(bundle) = shelved {
         let text = "taken from the shelf: it was obtained before and never installed".to_owned();
         session.listener.hear(&Event::Note { text });
@@ -96,7 +98,7 @@ pub(in crate::flow) fn obtain(
     let listener = &mut *session.listener;
     let mut tell = |text: String| listener.hear(&Event::Note { text });
     let mut errand = Errand { host, state: &state, web: &web, account: &account, tell: &mut tell };
-    Ok(acme::obtain(&mut errand, &wanted)?)
+    Ok(acme::obtain(&mut errand, &wanted).map_err(|error| account.explain(&web, error))?)
 }
 
 /// Forgets what was obtained, once it is in place.
@@ -105,7 +107,7 @@ pub(in crate::flow) fn installed(session: &mut Session<'_>, config: &TargetConfi
         return;
     }
     let forgotten = match State::open(session.host) {
-        Ok(Some(state)) => acme::installed(&state, &config.name, leaf),
+        Ok(Some(state)) => acme::forget(&state, &config.name, &|one| one == leaf),
         Ok(None) | Err(_) => Ok(()),
     };
     if let Err(error) = forgotten {
@@ -158,13 +160,6 @@ pub(in crate::flow) fn due(
         notes.push(format!("the CA tells why it would have it renewed: {page}"));
     }
     due
-}
-
-/// The leaf that was committed last.
-fn committed(state: &State, target: &str) -> Option<Digest> {
-    let vault = Vault::open(state, target).ok()??;
-    let manifest = vault.manifest(vault.current().ok()??).ok()?;
-    manifest.leaf.map(|leaf| leaf.fingerprint)
 }
 
 fn challenge(host: &Host, config: &TargetConfig, source: &AcmeConfig) -> Result<Challenge, Refusal> {

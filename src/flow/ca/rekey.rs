@@ -177,8 +177,10 @@ pub(in crate::flow) fn retirable(
     if names.is_empty() {
         return Ok(());
     }
-    Err(cannot(format!("certificates that nothing here replaces are good still: {}", names.join("; ")))
-        .hint("issue them anew, or revoke them; `--force` retires it all the same"))
+    Err(cannot(format!("certificates that nothing here replaces are good still: {}", names.join("; "))).hint(format!(
+        "issue them anew, and revoke the old ones (`reseal ca revoke {} SERIAL`); `--force` retires it all the same",
+        authority.name()
+    )))
 }
 
 /// Whether a hierarchy has issued a certificate, perhaps by a CA below what issues.

@@ -1,11 +1,12 @@
 //! What a CA answered, and the request it answers.
 
-use super::of;
+use super::{of, open};
 use crate::cert::{Bundle, Certificate, Chain, Signed, issued_by};
 use crate::digest::Digest;
 use crate::flow::renew::key_in_place;
 use crate::flow::survey::Survey;
 use crate::flow::{Refusal, Session};
+use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::sensitive::Sensitive;
 use crate::source::import::{self, Imported, Part};
@@ -29,8 +30,8 @@ pub(in crate::flow) fn answered(
             None => error.into(),
         }
     })?;
-    let (waiting, mut damaged) = match of(session, target)? {
-        Some(requests) => requests.waiting()?,
+    let (waiting, mut damaged) = match State::open(session.host)? {
+        Some(state) => open(&state, target)?,
         None => (Vec::new(), Vec::new()),
     };
     if waiting.is_empty() && damaged.is_empty() {

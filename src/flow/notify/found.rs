@@ -53,7 +53,7 @@ fn of_report(report: &Report, found: &mut Found, now: OffsetDateTime) {
             let text = format!("generation {} is in place: {}", receipt.generation, receipt.why);
             done("committed", &text, receipt.after);
         }
-        Outcome::Recovered { what } => done("recovered", what, None),
+        Outcome::Recovered { what, .. } => done("recovered", what, None),
         Outcome::Refused { why, hint } => {
             let what = new(On::Failure, "refused", Severity::Warning, why).hinting(hint.as_deref());
             found.holds.push(what);

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::{Succeeded, Task, again, ca_allows, headline, of_ca};
 use crate::cert::{Anchors, Ascent, Certificate, Chain, Signed, Untrusted, ascend, issued_by, twins};
+use crate::flow::clients::Clients;
 use crate::flow::trust::{Known, Meant};
 use crate::flow::users::{self, Against, Reason, Target, Users};
 use crate::flow::{Refusal, Report, Session};
@@ -12,6 +13,7 @@ use crate::host::state::State;
 use crate::outcome::Outcome;
 use crate::source::local_ca::Authority;
 use crate::trust::Store;
+use crate::trust::system::Layout;
 
 /// What speaks against each part of a task, and is overruled: of the CA, and of the stores in their order.
 #[derive(Default)]
@@ -73,10 +75,12 @@ fn refused(part: Part) -> Report {
     match part.found {
         Err(refusal) => Report::new(&part.subject, refusal.outcome()),
         Ok(against) => {
-            // Keys do not come back, so what a target here has or shows is in the way of a CA's half whatever is insisted on.
+            // Keys do not come back, so what is known to be of it at a target here is in the way of a CA's half whatever is insisted on.
             let hint = match Store::of_target(&part.subject) {
                 Some(_) => "see to each of these; `--force` retires it all the same",
-                None => "see to each of these; `--force` overrules what others show, and not what a target has",
+                None => {
+                    "see to each of these; `--force` retires it all the same, unless a target has, shows or is to get what it has issued"
+                }
             };
             let hint = Some(hint.to_owned());
             let outcome = Outcome::Refused { why: headline(&part.names, &against), hint };
@@ -111,7 +115,19 @@ fn known<'c>(
     add(&mut known, users.sights.iter().flat_map(|sight| &sight.certificates).filter(|one| one.is_ca()).cloned());
     add(&mut known, stored.cloned());
     known.extend(roots::system().0.roots().iter().cloned());
+    known.extend(configured(session));
     Ok(known)
+}
+
+/// The roots that the configuration names: of kinds of clients, and of this system. Of a file that cannot be read nothing is known.
+fn configured(session: &Session<'_>) -> Vec<Certificate> {
+    let named = &session.config.trust;
+    let clients = Clients::new(session.host, named, &[]);
+    let found = named.keys().filter_map(|name| clients.or(std::slice::from_ref(name)).ok());
+    let mut roots: Vec<Certificate> = found.flatten().flat_map(|client| client.0.roots().to_vec()).collect();
+    let store = session.config.system_store.as_ref().map(|store| Layout::find(session.host, Some(store)));
+    roots.extend(store.and_then(|layout| layout.ok()?.trusted().ok()).unwrap_or_default());
+    roots
 }
 
 /// What speaks against taking it out of one store.
@@ -147,8 +163,11 @@ fn of_store(
             && was_below(session, target, &going, known)?
         {
             let one = successor(target, chain, store, &going);
-            // That its issuer is not known is the same matter.
+            // That its issuer is not known is the same matter; what leads to what goes is to be replaced, and what comes instead is asked then.
             let same = |other: &Against| other.who == one.who && other.certificate == one.certificate;
+            if found.iter().any(|other| other.reason == Reason::InUse && same(other)) {
+                continue;
+            }
             found.retain(|other| other.reason != Reason::Unclear || !same(other));
             found.push(one);
         }

@@ -135,7 +135,9 @@ fn unclear(sight: &Sight, leaf: &Certificate, last: &Certificate) -> Against {
         holds(sight),
         last.issuer()
     );
-    let next = "have its intermediates sent and stored with it".to_owned();
+    let next = "if that is a root, let this machine know it: its file as a `[trust.NAME]` in the configuration, or `reseal trust install FILE`; \
+                if not, have it sent and stored with the certificate"
+        .to_owned();
     Against { reason: Reason::Unclear, next: Some(next), ..of(sight, leaf, why) }
 }
 

@@ -8,7 +8,7 @@ use crate::cert::installed::Leaf;
 use crate::change::{Command, Point, Role, Shown};
 use crate::flow::Report;
 use crate::flow::preview::{Plan, PlannedFile};
-use crate::outcome::{End, NotSeen, Outcome, Proof, Receipt};
+use crate::outcome::{End, Exit, NotSeen, Outcome, Proof, Receipt};
 use crate::report::View;
 use crate::report::page::{FIELD, Page, Paint};
 
@@ -38,12 +38,12 @@ pub fn render(reports: &[Report], command: Option<&str>, view: &View, out: &mut 
             | Outcome::Retired { .. }
             | Outcome::Staged { .. }
             | Outcome::Dropped { .. }
-                if view.quiet => {}
+                if view.quiet && report.outcome.exit() == Exit::Good => {}
             // What an upgrade has done is told, although it is mended: else nobody learns of it.
             Outcome::Committed { not_served, .. }
                 if view.quiet && not_served.is_empty() && report.upgrade.is_empty() => {}
             Outcome::Nothing { why } => plain(report, Paint::Plain, why, out),
-            Outcome::Recovered { what } => plain(report, Paint::Good, &format!("recovered: {what}"), out),
+            Outcome::Recovered { what, .. } => plain(report, Paint::Good, &format!("recovered: {what}"), out),
             Outcome::Remembered { signed_off: true, .. } if view.quiet => {}
             Outcome::Remembered { number, generation, signed_off, written } => {
                 remembered(report, (*number, *generation), *signed_off, *written, out);

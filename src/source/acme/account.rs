@@ -9,28 +9,31 @@
 //! A key is on disk before the server hears of it. What a run that was killed has left is settled by asking the server which key it
 //! knows (RFC 8555 section 7.3.1).
 
+mod record;
+
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use self::record::Record;
 use super::error::AcmeError;
 use super::jws::{AccountKey, Binding};
 use super::place::{AREA, area, existing_area, keep};
-use super::problem::cut;
-use super::server::Server;
+use super::problem::{Problem, cut};
+use super::server::{Known, Server};
 use crate::host::Host;
 use crate::host::dir::{Dir, DiskError};
 use crate::host::http::Web;
 use crate::host::state::{State, absent_is_none, file_name};
 use crate::sensitive::Sensitive;
 
+pub use self::record::Standing;
+
 const ACCOUNTS: &str = "account";
 const RECORD: &str = "account";
 const KEY: &str = "key";
 const NEXT: &str = "key.next";
-const FORMAT: u32 = 1;
 const NAME_MOST: usize = 64;
 
 /// What is asked of a new account.
@@ -46,38 +49,6 @@ pub struct Registration {
     pub contacts: Vec<String>,
     /// Whether a person has agreed to the server's terms.
     pub agreed: bool,
-}
-
-/// How an account stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Standing {
-    /// Its key is on disk, and the server has not said yet that it knows it.
-    Begun,
-    /// The server knows it.
-    Valid,
-    /// It was ended.
-    Deactivated,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
-    format: u32,
-    directory: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    root: Option<PathBuf>,
-    contacts: Vec<String>,
-    standing: Standing,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    created: OffsetDateTime,
-}
-
-impl Record {
-    fn is_as(&self, wanted: &Registration) -> bool {
-        self.directory == wanted.directory && self.contacts == wanted.contacts && self.root == wanted.root
-    }
 }
 
 /// An account.
@@ -122,7 +93,7 @@ impl Account {
     fn read(name: &str, dir: Dir) -> Result<Self, AcmeError> {
         let damaged = |file: &str, why: &str| AcmeError::Damaged { path: dir.path().join(file), why: why.to_owned() };
         let text = dir.read(OsStr::new(RECORD))?;
-        let record = read_record(text.expose()).map_err(|why| damaged(RECORD, &why))?;
+        let record = record::read(text.expose()).map_err(|why| damaged(RECORD, &why))?;
         let pem = dir.read(OsStr::new(KEY))?;
         let key = AccountKey::read(&pem).ok_or_else(|| damaged(KEY, "it holds no P-256 key"))?;
         Ok(Self { name: name.to_owned(), dir, record, key })
@@ -161,15 +132,7 @@ impl Account {
         }
         let dir = area.sub_or_make(&name, 0o700)?;
         let key = AccountKey::generate()?;
-        let record = Record {
-            format: FORMAT,
-            directory: wanted.directory.clone(),
-            root: wanted.root.clone(),
-            contacts: wanted.contacts.clone(),
-            standing: Standing::Begun,
-            id: None,
-            created: now,
-        };
+        let record = Record::begun(wanted, now);
         keep(&dir, KEY, &Sensitive::from(key.pem().expose().to_vec()))?;
         let account = Self { name: wanted.name.clone(), dir, record, key };
         account.save()?;
@@ -177,7 +140,7 @@ impl Account {
     }
 
     /// Registers an account, unless it is. The server is asked first whether it knows the key, as it does when an earlier run was killed right
-    /// after registering.
+    /// after registering. For a key whose account has ended, which no other can be made for, there is a new one.
     ///
     /// # Errors
     /// The terms were not agreed to, an external account is wanted, the server refuses, or the answer could not be kept; then
@@ -187,13 +150,44 @@ impl Account {
         server.admit(&self.record.directory, agreed, binding.is_some())?;
         self.settle_with(&server)?;
         let known = server.account_of(&self.key)?;
+        if known == Known::Ended {
+            self.begin_anew()?;
+        }
         let id = match known {
-            Some(id) => id,
-            None => server.register(&self.key, &self.record.contacts, agreed, binding)?,
+            Known::At(id) => id,
+            Known::Nobody | Known::Ended => server.register(&self.key, &self.record.contacts, agreed, binding)?,
         };
         self.record.id = Some(id);
         self.record.standing = Standing::Valid;
         self.save()
+    }
+
+    fn begin_anew(&mut self) -> Result<(), AcmeError> {
+        self.record.standing = Standing::Begun;
+        self.record.id = None;
+        self.save()?;
+        let key = AccountKey::generate()?;
+        keep(&self.dir, KEY, &Sensitive::from(key.pem().expose().to_vec()))?;
+        self.key = key;
+        Ok(())
+    }
+
+    /// Why the server refuses an order of this account: where it says that it knows none, or none that may order, it is asked for the one
+    /// that has this key.
+    #[must_use]
+    pub fn explain(&self, web: &Web, error: AcmeError) -> AcmeError {
+        let gone = |problem: &Problem| problem.is("accountDoesNotExist") || problem.is("unauthorized");
+        let AcmeError::Refused(problem) = &error else { return error };
+        if !gone(problem) {
+            return error;
+        }
+        let known = Server::open(web, &self.record.directory).and_then(|server| server.account_of(&self.key));
+        let why = match known {
+            Ok(Known::Nobody) => "knows it no more",
+            Ok(Known::Ended) => "has deactivated it",
+            Ok(Known::At(_)) | Err(_) => return error,
+        };
+        AcmeError::Gone { name: self.name.clone(), directory: self.record.directory.clone(), why }
     }
 
     /// Gives the account another key, which is on disk before the server hears of it.
@@ -201,6 +195,7 @@ impl Account {
     /// # Errors
     /// The server refuses, or a call failed. Whatever happened, the next run finds out which key the server knows.
     pub fn roll_key(&mut self, web: &Web) -> Result<(), AcmeError> {
+        self.id()?;
         let server = Server::open(web, &self.record.directory)?;
         self.settle_with(&server)?;
         let id = self.id()?.to_owned();
@@ -213,7 +208,7 @@ impl Account {
                 let wanted = next.thumbprint();
                 match self.settle_with(&server) {
                     Ok(()) if self.thumbprint() == wanted => Ok(()),
-                    Ok(()) | Err(_) => Err(AcmeError::Refused(problem)),
+                    Ok(()) | Err(_) => Err(self.explain(web, AcmeError::Refused(problem))),
                 }
             }
             Err(error) => Err(error),
@@ -236,12 +231,12 @@ impl Account {
         let Some(pem) = absent_is_none(self.dir.read(OsStr::new(NEXT)))? else { return Ok(()) };
         let Some(next) = AccountKey::read(&pem) else { return Ok(self.dir.unlink(OsStr::new(NEXT))?) };
         match (server.account_of(&next)?, &self.record.id) {
-            (None, _) => Ok(self.dir.unlink(OsStr::new(NEXT))?),
-            (Some(known), Some(id)) if known != *id => Err(AcmeError::Broken(format!(
+            (Known::Nobody, _) => Ok(self.dir.unlink(OsStr::new(NEXT))?),
+            (Known::At(known), Some(id)) if known != *id => Err(AcmeError::Broken(format!(
                 "it names another account, {}, for the key that is to follow; both keys are kept",
                 cut(&known)
             ))),
-            (Some(_), _) => self.promote(next),
+            (Known::At(_) | Known::Ended, _) => self.promote(next),
         }
     }
 
@@ -252,14 +247,30 @@ impl Account {
         Ok(())
     }
 
-    /// Ends the account at the server, for ever. Its files stay until another of that name is made.
+    /// Ends the account at the server, for ever. Its files stay until another of that name is made. One that the server has ended already,
+    /// as it has where a run was killed before it could keep the answer, or does not know any more, is at its end.
     ///
     /// # Errors
     /// The server refuses or cannot be asked.
     pub fn deactivate(&mut self, web: &Web) -> Result<(), AcmeError> {
+        if self.record.standing != Standing::Begun {
+            self.id()?;
+        }
         let server = Server::open(web, &self.record.directory)?;
         self.settle_with(&server)?;
-        server.deactivate(self.id()?, &self.key)?;
+        // One that was begun: whether the server has heard of it is not told here.
+        let id = match self.id() {
+            Ok(id) => Known::At(id.to_owned()),
+            Err(_) => server.account_of(&self.key)?,
+        };
+        let ended = match id {
+            Known::At(id) => server.deactivate(&id, &self.key),
+            Known::Nobody | Known::Ended => Ok(()),
+        };
+        match ended.map_err(|error| self.explain(web, error)) {
+            Ok(()) | Err(AcmeError::Gone { .. }) => {}
+            Err(error) => return Err(error),
+        }
         self.record.standing = Standing::Deactivated;
         self.save()
     }
@@ -319,8 +330,12 @@ impl Account {
     pub fn id(&self) -> Result<&str, AcmeError> {
         match (self.record.standing, &self.record.id) {
             (Standing::Valid, Some(id)) => Ok(id),
-            (Standing::Deactivated, _) => Err(AcmeError::Deactivated { name: self.name.clone() }),
-            (Standing::Begun | Standing::Valid, _) => Err(AcmeError::Unregistered { name: self.name.clone() }),
+            (Standing::Deactivated, _) => {
+                Err(AcmeError::Deactivated { name: self.name.clone(), directory: self.record.directory.clone() })
+            }
+            (Standing::Begun | Standing::Valid, _) => {
+                Err(AcmeError::Unregistered { name: self.name.clone(), directory: self.record.directory.clone() })
+            }
         }
     }
 
@@ -370,20 +385,6 @@ fn sweep(dir: &Dir) -> Result<(), DiskError> {
         dir.unlink(&name)?;
     }
     Ok(())
-}
-
-#[derive(Deserialize)]
-struct Numbered {
-    format: u32,
-}
-
-fn read_record(bytes: &[u8]) -> Result<Record, String> {
-    // The number first: what a later reseal wrote may not even have the same fields.
-    let Numbered { format } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if format != FORMAT {
-        return Err(format!("it has the format {format}, and this reseal reads format {FORMAT}"));
-    }
-    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 /// Whether the name is one that may become a directory and be written in a configuration.

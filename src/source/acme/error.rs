@@ -45,12 +45,26 @@ pub enum AcmeError {
     Unregistered {
         /// The name.
         name: String,
+        /// Its directory.
+        directory: String,
     },
     /// It was ended.
     #[error("the ACME account {name:?} is deactivated")]
     Deactivated {
         /// The name.
         name: String,
+        /// Its directory.
+        directory: String,
+    },
+    /// The server says that there is no such account, or none any more.
+    #[error("the ACME account {name:?} is of no use: {directory} {why}")]
+    Gone {
+        /// The name.
+        name: String,
+        /// Its directory.
+        directory: String,
+        /// What the server says of it.
+        why: &'static str,
     },
     /// The target names another server than the account's.
     #[error("the ACME account {name:?} is at {theirs}, and not at {wanted}")]
@@ -190,21 +204,34 @@ impl AcmeError {
         let text = match self {
             Self::Disk(error) => return error.hint().map(str::to_owned),
             Self::Web(WebError::Url { .. }) => "ACME is spoken over HTTPS alone: give the directory's https address",
-            Self::Web(WebError::Answer { .. }) => "see that the address is that of an ACME directory",
+            Self::Web(WebError::Redirected { .. } | WebError::Answer { .. }) => {
+                "see that the address is that of an ACME directory"
+            }
             Self::Web(WebError::Reach(Unreached::Late { .. })) => "try again later; what was begun is gone on with",
             Self::Web(error) => error.hint(),
             Self::Name(_) => "choose another name",
             Self::Missing { name, .. } => {
                 return Some(format!("`reseal acme account create {name} --directory URL` makes one"));
             }
-            Self::Exists { .. } => "choose another name, or `reseal acme account deactivate` it first",
-            Self::Unregistered { name } => {
+            Self::Exists { name, .. } => {
                 return Some(format!(
-                    "run the same `reseal acme account create {name}` again: it goes on with its key"
+                    "choose another name, or end that one first: `reseal acme account deactivate {name}`"
                 ));
             }
-            Self::Deactivated { name } => {
-                return Some(format!("`reseal acme account create {name}` makes a new one of that name"));
+            Self::Unregistered { name, directory } => {
+                return Some(format!(
+                    "run the same `reseal acme account create {name} --directory {directory}` again: it goes on with its key"
+                ));
+            }
+            Self::Deactivated { name, directory } => {
+                return Some(format!(
+                    "`reseal acme account create {name} --directory {directory}` makes a new one of that name"
+                ));
+            }
+            Self::Gone { name, directory, .. } => {
+                return Some(format!(
+                    "`reseal acme account deactivate {name}` ends it here too, and then `reseal acme account create {name} --directory {directory}` makes another"
+                ));
             }
             Self::OtherDirectory { .. } => "name the account that is at this directory, or leave `directory` out",
             Self::Damaged { .. } => "put it back from a backup of the state directory",

@@ -28,7 +28,7 @@ pub use dns::Update;
 pub use error::AcmeError;
 pub use issue::{Errand, obtain};
 pub use jws::Binding;
-pub use pending::{Wanted, begun, installed, shelved};
+pub use pending::{Wanted, begun, forget, shelved, waits};
 pub use problem::Problem;
 pub use renewal::{Advice, Window, ask as ask_renewal, known as known_renewal};
 pub use server::admit;

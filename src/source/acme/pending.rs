@@ -44,6 +44,8 @@ pub struct Wanted {
     pub preferred_chain: Option<String>,
     /// The certificate that this one follows.
     pub replaces: Option<Certificate>,
+    /// Keys that the target was given before, by the SHA-256 of their public halves: a new one is none of them.
+    pub used: Vec<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,7 +150,7 @@ impl Record {
         let Some(key) = key_in(self) else { return false };
         let right_key = match &wanted.keep {
             Some(kept) => kept.spki() == key.spki(),
-            None => wanted.kind.kind() == *key.kind(),
+            None => wanted.kind.kind() == *key.kind() && !wanted.used.contains(&Digest::of(key.spki())),
         };
         right_key
             && self.account == account
@@ -158,8 +160,8 @@ impl Record {
     }
 }
 
-/// What was obtained for exactly this wish and never installed, if it is valid at `now` and its leaf is `good` to the caller.
-/// `in_place` is the leaf that was committed last: that one is not offered again. Asks nobody.
+/// What was obtained for exactly this wish, if it is valid at `now` and its leaf is `good` to the caller, which has [forgotten](forget) what
+/// was installed. Asks nobody.
 ///
 /// # Errors
 /// The record cannot be read.
@@ -168,7 +170,6 @@ pub fn shelved(
     account: &str,
     directory: &str,
     wanted: &Wanted,
-    in_place: Option<Digest>,
     now: OffsetDateTime,
     good: &dyn Fn(&Certificate) -> bool,
 ) -> Result<Option<Bundle>, AcmeError> {
@@ -179,11 +180,7 @@ pub fn shelved(
     };
     let Some(key) = key_in(&record) else { return Ok(None) };
     let bundle = judge::bundle(chain, &key, &wanted.names, now);
-    let usable = bundle.ok().filter(|bundle| {
-        let leaf = bundle.leaf();
-        Some(leaf.fingerprint()) != in_place && good(leaf)
-    });
-    Ok(usable)
+    Ok(bundle.ok().filter(|bundle| good(bundle.leaf())))
 }
 
 /// Whether an order of this wish is under way.
@@ -195,11 +192,21 @@ pub fn begun(state: &State, wanted: &Wanted) -> Result<bool, AcmeError> {
     Ok(read(&dir, &file_of(wanted))?.is_some_and(|record| record.order.is_some() && record.chain.is_none()))
 }
 
-/// Forgets what was obtained for a target: it is installed, and kept as a generation.
+/// Whether anything is under way, or on the shelf, for a target.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn waits(state: &State, target: &str) -> Result<bool, AcmeError> {
+    let Some(dir) = existing_area(state, ORDERS)? else { return Ok(false) };
+    let prefix = prefix_of(target);
+    Ok(dir.names()?.iter().any(|name| name.to_string_lossy().starts_with(&prefix)))
+}
+
+/// Forgets what was obtained for a target and has, by the fingerprint of its leaf, been installed since: it is kept as a generation.
 ///
 /// # Errors
 /// A call failed.
-pub fn installed(state: &State, target: &str, leaf: Digest) -> Result<(), AcmeError> {
+pub fn forget(state: &State, target: &str, installed: &dyn Fn(Digest) -> bool) -> Result<(), AcmeError> {
     let Some(dir) = existing_area(state, ORDERS)? else { return Ok(()) };
     let prefix = prefix_of(target);
     for name in dir.names()? {
@@ -208,7 +215,7 @@ pub fn installed(state: &State, target: &str, leaf: Digest) -> Result<(), AcmeEr
         }
         let done = read(&dir, &name)?.is_some_and(|record| {
             let read = record.chain.as_ref().and_then(|chain| codec::read(chain.as_bytes(), None).ok());
-            read.is_some_and(|read| read.certificates.iter().any(|one| one.fingerprint() == leaf))
+            read.is_some_and(|read| read.certificates.iter().any(|one| installed(one.fingerprint())))
         });
         if done {
             dir.unlink(&name)?;

@@ -36,6 +36,17 @@ pub struct Meta {
     pub(super) external_account_required: bool,
 }
 
+/// Whom a server knows by a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Known {
+    /// The account at this URL.
+    At(String),
+    /// Nobody.
+    Nobody,
+    /// An account that was deactivated.
+    Ended,
+}
+
 /// A server whose directory was read.
 pub(super) struct Server<'w> {
     web: &'w Web,
@@ -84,12 +95,14 @@ impl<'w> Server<'w> {
         account_url(&reply)
     }
 
-    /// The URL of the account that has this key; `None` where the server knows none (RFC 8555 section 7.3.1).
-    pub(super) fn account_of(&self, key: &AccountKey) -> Result<Option<String>, AcmeError> {
+    /// The account that has this key (RFC 8555 section 7.3.1). The key signs the question itself, so nothing but the account's end is a
+    /// reason to call it unauthorized (section 7.3.6).
+    pub(super) fn account_of(&self, key: &AccountKey) -> Result<Known, AcmeError> {
         let url = self.directory.new_account.clone();
         match self.post(key, By::Key, &url, Some(&json!({ "onlyReturnExisting": true }))) {
-            Ok(reply) => account_url(&reply).map(Some),
-            Err(AcmeError::Refused(problem)) if problem.is("accountDoesNotExist") => Ok(None),
+            Ok(reply) => account_url(&reply).map(Known::At),
+            Err(AcmeError::Refused(problem)) if problem.is("accountDoesNotExist") => Ok(Known::Nobody),
+            Err(AcmeError::Refused(problem)) if problem.is("unauthorized") => Ok(Known::Ended),
             Err(error) => Err(error),
         }
     }

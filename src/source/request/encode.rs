@@ -16,6 +16,8 @@ pub struct Order {
     pub subject: Vec<SubjectPart>,
     /// The key it is for.
     pub key: PrivateKey,
+    /// Whether the key was made for it, and is not one that was in place already.
+    pub fresh: bool,
     /// Whether the server is a TLS client with it too.
     pub for_clients: bool,
 }
@@ -130,6 +132,7 @@ mod tests {
             names: names.iter().map(|name| name.parse().unwrap()).collect(),
             subject: subject.iter().map(|part| part.parse().unwrap()).collect(),
             key: PrivateKey::generate(Generate::P256).unwrap(),
+            fresh: true,
             for_clients: false,
         }
     }

@@ -33,6 +33,10 @@ pub struct About {
     /// Whether it asks for a TLS client's use as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub for_clients: bool,
+    /// Whether the key was made for it: where it has been in service, the request was answered. Not told of requests that earlier programs
+    /// made, nor of one for a key that was in place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
 }
 
 /// A request that waits for an answer.
@@ -166,6 +170,7 @@ impl Requests {
             kind: request.order.key.kind().to_string(),
             key: Digest::of(request.order.key.spki()),
             for_clients: request.order.for_clients,
+            fresh: request.order.fresh,
         };
         let name: OsString = number.to_string().into();
         self.sweep()?;
