@@ -83,6 +83,14 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     for problem in &installed.problems {
         found.push(Finding::new(Code::Unreadable, problem.clone()));
     }
+    for store in &installed.stores {
+        let mut finding = Finding::new(Code::Unreadable, store.clone());
+        // Where something else was committed, an upgrade has made a keystore of it: that is put back as ever.
+        if facts.regression.is_none() {
+            finding.remedy = KEYSTORE.into();
+        }
+        found.push(finding);
+    }
     stops(&installed.stops, &mut found);
     if let Some(chain) = installed.chain.as_ref().filter(|_| installed.leaf_place > 0) {
         let message = match installed.leaf_place {
@@ -94,12 +102,14 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     for place in &installed.encrypted {
         found.push(Finding::new(Code::KeyEncrypted, format!("{place}: the private key is encrypted")));
     }
-    if installed.chain.is_none() {
+    // What is in a keystore that is locked nobody knows.
+    let known = installed.stores.is_empty();
+    if installed.chain.is_none() && known {
         let of = |file: &&Stored| !matches!(file.role, Role::Key | Role::Chain);
         found.push(nothing(Code::NoCertificate, "there is no certificate", &absent(facts.files, of)));
     }
     match installed.key {
-        KeyFound::None if facts.key_expected => {
+        KeyFound::None if facts.key_expected && known => {
             let of = |file: &&Stored| file.role.holds_key();
             found.push(nothing(Code::NoKey, "there is no readable private key", &absent(facts.files, of)));
         }
@@ -145,6 +155,9 @@ fn stops(all: &[(String, Stop)], found: &mut Vec<Finding>) {
 /// What to do about a key that is good and written so that servers do not load it.
 const KEY_FORM: &str =
     "write the key anew as plain PKCS#8 of version 1, under `PRIVATE KEY`: most servers refuse it as it is";
+
+/// What to do about a keystore, which is no file that is damaged: a product that reads it reads nothing else.
+const KEYSTORE: &str = "a keystore is left as it is: let a target of PEM files take certificates, and make it of that: `reseal export NAME --form p12 --out FILE`";
 
 /// What to do about another pair than the committed one that is good by itself, or about the same one in other files: nobody replaces
 /// that unasked.

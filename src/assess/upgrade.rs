@@ -232,7 +232,11 @@ fn files(before: &Standing<'_>, now: &Standing<'_>, add: &mut dyn FnMut(Harm, St
                 changed |= other;
                 let parted = was.holds != is.holds;
                 let told = was.holds.words().zip(is.holds.words()).filter(|_| parted);
-                if let Some((was, is)) = told {
+                // What is packed otherwise may be locked.
+                let packed = was.format.zip(is.format).is_some_and(|(was, is)| was != is);
+                if parted && is.holds.words().is_none() && !packed {
+                    add(Harm::Overwritten, format!("{path} holds nothing that can be read"));
+                } else if let Some((was, is)) = told {
                     add(Harm::FormatChanged, format!("{path} held {was}, and holds {is}"));
                 } else if other && was.format == is.format && same_leaves {
                     add(Harm::Overwritten, format!("{path} holds something else than before"));
@@ -354,6 +358,40 @@ mod tests {
         assert_eq!(kinds(&before, &standing(&again), &[]), [Harm::RootRegenerated]);
         assert_eq!(kinds(&before, &standing(&again), &[again.leaf.fingerprint()]), [Harm::Reverted]);
         assert!(is_replaced(&before, &standing(&again)) && !is_replaced(&before, &standing(&second)));
+    }
+
+    #[test]
+    fn a_file_with_nothing_in_it_is_told() {
+        let root = self_signed(&Wish::ca("Root"));
+        let good = scene(&root.issue(&Wish::server("www")).certificate);
+        let before = good.standing();
+        // Emptied, or full of something else: text is read as PEM with nothing in it.
+        for (place, format) in [(0, None), (0, Some(Format::Pem)), (1, None), (1, Some(Format::Pem))] {
+            let mut now = good.standing();
+            let spoilt = Held {
+                sha256: Digest::of(b""),
+                leaf: None,
+                holds: Holds::default(),
+                format,
+                ..now.files[place].held.clone().unwrap()
+            };
+            now.files[place].held = Some(spoilt);
+            let told = noticed(&before, &now, &[], NOW);
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert_eq!(told[0].harm, Harm::Overwritten);
+            assert!(told[0].message.ends_with(" holds nothing that can be read"), "{told:?}");
+        }
+        // A keystore that is locked is told as one.
+        let mut now = good.standing();
+        let locked = Held {
+            sha256: Digest::of(b"p"),
+            leaf: None,
+            holds: Holds::default(),
+            format: Some(Format::Pkcs12),
+            ..now.files[0].held.clone().unwrap()
+        };
+        now.files[0].held = Some(locked);
+        assert_eq!(kinds(&before, &now, &[]), [Harm::FormatChanged]);
     }
 
     #[test]

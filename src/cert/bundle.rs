@@ -55,6 +55,12 @@ impl Bundle {
         Err(PairError { leaf: chain.leaf().clone(), held: Digest::of(key.spki()), held_kind: key.kind().clone() })
     }
 
+    /// The same with these certificates at the end of its chain.
+    #[must_use]
+    pub fn continued(self, issuers: Vec<Certificate>) -> Self {
+        Self { chain: self.chain.continued(issuers), ..self }
+    }
+
     /// The chain.
     #[must_use]
     pub fn chain(&self) -> &Chain {

@@ -182,6 +182,13 @@ impl Chain {
         Ok(Assembled { chain, notes })
     }
 
+    /// The same with these at its end, in this order.
+    #[must_use]
+    pub fn continued(mut self, issuers: Vec<Certificate>) -> Self {
+        self.intermediates.extend(issuers);
+        self
+    }
+
     /// The certificate of the server.
     #[must_use]
     pub fn leaf(&self) -> &Certificate {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::codec::{self, Format, Stop};
+use super::codec::{self, Contents, Format, InputError, Stop};
 use super::{Bundle, Certificate, Chain, Name, PrivateKey};
 use crate::change::Role;
 use crate::digest::Digest;
@@ -16,6 +16,8 @@ pub struct Installed {
     pub key: KeyFound,
     /// What could not be read, for people.
     pub problems: Vec<String>,
+    /// Keystores that stand where the service is taken to read PEM, for people.
+    pub stores: Vec<String>,
     /// Where blocks stand that were read although OpenSSL stops at them, and at what it does.
     pub stops: Vec<(String, Stop)>,
     /// How many certificates stand before the leaf where the files should begin with it.
@@ -124,7 +126,8 @@ impl Installed {
     /// Whether a server can load it, as far as is known: a key and its certificate, written as OpenSSL reads them.
     #[must_use]
     pub fn is_loadable(&self) -> bool {
-        let written = self.problems.is_empty() && self.stops.is_empty() && self.leaf_place == 0;
+        let read = self.problems.is_empty() && self.stores.is_empty();
+        let written = read && self.stops.is_empty() && self.leaf_place == 0;
         let taken = self.chain.as_ref().is_none_or(|chain| chain.leaf().strict_refusal().is_none());
         self.key == KeyFound::Matches && written && taken
     }
@@ -158,19 +161,42 @@ pub fn bundle(parts: &[(Role, &[u8])]) -> Option<Bundle> {
     Bundle::pair(chain, key).ok()
 }
 
+/// The keystore that these bytes are, for people: what holds certificates and keys for a product that reads no PEM. None where they are none.
+#[must_use]
+pub fn keystore(bytes: &[u8]) -> Option<String> {
+    store_of(&codec::read(bytes, None))
+}
+
+fn store_of(read: &Result<Contents, InputError>) -> Option<String> {
+    let named =
+        |format: &Format| matches!(format, Format::Pkcs12 | Format::Jks).then(|| format!("a {format} keystore"));
+    match read {
+        Ok(Contents { format, .. }) | Err(InputError::Unreadable { format, .. }) => named(format),
+        // Nothing but keystores is known and not read.
+        Err(InputError::Unsupported(what)) => Some((*what).to_owned()),
+        Err(InputError::Empty | InputError::Unknown | InputError::TooLarge(_) | InputError::TooManyBlocks) => None,
+    }
+}
+
 fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
     let (mut certificates, mut intermediates, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut problems, mut stops) = (Vec::new(), Vec::new());
+    let (mut problems, mut stores, mut stops) = (Vec::new(), Vec::new(), Vec::new());
     for (role, bytes) in parts {
         // What clients trust is nobody's leaf.
         if matches!(role, Role::Anchor | Role::Store | Role::Record | Role::Fitting) {
             continue;
         }
-        match codec::read(bytes, None) {
+        let read = codec::read(bytes, None);
+        let store = store_of(&read);
+        stores.extend(store.iter().map(|store| format!("{role}: it is {store}, and reseal writes PEM")));
+        match read {
             Ok(found) => {
-                problems.extend(found.bad.iter().map(|bad| format!("{role}: {bad}")));
+                // That a keystore is locked is as it should be.
+                if store.is_none() {
+                    problems.extend(found.bad.iter().map(|bad| format!("{role}: {bad}")));
+                }
                 // We read them all; the services whose files have these roles read one.
-                if found.format != Format::Pem {
+                if store.is_none() && found.format != Format::Pem {
                     problems.push(format!("{role}: it is {}, and the service reads PEM", found.format));
                 }
                 // Nobody loads a key from where there is to be none.
@@ -185,7 +211,8 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
                     keys.extend(found.keys);
                 }
             }
-            Err(error) => problems.push(format!("{role}: {error}")),
+            Err(error) if store.is_none() => problems.push(format!("{role}: {error}")),
+            Err(_) => {}
         }
     }
     certificates.extend(intermediates);
@@ -196,7 +223,7 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
         (Some(chain), Some(_)) if keys.iter().any(|key: &PrivateKey| key.matches(chain.leaf())) => KeyFound::Matches,
         (Some(_), Some(_)) => KeyFound::Mismatch,
     };
-    (Installed { chain, key, problems, stops, leaf_place, encrypted: Vec::new() }, keys)
+    (Installed { chain, key, problems, stores, stops, leaf_place, encrypted: Vec::new() }, keys)
 }
 
 #[cfg(test)]
@@ -213,6 +240,22 @@ mod tests {
         let installed = read(&[(Role::FullChain, full.as_bytes()), (Role::Key, key.expose())]);
         assert_eq!((installed.key, installed.leaf_place), (KeyFound::Matches, 1));
         assert_eq!(installed.chain.unwrap().leaf(), &leaf.certificate);
+    }
+
+    #[test]
+    fn a_keystore_is_one_whether_it_is_opened_or_not() {
+        let root = self_signed(&Wish::ca("Root"));
+        let leaf = root.issue(&Wish::server("www"));
+        let pem = [leaf.certificate.to_pem().as_bytes(), leaf.key.to_pem().expose()].concat();
+        let jceks = [&[0xce, 0xce, 0xce, 0xce, 0, 0, 0, 2][..], &[0; 32]].concat();
+        let cut = [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 9];
+        assert_eq!(keystore(&jceks).as_deref(), Some("a JCEKS keystore of Java"));
+        assert_eq!(keystore(&cut).as_deref(), Some("a JKS keystore"));
+        for other in [&pem[..], leaf.certificate.der(), b"", b"garbage"] {
+            assert_eq!(keystore(other), None);
+        }
+        let installed = read(&[(Role::Combined, jceks.as_slice())]);
+        assert_eq!((installed.problems.len(), installed.stores.len(), installed.is_loadable()), (0, 1, false));
     }
 
     #[test]

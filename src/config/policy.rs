@@ -74,7 +74,7 @@ pub enum AfterUpgrade {
 /// How much of its life a certificate has left when it is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RenewBefore {
-    /// This many days.
+    /// This many days; of a certificate that lives for few more, [`RenewBefore::MOST`] of its life.
     Days(u32),
     /// `left` parts `of` the whole lifetime; the share is more than none and less than all.
     Fraction {
@@ -86,11 +86,15 @@ pub enum RenewBefore {
 }
 
 impl RenewBefore {
+    /// The largest share that a number of days may be: a certificate that lives no longer than these days would be due from its first, and
+    /// each run would get another.
+    pub const MOST: Self = Self::Fraction { left: 2, of: 3 };
+
     /// The time left at which a certificate with this lifetime is due.
     #[must_use]
     pub fn left_of(self, lifetime: time::Duration) -> time::Duration {
         match self {
-            Self::Days(days) => time::Duration::days(i64::from(days)),
+            Self::Days(days) => time::Duration::days(i64::from(days)).min(Self::MOST.left_of(lifetime)),
             Self::Fraction { left, of } => {
                 let seconds = i128::from(lifetime.whole_seconds()) * i128::from(left) / i128::from(of.max(1));
                 time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))

@@ -337,6 +337,13 @@ fn what_is_left_of_a_lifetime() {
     let days = time::Duration::days;
     assert_eq!(RenewBefore::Days(30).left_of(days(90)), days(30));
     assert_eq!(RenewBefore::Fraction { left: 1, of: 3 }.left_of(days(90)), days(30));
+    // Days alone make no certificate due in the first third of its life; an owner's share may.
+    assert_eq!(
+        [30, 45, 46].map(|lives| RenewBefore::Days(30).left_of(days(lives)).whole_hours()),
+        [20 * 24, 30 * 24, 30 * 24]
+    );
+    assert_eq!(RenewBefore::Days(30).left_of(days(6)), days(4));
+    assert_eq!(RenewBefore::Fraction { left: 9, of: 10 }.left_of(days(90)), days(81));
     assert!(RenewBefore::Fraction { left: 999, of: 1000 }.left_of(time::Duration::MAX).is_positive());
 }
 

@@ -15,7 +15,8 @@ pub(super) fn foresee(engine: &Engine<'_>, change: &Change) -> Result<(), Failur
     let demands = &change.demands;
     let looks = images(engine.host, &change.slots, (demands.trusted_owner, &demands.lost))?;
     // A directory that is lost is made by the change.
-    for (path, _) in looks.into_iter().filter(|(path, _)| !demands.lost.contains(path)) {
+    let there = change.slots.iter().zip(looks).filter(|(slot, _)| !demands.lost.contains(&slot.path));
+    for (_, (path, _)) in there {
         let place = engine.host.place(&path, Last::Keep, &trust)?;
         place.dir.replaceable(&place.name)?;
         refuse_short(place.dir.room()?, least, 1, &place.dir.path().display().to_string())?;

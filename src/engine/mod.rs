@@ -100,7 +100,8 @@ pub struct Demands {
     /// Whether the service takes every file of the directory for its own, whatever its name: then nothing may lie beside the new files
     /// while it is told, and an undo takes the old ones from the backup.
     pub nothing_beside: bool,
-    /// Slots that are read through a link of the target's own to a directory that is lost: the change makes it again.
+    /// Slots with a link that may lead to a directory that is not there: of the target's own, and the change makes that again; or of somebody
+    /// else, and a file takes its place.
     pub lost: Vec<PathBuf>,
     /// What these places held when the new bytes were made out of it; nothing for one that was empty.
     pub made_from: Vec<(PathBuf, Option<Digest>)>,
@@ -336,8 +337,10 @@ fn images(
 ) -> Result<Vec<(PathBuf, crate::host::dir::Look)>, WalkError> {
     let trust = host.trusting(owner);
     let look = |slot: &Slot| match host.look(&slot.path, &trust) {
+        // At the end of the link is nothing. The link itself is captured with the act that replaces it.
         Err(error) if error.is_absent() && lost.contains(&slot.path) => {
-            Ok((slot.path.clone(), Look { image: Image::Absent, content: None }))
+            let end = host.end_of_link(&slot.path, &trust).unwrap_or_else(|| slot.path.clone());
+            Ok((end, Look { image: Image::Absent, content: None }))
         }
         Err(error) if error.is_absent() && host.is_link(&slot.path) => {
             let place = host.place(&slot.path, Last::Keep, &trust)?;

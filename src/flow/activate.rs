@@ -51,7 +51,7 @@ pub fn run(session: &mut Session<'_>, names: &[String], at: Option<&Moment>) -> 
 
 fn nothing_staged(config: &TargetConfig) -> Refusal {
     Refusal::new(format!("nothing is staged for {}", config.name))
-        .hint(format!("`reseal stage {}` obtains and checks what comes next", config.name))
+        .hint(format!("{} checks and keeps what comes next", stage::typed(config)))
 }
 
 /// Puts in place what is staged for one target.
@@ -179,7 +179,10 @@ impl Usable {
         let (generation, target) = (self.next.generation, &config.name);
         let why = found.join("; ");
         Err(Refusal::new(format!("generation {generation}, which is staged for {target}, is not good at {at}: {why}"))
-            .hint(format!("name another moment, or get another certificate: `reseal stage {target} --force`")))
+            .hint(format!(
+                "name another moment; or `reseal stage {target} --drop`, then {} with one that is good then",
+                stage::typed(config)
+            )))
     }
 
     fn refuse(&self, config: &TargetConfig, why: &str) -> Refusal {
@@ -188,8 +191,9 @@ impl Usable {
             self.next.generation, config.name
         ))
         .hint(format!(
-            "`reseal stage {0} --drop` and `reseal stage {0}` get another; `--force` takes this one all the same",
-            config.name
+            "`reseal stage {} --drop`, then {} with another; `--force` takes this one all the same",
+            config.name,
+            stage::typed(config)
         ))
     }
 

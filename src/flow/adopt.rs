@@ -85,6 +85,11 @@ fn release(session: &mut Session<'_>, config: &TargetConfig) -> Report {
         if adopted.is_empty() {
             return Ok(None);
         }
+        if let Some(path) = survey.lost().first() {
+            let name = &config.name;
+            return Err(Refusal::new(format!("{name} is not given back: what {} leads to is lost", path.display()))
+                .hint(format!("`reseal restore {name}` puts the pair back there; then the same command again")));
+        }
         let mut pieces = Vec::new();
         for piece in change::present(survey).into_iter().filter(|piece| adopted.contains(&piece.slot.path.as_path())) {
             let link = switch_link(host, config, (&piece.slot.path, &dir), survey.owner)?;

@@ -25,7 +25,7 @@ pub use self::export::{AnchorView, Export, ExportView, export};
 pub use self::hand::{Written, issue};
 pub use self::import::{Import, import};
 pub use self::init::{Init, init};
-pub use self::obtain::{Authorities, LeafKey, Wanted, admit, obtain};
+pub use self::obtain::{Authorities, LeafKey, Wanted, admit, obtain, try_file};
 pub use self::passphrase::{REMEMBERED, label};
 pub use self::rekey::{Rekey, rekey};
 pub(super) use self::rekey::{former, retirable};

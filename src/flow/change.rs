@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::hooks;
 use super::preview::Plan;
 use super::survey::{self, PairState, Survey};
-use super::{Refusal, Report, Session, gone};
+use super::{Refusal, Report, Session, gone, guard};
 use crate::cert::installed::{KeyFound, Leaf};
 use crate::cert::{Bundle, KeyKind};
-use crate::change::{Hooks, Image, Probe, Role, Shown, Slot, Step, typed};
+use crate::change::{Hooks, Image, Probe, Role, Shown, Slot, Step};
 use crate::config::TargetConfig;
 use crate::digest::Digest;
 use crate::engine::{self, Change, ConfigTest, Demands, Limits, Upcoming};
@@ -201,11 +201,12 @@ fn attempt(
 ) -> Result<Report, Refusal> {
     if session.options.dry_run {
         let survey = look(session)?;
-        misled(session, config, &survey, verb)?;
+        guard::places(session, config, &survey, verb)?;
         let upcoming = upcoming(session, config, &survey)?;
         let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
-        closed_to_service(session, &survey, &change)?;
+        guard::change(session, config, &survey, &change)?;
         ask_by_its_key(session.host, config, &mut change);
+        let split = split(session.host, &change);
         let found = hooks::of(session, config, Some(&survey))?;
         change.hooks = found.hooks;
         if let Err(outcome) = engine::programs(&change) {
@@ -213,25 +214,46 @@ fn attempt(
         }
         let mut report = report(config, &survey, &change, upcoming, Outcome::Planned);
         report.findings = found.findings;
+        report.notes.extend(split);
         return Ok(report);
     }
     if let Err(outcome) = session.engine_for(verb, &config.name) {
         return Ok(Report::new(&config.name, outcome));
     }
     let survey = look(session)?;
-    misled(session, config, &survey, verb)?;
+    guard::places(session, config, &survey, verb)?;
     let Some(engine) = session.engine.as_ref() else { return Err(Refusal::new("the engine was not opened")) };
     let upcoming = engine.upcoming(&config.name, &survey.slots(), (survey.owner, &survey.lost()))?;
     let Some(mut change) = build(&survey, upcoming)? else { return Ok(Report::new(&config.name, nothing())) };
-    closed_to_service(session, &survey, &change)?;
+    guard::change(session, config, &survey, &change)?;
     ask_by_its_key(session.host, config, &mut change);
     let found = hooks::of(session, config, Some(&survey))?;
     change.hooks = found.hooks;
+    let split = split(session.host, &change);
     let mut ear = Ear::on(session.listener);
     let outcome = engine.run(&change, &mut ear);
     let mut report = Report { hooks_failed: ear.failed(), ..report(config, &survey, &change, upcoming, outcome) };
     report.findings = found.findings;
+    report.notes.extend(split);
     Ok(report)
+}
+
+/// The files of which the change replaces one name of several: a rename leaves the others to the old bytes.
+fn split(host: &Host, change: &Change) -> Vec<String> {
+    let files = change.steps.iter().filter_map(|step| match step {
+        Step::PutFile { path, .. } => Some(path),
+        Step::MakeDir { .. } | Step::PutLink { .. } | Step::RemoveFile { .. } => None,
+    });
+    let told = |path: &PathBuf| {
+        let others = host.names_of(path).saturating_sub(1);
+        let what = match others {
+            0 => return None,
+            1 => "another name of this file keeps".to_owned(),
+            several => format!("{several} other names of this file keep"),
+        };
+        Some(format!("{}: {what} what was there (hard links): only this one is replaced", path.display()))
+    };
+    files.filter_map(told).collect()
 }
 
 /// Where a server shows another leaf than it shall, and has one of the new leaf's kind of key besides, the proof is asked for by that kind:
@@ -263,71 +285,11 @@ fn ask_by_its_key(host: &Host, config: &TargetConfig, change: &mut Change) {
     }
 }
 
-/// Refuses a change whose files would go where they are not meant to: to another target, along a new link, or nowhere.
-fn misled(session: &Session<'_>, config: &TargetConfig, survey: &Survey, verb: &str) -> Result<(), Refusal> {
-    session.alone_with(&config.name, survey)?;
-    led_nowhere_else(session, config, survey)?;
-    gone::refuse(session.host, config, survey, verb)
-}
-
-/// That no link has come in a place of the target since reseal changed it last: a new certificate would go to its end.
-fn led_nowhere_else(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Result<(), Refusal> {
-    if session.options.force {
-        return Ok(());
-    }
-    let Some((_, manifest)) = survey::committed(State::open(session.host)?.as_ref(), &config.name)? else {
-        return Ok(());
-    };
-    let dir = session.live_dir.join(&config.name);
-    let Some(first) = survey::strayed(session.host, survey, &manifest, &dir)?.into_iter().next() else { return Ok(()) };
-    let (own, to) = (first.own.display(), first.to.display());
-    let why = format!(
-        "{own} has become a link to {to} since reseal changed it last: what is there may belong to another service"
-    );
-    let name = &config.name;
-    Err(Refusal::new(why).hint(format!(
-        "if the service is to read that file, insist with `--force`; if not, `reseal restore {name} {}` puts a file in its place",
-        manifest.generation
-    )))
-}
-
-/// That a key which the service reads as everybody does is not closed to it: it would not start any more.
-pub(super) fn closed_to_service(session: &Session<'_>, survey: &Survey, change: &Change) -> Result<(), Refusal> {
-    still_open(session, survey, &|slot| {
-        change.steps.iter().any(|step| matches!(step, Step::PutFile { slot: of, .. } if *of == slot.path))
-    })
-}
-
-/// The same of a change of which is only known that it brings a certificate, and a key where the present one is not kept.
-pub(super) fn would_close(session: &Session<'_>, config: &TargetConfig, survey: &Survey) -> Result<(), Refusal> {
-    let keeps = session.options.keep_key || config.policy.keep_key;
-    still_open(session, survey, &|slot| !keeps || slot.role == Role::Combined)
-}
-
-fn still_open(session: &Session<'_>, survey: &Survey, changed: &dyn Fn(&Slot) -> bool) -> Result<(), Refusal> {
-    let Some(reader) = survey.reader.as_ref().filter(|_| !session.options.force) else { return Ok(()) };
-    let all = survey.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.looks));
-    for (slot, look) in all.filter(|(slot, _)| slot.role.holds_key() && changed(slot)) {
-        let Image::File { attributes, .. } = &look.image else { continue };
-        if reader.reads_as_everybody(attributes) {
-            let (path, name, mode) = (slot.path.display(), &reader.name, attributes.mode);
-            let word = typed(&slot.path);
-            return Err(Refusal::new(format!(
-                "{path} with the key would be closed to {name}, which reads it as everybody does (mode {mode:04o}): no new key is for everybody"
-            ))
-            .hint(format!(
-                "give it to the service first: `chown {name} {word}`, or `chgrp` it to a group of {name}, and `chmod o= {word}`; if the service reads it as root, insist with `--force`"
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// What a change with this intent would be refused for, whatever it puts in place: asked before a certificate is made or ordered for it.
 /// A refusal is recorded as that of the change.
 pub(super) fn foresee(session: &mut Session<'_>, config: &TargetConfig, intent: &Intent) -> Result<(), Outcome> {
     let survey = survey::survey(session.host, config, &session.live_dir).map_err(Refusal::outcome)?;
-    would_close(session, config, &survey).map_err(Refusal::outcome)?;
+    guard::any_bundle(session, config, &survey).map_err(Refusal::outcome)?;
     gone::refuse(session.host, config, &survey, intent.verb).map_err(Refusal::outcome)?;
     let hooks = hooks::of(session, config, Some(&survey)).map_err(Refusal::outcome)?.hooks;
     match session.engine.as_ref() {

@@ -274,6 +274,7 @@ impl Run<'_, '_> {
         let seen = match seen {
             Ok(seen) => seen,
             Err(refusal) => {
+                checked.notes.extend(refusal.hint);
                 checked.problem = Some(refusal.why);
                 return Ok((checked, None));
             }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::change::{self, Intent};
 use super::obtain::Way;
 use super::survey::{self, Survey};
-use super::{Options, Refusal, Report, Session, csr, fit, obtain, occasion};
+use super::{Options, Refusal, Report, Session, complete, csr, fit, obtain, occasion};
 use crate::cert::{Bundle, codec};
 use crate::change::Role;
 use crate::config::TargetConfig;
@@ -83,7 +83,8 @@ pub(super) fn prepare_for(
         Inputs::Whole(files) => {
             let kept = if session.options.keep_key { keys_in_place(&survey) } else { Vec::new() };
             let Options { alias, secrets, .. } = &session.options;
-            obtain::from_files(session.host, files, kept, alias.as_deref(), &Way::Typed(secrets))?
+            let brought = obtain::from_files(session.host, files, kept, alias.as_deref(), &Way::Typed(secrets))?;
+            complete::completed(brought, &survey, then)
         }
         Inputs::Answer(files) => {
             let parts = files.iter().map(|path| obtain::read(session.host, path)).collect::<Result<_, _>>()?;

@@ -139,6 +139,7 @@ impl<'a> Judge<'a> {
             let installed = Installed {
                 key: part.key,
                 problems: std::mem::take(&mut bad).into_iter().map(|bad| explain(bad)).collect(),
+                stores: Vec::new(),
                 stops: std::mem::take(&mut stops),
                 leaf_place: 0,
                 encrypted: std::mem::take(&mut encrypted).into_iter().map(|bad| bad.place.to_string()).collect(),
@@ -200,6 +201,7 @@ impl<'a> Judge<'a> {
         let installed = Installed {
             key,
             problems: bad.into_iter().map(|bad| explain(bad)).collect(),
+            stores: Vec::new(),
             stops,
             // A store says which certificates are a key's, and what has another form is no file that a server reads.
             leaf_place: if found.format == Format::Pem { leaf_place } else { 0 },
@@ -243,6 +245,7 @@ impl<'a> Judge<'a> {
             chain: Some(chain),
             key: KeyFound::None,
             problems: Vec::new(),
+            stores: Vec::new(),
             stops: Vec::new(),
             leaf_place: 0,
             encrypted: Vec::new(),

@@ -11,12 +11,14 @@ pub mod ca;
 mod change;
 pub mod check;
 pub mod clients;
+mod complete;
 pub mod csr;
 pub mod demo;
 pub mod export;
 mod fit;
 pub mod fitting;
 mod gone;
+mod guard;
 pub mod history;
 mod hooks;
 pub mod init;
@@ -54,7 +56,7 @@ mod withdrawn;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -91,6 +93,8 @@ pub struct Session<'a> {
     engine: Option<Engine<'a>>,
     /// The local CAs whose keys were opened.
     authorities: ca::Authorities,
+    /// When it is over to wait for another reseal: once a run, and not once a target.
+    waits_until: Option<Instant>,
     /// What recovery at the start of the run has found, by target.
     recovered: Vec<Recovered>,
     /// Which target reaches which file; found out where it first matters.
@@ -116,7 +120,7 @@ pub struct Options {
     pub downgrade: bool,
     /// The entry of a store that holds several.
     pub alias: Option<String>,
-    /// How long to wait for another reseal.
+    /// How long a run waits for another reseal, however many its targets.
     pub wait: Duration,
     /// Where a passphrase comes from, and whether one may be asked for.
     pub secrets: Secrets,
@@ -224,6 +228,7 @@ impl<'a> Session<'a> {
             listener,
             engine: None,
             authorities: ca::Authorities::default(),
+            waits_until: None,
             recovered: Vec::new(),
             reached: OnceLock::new(),
         }
@@ -235,7 +240,9 @@ impl<'a> Session<'a> {
     /// As an outcome: somebody else is at work, or reseal's own directory cannot be used.
     fn engine(&mut self, verb: &str) -> Result<&Engine<'a>, Outcome> {
         if self.engine.is_none() {
-            let engine = Engine::open(self.host, verb, self.options.wait).map_err(EngineError::outcome)?;
+            let until = *self.waits_until.get_or_insert_with(|| Instant::now() + self.options.wait);
+            let left = until.saturating_duration_since(Instant::now());
+            let engine = Engine::open(self.host, verb, left).map_err(EngineError::outcome)?;
             self.recovered = engine.recover(None, When::Running, self.listener);
             engine.trust_clock(self.options.trust_clock).map_err(EngineError::outcome)?;
             trust::sweep(engine.state()).map_err(|error| Refusal::from(error).outcome())?;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::ca::{LeafKey, Wanted};
-use super::{Refusal, Secrets, Session, survey};
+use super::survey::{self, Survey};
+use super::{Refusal, Secrets, Session, complete};
 use crate::assess::{Code, Finding, Remedy};
 use crate::cert::{Bundle, Certificate, Generate, PrivateKey};
 use crate::change::Image;
@@ -232,15 +233,15 @@ pub(super) fn missing(host: &Host, state: Option<&State>, config: &TargetConfig)
 }
 
 /// Obtains one bundle from a target's source: with a key of `kind` where the pair wants one, or with `keep` instead of a new key.
-/// `in_place` is the leaf that it follows.
+/// `survey` is of what it goes into, and `in_place` the leaf there that it follows.
 ///
 /// # Errors
 /// The target has no source, or the source gives nothing that could be installed.
-pub fn from_source(
+pub(super) fn from_source(
     session: &mut Session<'_>,
     config: &TargetConfig,
-    kind: Option<Generate>,
-    keep: Option<PrivateKey>,
+    (kind, keep): (Option<Generate>, Option<PrivateKey>),
+    survey: &Survey,
     in_place: Option<&Certificate>,
 ) -> Result<Bundle, Refusal> {
     match &config.source {
@@ -265,7 +266,8 @@ pub fn from_source(
         SourceConfig::Acme(source) => super::acme::obtain(session, config, source, kind, keep, in_place),
         SourceConfig::Import { .. } => {
             session.listener.hear(&Event::Obtaining { source: "import".to_owned() });
-            Ok(imported(session.host, config)?.bundle)
+            let brought = imported(session.host, config)?;
+            Ok(complete::completed(brought, survey, session.host.now()).bundle)
         }
     }
 }

@@ -17,7 +17,8 @@ use super::post_upgrade::compare;
 use super::preview::{Plan, PlannedHook};
 use super::survey::{self, Survey};
 use super::{
-    Refusal, Report, Session, acme, activate, asked, csr, fit, gone, hooks, obtain, occasion, post_upgrade, restore,
+    Refusal, Report, Session, acme, activate, asked, csr, fit, gone, guard, hooks, obtain, occasion, post_upgrade,
+    restore,
 };
 use crate::assess::{Code, Finding};
 use crate::cert::codec;
@@ -160,6 +161,9 @@ pub(super) fn decide(
             // Between upgrades somebody may have put it there for a reason.
             if verb == post_upgrade::VERB {
                 worse.extend(compare::worse(session, config, &survey)?);
+                let dir = session.live_dir.join(&config.name);
+                let strayed = survey::strayed(session.host, &survey, &committed.1, &dir)?;
+                worse.extend(strayed.iter().map(survey::Strayed::told));
             }
             worse
         }
@@ -213,6 +217,9 @@ fn act(
             if let Some(report) = activate::instead(session, config, (why, findings), verb) {
                 return report;
             }
+            if let Err(refusal) = guard::keystore(session, config) {
+                return Report::new(&config.name, refusal.outcome());
+            }
             let hint = format!(
                 "give it a `[target.source]` in the configuration, or install a certificate by hand: `reseal install {} --cert FILE --key FILE`",
                 config.name
@@ -230,6 +237,9 @@ fn replace(
     (why, findings): (&str, &[Finding]),
     verb: &'static str,
 ) -> Report {
+    if let Err(refusal) = guard::keystore(session, config) {
+        return Report::new(&config.name, refusal.outcome());
+    }
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
@@ -300,12 +310,13 @@ pub(super) fn expected(session: &mut Session<'_>, config: &TargetConfig, why: &s
 fn to_be_issued(session: &mut Session<'_>, config: &TargetConfig, why: &str, what: &str) -> Result<Report, Refusal> {
     if let SourceConfig::LocalCa { ca, days, .. } = &config.source {
         super::ca::admit(session, ca, &config.names, *days)?;
+        super::ca::try_file(session, ca)?;
     }
     if let SourceConfig::Acme(source) = &config.source {
         acme::admit(session, config, source)?;
     }
     let survey = survey::survey(session.host, config, &session.live_dir)?;
-    change::would_close(session, config, &survey)?;
+    guard::any_bundle(session, config, &survey)?;
     gone::refuse(session.host, config, &survey, VERB)?;
     let upcoming = change::upcoming(session, config, &survey)?;
     let names = config.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -355,7 +366,7 @@ pub(super) fn obtain_all(session: &mut Session<'_>, config: &TargetConfig, why: 
             | SourceConfig::Acme(_)
             | SourceConfig::Csr { .. }
             | SourceConfig::Import { .. } => {
-                obtain::from_source(session, config, kind, keep, leaf).map_err(Refusal::outcome)?
+                obtain::from_source(session, config, (kind, keep), &survey, leaf).map_err(Refusal::outcome)?
             }
         };
         fit::acceptable(session, &bundle, config, session.host.now()).map_err(Refusal::outcome)?;

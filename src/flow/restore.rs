@@ -24,7 +24,7 @@ use crate::source::import::{self, Part};
 use crate::target::layout::{self, Piece};
 use crate::target::{Pair, Site};
 
-const VERB: &str = "restore";
+pub(super) const VERB: &str = "restore";
 
 /// Puts generation `wanted` back, or the newest good one that is not in place.
 pub fn run(session: &mut Session<'_>, name: &str, wanted: Option<u32>) -> Report {
@@ -245,6 +245,7 @@ fn look(session: &Session<'_>, config: &TargetConfig, manifest: &Manifest) -> Re
     for survey::Strayed { at: (pair, slot), own, to } in survey::strayed(session.host, &survey, manifest, &dir)? {
         let note = format!("{} has become a link to {}: a file takes its place again", own.display(), to.display());
         survey.site.notes.push(note);
+        survey.unlinked.push(survey.pairs[pair].pair.slots[slot].path.clone());
         survey.pairs[pair].places[slot] = layout::Place::InPlace { path: own };
     }
     Ok(survey)
@@ -293,7 +294,7 @@ fn from_manifest(session: &Session<'_>, config: &TargetConfig, manifest: &Manife
     let adopted = survey::adopted_dir(session.host, &dir, owner)?;
     let unmade = survey::unmade(session.host, std::slice::from_ref(&state), &dir)?;
     let reader = survey::reader(session.host, config, owner);
-    Ok(Survey { site, pairs: vec![state], owner, reader, adopted, unmade })
+    Ok(Survey { site, pairs: vec![state], owner, reader, adopted, unmade, unlinked: Vec::new() })
 }
 
 fn build(

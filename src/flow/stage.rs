@@ -9,7 +9,7 @@ use super::install::{self, Inputs, Prepared, holds, no_pair, nothing, pairs_for}
 use super::occasion::{self, Look};
 use super::preview::Plan;
 use super::survey::{self, Survey};
-use super::{Refusal, Report, Session, csr, gone, renew};
+use super::{Refusal, Report, Session, csr, gone, guard, renew};
 use crate::assess::{self, Code};
 use crate::cert::Bundle;
 use crate::change::Image;
@@ -44,6 +44,18 @@ pub fn run(session: &mut Session<'_>, name: &str, given: &Given<'_>, at: Option<
         Given::Answer(files) => bring(session, name, &Inputs::Answer(files), at),
     };
     staged.unwrap_or_else(|refusal| Report::new(name, refusal.outcome()))
+}
+
+/// What to type to have something staged: of a target without a source, a person brings it.
+pub(super) fn typed(config: &TargetConfig) -> String {
+    match config.source {
+        SourceConfig::None => format!("`reseal stage {} --cert FILE --key FILE`", config.name),
+        SourceConfig::LocalCa { .. }
+        | SourceConfig::Acme(_)
+        | SourceConfig::Csr { .. }
+        | SourceConfig::Command { .. }
+        | SourceConfig::Import { .. } => format!("`reseal stage {}`", config.name),
+    }
 }
 
 /// Puts away what is staged. Its generation is kept, as any that was obtained.
@@ -114,10 +126,8 @@ fn bring(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>, at: Option<
 /// From the target's own source, as a person asks for it. What is staged already and still good is not ordered again.
 fn obtain(session: &mut Session<'_>, config: &TargetConfig, at: Option<Moment>) -> Result<Report, Refusal> {
     if let SourceConfig::None = config.source {
-        return Err(Refusal::new(format!("target {} has no source", config.name)).hint(format!(
-            "give it a `[target.source]`, or stage what is at hand: `reseal stage {} --cert FILE --key FILE`",
-            config.name
-        )));
+        return Err(Refusal::new(format!("target {} has no source", config.name))
+            .hint(format!("give it a `[target.source]`, or stage what is at hand: {}", typed(config))));
     }
     if !session.options.force
         && staged(session, &config.name)?.is_some()
@@ -132,6 +142,9 @@ fn obtain(session: &mut Session<'_>, config: &TargetConfig, at: Option<Moment>) 
 
 /// Obtains from the target's source and stages it.
 pub(super) fn from_source(session: &mut Session<'_>, config: &TargetConfig, why: &str, staging: Staging) -> Report {
+    if let Err(refusal) = guard::keystore(session, config) {
+        return Report::new(&config.name, refusal.outcome());
+    }
     if let SourceConfig::Csr { .. } = &config.source {
         return csr::ensure(session, config, why);
     }
@@ -219,7 +232,7 @@ fn kept(
     let upcoming = change::upcoming(session, config, &survey).map_err(refused)?;
     let intent = Intent { verb: VERB, why: why.to_owned(), repeats: None, config_test: ConfigTest::MustPass };
     let change = change::of_bundles(config, &survey, &placed, &intent, upcoming);
-    change::closed_to_service(session, &survey, &change).map_err(refused)?;
+    guard::change(session, config, &survey, &change).map_err(refused)?;
     let mut report = Report::new(&config.name, Outcome::Planned);
     report.findings = findings;
     report.notes.extend(too_late(&survey, staging.at.as_ref()));

@@ -11,7 +11,7 @@ use super::withdrawn::{self, Revoked};
 use super::{Refusal, keepers, switch};
 use crate::assess::Reader;
 use crate::cert::installed::{self, Installed, KeyFound};
-use crate::change::{Image, Probe, Role, Slot};
+use crate::change::{Image, Probe, Role, Slot, typed};
 use crate::config::{TargetConfig, TargetKind};
 use crate::digest::Digest;
 use crate::engine::vault::{Manifest, Vault};
@@ -37,6 +37,8 @@ pub(super) struct Survey {
     pub adopted: Option<AdoptedDir>,
     /// Of the directories above it, and itself, those that are lost, the outermost first.
     pub unmade: Vec<PathBuf>,
+    /// Slots whose own link goes with the change, wherever it leads: what is at its end is not the target's.
+    pub unlinked: Vec<PathBuf>,
 }
 
 /// The directory through which an adopted target is read.
@@ -101,7 +103,8 @@ impl Survey {
         self.probes().into_iter().map(|probe| Question { own: own(&probe), probe }).collect()
     }
 
-    /// The slots that are read through the switch and hold nothing: what it leads to is lost.
+    /// The slots whose links the change makes good or takes away, so that it does not matter whether they lead anywhere: those that are read
+    /// through the switch and hold nothing, for what it leads to is lost, and those that are plain files again.
     pub(super) fn lost(&self) -> Vec<PathBuf> {
         let of = |pair: &PairState| {
             let slots = pair.pair.slots.iter().zip(&pair.places).zip(&pair.looks);
@@ -109,7 +112,7 @@ impl Survey {
                 .filter(|((_, place), look)| matches!(place, Place::Adopted { .. }) && look.image == Image::Absent);
             lost.map(|((slot, _), _)| slot.path.clone()).collect::<Vec<_>>()
         };
-        self.pairs.iter().flat_map(of).collect()
+        self.pairs.iter().flat_map(of).chain(self.unlinked.iter().cloned()).collect()
     }
 
     /// Whether the service reads through one link that a single rename switches.
@@ -160,7 +163,7 @@ pub(super) fn survey(host: &Host, config: &TargetConfig, live_dir: &Path) -> Res
     let adopted = adopted_dir(host, &dir, owner)?;
     let unmade = unmade(host, &pairs, &dir)?;
     let reader = reader(host, config, owner);
-    Ok(Survey { site, pairs, owner, reader, adopted, unmade })
+    Ok(Survey { site, pairs, owner, reader, adopted, unmade, unlinked: Vec::new() })
 }
 
 /// The directories that have to be made for the pairs that are read through the switch, where it is lost with the directory `dir`.
@@ -210,10 +213,11 @@ pub(super) fn look_at(
     target: &str,
     live_dir: &Path,
     owner: Option<u32>,
-) -> Result<PairState, WalkError> {
+) -> Result<PairState, Refusal> {
     let (mut places, mut looks, mut dangling) = (Vec::new(), Vec::new(), Vec::new());
     for (index, slot) in pair.slots.iter().enumerate() {
-        let (place, look) = locate(host, &slot.path, target, live_dir, owner)?;
+        let (place, look) =
+            locate(host, &slot.path, target, live_dir, owner).map_err(|error| blocked(error, &slot.path, target))?;
         if look.image == Image::Absent && host.is_link(&slot.path) {
             dangling.push(index);
         }
@@ -232,6 +236,17 @@ pub(super) fn look_at(
     Ok(PairState { pair, places, looks, installed, dangling, revoked: None, tracked_by })
 }
 
+/// What stands in the place of a file and can be none: nobody but a person knows what it is for.
+fn blocked(error: WalkError, path: &Path, target: &str) -> Refusal {
+    let no_file = error.is_no_file();
+    let refusal = Refusal::from(error);
+    if !no_file {
+        return refusal;
+    }
+    let word = typed(path);
+    refusal.hint(format!("it is no file of a service: `mv {word} {word}.away`, then `reseal restore {target}`"))
+}
+
 /// Where a path of the service's configuration really is: behind the target's own switch, or a file at the end of any links.
 fn locate(
     host: &Host,
@@ -244,7 +259,10 @@ fn locate(
     let (real, look) = match host.look(path, &trust) {
         Ok(found) => found,
         // A link that leads nowhere, or a directory that is gone: nothing is there.
-        Err(error) if error.is_absent() => (path.to_owned(), Look { image: Image::Absent, content: None }),
+        Err(error) if error.is_absent() => {
+            let end = host.end_of_link(path, &trust).unwrap_or_else(|| path.to_owned());
+            (end, Look { image: Image::Absent, content: None })
+        }
         Err(error) => return Err(error),
     };
     let dir = live_dir.join(target);
@@ -266,6 +284,13 @@ pub(super) struct Strayed {
     pub own: PathBuf,
     /// What it leads to.
     pub to: PathBuf,
+}
+
+impl Strayed {
+    /// In words.
+    pub(super) fn told(&self) -> String {
+        format!("{} has become a link to {} since reseal changed it last", self.own.display(), self.to.display())
+    }
 }
 
 /// The places in which a link has come since a generation was kept: what is at its end may be another service's, and nobody has asked for

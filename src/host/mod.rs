@@ -10,6 +10,7 @@ pub mod demo_server;
 mod dial;
 pub mod dir;
 pub mod exec;
+mod glance;
 pub mod haste;
 pub mod hook_dir;
 pub mod http;
@@ -38,7 +39,7 @@ pub mod walk;
 pub mod watch;
 pub mod zoneinfo;
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -233,46 +234,10 @@ impl Host {
         Ok(names)
     }
 
-    /// Whether anything is at a path, links followed.
-    #[must_use]
-    pub fn exists(&self, path: &Path) -> bool {
-        path.exists()
-    }
-
-    /// Whether it is known that nothing is at a path, links followed: not where nobody may look.
-    #[must_use]
-    pub fn is_absent(&self, path: &Path) -> bool {
-        std::fs::metadata(path).is_err_and(|why| matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
-    }
-
-    /// Whether a folder is at a path, links followed.
-    #[must_use]
-    pub fn is_folder(&self, path: &Path) -> bool {
-        path.is_dir()
-    }
-
-    /// Whose a path is, links not followed; none where nothing is there.
-    #[must_use]
-    pub fn owner_of(&self, path: &Path) -> Option<u32> {
-        std::fs::symlink_metadata(path).ok().map(|found| found.uid())
-    }
-
     /// The groups of a user of this machine; empty where they are not known.
     #[must_use]
     pub fn groups_of(&self, name: &str) -> Vec<u32> {
         process::groups_of(name)
-    }
-
-    /// Where a path leads at the end of all links; none where nothing is there.
-    #[must_use]
-    pub fn real(&self, path: &Path) -> Option<PathBuf> {
-        std::fs::canonicalize(path).ok()
-    }
-
-    /// Whether a link is at a path, wherever it leads.
-    #[must_use]
-    pub fn is_link(&self, path: &Path) -> bool {
-        path.is_symlink()
     }
 
     /// Runs a command that changes what the service does.
@@ -396,20 +361,4 @@ impl Host {
 
 fn time_is_over() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the time for the whole run is over")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_known_not_to_be_there_is_absent() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("file"), b"").unwrap();
-        std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
-        let host = Host::new("");
-        let absent = ["file", "loop", "nothing", "file/below"].map(|name| host.is_absent(&at(name)));
-        assert_eq!(absent, [false, false, true, true]);
-    }
 }

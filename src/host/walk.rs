@@ -150,6 +150,13 @@ impl WalkError {
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Disk(error) if error.is_absent())
     }
+
+    /// Whether something is there that can be no file: a directory, or links that lead to one another.
+    #[must_use]
+    pub fn is_no_file(&self) -> bool {
+        let errno = |error: &DiskError| Errno::from_io_error(&error.source);
+        matches!(self, Self::Disk(error) if matches!(errno(error), Some(Errno::ISDIR | Errno::LOOP)))
+    }
 }
 
 /// A name in a held directory.

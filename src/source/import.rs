@@ -26,6 +26,8 @@ pub struct Imported {
 pub enum Note {
     /// About the chain.
     Chain(ChainNote),
+    /// The chain goes on with this one, which stands where it is to be installed and was not given.
+    Continued(Certificate),
     /// Blocks that are neither certificate nor key.
     Ignored {
         /// The part.
@@ -51,11 +53,33 @@ pub enum Note {
     },
 }
 
+impl Imported {
+    /// Whether the chain may go on: the issuer of its last certificate was not given.
+    #[must_use]
+    pub fn lacks_issuer(&self) -> bool {
+        self.notes.iter().any(|note| matches!(note, Note::Chain(ChainNote::IssuerMissing(_))))
+    }
+
+    /// The same with these at the end of its chain, each the issuer of the one before.
+    #[must_use]
+    pub fn continued(mut self, issuers: Vec<Certificate>) -> Self {
+        if issuers.is_empty() {
+            return self;
+        }
+        self.notes.retain(|note| !matches!(note, Note::Chain(ChainNote::IssuerMissing(_))));
+        self.notes.extend(issuers.iter().cloned().map(Note::Continued));
+        Self { bundle: self.bundle.continued(issuers), notes: self.notes }
+    }
+}
+
 impl std::fmt::Display for Note {
     /// One line; names are not escaped.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Chain(note) => note.fmt(out),
+            Self::Continued(one) => {
+                write!(out, "the chain goes on with {}, which stands in the files in place", one.title())
+            }
             Self::Ignored { part, label, count } => write!(out, "ignored {count} × {label} in {part}"),
             Self::Broken { part, block } => {
                 write!(out, "read {part} in spite of what OpenSSL refuses it for ({block})")

@@ -44,7 +44,7 @@ fn another_good_pair_is_signed_off_or_taken_back() {
     let (certificate, key) = Leaf { self_signed: true, ..Leaf::default() }.make();
     bench.write("web.pem", &certificate, 0o644);
     bench.write("web.key", &key, 0o600);
-    assert!(remedy(&bench.json(&["check", "web"]), "regression").contains("post-upgrade` or"));
+    assert!(remedy(&bench.json(&["check", "web"]), "regression").contains("post-upgrade web` or"));
 }
 
 /// The committed pair in files of another name is no other certificate.
@@ -55,7 +55,7 @@ fn the_same_pair_in_other_files_is_signed_off() {
     fs::rename(bench.path("web.pem"), bench.path("moved.pem")).unwrap();
     let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
     bench.write("reseal.toml", &text.replace("/web.pem", "/moved.pem"), 0o644);
-    assert!(remedy(&bench.json(&["check", "web"]), "regression").contains("snapshot` makes"));
+    assert!(remedy(&bench.json(&["check", "web"]), "regression").contains("snapshot web` makes"));
     bench.run(&["renew", "web"]).says("the committed certificate stands in other files").says("snapshot web`");
     bench.run(&["snapshot", "web"]).ends(0);
     bench.run(&["check", "web"]).ends(0);
@@ -74,7 +74,11 @@ fn advice_for_programs_names_the_configuration() {
         assert!(ran.out.contains(&called), "{format}: {}", ran.out);
     }
     let refused = bench.run(&["--config", &config, "--format", "json", "activate", "web"]);
-    assert!(refused.out.contains(&format!("`reseal --config {config} stage web`")), "{}", refused.out);
+    assert!(
+        refused.out.contains(&format!("`reseal --config {config} stage web --cert FILE --key FILE`")),
+        "{}",
+        refused.out
+    );
     assert!(remedy(&bench.json(&["check", "web"]), "self-signed").contains("`reseal "));
 }
 

@@ -354,3 +354,53 @@ fn a_request_whose_answer_is_in_place_waits_no_more() {
     assert_ne!(public("3.csr"), public("1.csr"));
     assert!(!bench.path("state/requests/web/1").exists());
 }
+
+/// A certificate that comes alone, as many CAs send a renewal: its issuer stands in the files, and stays there.
+#[test]
+fn a_leaf_alone_goes_on_with_the_intermediate_in_place() {
+    let bench = Bench::new();
+    let office = Office::found(&bench);
+    let whole = || bench.served().matches("BEGIN CERTIFICATE").count();
+    let make = |name: &str| {
+        office.openssl(&format!(
+            "req -newkey rsa:2048 -nodes -subj /CN=www.example.org -addext subjectAltName=DNS:www.example.org -keyout {name}.key -out {name}.csr"
+        ));
+        office.sign(&format!("{name}.csr"), &format!("{name}.pem"));
+    };
+    make("first");
+    bench.run(&["install", "web", "--cert", "first.pem", "--key", "first.key", "--chain", "issuing.pem"]).ends(0);
+    assert_eq!(whole(), 2);
+    // The same leaf alone is what is in place.
+    let before = bench.served();
+    bench.run(&["install", "web", "--cert", "first.pem", "--keep-key"]).ends(0).says("already in place");
+    assert_eq!(bench.served(), before);
+
+    make("second");
+    let told = bench.run(&["install", "web", "--cert", "second.pem", "--key", "second.key"]).ends(0);
+    assert!(told.out.contains("the chain goes on with") && !told.out.contains("was not given"), "{}", told.out);
+    assert_eq!(
+        bench.served(),
+        ["second.pem", "issuing.pem"]
+            .map(|name| fs::read_to_string(bench.path(name)).unwrap())
+            .concat()
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    );
+
+    // From files that somebody keeps fresh, too.
+    make("third");
+    let from = ["third.pem", "third.key"].map(|name| bench.path(name));
+    bench.configure(&format!(
+        "[target.source]\nkind = \"import\"\nfrom = {from:?}\n[target.policy]\nafter_upgrade = \"renew\"\n"
+    ));
+    fs::remove_file(bench.path("web.key")).unwrap();
+    bench.run(&["renew", "web", "--force"]).ends(0);
+    assert_eq!(whole(), 2);
+
+    // Who brings one of another issuer gets nothing of that.
+    let (certificate, key) = bench.bring("other", &Leaf { days: 300, ..Leaf::default() });
+    bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(0);
+    assert_eq!(whole(), 1);
+}

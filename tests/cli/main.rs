@@ -7,6 +7,7 @@ mod command;
 mod csr;
 mod export;
 mod inputs;
+mod keystores;
 mod monitoring;
 mod odd_files;
 mod outputs;

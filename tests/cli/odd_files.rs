@@ -89,7 +89,7 @@ fn remedies_for_what_is_no_target_name_no_verb_for_targets() {
     assert!(!ran.out.contains("renew"), "{}", ran.out);
     let root = bench.path("").display().to_string();
     bench.configure(&format!("[target.source]\nkind = \"import\"\nfrom = [\"{root}/new.pem\"]\n"));
-    bench.run(&["check", "web"]).ends(3).says("renew` replaces it");
+    bench.run(&["check", "web"]).ends(3).says("renew web` replaces it");
 }
 
 #[test]

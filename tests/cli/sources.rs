@@ -5,6 +5,9 @@ use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair};
+use time::{Duration, OffsetDateTime};
+
 use crate::bench::{Bench, Leaf};
 use crate::ran::Ran;
 
@@ -51,13 +54,7 @@ fn carried(days_left: u32) -> Bench {
         &bench,
         "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=www.example.org -keyout web.key -out web.csr",
     );
-    let days = days_left.to_string();
-    openssl(
-        &bench,
-        &format!(
-            "x509 -req -in web.csr -CA office.pem -CAkey office.key -CAcreateserial -extfile place.ext -days {days} -out web.pem"
-        ),
-    );
+    bench.write("web.pem", &long_in_use(&bench, days_left), 0o644);
     let program = bench.path("carrier").display().to_string();
     bench.configure(&format!(
         "[target.source]\nkind = \"command\"\ncommand = {{ argv = [\"{program}\"], timeout = 20 }}\n[target.policy]\ntrust = [\"office\"]\nrenew_before = 3650\n\
@@ -65,6 +62,20 @@ fn carried(days_left: u32) -> Bench {
         bench.path("office.pem").display()
     ));
     bench
+}
+
+/// What the office signed for the key in place long ago, so that it is due: openssl knows no beginning but now.
+fn long_in_use(bench: &Bench, days_left: u32) -> String {
+    let key = |name: &str| KeyPair::from_pem(&fs::read_to_string(bench.path(name)).unwrap()).unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.distinguished_name = DistinguishedName::new();
+    ca.distinguished_name.push(DnType::CommonName, "office");
+    let mut leaf = CertificateParams::new(vec!["www.example.org".to_owned(), "alt.example.org".to_owned()]).unwrap();
+    leaf.distinguished_name = DistinguishedName::new();
+    leaf.distinguished_name.push(DnType::CommonName, "www.example.org");
+    leaf.not_before = OffsetDateTime::now_utc() - Duration::days(300);
+    leaf.not_after = OffsetDateTime::now_utc() + Duration::days(days_left.into());
+    leaf.signed_by(&key("web.key"), &Issuer::new(ca, key("office.key"))).unwrap().pem()
 }
 
 /// From now on the program signs with this CA, for so many days, with these extensions besides the names.
@@ -249,4 +260,49 @@ fn nothing_is_issued_for_a_change_that_cannot_be_made() {
         }
         assert_eq!(issued(), before);
     }
+}
+
+/// A certificate whose whole life is shorter than the days of the policy is good for a while all the same: each run would get another.
+#[test]
+fn what_lives_shorter_than_it_is_to_be_renewed_before_is_not_renewed_in_each_run() {
+    let bench = Bench::new();
+    let secret = bench.write("pp", "correct horse\n", 0o600);
+    bench.run(&["ca", "init", "office", "--permit", "example.org", "--passphrase-file", &secret]).ends(0);
+    bench.configure(&format!(
+        "[target.source]\nkind = \"local-ca\"\nca = \"office\"\ndays = 30\n[target.policy]\nrenew_before = 30\n\
+         [ca.office]\npassphrase_file = {secret:?}\n"
+    ));
+    bench.run(&["renew"]).ends(0).says("renewed");
+    let first = bench.served();
+    for verb in ["renew", "maintain"] {
+        bench.run(&[verb, "web"]).ends(0);
+        assert_eq!(bench.served(), first, "{verb}");
+    }
+    bench.run(&["check", "web"]).ends(0);
+}
+
+/// The file of a passphrase that the configuration names needs no person, so a dry run finds out whether it opens the key.
+#[test]
+fn a_dry_run_tries_the_file_of_a_passphrase() {
+    let bench = Bench::new();
+    let secret = bench.write("pp", "correct horse\n", 0o600);
+    bench.run(&["ca", "init", "office", "--permit", "example.org", "--passphrase-file", &secret]).ends(0);
+    let names = |file: &str| {
+        let file = bench.path(file);
+        bench.configure(&format!(
+            "[target.source]\nkind = \"local-ca\"\nca = \"office\"\n[ca.office]\npassphrase_file = {file:?}\n"
+        ));
+    };
+    bench.write("wrong", "battery staple\n", 0o600);
+    for (file, why) in [("gone", "gone"), ("wrong", "the passphrase")] {
+        names(file);
+        for words in [&["renew", "--dry-run"][..], &["stage", "web", "--dry-run"], &["renew"]] {
+            let refused = bench.run(words).ends(4);
+            told(&refused, why);
+        }
+    }
+    names("pp");
+    let before = bench.tree();
+    bench.run(&["renew", "--dry-run"]).ends(0).says("would be changed");
+    assert!(bench.tree() == before);
 }

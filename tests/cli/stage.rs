@@ -60,7 +60,7 @@ fn what_is_staged_changes_nothing_until_it_is_activated() {
     assert_eq!(bench.served(), next);
     assert_eq!(status(&bench)["next"], Value::Null);
     bench.run(&["activate"]).ends(0).says("nothing is staged");
-    bench.run(&["activate", "web"]).ends(4).warns(" stage web`");
+    bench.run(&["activate", "web"]).ends(4).warns(" stage web --cert FILE --key FILE`");
     bench.run(&["restore", "web"]).ends(0);
     assert_eq!(bench.served(), served, "the way back is that of an install, and leads past what was only staged");
 }
@@ -277,7 +277,7 @@ fn the_hook_after_an_upgrade_does_not_put_in_place_what_has_its_time() {
     let day = (OffsetDateTime::now_utc() + Duration::days(3)).weekday().to_string();
     let source = format!("[target.source]\nkind = \"import\"\nfrom = [{certificate:?}, {key:?}]\n");
     bench.configure(&format!(
-        "{source}[target.policy]\nrenew_before = 95\nwindow = \"{} 02:00-04:00 UTC\"\n",
+        "{source}[target.policy]\nrenew_before = \"9/10\"\nwindow = \"{} 02:00-04:00 UTC\"\n",
         &day[..3]
     ));
     bench.run(&["post-upgrade"]).ends(0).says(" maintain` gets another in the maintenance window");
@@ -398,7 +398,7 @@ fn a_line_that_cannot_be_believed_is_told_and_can_be_put_away() {
 fn what_has_its_time_keeps_it_whatever_stands_there_meanwhile() {
     let bench = Bench::new();
     // What was committed is no use any more, so that it is not put back.
-    bench.configure("[target.policy]\nrenew_before = 95\n");
+    bench.configure("[target.policy]\nrenew_before = \"9/10\"\n");
     bench.installed("good");
     let (good, good_key) = (bench.served(), fs::read_to_string(bench.path("web.key")).unwrap());
     let (certificate, key) = bench.bring("next", &Leaf { days: 200, common_name: "next", ..Leaf::default() });
@@ -435,4 +435,26 @@ fn what_has_its_time_keeps_it_whatever_stands_there_meanwhile() {
         assert!(!ran.out.contains("is not activated"), "{}", ran.out);
         assert_ne!(bench.served(), own, "{verb}");
     }
+}
+
+/// What is told to be typed is what works for a target that gets its certificates from a person.
+#[test]
+fn a_target_without_a_source_is_told_how_another_is_staged() {
+    let bench = Bench::new();
+    bench.installed("good");
+    let by_hand = " stage web --cert FILE --key FILE`";
+    bench.run(&["activate", "web"]).ends(4).warns(by_hand);
+    staged(&bench, &[]);
+    let said = |words: &[&str]| {
+        let refused = bench.run(words).ends(4);
+        let said = refused.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(by_hand) && said.contains(" stage web --drop`"), "{said}");
+        assert!(!said.contains(" stage web`") && !said.contains(" stage web --force`"), "{said}");
+    };
+    said(&["activate", "web", "--at", &at(Duration::days(120))]);
+    bench.bring("other", &Leaf::default());
+    fs::copy(bench.path("other.pem"), bench.path("web.pem")).unwrap();
+    said(&["activate", "web"]);
+    bench.run(&["stage", "web", "--drop"]).ends(0);
+    staged(&bench, &[]);
 }

@@ -69,6 +69,15 @@ fn each_way_of_an_upgrade_is_told_by_its_name() {
     assert_eq!(harms(&bench, &[]).0, ["removed"]);
     again(&bench, &good);
 
+    for spoilt in ["", "garbage\n"] {
+        bench.write("web.pem", spoilt, 0o644);
+        let (found, value) = harms(&bench, &[]);
+        assert_eq!(found, ["overwritten"], "{spoilt:?}");
+        let message = value["results"][0]["upgrade"][0]["message"].as_str().unwrap();
+        assert!(message.ends_with("web.pem holds nothing that can be read"), "{value}");
+        again(&bench, &good);
+    }
+
     fs::set_permissions(bench.path("web.key"), Permissions::from_mode(0o644)).unwrap();
     let (found, value) = harms(&bench, &[]);
     assert_eq!(found, ["rights"]);
@@ -512,27 +521,133 @@ fn what_changes_while_it_is_looked_at_is_not_signed_off() {
     assert!(!bench.path("state/vault/web/current").exists());
 }
 
-/// A link that leads nowhere is damage like any other: told and kept. It is not replaced, for what it leads to may only be not mounted; what to
-/// do is told.
+/// A link that leads nowhere is damage like any other: told and kept. Where it has come in the place of a file it goes, whether or not the
+/// directory is there to which it leads.
 #[test]
-fn a_link_that_leads_nowhere_is_told_with_the_way_out() {
-    let (bench, good) = signed_off();
-    let (nowhere, place) = (bench.path("no/where"), bench.path("web.pem"));
-    fs::remove_file(&place).unwrap();
-    std::os::unix::fs::symlink(&nowhere, &place).unwrap();
-    bench.run(&["snapshot"]).ends(3).says("not signed off");
-    let told = bench.run(&["post-upgrade", "--strict"]).ends(4).says("removed");
-    let said = told.err.split_whitespace().collect::<Vec<_>>().join(" ");
+fn a_link_that_leads_nowhere_gives_way_to_the_file_that_was_there() {
+    let nowhere = |bench: &Bench| {
+        let (nowhere, place) = (bench.path("no/where"), bench.path("web.pem"));
+        fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink(&nowhere, &place).unwrap();
+        nowhere
+    };
+    for directory in [false, true] {
+        for words in
+            [&["post-upgrade", "--strict"][..], &["restore", "web"], &["restore", "web", "1", "--force"], &["maintain"]]
+        {
+            let (bench, good) = signed_off();
+            let end = nowhere(&bench);
+            if directory {
+                fs::create_dir(bench.path("no")).unwrap();
+            }
+            bench.run(&["snapshot"]).ends(3).says("not signed off");
+            bench.run(&["check", "web"]).ends(3).says("dangling-link").says("restore web`");
+            if words[0] == "post-upgrade" {
+                bench.run(&[words, &["--dry-run"]].concat()).says("would be changed");
+                assert_eq!(fs::read_link(bench.path("web.pem")).unwrap(), end);
+            }
+            bench.run(words).ends(0).says("has become a link");
+            assert!(!bench.path("web.pem").is_symlink() && bench.served() == good && !end.exists(), "{words:?}");
+            bench.run(&["history", "verify"]).ends(0);
+        }
+    }
+    // One that was there before is the owner's, and what it leads to may only be not mounted.
+    let bench = Bench::new();
+    fs::create_dir(bench.path("mounted")).unwrap();
+    fs::rename(bench.path("web.pem"), bench.path("mounted/web.pem")).unwrap();
+    std::os::unix::fs::symlink("mounted/web.pem", bench.path("web.pem")).unwrap();
+    bench.installed("good");
+    fs::rename(bench.path("mounted"), bench.path("away")).unwrap();
+    let refused = bench.run(&["post-upgrade", "--strict"]).ends(4).says("removed");
+    let said = refused.err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("and the directory of that is not there") && said.contains("hint: mount or make"), "{said}");
-    assert_eq!(fs::read_link(&place).unwrap(), nowhere);
+    assert!(bench.path("web.pem").is_symlink());
+}
 
-    // Either way leads on; and nothing is written where the link leads, which has come in the place of a file.
-    fs::create_dir(bench.path("no")).unwrap();
-    bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired").says("has become a link");
-    assert!(!place.is_symlink() && bench.served() == good && !nowhere.exists());
-    fs::remove_file(&place).unwrap();
-    bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired");
-    assert!(!place.is_symlink() && bench.served() == good);
+/// The same where the change to a file in its place is undone: the link is there again.
+#[test]
+fn an_undo_puts_back_a_link_that_leads_nowhere() {
+    let (bench, _) = signed_off();
+    let end = bench.path("no/where");
+    fs::remove_file(bench.path("web.pem")).unwrap();
+    std::os::unix::fs::symlink(&end, bench.path("web.pem")).unwrap();
+    bench.configure("reload = [\"/bin/false\"]\n");
+    bench.run(&["restore", "web"]).ends(5).warns("rolled back");
+    assert_eq!(fs::read_link(bench.path("web.pem")).unwrap(), end);
+    bench.configure("");
+    bench.run(&["recover"]).ends(0).says("nothing was interrupted");
+    bench.run(&["restore", "web"]).ends(0);
+}
+
+/// A link that an upgrade has put in the place of a file goes after it, also where a certificate is at its end that is good by itself.
+#[test]
+fn a_link_to_another_good_certificate_goes_after_an_upgrade() {
+    let (bench, good) = signed_off();
+    let server = Server::start(&bench);
+    bench.configure(&format!("listen = [\"127.0.0.1:{}\"]\n", server.port));
+    bench.run(&["snapshot"]).ends(0);
+    let others = bench.bring("others", &Leaf { common_name: "others", ..Leaf::default() });
+    let texts = [&others.0, &others.1].map(|path| fs::read_to_string(path).unwrap());
+    for (place, to) in [("web.pem", &others.0), ("web.key", &others.1)] {
+        fs::remove_file(bench.path(place)).unwrap();
+        std::os::unix::fs::symlink(to, bench.path(place)).unwrap();
+    }
+    bench.run(&["post-upgrade", "--strict"]).ends(0).says("repaired").says("has become a link to");
+    assert!(!bench.path("web.pem").is_symlink() && bench.served() == good);
+    assert_eq!([&others.0, &others.1].map(|path| fs::read_to_string(path).unwrap()), texts);
+}
+
+/// What is no file in the place of one is a person's to move away, and what puts the file back then is told.
+#[test]
+fn a_directory_or_a_loop_in_the_place_of_a_file_is_told_with_the_way_out() {
+    for looped in [false, true] {
+        let (bench, good) = signed_off();
+        let place = bench.path("web.pem");
+        fs::remove_file(&place).unwrap();
+        if looped {
+            std::os::unix::fs::symlink(&place, &place).unwrap();
+        } else {
+            fs::create_dir(&place).unwrap();
+        }
+        let (away, back) = (format!("mv {0} {0}.away`", place.display()), " restore web`");
+        for words in [
+            &["check", "web"][..],
+            &["restore", "web"],
+            &["restore", "web", "1", "--force"],
+            &["post-upgrade", "--strict"],
+        ] {
+            let ran = bench.run(words).ends(4);
+            let said = format!("{} {}", ran.out, ran.err).split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains(&away) && said.contains(back), "{words:?}: {said}");
+        }
+        fs::rename(&place, bench.path("web.pem.away")).unwrap();
+        bench.run(&["restore", "web"]).ends(0);
+        assert_eq!(bench.served(), good);
+    }
+}
+
+/// Nothing is given back where nothing is: the wanted state would be none.
+#[test]
+fn a_pair_that_is_lost_is_not_given_back() {
+    for lose in ["live/web/current", "live/web"] {
+        let bench = Bench::new();
+        bench.installed("good");
+        bench.run(&["adopt", "web"]).ends(0);
+        let (served, wanted) = (bench.served(), fs::read_link(bench.path("state/vault/web/current")).unwrap());
+        let lost = bench.path(lose);
+        if lost.is_symlink() { fs::remove_file(&lost) } else { fs::remove_dir_all(&lost) }.unwrap();
+        for words in [
+            &["adopt", "web", "--undo", "--dry-run"][..],
+            &["adopt", "web", "--undo"],
+            &["adopt", "web", "--undo", "--force"],
+        ] {
+            bench.run(words).ends(4).warns("is lost").warns(" restore web`");
+        }
+        assert_eq!(fs::read_link(bench.path("state/vault/web/current")).unwrap(), wanted);
+        bench.run(&["restore", "web"]).ends(0);
+        bench.run(&["adopt", "web", "--undo"]).ends(0).says("gave back");
+        assert!(!bench.path("web.pem").is_symlink() && bench.served() == served);
+    }
 }
 
 /// What was seen while the service was down is no measure of what it serves.

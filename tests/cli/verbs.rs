@@ -416,7 +416,7 @@ fn a_source_that_is_not_there_is_told_before_it_is_due() {
     ] {
         bench.configure(&format!("[target.source]\n{source}\n"));
         let checked = bench.run(&["check", "web"]).ends(3).says("source-missing").says(told);
-        let made_by = [" ca init`", " acme account create`"];
+        let made_by = [" ca init NAME`", " acme account create NAME`"];
         let named = made_by.map(|verb| checked.out.split_whitespace().collect::<Vec<_>>().join(" ").contains(verb));
         let local = source.contains("local-ca");
         assert_eq!(named, [local, !local], "{}", checked.out);
@@ -553,3 +553,30 @@ fn whatever_was_interrupted_is_told_also_where_it_is_no_target() {
     bench.run(&["recover"]).ends(0);
     bench.run(&["status"]).ends(0);
 }
+
+/// The time for which another reseal is waited for is that of the run, and not of each of its targets.
+#[test]
+fn many_targets_wait_for_another_reseal_once() {
+    let bench = Bench::new();
+    let root = bench.path(".").display().to_string();
+    let more = (0..5).map(|number| {
+        format!(
+            "[[target]]\nname = \"t{number}\"\nkind = \"files\"\nnames = [\"www.example.org\"]\ncertificate = \"{root}/t{number}.pem\"\n\
+             key = \"{root}/t{number}.key\"\n{SOURCE}"
+        )
+    });
+    let secret = bench.write("pp", "correct horse\n", 0o600);
+    bench.run(&["ca", "init", "office", "--permit", "example.org", "--passphrase-file", &secret]).ends(0);
+    let ca = format!("[ca.office]\npassphrase_file = {secret:?}\n");
+    bench.configure(&format!("{SOURCE}{}{ca}", more.collect::<String>()));
+    let lock = fs::OpenOptions::new().write(true).open(bench.path("state/lock")).unwrap();
+    lock.lock().unwrap();
+    let began = Instant::now();
+    let ran = Ran::of(&bench.command(&["--non-interactive", "--wait", "2", "renew", "--force"]).output().unwrap());
+    let took = began.elapsed();
+    let told = ran.ends(75).err.matches("another reseal is at work").count();
+    assert_eq!(told, 6);
+    assert!((Duration::from_secs(2)..Duration::from_secs(8)).contains(&took), "{took:?}");
+}
+
+const SOURCE: &str = "[target.source]\nkind = \"local-ca\"\nca = \"office\"\n";

@@ -93,9 +93,14 @@ fn the_other_name_of_a_hard_link_keeps_the_old_bytes() {
     let (path, other) = (world.path("certs/web.pem"), world.path("certs/other.pem"));
     fs::hard_link(&path, &other).unwrap();
     let old = fs::read_to_string(&other).unwrap();
-    let new = installed(&world);
+    let new = pair(90);
+    let report = world.install(&world.host(), &world.bring(&new));
+    good(&report);
     assert_eq!(fs::read_to_string(&other).unwrap(), old);
     assert_eq!(fs::read_to_string(&path).unwrap(), new.certificate);
+    // Said of that file, and of no other.
+    let told: Vec<_> = report.notes.iter().filter(|note| note.contains("hard link")).collect();
+    assert!(matches!(told.as_slice(), [one] if one.contains("web.pem: another name of this file keeps")), "{report:?}");
     assert_eq!((fs::metadata(&path).unwrap().nlink(), fs::metadata(&other).unwrap().nlink()), (1, 1));
 }
 

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::open_state;
-use super::passphrase::unlock;
+use super::passphrase::{named_file, unlock};
 use crate::cert::{Bundle, Generate, Name, PrivateKey};
 use crate::event::Event;
 use crate::flow::{Refusal, Session};
@@ -54,20 +54,7 @@ impl Authorities {
         let now = session.host.now();
         let authority = Authority::find(&open_state(session, ca)?, ca)?;
         authority.admit(&wanted.names, wanted.days, now)?;
-        // One that was opened before another root came to issue is of no use any more.
-        let issuer = authority.active().hierarchy().issuer().fingerprint();
-        let issues = |unlocked: &Unlocked| {
-            let authority = unlocked.authority();
-            authority.name() == ca && authority.active().hierarchy().issuer().fingerprint() == issuer
-        };
-        let place = match self.0.iter().position(issues) {
-            Some(place) => place,
-            None => {
-                self.0.push(unlock(session, ca)?);
-                self.0.len() - 1
-            }
-        };
-        let unlocked = &self.0[place];
+        let unlocked = self.opened(session, &authority)?;
         plausible(session, unlocked.authority(), now)?;
         let key = match wanted.key {
             LeafKey::Make(kind) => PrivateKey::generate(kind).map_err(CaError::from)?,
@@ -83,6 +70,40 @@ impl Authorities {
         }
         Ok(bundle)
     }
+
+    /// A CA whose key is open.
+    fn opened(&mut self, session: &mut Session<'_>, authority: &Authority) -> Result<&Unlocked, Refusal> {
+        // One that was opened before another root came to issue is of no use any more.
+        let issuer = authority.active().hierarchy().issuer().fingerprint();
+        let issues = |unlocked: &Unlocked| {
+            let opened = unlocked.authority();
+            opened.name() == authority.name() && opened.active().hierarchy().issuer().fingerprint() == issuer
+        };
+        let place = match self.0.iter().position(issues) {
+            Some(place) => place,
+            None => {
+                self.0.push(unlock(session, authority.name())?);
+                self.0.len() - 1
+            }
+        };
+        Ok(&self.0[place])
+    }
+}
+
+/// Whether a CA is opened by the file that is named for its passphrase, where one is: it needs no person, so that a run in earnest would
+/// fail by it is known before.
+///
+/// # Errors
+/// There is no such CA, the file cannot be used, or it does not open the key.
+pub fn try_file(session: &mut Session<'_>, ca: &str) -> Result<(), Refusal> {
+    if !named_file(session, ca) {
+        return Ok(());
+    }
+    let authority = Authority::find(&open_state(session, ca)?, ca)?;
+    let mut authorities = std::mem::take(&mut session.authorities);
+    let opened = authorities.opened(session, &authority).map(|_| ());
+    session.authorities = authorities;
+    opened
 }
 
 /// Whether the clock may be right: it shows a time after what the CA has done last, or somebody has seen that it was that clock which was

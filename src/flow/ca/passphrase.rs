@@ -76,6 +76,14 @@ pub(super) fn passphrase(session: &Session<'_>, ca: &str, new: bool) -> Result<(
     sources::obtain(session.host, &query).map_err(|error| no_passphrase(ca, &error))
 }
 
+/// Whether the passphrase of a CA is to come from a file, which can be read any number of times.
+pub(super) fn named_file(session: &Session<'_>, ca: &str) -> bool {
+    match session.options.secrets.explicit() {
+        Some(explicit) => matches!(explicit, Explicit::File(_)),
+        None => session.config.authorities.get(ca).is_some_and(|known| known.passphrase_file.is_some()),
+    }
+}
+
 fn no_passphrase(ca: &str, error: &PassphraseError) -> Refusal {
     let locked = error.tried.iter().any(|(_, miss)| matches!(miss, Miss::Locked));
     let hint = match error.tried.last() {

@@ -1,14 +1,13 @@
 //! What a CA answered, and the request it answers.
 
 use super::{of, open};
-use crate::cert::{Bundle, Certificate, Chain, Signed, issued_by};
+use crate::cert::{Bundle, Certificate};
 use crate::digest::Digest;
 use crate::flow::renew::key_in_place;
 use crate::flow::survey::Survey;
-use crate::flow::{Refusal, Session};
+use crate::flow::{Refusal, Session, complete};
 use crate::host::state::State;
 use crate::outcome::Outcome;
-use crate::sensitive::Sensitive;
 use crate::source::import::{self, Imported, Part};
 use crate::source::request::Waiting;
 
@@ -61,13 +60,7 @@ pub(in crate::flow) fn answered(
         ))
         .hint("bring the certificate that the CA made of the request, and no key; a pair is installed with `--from`"));
     }
-    let missing = continuation(imported.bundle.chain(), survey);
-    if missing.is_empty() {
-        return Ok(imported);
-    }
-    let pem = missing.iter().map(Certificate::to_pem).collect::<String>();
-    parts.push(Part { label: "the chain in place".to_owned(), bytes: Sensitive::from(pem) });
-    Ok(import::bundle_from(&parts, None)?)
+    Ok(complete::completed(imported, survey, session.host.now()))
 }
 
 /// After the answer is in place the request for its key waits no more. By the key and not by its number: another run may have given the
@@ -89,25 +82,6 @@ pub(in crate::flow) fn installed(
         requests.forget(one.number)?;
     }
     Ok(())
-}
-
-/// The certificates in place by which a chain goes on that was sent without them.
-fn continuation(chain: &Chain, survey: &Survey) -> Vec<Certificate> {
-    let known: Vec<&Certificate> = survey
-        .pairs
-        .iter()
-        .filter_map(|pair| pair.installed.chain.as_ref())
-        .flat_map(|chain| chain.intermediates())
-        .collect();
-    let mut missing: Vec<Certificate> = Vec::new();
-    let mut last = chain.certificates().last();
-    while let Some(child) = last {
-        last = known.iter().copied().find(|one| {
-            one.is_ca() && !missing.contains(one) && *one != child && issued_by(child, one) == Signed::Verified
-        });
-        missing.extend(last.cloned());
-    }
-    missing
 }
 
 /// What was answered once waits no more: its key is in place, and what is sent again goes with that.

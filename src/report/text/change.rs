@@ -1,7 +1,5 @@
 //! How changing verbs ended: a paragraph a target.
 
-use time::OffsetDateTime;
-
 use super::{authority, hint, leaf_line, names, notes, trust};
 use crate::assess::{Code, date};
 use crate::cert::installed::Leaf;
@@ -303,17 +301,14 @@ fn way_back(report: &Report, receipt: &Receipt, plan: &Plan, view: &View) -> Opt
     if !plan.trust.is_empty() || places_files(plan) {
         return Some(format!("{} restore {target} {}", view.program, plan.backup));
     }
-    let before = plan.before.as_ref()?;
     // What its own CA has taken back nobody should be led to bring back.
-    if report.findings.iter().any(|finding| finding.code == Code::Revoked) {
+    let nothing = plan.before.is_none() && plan.files.iter().all(|file| file.before.is_none());
+    if nothing || report.findings.iter().any(|finding| finding.code == Code::Revoked) {
         return None;
     }
-    let force = if restorable(before, view.now) { "" } else { " --force" };
+    let good = |leaf: &Leaf| leaf.paired && leaf.not_before <= view.now && view.now <= leaf.not_after;
+    let force = if plan.before.as_ref().is_some_and(good) { "" } else { " --force" };
     Some(format!("{} restore {target} {}{force}", view.program, plan.backup))
-}
-
-fn restorable(leaf: &Leaf, now: OffsetDateTime) -> bool {
-    leaf.paired && leaf.not_before <= now && now <= leaf.not_after
 }
 
 fn planned(report: &Report, recovery: bool, page: &mut Page) {

@@ -60,7 +60,9 @@ fn strays(notes: &[Note]) -> Option<String> {
         Note::Chain(ChainNote::Stranger(other)) => {
             Some(format!("its chain is broken: {} is no part of it", other.title()))
         }
-        Note::Chain(_) | Note::Ignored { .. } | Note::Broken { .. } | Note::OtherKey { .. } => None,
+        Note::Chain(_) | Note::Continued(_) | Note::Ignored { .. } | Note::Broken { .. } | Note::OtherKey { .. } => {
+            None
+        }
     })
 }
 
