@@ -107,7 +107,7 @@ codes! {
     /// A transaction was interrupted.
     Interrupted = "interrupted", Critical, Tell, "`reseal recover`";
     /// The CA or the account of the target's source is not there.
-    SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init NAME`, `reseal acme account create NAME`";
+    SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init NAME --permit DOMAIN`, `reseal acme account create NAME`";
     /// reseal's own directory is open to others.
     StateExposed = "state-exposed", Critical, Tell, "it holds keys: `chmod 0700` it and `chown` it to the user who runs reseal; until then nothing is changed";
     /// Something lies among the hooks and is not run.
