@@ -290,7 +290,10 @@ fn a_refusal_says_how_to_go_on() {
         "the CA office may not sign www.example.com, 11.0.0.1: it is permitted example.org, 10.0.0.0/8 only"
     );
     let hint = error.hint().unwrap();
-    assert!(hint.contains("`reseal ca init`") && hint.contains("www.example.com, 11.0.0.1"), "{hint}");
+    assert!(
+        hint.contains("`reseal ca init NAME --permit DOMAIN`") && hint.contains("www.example.com, 11.0.0.1"),
+        "{hint}"
+    );
 
     let key = || PrivateKey::generate(Generate::P256).unwrap();
     let order = |names, days| LeafOrder { names, key: key(), days, target: None };

@@ -107,7 +107,7 @@ codes! {
     /// A transaction was interrupted.
     Interrupted = "interrupted", Critical, Tell, "`reseal recover`";
     /// The CA or the account of the target's source is not there.
-    SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init NAME`, `reseal acme account create NAME`";
+    SourceMissing = "source-missing", Warning, Tell, "write its name as it was made, or make it: `reseal ca init NAME --permit DOMAIN`, `reseal acme account create NAME`";
     /// reseal's own directory is open to others.
     StateExposed = "state-exposed", Critical, Tell, "it holds keys: `chmod 0700` it and `chown` it to the user who runs reseal; until then nothing is changed";
     /// Something lies among the hooks and is not run.
@@ -287,6 +287,8 @@ codes! {
     OtherByDefault = "other-by-default", Note, Tell, "clients without SNI get the other one: make this one the default, if there are such clients";
     /// The server speaks nothing newer than TLS 1.1.
     TlsTooOld = "protocol-too-old", Critical, Tell, "current clients refuse TLS 1.1 and older (RFC 8996): upgrade the server or its settings";
+    /// The server chooses a cipher suite that clients have given up.
+    SuiteTooOld = "suite-too-old", Critical, Tell, "current clients offer no such suite: let the server offer ECDHE with AES-GCM or ChaCha20";
     /// The server gives up at a hello with post-quantum keys.
     PostQuantumRefused = "post-quantum-refused", Warning, Tell, "browsers send such a hello first: upgrade the server, or what filters before it";
     /// The server's signature is not by the certificate's key.

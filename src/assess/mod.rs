@@ -22,7 +22,7 @@ pub use code::{Code, Severity};
 pub use dates::{ago, date, days_left, span};
 pub use elsewhere::{remedy_by_hand, remedy_elsewhere, remedy_uncommitted};
 pub use finding::{Accept, Acceptance, Finding, NO_RULES, Remedy, Rules, matches, merged};
-pub use served::{Look, Unseen, Wire, WireVersion};
+pub use served::{Look, Unseen, Wire, WireVersion, is_dead};
 pub use storage::{Reader, Stored, keeper};
 
 use std::collections::BTreeMap;

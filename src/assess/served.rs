@@ -34,6 +34,8 @@ pub struct Wire {
     pub version: Option<WireVersion>,
     /// The key exchange is RSA's: the certificate's key enciphers (RFC 5246 section 7.4.7.1).
     pub rsa_key_exchange: bool,
+    /// The cipher suite that the server chose of all there ever were, where it is [dead](is_dead).
+    pub dead_suite: Option<&'static str>,
     /// The handshake's signature was checked, and is not by the certificate's key.
     pub key_refuted: bool,
     /// Version and cipher suite, for people.
@@ -121,6 +123,14 @@ impl Unseen {
     }
 }
 
+/// Whether clients of today take this cipher suite, by its name in the IANA registry, from no server: it does not encrypt, or with a
+/// cipher that is broken (RFC 7465, RFC 9325 section 4.1) or that they have dropped.
+#[must_use]
+pub fn is_dead(suite: &str) -> bool {
+    const DEAD: &[&str] = &["_NULL_", "_anon_", "_EXPORT_", "_RC4_", "_RC2_", "_DES_", "_3DES_", "_IDEA_", "_SEED_"];
+    DEAD.iter().any(|part| suite.contains(part))
+}
+
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     if facts.served.is_empty() {
         return Vec::new();
@@ -185,6 +195,9 @@ fn handshake(wire: &Wire, leaf: Option<Digest>) -> Vec<(Code, String)> {
     let mut found = Vec::new();
     if let Some(version) = wire.version.filter(|version| *version < WireVersion::Tls12) {
         found.push((Code::TlsTooOld, format!("the newest protocol it speaks is {version}")));
+    }
+    if let Some(suite) = wire.dead_suite {
+        found.push((Code::SuiteTooOld, format!("of all cipher suites it chooses {suite}")));
     }
     if wire.post_quantum_refused {
         found.push((

@@ -56,6 +56,14 @@ mod tests {
         }
     }
 
+    /// apt goes by the first word of the command, as far as the next space.
+    #[test]
+    fn apt_is_asked_for_the_names_of_packages_under_the_word_that_it_looks_for() {
+        let command = APT.split("DPkg::Pre-Install-Pkgs {\"").nth(1).unwrap();
+        let word = command.split(' ').next().unwrap();
+        assert!(APT.contains(&format!("\nDPkg::Tools::Options::{word}::Version \"3\";\n")), "{word}");
+    }
+
     /// None of them can make an upgrade fail or wait for long.
     #[test]
     fn every_call_has_its_limit() {

@@ -1,6 +1,7 @@
 //! Whether an upgrade of packages reaches a target.
 //!
-//! apt tells the hook the archives that it is about to unpack. A package matters where it owns the directory of a target's files or one
+//! apt tells the hook what it is about to unpack: packages with their archives, or archives alone, whose names tell their packages only
+//! where they are called as archives of a distribution are. A package matters where it owns the directory of a target's files or one
 //! above it that is no common ground, or a program or unit by which the target's service runs. What a package owns is in dpkg's
 //! database, one list of paths for each.
 
@@ -73,9 +74,10 @@ impl Reach {
     }
 }
 
-/// Which of these are reached by one of the packages whose archives apt names, one a line; `info` is dpkg's database.
+/// Which of these are reached by one of the packages that apt is about to unpack; `told` is what it says of them in version 1 or 3 of
+/// its protocol (apt.conf(5), `DPkg::Pre-Install-Pkgs`), and `info` is dpkg's database. A package whose name is not to be known reaches all.
 #[must_use]
-pub fn reached(host: &Host, info: &Path, archives: &str, reaches: &[Reach]) -> Vec<bool> {
+pub fn reached(host: &Host, info: &Path, told: &str, reaches: &[Reach]) -> Vec<bool> {
     // By what they are made of: packages own thousands of paths, and each is looked up once for all targets.
     let mut paths: HashMap<&[u8], Vec<usize>> = HashMap::new();
     let mut units: HashMap<&[u8], Vec<usize>> = HashMap::new();
@@ -88,8 +90,8 @@ pub fn reached(host: &Host, info: &Path, archives: &str, reaches: &[Reach]) -> V
         }
     }
     let mut found = vec![false; reaches.len()];
-    for archive in archives.lines() {
-        let Some((name, architecture)) = package(archive) else { continue };
+    for package in packages(told) {
+        let Some((name, architecture)) = package else { return vec![true; reaches.len()] };
         let lists = [format!("{name}.list"), format!("{name}:{architecture}.list")];
         let Some(list) = lists.iter().find_map(|list| host.read(&info.join(list), MOST).ok()) else { continue };
         for line in list.split(|byte| *byte == b'\n') {
@@ -104,12 +106,41 @@ pub fn reached(host: &Host, info: &Path, archives: &str, reaches: &[Reach]) -> V
     found
 }
 
-/// Name and architecture of `/var/cache/apt/archives/NAME_VERSION_ARCHITECTURE.deb`.
-fn package(archive: &str) -> Option<(&str, &str)> {
+/// Name and architecture of each package that is to be unpacked; none of one where they cannot be read.
+fn packages(told: &str) -> Vec<Option<(&str, &str)>> {
+    match told.strip_prefix("VERSION 3\n") {
+        // apt's configuration stands before the packages, and an empty line between them.
+        Some(rest) => {
+            let lines = rest.lines().skip_while(|line| !line.is_empty()).filter(|line| !line.is_empty());
+            lines.filter(|line| !line.ends_with("**")).map(named).collect()
+        }
+        None => told.lines().filter(|line| !line.is_empty()).map(called).collect(),
+    }
+}
+
+/// The package of a line `NAME VERSION ARCHITECTURE MULTIARCH COMPARED VERSION ARCHITECTURE MULTIARCH ARCHIVE`, first as it is installed,
+/// then as it will be. In the place of an archive `**REMOVE**` and the like stand for what unpacks nothing.
+fn named(line: &str) -> Option<(&str, &str)> {
+    let words: Vec<&str> = line.splitn(9, ' ').collect();
+    let &[name, _, old, _, _, _, new, _, _] = words.as_slice() else { return None };
+    Some((name, if old == "-" { new } else { old })).filter(is_sound)
+}
+
+/// The package of `/var/cache/apt/archives/NAME_VERSION_ARCHITECTURE.deb`.
+fn called(archive: &str) -> Option<(&str, &str)> {
     let file = Path::new(archive).file_name()?.to_str()?.strip_suffix(".deb")?;
     let mut parts = file.split('_');
-    let name = parts.next().filter(|name| !name.is_empty())?;
-    Some((name, parts.next_back()?))
+    let (name, _version, architecture) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((name, architecture)).filter(|package| parts.next().is_none() && is_sound(package))
+}
+
+/// Whether these can be a package's (Debian Policy section 5.6.7 and 11.1), and parts of a file's name.
+fn is_sound((name, architecture): &(&str, &str)) -> bool {
+    let sound = |word: &str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
+        word.starts_with(|c: char| c.is_ascii_alphanumeric()) && word.chars().all(plain)
+    };
+    sound(name) && sound(architecture)
 }
 
 #[cfg(test)]
@@ -142,7 +173,25 @@ mod tests {
             ("/a/docs_2_all.deb\n/a/haproxy_2%3a1_amd64.deb", [false, false, true]),
             ("/a/docs_2_all.deb", [false; 3]),
             ("", [false; 3]),
-            ("../../../etc/passwd\nx\n_.deb\n/a/..%2f_1_all.deb", [false; 3]),
+            ("/a/docs_2_all.deb\n/root/vendor-latest.deb", [true; 3]),
+            ("../../../etc/passwd", [true; 3]),
+            ("/a/..%2f_1_all.deb", [true; 3]),
+            (
+                "VERSION 3\nA=b c d e f g h i /x.deb\n\nvendor 1 all none < 2 all none /root/the latest.deb",
+                [false, true, false],
+            ),
+            (
+                "VERSION 3\n\nlibssl3 1 amd64 same < 2 amd64 same /a/x.deb\nnew - - none < 1 all none /a/y.deb",
+                [false; 3],
+            ),
+            (
+                "VERSION 3\n\nvendor 1 all none > - - none **REMOVE**\nvendor - - none < 1 all none **CONFIGURE**",
+                [false; 3],
+            ),
+            ("VERSION 3\n\nvendor 1 < 2 /a/vendor_2_all.deb", [true; 3]),
+            ("VERSION 3\n\n../x 1 all none < 2 all none /a/x.deb", [true; 3]),
+            ("VERSION 3\nA=b", [false; 3]),
+            ("VERSION 2\nA=b\n\ndocs 1 < 2 /a/x.deb", [true; 3]),
         ] {
             assert_eq!(reached(&host, dir.path(), archives, &reaches), expected, "{archives}");
         }
@@ -150,9 +199,9 @@ mod tests {
 
     #[test]
     fn the_name_of_an_archive_tells_its_package() {
-        assert_eq!(package("/var/cache/apt/archives/libc6_2.36-9_amd64.deb"), Some(("libc6", "amd64")));
-        for bad in ["", "x", "/a/b.rpm", "/a/_1_all.deb", "/a/x.deb"] {
-            assert_eq!(package(bad), None, "{bad}");
+        assert_eq!(called("/var/cache/apt/archives/libc6_2.36-9_amd64.deb"), Some(("libc6", "amd64")));
+        for bad in ["", "x", "/a/b.rpm", "/a/_1_all.deb", "/a/x.deb", "/a/x_amd64.deb", "/a/x_1_2_all.deb"] {
+            assert_eq!(called(bad), None, "{bad}");
         }
     }
 }

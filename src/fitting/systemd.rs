@@ -195,6 +195,34 @@ fn quoted(before: &str, path: &Path) -> String {
     format!("\"{before}{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// The lines of a text for a unit that name a path of this machine which none of `others` names, itself or by a directory above it.
+#[must_use]
+pub fn unnamed<'t>(text: &'t str, others: &[String]) -> Vec<&'t str> {
+    let known: Vec<(&str, PathBuf)> = others.iter().flat_map(|other| other.lines()).flat_map(named).collect();
+    let is_named =
+        |(key, path): &(&str, PathBuf)| known.iter().any(|(other, dir)| other == key && path.starts_with(dir));
+    text.lines().filter(|line| !named(line).iter().all(is_named)).collect()
+}
+
+/// The settings that name paths of this machine, each with one of them.
+fn named(line: &str) -> Vec<(&str, PathBuf)> {
+    const SETTINGS: [&str; 4] = ["ReadWritePaths", "BindPaths", "BindReadOnlyPaths", "PathChanged"];
+    let Some((key, value)) = line.split_once('=') else { return Vec::new() };
+    let Some(key) = SETTINGS.into_iter().find(|setting| *setting == key.trim()) else { return Vec::new() };
+    // systemd.syntax(7): words, of which quotes make one.
+    let mut words = vec![String::new()];
+    let mut within = false;
+    for c in value.chars() {
+        match c {
+            '"' => within = !within,
+            c if c.is_whitespace() && !within && key != "PathChanged" => words.push(String::new()),
+            c => words.iter_mut().next_back().into_iter().for_each(|word| word.push(c)),
+        }
+    }
+    let paths = words.iter().map(|word| word.trim().trim_start_matches(['-', '+'])).filter(|word| !word.is_empty());
+    paths.map(|path| (key, PathBuf::from(path))).collect()
+}
+
 /// Whether a path can stand in a unit at all: a line has no room for characters that end it, and a colon divides what is bound.
 #[must_use]
 pub fn can_name(path: &Path) -> bool {
@@ -249,6 +277,30 @@ mod tests {
         let watch = text(&files, "reseal-watch.path.d/50-reseal-paths.conf");
         assert!(watch.ends_with("[Path]\nPathChanged=/etc/a/x.pem\nPathChanged=/srv/b c/100%%.pem\n"), "{watch}");
         assert!(links(&site).iter().all(|link| link.to.starts_with("/usr/lib/systemd/system")));
+    }
+
+    #[test]
+    fn an_edited_drop_in_is_held_against_the_places() {
+        let text = "[Service]\nReadWritePaths=-/etc/a\nReadWritePaths=\"-/srv/b c\"\nBindPaths=-/home/x/tls\n";
+        let missing = |others: &[&str]| {
+            let others: Vec<String> = others.iter().map(|other| (*other).to_owned()).collect();
+            unnamed(text, &others).join("|")
+        };
+        assert_eq!(missing(&[text]), "");
+        assert_eq!(missing(&[&format!("{text}Nice=5\n")]), "");
+        assert_eq!(
+            missing(&["[Service]\nReadWritePaths=-/etc/a\nNice=5\n"]),
+            "ReadWritePaths=\"-/srv/b c\"|BindPaths=-/home/x/tls"
+        );
+        // One line or several, a directory above, a file beside.
+        assert_eq!(missing(&["ReadWritePaths=/var /etc\n", " ReadWritePaths = +/srv \nBindPaths=-/home/x"]), "");
+        assert_eq!(
+            missing(&["ReadWritePaths=/etc/abc /srv/b\nReadOnlyPaths=/etc/a\nBindPaths=/home"]),
+            "ReadWritePaths=-/etc/a|ReadWritePaths=\"-/srv/b c\""
+        );
+        let watch = "[Path]\nPathChanged=/srv/b c/100%%.pem\n";
+        assert!(unnamed(watch, &[watch.to_owned()]).is_empty());
+        assert_eq!(unnamed(watch, &["[Path]\nPathChanged=/srv/b\n".to_owned()]).len(), 1);
     }
 
     #[test]

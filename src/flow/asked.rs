@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::assess::{Look, Unseen, Wire, WireVersion};
+use crate::assess::{Look, Unseen, Wire, WireVersion, is_dead};
 use crate::change::{KeyFamily, Probe, Shown};
 use crate::digest::Digest;
 use crate::endpoint::{Endpoint, Sni};
@@ -184,6 +184,7 @@ pub(super) fn wire(served: &Served) -> Wire {
     };
     Wire {
         version: Some(version),
+        dead_suite: served.suite.filter(|suite| is_dead(suite)),
         rsa_key_exchange: served.suite.is_some_and(|suite| suite.starts_with("TLS_RSA_")),
         post_quantum_refused: served.post_quantum == PostQuantum::Refused,
         key_refuted: served.refuted,

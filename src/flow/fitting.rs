@@ -29,7 +29,7 @@ pub fn install(session: &mut Session<'_>, fitting: &Fitting) -> Vec<Report> {
     let report = beside::carry_out(session, &fitting.target(), verb, &|session, _| {
         let ground = Ground::look(session, fitting)?;
         ground.can_be_placed(session)?;
-        Ok(ground.install(session.options.force))
+        Ok(ground.install(session))
     });
     taken_up(session, fitting, report, true)
 }
@@ -78,12 +78,20 @@ fn taken_up(session: &Session<'_>, fitting: &Fitting, report: Report, there: boo
 }
 
 impl Ground {
-    fn install(&self, force: bool) -> Result<Made, Nothing> {
+    fn install(&self, session: &Session<'_>) -> Result<Made, Nothing> {
+        let force = session.options.force;
+        let mut nothing = "all is in place already";
         let mut work = Work { notes: self.notes.clone(), ..Work::new(self, Doing::Install, force) };
         for (file, seen) in &self.files {
             match self.standing(file, seen) {
                 Standing::AsRendered => work.slots.push(slot(&file.path)),
-                Standing::Edited if !force => work.leave(&file.path, "replaces"),
+                Standing::Edited if !force => match self.lacks(session, file) {
+                    Some(lacks) => {
+                        work.notes.push(format!("{} {lacks}", file.path.display()));
+                        nothing = "all but what you have edited is in place already";
+                    }
+                    None => work.leave(&file.path, "replaces"),
+                },
                 Standing::Missing | Standing::Outdated | Standing::Edited | Standing::Rights => {
                     work.put(&file.path, seen, Sensitive::from(file.content.clone()), own(file.mode));
                 }
@@ -96,7 +104,7 @@ impl Ground {
             work.link(&link.link);
         }
         let why = if self.is_there() { "bring it up to date" } else { "asked for" };
-        work.made(why, true, "all is in place already")
+        work.made(why, true, nothing)
     }
 
     fn remove(&self, force: bool) -> Result<Made, Nothing> {

@@ -203,7 +203,9 @@ pub fn named_passphrase(host: &Host, secrets: &Secrets) -> Result<Option<Sensiti
 /// That the CA or the account of a target's source is not there, or its files are not to be used: told before the certificate is due.
 pub(super) fn missing(host: &Host, state: Option<&State>, config: &TargetConfig) -> Option<Finding> {
     let remedy = match &config.source {
-        SourceConfig::LocalCa { .. } => "write its name as it was made, or make it: `reseal ca init NAME`",
+        SourceConfig::LocalCa { .. } => {
+            "write its name as it was made, or make it: `reseal ca init NAME --permit DOMAIN`"
+        }
         SourceConfig::Acme(_) => "write its name as it was made, or make it: `reseal acme account create NAME`",
         SourceConfig::None | SourceConfig::Csr { .. } | SourceConfig::Command { .. } | SourceConfig::Import { .. } => {
             "mend the source: until then no newer certificate is seen in it"

@@ -70,7 +70,7 @@ pub struct Served {
     pub post_quantum: PostQuantum,
     /// Whether the server asked for a certificate of the client; `None` where the handshake did not get so far.
     pub client_certificate: Option<bool>,
-    /// Whether it was read by the reader of old handshakes, which goes no further than the certificates and proves nothing.
+    /// Whether it was read by the reader of old handshakes, which goes no further than the server's hello and proves nothing.
     pub raw: bool,
     /// The address that answered.
     pub address: SocketAddr,

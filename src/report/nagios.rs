@@ -564,5 +564,9 @@ mod tests {
             assert!(text.parse::<Threshold>().is_err(), "{text}");
         }
         assert!(limits("5", "10").contradict() && !limits("10", "5").contradict() && !limits("5", "10%").contradict());
+        // In different units they cross for some lifetimes alone.
+        assert_eq!(limits("50%", "80").days(90.0), (80.0, 80.0));
+        assert_eq!(limits("50%", "80").days(365.0), (182.5, 80.0));
+        assert_eq!(limits("5", "10%").days(90.0), (9.0, 9.0));
     }
 }

@@ -264,7 +264,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn an_old_protocol_is_told_of_a_listener_as_of_a_server() {
+fn an_old_protocol_or_suite_is_told_of_a_listener_as_of_a_server() {
     let bench = Bench::new();
     let (certificate, key) = Leaf::default().make();
     let paths = (bench.write("web.pem", &certificate, 0o644), bench.write("web.key", &key, 0o600));
@@ -273,20 +273,30 @@ fn an_old_protocol_is_told_of_a_listener_as_of_a_server() {
         "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = ALL:@SECLEVEL=0\nMinProtocol = TLSv1\n",
         0o644,
     );
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut server = Command::new("openssl");
-    server.args(["s_server", "-quiet", "-tls1_1", "-accept", &free.to_string(), "-cert", &paths.0, "-key", &paths.1]);
-    server.env("OPENSSL_CONF", conf).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let _running = Running(server.spawn().unwrap());
-    while std::net::TcpStream::connect(free).is_err() {
-        thread::sleep(std::time::Duration::from_millis(20));
-    }
-    bench.configure(&format!("listen = [\"{free}\"]\n"));
-    for subject in ["web", &free.to_string()] {
-        let answer = bench.json(&["check", subject, "--trust", "none"]);
-        let told = codes(&answer, "the newest protocol it speaks is TLS 1.1");
-        assert_eq!(told, BTreeSet::from(["protocol-too-old".to_owned()]), "{answer}");
-        assert!(codes(&answer, &format!("{free} (")).contains("key-not-checked"), "{answer}");
+    let cases: [(&[&str], &str, &str); 2] = [
+        (&["-tls1_1"], "the newest protocol it speaks is TLS 1.1", "protocol-too-old"),
+        (
+            &["-tls1_2", "-cipher", "eNULL:@SECLEVEL=0"],
+            "of all cipher suites it chooses TLS_ECDHE_ECDSA_WITH_NULL_SHA",
+            "suite-too-old",
+        ),
+    ];
+    for (options, message, code) in cases {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut server = Command::new("openssl");
+        server.args(["s_server", "-quiet", "-accept", &free.to_string(), "-cert", &paths.0, "-key", &paths.1]);
+        server.args(options).env("OPENSSL_CONF", &conf);
+        server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let _running = Running(server.spawn().unwrap());
+        while std::net::TcpStream::connect(free).is_err() {
+            thread::sleep(std::time::Duration::from_millis(20));
+        }
+        bench.configure(&format!("listen = [\"{free}\"]\n"));
+        for subject in ["web", &free.to_string()] {
+            let answer = bench.json(&["check", subject, "--trust", "none"]);
+            assert_eq!(codes(&answer, message), BTreeSet::from([code.to_owned()]), "{answer}");
+            assert!(codes(&answer, &format!("{free} (")).contains("key-not-checked"), "{answer}");
+        }
     }
 }
 

@@ -133,6 +133,37 @@ fn what_the_administrator_has_edited_stays() {
     assert_eq!(machine.read(&timer), mine, "edited by the administrator, whoever has put it back");
 }
 
+/// The unit may not write where a new target is, and what reseal would write for it is not its own to write any more.
+#[test]
+fn an_edited_drop_in_that_lacks_a_target_is_told_with_what_to_type() {
+    let Some(machine) = machine() else { return };
+    machine.target("/srv-of-a-test/one");
+    machine.reseal("schedule install").ends(0);
+    let drop_in = format!("{UNITS}/reseal-renew.service.d/50-reseal-paths.conf");
+    machine.put(&drop_in, &format!("{}Nice=5\n", machine.read(&drop_in)));
+    let edited = machine.reseal("schedule status").ends(0).says("is left as it is").out;
+    assert!(!edited.contains("lacks"), "{edited}");
+    let config = machine.read("/etc/reseal/reseal.toml");
+    machine.target("/srv-of-a-test/two");
+    let moved = machine.read("/etc/reseal/reseal.toml").replace("name = \"web\"", "name = \"two\"");
+    machine.put("/etc/reseal/reseal.toml", &format!("{config}\n{moved}"));
+    let lacks = "lacks `ReadWritePaths=-/srv-of-a-test/two`";
+    let told = machine.reseal("schedule status").ends(3);
+    told.says(lacks).says("`reseal schedule install systemd --force`").says("`systemctl edit reseal-renew.service`");
+    machine.reseal("schedule install").ends(0).says(lacks);
+    machine.reseal("schedule install").ends(0).says("all but what you have edited is in place already");
+    // What is beside it counts as well.
+    let own = format!("{UNITS}/reseal-renew.service.d/override.conf");
+    machine.put(&own, "[Service]\nReadWritePaths=/srv-of-a-test\n");
+    let told = machine.reseal("schedule status").out;
+    assert!(!told.contains("lacks"), "{told}");
+    machine.shell(&format!("rm {own}"));
+    machine.reseal("schedule install systemd --force").ends(0);
+    assert!(machine.read(&drop_in).contains("/srv-of-a-test/two"));
+    let told = machine.reseal("schedule status").out;
+    assert!(!told.contains("lacks"), "{told}");
+}
+
 #[test]
 fn what_must_be_changed_all_the_same_is_by_the_same_command() {
     let Some(machine) = machine() else { return };

@@ -52,6 +52,17 @@ fn apt_tells_of_an_upgrade_that_reaches_a_target_and_of_no_other() {
     // What was there before is kept, and whoever looks next is told what the upgrade did.
     machine.reseal("post-upgrade --pending").ends(0).says("web: repaired web.example");
 
+    // Vendors call their archives as they like.
+    let other = package(&machine, "other", 2, &["/usr/share/other/x"], "");
+    machine.shell(&format!("mv {other} /mnt/other-latest.deb"));
+    install(&machine, "/mnt/other-latest.deb");
+    assert!(!machine.has(MARK), "no business of the target's");
+    let archive = package(&machine, "vendor", 3, &["/opt/vendor/bin/x"], harm);
+    machine.shell(&format!("mv {archive} /mnt/vendor-latest.deb"));
+    install(&machine, "/mnt/vendor-latest.deb");
+    assert!(machine.has(MARK), "{}", machine.shell("find /var/lib/reseal"));
+    machine.reseal("post-upgrade --pending").ends(0).says("web: repaired web.example");
+
     machine.reseal("hook remove apt").ends(0).says("hook:apt: removed");
     assert!(!machine.has("/etc/apt/apt.conf.d/90reseal"));
     machine.reseal("restore hook:apt").ends(0);

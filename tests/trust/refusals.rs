@@ -22,7 +22,7 @@ fn only_cas_of_today_are_trusted() {
             "it is the certificate of a server or a person, and no CA's",
             "the root of its chain",
         ),
-        ("lone.pem", lone.pem, "signed by its own key and no CA's", "ca init`"),
+        ("lone.pem", lone.pem, "signed by its own key and no CA's", "ca init NAME --permit DOMAIN`"),
         ("old.pem", old.pem, "it ended", "present root"),
         ("early.pem", early.pem, "it begins", "clock"),
         ("mute.pem", mute.pem, "does not let it sign certificates", "ask whoever made it"),

@@ -22,6 +22,11 @@ pub(super) fn cases() -> Vec<Case> {
         ("failing", shown(|_| vec![Shown::Failing { why: why() }]), vec![Code::HandshakeFails]),
         ("TLS 1.1", wired(&Wire { version: Some(WireVersion::Tls11), ..Wire::default() }), vec![Code::TlsTooOld]),
         (
+            "RC4",
+            wired(&Wire { dead_suite: Some("TLS_RSA_WITH_RC4_128_SHA"), ..Wire::default() }),
+            vec![Code::SuiteTooOld],
+        ),
+        (
             "post-quantum",
             wired(&Wire { post_quantum_refused: true, ..Wire::default() }),
             vec![Code::PostQuantumRefused],
@@ -32,4 +37,28 @@ pub(super) fn cases() -> Vec<Case> {
             vec![Code::OtherByDefault],
         ),
     ]
+}
+
+#[test]
+fn dead_suites_are_told_by_their_names() {
+    let dead = [
+        "TLS_RSA_WITH_NULL_SHA256",
+        "TLS_ECDHE_RSA_WITH_NULL_SHA",
+        "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+        "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+        "TLS_DHE_RSA_WITH_DES_CBC_SHA",
+        "TLS_RSA_EXPORT_WITH_RC2_CBC_40_MD5",
+        "TLS_RSA_WITH_IDEA_CBC_SHA",
+        "TLS_DHE_RSA_WITH_SEED_CBC_SHA",
+    ];
+    assert!(dead.iter().all(|suite| is_dead(suite)));
+    let alive = [
+        "TLS_AES_128_GCM_SHA256",
+        "TLS_RSA_WITH_AES_128_CBC_SHA",
+        "TLS_DHE_RSA_WITH_AES_256_CBC_SHA",
+        "TLS_DHE_DSS_WITH_AES_128_CBC_SHA",
+        "TLS_ECDHE_RSA_WITH_ARIA_128_GCM_SHA256",
+        "TLS_RSA_PSK_WITH_CAMELLIA_128_CBC_SHA256",
+    ];
+    assert!(!alive.iter().any(|suite| is_dead(suite)));
 }

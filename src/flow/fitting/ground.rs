@@ -8,11 +8,12 @@ use crate::config::{AcmeChallenge, SourceConfig, TargetConfig, TargetKind};
 use crate::digest::Digest;
 use crate::engine::vault::{Origin, Vault};
 use crate::fitting::site::Start;
-use crate::fitting::{Fitting, Placed, PlacedLink, Site, Standing, WrongRights, site, systemd};
+use crate::fitting::{Act, Fitting, Placed, PlacedLink, Site, Standing, WrongRights, site, systemd};
 use crate::flow::beside::image;
 use crate::flow::survey;
 use crate::flow::{Refusal, Session};
 use crate::host::attributes::own;
+use crate::host::dir::MAX_FILE;
 use crate::host::state::State;
 use crate::host::walk::Last;
 use crate::host::{account::Account, exec, process};
@@ -157,6 +158,33 @@ impl Ground {
     pub(super) fn standing(&self, file: &Placed, seen: &Seen) -> Standing {
         let there = seen.digest.zip(seen.attributes.as_ref());
         file.standing(there, self.ours.get(&file.path).map_or(&[], Vec::as_slice), &self.owners)
+    }
+
+    /// What an edited file of a unit lacks of the paths that it is to name, and what to do, where nothing beside it names them: the unit can
+    /// not do its work there.
+    pub(super) fn lacks(&self, session: &Session<'_>, file: &Placed) -> Option<String> {
+        if self.fitting != Fitting::Systemd {
+            return None;
+        }
+        // The administrator's own drop-ins are of other names.
+        let dir = systemd::own_dir(&file.path);
+        let beside = dir.iter().flat_map(|dir| session.host.list(dir).into_iter().flatten().map(|name| dir.join(name)));
+        let all: BTreeSet<PathBuf> = beside
+            .filter(|path| path.extension().is_some_and(|end| end == "conf"))
+            .chain([file.path.clone()])
+            .collect();
+        let read = |path: &PathBuf| session.host.read(path, MAX_FILE).ok();
+        let texts: Vec<String> =
+            all.iter().filter_map(read).map(|text| String::from_utf8_lossy(&text).into_owned()).collect();
+        let missing = systemd::unnamed(&file.content, &texts);
+        let (first, more) = missing.split_first()?;
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let install = format!("`reseal {} {} --force`", self.fitting.family().verb(Act::Install), self.fitting);
+        let unit = dir.as_deref().unwrap_or(&file.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let unit = unit.strip_suffix(".d").unwrap_or(&unit);
+        Some(format!(
+            "was edited, and lacks `{first}`{more}: {install} writes it anew, or `systemctl edit {unit}` takes the line and leaves the file as it is"
+        ))
     }
 
     /// What is wrong with the owner and the mode of a file.

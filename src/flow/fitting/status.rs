@@ -179,9 +179,10 @@ fn view(session: &Session<'_>, fitting: &Fitting) -> Result<FittingView, Refusal
             Standing::Outdated => view
                 .attention
                 .push(format!("{path} was written for another configuration, or by another release: {install}")),
-            Standing::Edited => {
-                view.notes.push(format!("{path} is not what reseal has put there, and is left as it is"));
-            }
+            Standing::Edited => match ground.lacks(session, file) {
+                Some(lacks) => view.attention.push(format!("{path} {lacks}")),
+                None => view.notes.push(format!("{path} is not what reseal has put there, and is left as it is")),
+            },
         }
     }
     for (path, _) in ground.former.iter().filter(|(path, seen)| ground.is_ours(path, seen)) {

@@ -81,7 +81,7 @@ pub(super) fn judge(certificate: &Certificate, now: OffsetDateTime) -> Result<Ve
             refuse(
                 "it is signed by its own key and no CA's, so to trust it would be to trust one server's key for ever"
                     .to_owned(),
-                "make a CA (`reseal ca init`) and issue the server's certificate by it, or pin this one in the client that needs it",
+                "make a CA (`reseal ca init NAME --permit DOMAIN`) and issue the server's certificate by it, or pin this one in the client that needs it",
             )
         } else {
             refuse(

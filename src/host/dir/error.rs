@@ -38,7 +38,8 @@ impl DiskError {
                 Some("free space or inodes on that file system, then run the same command again")
             }
             Errno::ROFS if in_a_unit_of_ours() => Some(
-                "this unit may write only where its file says: `reseal schedule install` renders it for this configuration",
+                "this unit may write only where its files say: `reseal schedule install` writes them for this configuration, with `--force` also those \
+                 that you have edited",
             ),
             Errno::ROFS => Some("the file system is mounted read-only: mount it writable, or install elsewhere"),
             Errno::ACCESS if READS.contains(&self.what) => Some("run it as a user who may read it, usually root"),

@@ -202,7 +202,9 @@ impl Conversation {
                 ProbeError::TooOld { address, version: "SSL 3.0" }
             }
             Fault::Alert { number: 0, .. } => ProbeError::Reset { address },
-            Fault::Alert { number, .. } => ProbeError::Alert { address, alert: raw::alert_name(number) },
+            Fault::Alert { number, midway, .. } => {
+                ProbeError::Alert { address, alert: raw::alert_name(number), midway }
+            }
             Fault::TooOld(version) => ProbeError::TooOld { address, version },
             Fault::Oversized(what) => ProbeError::Oversized { address, what },
             Fault::Malformed(what) => ProbeError::Malformed { address, what },

@@ -2,7 +2,8 @@
 //!
 //! The newest first. A server that cannot bear a hello longer than a packet is asked again with a short one, and with the long one once
 //! more before that is blamed: one lost connection says nothing. A server that refuses TLS 1.2 and 1.3 as they are spoken here is read
-//! as an old one. Of all failures the one that says most is told.
+//! as an old one. One that takes a hello and then gives up, as where its key cannot be used, fails at something else than the hello,
+//! and is asked no further. Of all failures the one that says most is told.
 
 use std::time::Duration;
 
@@ -111,6 +112,8 @@ impl Course {
                 return Next::Again;
             }
             Ok(served) => return Next::End(Ok(served)),
+            // Another hello would show a certificate at best, of a server that no client gets to.
+            Err(error @ ProbeError::Alert { midway: true, .. }) => return Next::End(Err(error)),
             Err(error) => error,
         };
         let next = self.next(&error, how);
@@ -131,7 +134,9 @@ impl Course {
             return Next::End(Ok(served));
         }
         let error = match self.told.take() {
-            Some(ProbeError::Alert { address, .. } | ProbeError::Tls { address, .. }) if self.no_tls12 => {
+            Some(ref error @ (ProbeError::Alert { address, .. } | ProbeError::Tls { address, .. }))
+                if self.no_tls12 && finds_nothing_in_common(error) =>
+            {
                 ProbeError::Tls13Alone { address }
             }
             Some(error) => error,
@@ -194,7 +199,15 @@ fn alert_of(error: &ProbeError) -> &str {
 
 /// What servers answer that cannot read a hello with something new in it.
 fn chokes(error: &ProbeError) -> bool {
-    matches!(alert_of(error), "decode_error" | "illegal_parameter" | "internal_error" | "unexpected_message")
+    let unread =
+        matches!(alert_of(error), "decode_error" | "illegal_parameter" | "internal_error" | "unexpected_message");
+    unread && !matches!(error, ProbeError::Alert { midway: true, .. })
+}
+
+/// What is answered where nothing that was offered can be taken (RFC 8446 section 4.1.1), by the server or by the client.
+fn finds_nothing_in_common(error: &ProbeError) -> bool {
+    matches!(alert_of(error), "handshake_failure" | "insufficient_security" | "illegal_parameter")
+        || matches!(error, ProbeError::Tls { source: Error::PeerIncompatible(_), .. })
 }
 
 /// Whether the server may have meant that it speaks nothing of what was offered. Who does not know the name would not know it in

@@ -8,23 +8,24 @@
 mod queues;
 mod worker;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::failure::ProbeError;
-use super::feed::Feed;
+use super::feed::{Feed, Taken};
 use super::lookup::Lookups;
 use super::{Served, deadline, left};
 use crate::change::KeyFamily;
 use crate::endpoint::Endpoint;
 
-use worker::{Inbox, Worker};
+use worker::{Answer, Inbox, PAUSE, Worker};
 
 /// What is to be asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,6 +120,10 @@ pub type Each<'a> = dyn FnMut(u64, Result<Served, ProbeError>, bool) + 'a;
 ///
 /// A slow `each` slows the asking; it never makes a server look slow.
 pub fn ask_all(questions: impl Iterator<Item = Question> + Send, options: &Crowd, each: &mut Each<'_>) {
+    ask_with(&Lookups::default(), questions, options, each);
+}
+
+fn ask_with(lookups: &Lookups, questions: impl Iterator<Item = Question> + Send, options: &Crowd, each: &mut Each<'_>) {
     let threads = if options.threads == 0 { cores() } else { options.threads }.clamp(1, 64);
     let files =
         OpenFiles::raise(options.in_flight.max(1).saturating_mul(EACH).saturating_add(OTHER_FILES + 3 * threads));
@@ -136,7 +141,6 @@ pub fn ask_all(questions: impl Iterator<Item = Question> + Send, options: &Crowd
     let bells = inboxes.iter().map(|inbox| Arc::clone(&inbox.bell)).collect();
     // With a rate nothing is brought before it may begin.
     let feed = Feed::new(if options.rate.is_some() { 1 } else { 256 }, bells);
-    let lookups = Lookups::default();
     let (sender, receiver) = sync_channel(256);
     let workers = inboxes.len();
     thread::scope(|scope| {
@@ -148,7 +152,7 @@ pub fn ask_all(questions: impl Iterator<Item = Question> + Send, options: &Crowd
             let shares = Shares { most: share, at_one_address: AT_ONE_ADDRESS.div_ceil(workers) };
             scope.spawn(move || match Worker::new(number, shares, options, inbox, feed, lookups) {
                 Ok(worker) => worker.run(&sender),
-                Err(error) => worker::refuse(number, feed, &error, &sender),
+                Err(error) => refuse(number, feed, &error, &sender),
             });
         }
         drop(sender);
@@ -190,10 +194,31 @@ impl Drop for Closing<'_> {
     }
 }
 
-fn all_fail(questions: impl Iterator<Item = Question>, error: &std::io::Error, each: &mut Each<'_>) {
+fn all_fail(questions: impl Iterator<Item = Question>, error: &io::Error, each: &mut Each<'_>) {
     for (index, question) in (0..).zip(questions) {
-        each(index, Err(worker::not_asked(&question, error)), true);
+        each(index, Err(not_asked(&question, error)), true);
     }
+}
+
+/// Answers for a worker that could not begin: all that would come to it fails.
+fn refuse(number: usize, feed: &Feed<(u64, Question)>, error: &io::Error, sender: &SyncSender<Answer>) {
+    loop {
+        match feed.take(number) {
+            Taken::One((index, question)) => {
+                if sender.send((index, Err(not_asked(&question, error)), true)).is_err() {
+                    return feed.close();
+                }
+            }
+            // Those that did begin take the rest.
+            Taken::Later => thread::sleep(PAUSE),
+            Taken::Never => return,
+        }
+    }
+}
+
+fn not_asked(question: &Question, error: &io::Error) -> ProbeError {
+    let source = io::Error::new(error.kind(), error.to_string());
+    ProbeError::Resolve { address: question.endpoint.address(), source }
 }
 
 /// The limit of open files, raised for a while.

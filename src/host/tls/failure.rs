@@ -1,5 +1,7 @@
 //! Why a handshake showed nothing.
 
+mod hint;
+
 use std::net::{IpAddr, SocketAddr};
 use std::{fmt, io};
 
@@ -12,6 +14,13 @@ use crate::endpoint::Start;
 
 /// What is said of a longer message. The protocol allows 16 MiB (RFC 8446 section 4).
 pub(super) const ABOVE_THE_LIMIT: &str = "a message of more than 64 KiB, which rustls, Go and others do not take";
+
+/// What is said of a server that sends one warning after the other, and no handshake.
+pub(super) const FLOOD_OF_WARNINGS: &str = "a flood of warning alerts";
+
+/// The groups and suites of TLS 1.3 that are offered, for people.
+pub(super) const OFFERED_TLS13: &str =
+    "X25519MLKEM768, X25519, P-256, P-384, P-521 with AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305";
 
 /// Why a server showed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +84,15 @@ pub enum ProbeError {
         seen: Spoken,
     },
     /// The server refused.
-    #[error("{address} ended the TLS handshake with the alert {alert}")]
+    #[error("{address} {} the TLS handshake with the alert {alert}", if *.midway { "began, and then ended," } else { "ended" })]
     Alert {
         /// Who.
         address: SocketAddr,
         /// As RFC 8446 section 6 names it, or its number.
         alert: String,
+        /// It came after the server's own hello, which takes up the client's, and not for want of a client's certificate: the server
+        /// fails at something else than what was offered to it.
+        midway: bool,
     },
     /// The server sends more than a handshake can need.
     #[error("{address} sends too much in its handshake: {what}")]
@@ -98,7 +110,7 @@ pub enum ProbeError {
         /// In which way.
         source: rustls::Error,
     },
-    /// An old server breaks the protocol.
+    /// The server breaks the protocol, in plain text.
     #[error("{address} breaks the TLS protocol: {what}")]
     Malformed {
         /// Who.
@@ -116,7 +128,9 @@ pub enum ProbeError {
     },
     /// The server speaks TLS 1.3 and nothing else, with groups, suites or signatures that are not spoken here; the certificate is
     /// encrypted.
-    #[error("{address} speaks TLS 1.3 alone, with no group, suite or signature algorithm in common")]
+    #[error(
+        "{address} speaks TLS 1.3 alone, and takes nothing of what is offered here, which is what browsers offer ({OFFERED_TLS13})"
+    )]
     Tls13Alone {
         /// Who.
         address: SocketAddr,
@@ -221,55 +235,11 @@ impl ProbeError {
         }
     }
 
-    /// What to do, where that can be said.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Resolve { .. } | Self::Name { .. } => Some("check the probe's address and name"),
-            Self::Avoided { .. } => Some("write the address as a number if it is meant"),
-            Self::Refused { .. } => Some("is the service running, and does it listen on this port?"),
-            Self::Connect { source, .. } if out_of_files(source) => Some("raise the limit of open files (`ulimit -n`)"),
-            Self::Timeout { stage: Stage::StartTls, .. } => Some(
-                "a port that speaks TLS at once waits for the client: name it without the protocol, as `HOST:PORT`; or raise the limit",
-            ),
-            Self::Connect { .. } | Self::Timeout { .. } => Some("check routes and packet filters, or raise the limit"),
-            Self::NotTls { seen: Spoken::Known { .. }, .. } => Some(
-                "check the port; where TLS begins after plain text, name the protocol: `smtp://host:port`, `imap://` ...",
-            ),
-            Self::NotTls { .. } => Some("check the port"),
-            Self::TooOld { .. } => Some("no client of today connects: the server must be updated"),
-            Self::StartTls { why: Refusal::NotOffered, .. } => {
-                Some("the server must be configured for it, or TLS has a port of its own")
-            }
-            Self::StartTls { why: Refusal::TakenBack(_), .. } => {
-                Some("the server's own log tells why its TLS fails: often the key is not the certificate's")
-            }
-            Self::StartTls { why: Refusal::Broken(_) | Refusal::Mute, .. } => {
-                Some("check the port and the protocol: one that speaks TLS at once is named without it, as `HOST:PORT`")
-            }
-            Self::StartTls { why: Refusal::Unwelcome(_), .. } => {
-                Some("the server's rules refuse a client that calls itself by its address: let this one in")
-            }
-            Self::Alert { alert, .. } => match alert.as_str() {
-                "protocol_version" => Some("the server speaks no version of TLS that is spoken here"),
-                "unrecognized_name" => Some("the server knows nobody of this name"),
-                "handshake_failure" => Some("no version, cipher or kind of key in common"),
-                _ => None,
-            },
-            Self::Reset { .. }
-            | Self::Oversized { .. }
-            | Self::Tls { .. }
-            | Self::Malformed { .. }
-            | Self::Tls13Alone { .. }
-            | Self::StartTls { .. } => None,
-        }
-    }
-
     /// What TLS itself complains of, sorted.
     #[allow(clippy::wildcard_enum_match_arm, reason = "the library's errors are an open set")]
     pub(super) fn of(address: SocketAddr, error: rustls::Error) -> Self {
         match error {
-            rustls::Error::AlertReceived(alert) => Self::Alert { address, alert: alert_name(alert) },
+            rustls::Error::AlertReceived(alert) => Self::Alert { address, alert: alert_name(alert), midway: false },
             rustls::Error::PeerSentOversizedRecord
             | rustls::Error::InvalidMessage(
                 InvalidMessage::CertificatePayloadTooLarge
@@ -277,7 +247,7 @@ impl ProbeError {
                 | InvalidMessage::MessageTooLarge,
             ) => Self::Oversized { address, what: ABOVE_THE_LIMIT },
             rustls::Error::PeerMisbehaved(PeerMisbehaved::TooManyWarningAlertsReceived) => {
-                Self::Oversized { address, what: "a flood of warnings" }
+                Self::Malformed { address, what: FLOOD_OF_WARNINGS }
             }
             source => Self::Tls { address, source },
         }
@@ -356,6 +326,8 @@ fn out_of_files(error: &io::Error) -> bool {
 pub enum Stage {
     /// The name was being looked up.
     Resolve,
+    /// The resolver had left hundreds of names without an answer, and was not given this one.
+    Unasked,
     /// The connection was being made.
     Connect,
     /// The server was being asked in plain text to begin TLS.
@@ -368,6 +340,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Resolve => "looking up",
+            Self::Unasked => "waiting for the resolver, which answers nobody, to be given",
             Self::Connect => "connecting to",
             Self::StartTls => "asking for TLS at",
             Self::Handshake => "shaking hands with",

@@ -1,11 +1,11 @@
 //! Addresses of names. The system's resolver takes no deadline, so each lookup has a thread that may be left behind.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::failure::{ProbeError, Stage};
 use super::quest::no_address;
@@ -48,44 +48,76 @@ fn look_up(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, ProbeError> {
     if each.is_empty() { Err(no_address(&endpoint.address())) } else { Ok(each) }
 }
 
-/// Lookups at the same time.
-const MOST_THREADS: usize = 256;
+/// Lookups at the same time that may still be in time.
+const MOST_IN_TIME: usize = 256;
 
-/// Threads that look names up for many.
-#[derive(Clone, Default)]
+/// Threads in all: as many again for names that may be answered while none of the first is.
+const MOST_THREADS: usize = 2 * MOST_IN_TIME;
+
+/// Threads that look names up for many. One that waits for an answer cannot be ended, so those whose time is over are left behind, up to
+/// a bound; when all that there may be are, the resolver answers nobody, and no more names are given to it.
+#[derive(Clone)]
 pub(super) struct Lookups {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
+    look_up: LookUp,
     state: Mutex<State>,
     more: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     waiting: VecDeque<Job>,
+    /// When the answer to each lookup under way comes too late, by its number.
+    under_way: HashMap<u64, Instant>,
+    begun: u64,
     threads: usize,
+    /// How many threads there may be: fewer than were wanted where the system gives no more.
+    most: usize,
     idle: usize,
     closed: bool,
 }
 
 type Found = Result<Vec<SocketAddr>, ProbeError>;
 
+/// How one name is looked up.
+type LookUp = fn(&Endpoint) -> Found;
+
 struct Job {
     endpoint: Endpoint,
+    deadline: Instant,
     answer: Box<dyn FnOnce(Found) + Send>,
 }
 
+impl Default for Lookups {
+    fn default() -> Self {
+        Self::by(look_up)
+    }
+}
+
 impl Lookups {
-    /// Looks the endpoint up and gives the answer to `answer`, on a thread of its own.
-    pub(super) fn ask(&self, endpoint: Endpoint, answer: impl FnOnce(Found) + Send + 'static) {
+    /// With another resolver than the system's.
+    pub(super) fn by(look_up: LookUp) -> Self {
+        let state = State {
+            waiting: VecDeque::new(),
+            under_way: HashMap::new(),
+            begun: 0,
+            threads: 0,
+            most: MOST_THREADS,
+            idle: 0,
+            closed: false,
+        };
+        Self { shared: Arc::new(Shared { look_up, state: Mutex::new(state), more: Condvar::new() }) }
+    }
+
+    /// Looks the endpoint up and gives the answer to `answer`, on a thread of its own. After `deadline` nobody waits for it.
+    pub(super) fn ask(&self, endpoint: Endpoint, deadline: Instant, answer: impl FnOnce(Found) + Send + 'static) {
         let mut state = self.state();
-        state.waiting.push_back(Job { endpoint, answer: Box::new(answer) });
+        state.waiting.push_back(Job { endpoint, deadline, answer: Box::new(answer) });
         if state.idle >= state.waiting.len() {
             self.shared.more.notify_one();
-        } else if state.threads < MOST_THREADS {
+        } else if state.threads < state.most {
             let here = self.clone();
             match spawn(move || here.work()) {
                 Ok(()) => state.threads += 1,
@@ -96,7 +128,7 @@ impl Lookups {
                         (job.answer)(Err(ProbeError::Resolve { address: job.endpoint.address(), source }));
                     }
                 }
-                Err(_) => {}
+                Err(_) => state.most = state.threads,
             }
         }
     }
@@ -104,7 +136,15 @@ impl Lookups {
     /// Whether one more would have to wait for another to end: time would run for something that nobody does.
     pub(super) fn crowded(&self) -> bool {
         let state = self.state();
-        state.threads >= MOST_THREADS && state.idle <= state.waiting.len()
+        let room = state.threads < state.most && state.in_time() + state.waiting.len() < MOST_IN_TIME;
+        state.idle <= state.waiting.len() && !room
+    }
+
+    /// Whether every thread that there may be waits for an answer that comes too late. A single one that is in time, or comes at last, makes
+    /// this false: the next name is given to its thread.
+    pub(super) fn is_silent(&self) -> bool {
+        let state = self.state();
+        state.threads > 0 && state.threads >= state.most && state.idle == 0 && state.in_time() == 0
     }
 
     /// Lets the threads go; those that wait for an answer go when it comes.
@@ -123,10 +163,14 @@ impl Lookups {
         let mut state = self.state();
         loop {
             if let Some(job) = state.waiting.pop_front() {
+                let number = state.begun;
+                state.begun += 1;
+                state.under_way.insert(number, job.deadline);
                 drop(state);
-                let found = look_up(&job.endpoint);
+                let found = (self.shared.look_up)(&job.endpoint);
                 (job.answer)(found);
                 state = self.state();
+                state.under_way.remove(&number);
             } else if state.closed {
                 state.threads -= 1;
                 return;
@@ -136,5 +180,13 @@ impl Lookups {
                 state.idle -= 1;
             }
         }
+    }
+}
+
+impl State {
+    /// Lookups whose answer would not come too late.
+    fn in_time(&self) -> usize {
+        let now = Instant::now();
+        self.under_way.values().filter(|deadline| **deadline > now).count()
     }
 }

@@ -79,6 +79,12 @@ impl Modern {
             Err(_) if seen.enough => {}
             // A server that wants a certificate of the client's, and gets none, has shown its own all the same.
             Err(ProbeError::Alert { .. } | ProbeError::Reset { .. }) if seen.asked && seen.proved => {}
+            Err(ProbeError::Alert { address, alert, .. }) => {
+                // Its version is known by its hello, and its chain is looked at when its part of the handshake is whole.
+                let begun = self.tls.protocol_version().is_some();
+                let midway = begun && (seen.chain.is_empty() || !seen.asked);
+                return Err(ProbeError::Alert { address, alert, midway });
+            }
             Err(error) => return Err(error),
         }
         let group = self.tls.negotiated_key_exchange_group().map(|group| group.name());

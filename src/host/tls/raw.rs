@@ -1,14 +1,16 @@
 //! A reader of old handshakes: what TLS 1.0 to 1.2 servers show in plain text before any key is agreed on.
 //!
-//! It sends a hello of its own, with everything that was ever usual, and reads to the end of the Certificate message. It derives no
+//! It sends a hello of its own, with everything that was ever usual, and reads to the end of what the server sends at once
+//! (ServerHelloDone): one that shows its certificate and then fails, as where its key is out of reach, serves nobody. It derives no
 //! key and checks no signature, so it never proves that the server holds the leaf's key; it is for looking only.
 //!
-//! Its decoder is its own: two messages and a bound at each length, where a general one brings more code than it saves.
+//! Its decoder is its own: a few messages and a bound at each length, where a general one brings more code than it saves.
 
 mod hello;
 mod suites;
 
 use super::Version;
+use super::failure::FLOOD_OF_WARNINGS;
 use super::witness::MOST_CERTIFICATES;
 
 pub(super) use hello::hello;
@@ -41,8 +43,8 @@ pub(super) struct Read {
 /// Why nothing was shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Fault {
-    /// An alert, and whether its record is one of SSL 3.0.
-    Alert { number: u8, ssl3: bool },
+    /// An alert, whether its record is one of SSL 3.0, and whether it came after the ServerHello.
+    Alert { number: u8, ssl3: bool, midway: bool },
     /// The server speaks this, which is older than TLS.
     TooOld(&'static str),
     /// More than a handshake can need.
@@ -58,7 +60,12 @@ pub(super) struct Reader {
     record: Vec<u8>,
     /// Bytes of a message that is not whole: messages may be spread over records, and records may hold several.
     message: Vec<u8>,
+    /// What the ServerHello chose.
     agreed: Option<(Version, &'static str)>,
+    /// The certificates, once they were sent.
+    chain: Option<Vec<Vec<u8>>>,
+    /// The server has sent what it gives to the key exchange (`ServerKeyExchange`).
+    exchanged: bool,
     warnings: usize,
 }
 
@@ -85,15 +92,15 @@ impl Reader {
                     self.warnings += 1;
                     // close_notify ends the connection at either level.
                     if level != 1 || number == 0 {
-                        return Err(Fault::Alert { number, ssl3: minor == 0 });
+                        return Err(Fault::Alert { number, ssl3: minor == 0, midway: self.agreed.is_some() });
                     }
                     if self.warnings > MOST_WARNINGS {
-                        return Err(Fault::Oversized("a flood of warnings"));
+                        return Err(Fault::Malformed(FLOOD_OF_WARNINGS));
                     }
                 }
                 0x16 if length == 0 => return Err(Fault::Malformed("an empty record")),
                 0x16 => self.message.extend_from_slice(body),
-                _ => return Err(Fault::Malformed("a record that has no place before the certificate")),
+                _ => return Err(Fault::Malformed("a record that has no place in the server's hello")),
             }
             self.record.drain(..5 + length);
             if let Some(read) = self.messages()? {
@@ -109,19 +116,28 @@ impl Reader {
                 return Err(Fault::Oversized("a message of more than 64 KB"));
             }
             let Some(body) = rest.get(..length) else { return Ok(None) };
-            match (kind, self.agreed) {
+            // RFC 5246 section 7.3; what is in the messages after the certificates is for clients that go on.
+            match (kind, self.agreed, self.chain.is_some()) {
                 // HelloRequest asks for what is under way already (RFC 5246 section 7.4.1.1).
-                (0, None) if length == 0 => {
+                (0, None, _) if length == 0 => {
                     self.warnings += 1;
                     if self.warnings > MOST_WARNINGS {
-                        return Err(Fault::Oversized("a flood of hello requests"));
+                        return Err(Fault::Malformed("a flood of hello requests"));
                     }
                 }
-                (2, None) => self.agreed = Some(server_hello(body)?),
-                (11, Some((version, suite))) => {
-                    return Ok(Some(Read { version, suite, chain: certificates(body)? }));
+                (2, None, _) => self.agreed = Some(server_hello(body)?),
+                (11, Some(_), false) => self.chain = Some(certificates(body)?),
+                (12 | 14, Some(_), false) => return Err(Fault::Malformed("no Certificate message")),
+                (12, Some(_), true) if !self.exchanged => self.exchanged = true,
+                // CertificateRequest, and CertificateStatus (RFC 6066 section 8).
+                (13 | 22, Some(_), true) => {}
+                (14, Some((version, suite)), true) => {
+                    if suites::exchanges(suite) && !self.exchanged {
+                        return Err(Fault::Malformed("no ServerKeyExchange message"));
+                    }
+                    let chain = self.chain.take().unwrap_or_default();
+                    return Ok(Some(Read { version, suite, chain }));
                 }
-                (12 | 14, Some(_)) => return Err(Fault::Malformed("no Certificate message")),
                 _ => return Err(Fault::Malformed("a message out of its turn")),
             }
             self.message.drain(..4 + length);

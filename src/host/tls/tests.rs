@@ -93,6 +93,27 @@ fn cipher_suites_are_of_the_family_too() {
     }
 }
 
+/// The message names what is offered, so that whoever reads it can tell the server's fault from a limit of ours.
+#[test]
+fn what_is_offered_in_tls13_is_what_the_message_says() {
+    let way = witness::Way { family: None, post_quantum: true, early: false };
+    let (config, _) = witness::client(way).unwrap();
+    let provider = config.crypto_provider();
+    let groups = provider.kx_groups.iter().map(|group| format!("{:?}", group.name()));
+    let groups: Vec<String> =
+        groups.map(|name| name.strip_prefix("secp").map_or(name.clone(), |bits| format!("P-{}", &bits[..3]))).collect();
+    let suites = provider.cipher_suites.iter().filter(|suite| suite.tls13().is_some());
+    let mut suites: Vec<String> = suites
+        .map(|suite| {
+            let name = format!("{:?}", suite.suite());
+            let cipher = name.trim_start_matches("TLS13_").rsplit_once('_').unwrap().0;
+            cipher.replace("CHACHA20_POLY1305", "ChaCha20-Poly1305").replace('_', "-")
+        })
+        .collect();
+    suites.sort();
+    assert_eq!(failure::OFFERED_TLS13, format!("{} with {}", groups.join(", "), suites.join(", ")));
+}
+
 #[test]
 fn the_name_asked_for_reaches_the_server() {
     let cases = [

@@ -49,7 +49,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether the warning would never be seen.
+    /// Whether the warning would never be seen, of whatever certificate: days and a part of the lifetime cross for some alone.
     #[must_use]
     pub fn contradict(&self) -> bool {
         match (self.warning, self.critical) {
@@ -63,9 +63,9 @@ impl Limits {
     pub(super) fn days(&self, lifetime: f64) -> (f64, f64) {
         let least = |days: f64, share: f64| days.min(lifetime.max(0.0) / share);
         let set = |it: Threshold| it.days(lifetime);
-        // One that is set alone, beyond the default of the other, moves that one too.
+        // One that is beyond the other moves it: its default, or what it comes to for a certificate of this lifetime.
         match (self.warning.map(set), self.critical.map(set)) {
-            (Some(warning), Some(critical)) => (warning, critical),
+            (Some(warning), Some(critical)) => (warning.max(critical), critical),
             (Some(warning), None) => (warning, least(15.0, 8.0).min(warning)),
             (None, Some(critical)) => (least(20.0, 4.0).max(critical), critical),
             (None, None) => (least(20.0, 4.0), least(15.0, 8.0)),

@@ -9,7 +9,7 @@ use crate::report::page::{Page, Paint};
 
 pub fn shown(views: &[AuthorityView], view: &View, page: &mut Page) {
     if views.is_empty() {
-        page.say("there is no certificate authority here; `reseal ca init` makes one").end();
+        page.say("there is no certificate authority here; `reseal ca init NAME --permit DOMAIN` makes one").end();
     }
     for authority in views {
         // All went as asked, and nobody wants to hear of that.

@@ -231,9 +231,12 @@ impl CaError {
             Self::Exists { .. } => {
                 "clients trust that root already: use it, or choose another name; a CA is never written over".to_owned()
             }
-            Self::Missing { known, .. } if known.is_empty() => "make one with `reseal ca init`".to_owned(),
-            Self::Missing { known, .. } => {
-                format!("those there are: {}; `reseal ca init` makes another", known.join(", "))
+            Self::Missing { name, known } => {
+                let init = format!("`reseal ca init {name} --permit DOMAIN`");
+                match known.as_slice() {
+                    [] => format!("make one with {init}"),
+                    known => format!("those there are: {}; {init} makes another", known.join(", ")),
+                }
             }
             Self::Damaged { path, .. } => {
                 format!("put {} back from a backup of the machine, or make another CA", path.display())
@@ -243,8 +246,8 @@ impl CaError {
                     .to_owned()
             }
             Self::NotPermitted { names, .. } => format!(
-                "what a CA may sign is fixed in its root: make another one with `reseal ca init`, permit {} to it, give its root \
-                 to the clients and name it as `ca` of the target's source; or take the names out of the order",
+                "what a CA may sign is fixed in its root: make another one with `reseal ca init NAME --permit DOMAIN`, permit {} to \
+                 it, give its root to the clients and name it as `ca` of the target's source; or take the names out of the order",
                 listed(names)
             ),
             Self::NoNames => "name what the server is called".to_owned(),

@@ -11,7 +11,11 @@ fn at() -> SocketAddr {
 }
 
 fn alert(name: &str) -> ProbeError {
-    ProbeError::Alert { address: at(), alert: name.to_owned() }
+    ProbeError::Alert { address: at(), alert: name.to_owned(), midway: false }
+}
+
+fn midway(name: &str) -> ProbeError {
+    ProbeError::Alert { address: at(), alert: name.to_owned(), midway: true }
 }
 
 fn reset() -> ProbeError {
@@ -151,6 +155,13 @@ fn the_failure_that_says_most_is_told() {
     assert_eq!(end.unwrap_err().code(), "tls13-unsupported");
     let (_, end) = run(None, four("protocol_version", "protocol_version"));
     assert_eq!(end.unwrap_err().code(), "alert");
+    // It has no certificate for us, whatever version it speaks.
+    let (_, end) = run(None, four("certificate_required", "protocol_version"));
+    assert!(end.unwrap_err().to_string().ends_with("certificate_required"));
+    let mut five = vec![(Err(alert("internal_error")), ANSWERED)];
+    five.extend(four("internal_error", "protocol_version"));
+    let (_, end) = run(None, five);
+    assert!(end.unwrap_err().to_string().ends_with("internal_error"));
 
     let too_old = || ProbeError::TooOld { address: at(), version: "SSL 3.0" };
     let (_, end) = run(None, vec![(Err(alert("handshake_failure")), ANSWERED), (Err(too_old()), ANSWERED)]);
@@ -158,6 +169,22 @@ fn the_failure_that_says_most_is_told() {
     let gone = ProbeError::Refused { address: at() };
     let (_, end) = run(None, vec![(Err(reset()), UNANSWERED), (Err(gone), Ended::default())]);
     assert_eq!(end.unwrap_err().code(), "reset");
+}
+
+/// A server that takes the hello and cannot go on would show its certificate to the reader of old handshakes, and be called good.
+#[test]
+fn who_fails_after_its_hello_is_asked_no_further() {
+    for name in ["handshake_failure", "internal_error"] {
+        let (manners, end) = run(None, vec![(Err(midway(name)), ANSWERED)]);
+        assert_eq!((manners, end.unwrap_err().to_string()), (vec![Long], midway(name).to_string()));
+        // Of the two alerts the one that came later in the handshake says more.
+        let both = vec![(Err(alert("protocol_version")), ANSWERED), (Err(midway(name)), ANSWERED)];
+        let (manners, end) = run(None, both);
+        assert_eq!((manners, end.unwrap_err().to_string()), (vec![Long, Raw(Tls12)], midway(name).to_string()));
+        // The long hello was taken.
+        let long = vec![(Err(reset()), UNANSWERED), (Ok(served()), ANSWERED), (Err(midway(name)), ANSWERED)];
+        assert_eq!(run(None, long).1.unwrap().post_quantum, PostQuantum::NotNegotiated);
+    }
 }
 
 #[test]

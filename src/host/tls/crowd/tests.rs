@@ -65,6 +65,58 @@ fn hundreds_that_hang_cost_one_limit() {
     assert_eq!(counts.values().sum::<usize>(), 400);
 }
 
+fn named(number: usize) -> Question {
+    let host = format!("name-{number}.example");
+    Question::new(Endpoint { host, port: 443, start: Start::Tls, sni: Sni::Host })
+}
+
+/// A resolver that answers nobody is waited for twice, however many names there are; a number is asked all the same.
+#[test]
+fn a_dead_resolver_costs_two_limits_and_no_more() {
+    static OVER: AtomicUsize = AtomicUsize::new(0);
+    let hang = |endpoint: &Endpoint| {
+        while OVER.load(Ordering::SeqCst) == 0 {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Err(super::super::quest::no_address(&endpoint.address()))
+    };
+    let good = at(pair().serve(rustls::ALL_VERSIONS));
+    let questions = (0..2000).map(named).chain(std::iter::once(good));
+    let limit = Duration::from_secs(1);
+    let began = Instant::now();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    ask_with(&Lookups::by(hang), questions, &Crowd { limit, ..Crowd::default() }, &mut |_, answer, _| {
+        let word = answer.map_or_else(|error| error.to_string().replace(char::is_numeric, ""), |_| "good".to_owned());
+        *counts.entry(word).or_default() += 1;
+    });
+    OVER.store(1, Ordering::SeqCst);
+    assert!(began.elapsed() < limit * 4, "{:?}", began.elapsed());
+    let tried = counts["no answer in time while looking up name-.example:"];
+    let others = "no answer in time while waiting for the resolver, which answers nobody, to be given name-.example:";
+    assert_eq!((tried + counts[others], counts["good"]), (2000, 1), "{counts:?}");
+    assert!((256..520).contains(&tried), "{counts:?}");
+}
+
+/// Names of a zone whose servers are gone hold up others no longer than one limit, and make none of them look dead.
+#[test]
+fn dead_names_are_not_a_dead_resolver() {
+    static OVER: AtomicUsize = AtomicUsize::new(0);
+    let some_hang = |endpoint: &Endpoint| {
+        let number: usize = endpoint.host.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or_default();
+        while number < 300 && OVER.load(Ordering::SeqCst) == 0 {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Err(super::super::quest::no_address(&endpoint.address()))
+    };
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let options = Crowd { limit: Duration::from_secs(1), ..Crowd::default() };
+    ask_with(&Lookups::by(some_hang), (0..1000).map(named), &options, &mut |_, answer, _| {
+        *counts.entry(answer.unwrap_err().code()).or_default() += 1;
+    });
+    OVER.store(1, Ordering::SeqCst);
+    assert_eq!(counts, BTreeMap::from([("timeout", 300), ("no-address", 700)]));
+}
+
 #[test]
 fn a_slow_listener_makes_no_server_look_slow() {
     let good = pair().serve(rustls::ALL_VERSIONS);

@@ -22,13 +22,13 @@ use super::queues::{Later, Queues};
 use super::{Crowd, Question, Shares, deadline};
 
 /// A question's number, an answer to it, and whether that is the last.
-type Answer = (u64, Result<Served, ProbeError>, bool);
+pub(super) type Answer = (u64, Result<Served, ProbeError>, bool);
 
 /// The key of the bell among those of the slots.
 const BELL: u64 = u64::MAX;
 
 /// Between two looks at what can be told by nobody: the channel has room again, a lookup has ended elsewhere.
-const PAUSE: Duration = Duration::from_millis(2);
+pub(super) const PAUSE: Duration = Duration::from_millis(2);
 
 /// Where the answers of lookups arrive.
 pub(super) struct Inbox {
@@ -172,7 +172,7 @@ impl<'a> Worker<'a> {
             if self.ended || self.queues.waits() >= self.shares.most {
                 return false;
             }
-            if self.lookups.crowded() {
+            if self.lookups.crowded() && !self.lookups.is_silent() {
                 return true;
             }
             match self.feed.take(self.number) {
@@ -194,11 +194,15 @@ impl<'a> Worker<'a> {
         if let Some(address) = address.or_else(|| endpoint.ip().map(|ip| SocketAddr::new(ip, endpoint.port))) {
             return self.begin(Later { index, wanted, label, addresses: vec![address] });
         }
+        if self.lookups.is_silent() {
+            let error = ProbeError::Timeout { stage: Stage::Unasked, address: label };
+            return self.outbox.push_back((index, Err(error), true));
+        }
         let deadline = deadline(self.options.limit);
         let key = self.occupy(index, Work::Lookup { wanted, label, deadline });
         self.wake(key, deadline);
         let (bell, found) = (Arc::clone(&self.inbox.bell), Arc::clone(&self.inbox.found));
-        self.lookups.ask(endpoint, move |answer| {
+        self.lookups.ask(endpoint, deadline, move |answer| {
             found.lock().unwrap_or_else(PoisonError::into_inner).push((key, answer));
             bell.ring();
         });
@@ -372,25 +376,4 @@ impl<'a> Worker<'a> {
             self.step(key, now, |quest| quest.begin(now));
         }
     }
-}
-
-/// Answers for a worker that could not begin: all that would come to it fails.
-pub(super) fn refuse(number: usize, feed: &Feed<(u64, Question)>, error: &io::Error, sender: &SyncSender<Answer>) {
-    loop {
-        match feed.take(number) {
-            Taken::One((index, question)) => {
-                if sender.send((index, Err(not_asked(&question, error)), true)).is_err() {
-                    return feed.close();
-                }
-            }
-            // Those that did begin take the rest.
-            Taken::Later => std::thread::sleep(PAUSE),
-            Taken::Never => return,
-        }
-    }
-}
-
-pub(super) fn not_asked(question: &Question, error: &io::Error) -> ProbeError {
-    let source = io::Error::new(error.kind(), error.to_string());
-    ProbeError::Resolve { address: question.endpoint.address(), source }
 }

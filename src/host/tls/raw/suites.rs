@@ -12,6 +12,11 @@ pub(super) fn name(number: u16) -> Option<&'static str> {
     SUITES.iter().find(|(known, _, _)| *known == number).map(|(_, name, _)| *name)
 }
 
+/// Whether the server sends a key of its own for each handshake, in a `ServerKeyExchange` message (RFC 5246 section 7.4.3).
+pub(super) fn exchanges(name: &str) -> bool {
+    ["TLS_DHE_", "TLS_ECDHE_"].iter().any(|exchange| name.starts_with(exchange))
+}
+
 /// Number, name, and whether it needs TLS 1.2.
 const SUITES: &[(u16, &str, bool)] = &[
     (0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", true),

@@ -32,7 +32,11 @@ fn hear(bytes: &[u8]) -> Result<Option<Read>, Fault> {
 }
 
 fn flight() -> Vec<u8> {
-    record(0x16, &[server_hello(1, 0x002f), certificate(&[b"leaf", b"issuer"])].concat())
+    record(0x16, &messages())
+}
+
+fn messages() -> Vec<u8> {
+    [server_hello(1, 0x002f), certificate(&[b"leaf", b"issuer"]), message(13, b"x"), message(14, b"")].concat()
 }
 
 #[test]
@@ -45,9 +49,8 @@ fn the_flight_of_an_old_server_is_read_however_it_is_cut() {
     assert_eq!(hear(&flight()), Ok(Some(expected.clone())));
     // Each message in records of one byte, with warnings between.
     let mut reader = Reader::default();
-    let messages = [server_hello(1, 0x002f), certificate(&[b"leaf", b"issuer"])].concat();
     let mut read = None;
-    for (at, byte) in messages.iter().enumerate() {
+    for (at, byte) in messages().iter().enumerate() {
         if at % 40 == 0 {
             assert_eq!(reader.hear(&record(0x15, &[1, 112])), Ok(None));
         }
@@ -66,13 +69,30 @@ fn the_flight_of_an_old_server_is_read_however_it_is_cut() {
 fn every_bound_and_every_breach_has_its_word() {
     let flood = |count: usize, one: Vec<u8>| vec![one; count].concat();
     let hello = |rest: &[u8]| record(0x16, &[server_hello(3, 0xc014), rest.to_vec()].concat());
+    let alert = |number: u8| Fault::Alert { number, ssl3: false, midway: false };
     let many: Vec<&[u8]> = vec![b"x"; 101];
     let cases: Vec<(&str, Vec<u8>, Fault)> = vec![
-        ("alert", record(0x15, &[2, 40]), Fault::Alert { number: 40, ssl3: false }),
-        ("ssl3 alert", vec![0x15, 3, 0, 0, 2, 2, 40], Fault::Alert { number: 40, ssl3: true }),
-        ("close", record(0x15, &[1, 0]), Fault::Alert { number: 0, ssl3: false }),
-        ("warnings", flood(5, record(0x15, &[1, 112])), Fault::Oversized("a flood of warnings")),
-        ("hello requests", record(0x16, &flood(5, message(0, b""))), Fault::Oversized("a flood of hello requests")),
+        ("alert", record(0x15, &[2, 40]), alert(40)),
+        ("ssl3 alert", vec![0x15, 3, 0, 0, 2, 2, 40], Fault::Alert { number: 40, ssl3: true, midway: false }),
+        ("close", record(0x15, &[1, 0]), alert(0)),
+        (
+            "alert after the certificate",
+            [hello(&certificate(&[b"x"])), record(0x15, &[2, 80])].concat(),
+            Fault::Alert { number: 80, ssl3: false, midway: true },
+        ),
+        (
+            "no exchange",
+            hello(&[certificate(&[b"x"]), message(22, b"x"), message(14, b"")].concat()),
+            Fault::Malformed("no ServerKeyExchange message"),
+        ),
+        ("certificates twice", hello(&certificate(&[b"x"]).repeat(2)), Fault::Malformed("a message out of its turn")),
+        (
+            "exchange twice",
+            hello(&[certificate(&[b"x"]), message(12, b"x").repeat(2)].concat()),
+            Fault::Malformed("a message out of its turn"),
+        ),
+        ("warnings", flood(5, record(0x15, &[1, 112])), Fault::Malformed("a flood of warning alerts")),
+        ("hello requests", record(0x16, &flood(5, message(0, b""))), Fault::Malformed("a flood of hello requests")),
         ("long record", vec![0x16, 3, 1, 0x48, 0x01], Fault::Oversized("a record of more than 18 KB")),
         ("long message", record(0x16, &[2, 1, 0, 1]), Fault::Oversized("a message of more than 64 KB")),
         ("many", hello(&certificate(&many)), Fault::Oversized("more than 100 certificates")),
@@ -81,7 +101,7 @@ fn every_bound_and_every_breach_has_its_word() {
         ("suite", record(0x16, &server_hello(3, 0x1301)), Fault::Malformed("a cipher suite that was not offered")),
         ("version", vec![0x16, 2, 0, 0, 1, 0], Fault::Malformed("a record of no version of TLS")),
         ("empty", vec![0x16, 3, 1, 0, 0], Fault::Malformed("an empty record")),
-        ("early", record(0x17, b"x"), Fault::Malformed("a record that has no place before the certificate")),
+        ("early", record(0x17, b"x"), Fault::Malformed("a record that has no place in the server's hello")),
         ("two alerts", record(0x15, &[2, 40, 2, 40]), Fault::Malformed("an alert that is none")),
         ("no hello", record(0x16, &certificate(&[b"x"])), Fault::Malformed("a message out of its turn")),
         ("twice", hello(&server_hello(3, 0xc014)), Fault::Malformed("a message out of its turn")),
@@ -99,7 +119,8 @@ fn every_bound_and_every_breach_has_its_word() {
         assert_eq!(hear(&bytes), Err(expected), "{case}");
     }
     let hundred: Vec<&[u8]> = vec![b"x"; 100];
-    assert_eq!(hear(&hello(&certificate(&hundred))).unwrap().unwrap().chain.len(), 100);
+    let whole = hello(&[certificate(&hundred), message(12, b"x"), message(14, b"")].concat());
+    assert_eq!(hear(&whole).unwrap().unwrap().chain.len(), 100);
 }
 
 #[test]

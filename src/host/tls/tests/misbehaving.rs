@@ -157,7 +157,27 @@ const TLS: &[(&str, Talk, &str)] = &[
         },
         "oversized",
     ),
-    ("warnings without end", |stream| without_end(stream, b"", b"\x15\x03\x03\x00\x02\x01\x70"), "oversized"),
+    ("warnings without end", |stream| without_end(stream, b"", b"\x15\x03\x03\x00\x02\x01\x70"), "protocol-error"),
+    // Its certificate is there for all to see, and its key is not there for it.
+    (
+        "internal_error after the certificate",
+        |stream| after_hello(stream, &[HELLO, &certificates(1, 200), b"\x15\x03\x03\x00\x02\x02\x50"].concat()),
+        "alert",
+    ),
+    (
+        "handshake_failure after the certificate",
+        |stream| after_hello(stream, &[HELLO, &certificates(1, 200), b"\x15\x03\x03\x00\x02\x02\x28"].concat()),
+        "alert",
+    ),
+    (
+        "no key for the exchange",
+        |stream| {
+            let status = b"\x16\x03\x03\x00\x09\x16\x00\x00\x05\x01\x00\x00\x01\x00";
+            let done = b"\x16\x03\x03\x00\x04\x0e\x00\x00\x00";
+            after_hello(stream, &[HELLO, &certificates(1, 200), status, done].concat());
+        },
+        "protocol-error",
+    ),
     (
         "fatal and warnings",
         |stream| without_end(stream, b"\x15\x03\x03\x00\x02\x02\x28", b"\x15\x03\x03\x00\x02\x01\x70"),
