@@ -1,5 +1,8 @@
 //! Whom to trust, and what a strict client makes of a chain.
 
+mod hindrance;
+mod reach;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -11,7 +14,6 @@ use super::algorithm::KeyKind;
 use super::certificate::Certificate;
 use super::chain::Chain;
 use super::name::Name;
-use super::trust::{Signed, issued_by};
 
 /// Root certificates.
 #[derive(Clone, Debug)]
@@ -147,9 +149,6 @@ impl Forbids {
     }
 }
 
-/// Signatures that are checked to tell one that is false from one that somebody else made. An honest chain needs a few.
-const MOST_CHECKS: usize = 32;
-
 impl Anchors {
     /// Trusts these. Those that cannot serve as root, as few clients could read them, are left out.
     #[must_use]
@@ -184,6 +183,7 @@ impl Anchors {
     /// # Errors
     /// As [`Anchors::verify`].
     pub fn path(&self, chain: &Chain, names: &[Name], now: OffsetDateTime) -> Result<Path, Untrusted> {
+        let chain = &*self.within_reach(chain)?;
         let leaf = CertificateDer::from(chain.leaf().der());
         let leaf = EndEntityCert::try_from(&leaf).map_err(reason)?;
         let intermediates: Vec<_> = chain.intermediates().iter().map(|one| CertificateDer::from(one.der())).collect();
@@ -225,66 +225,6 @@ impl Anchors {
         }
         names.iter().try_for_each(|name| verify_name(&leaf, chain.leaf(), name))?;
         Ok(path)
-    }
-
-    /// Whether a certificate of the chain names another of it, or a root, as its issuer by name and, where both say one, by key identifier
-    /// (RFC 5280 section 4.2.1.1), and is signed by none of those it names so. A root may have the name of a CA of the chain and another
-    /// key: it takes nothing from what that CA has signed.
-    fn names_a_signer(&self, chain: &Chain) -> bool {
-        let same_key = |child: &Certificate, issuer: &Certificate| {
-            child.aki().zip(issuer.ski()).is_none_or(|(named, held)| named == held)
-        };
-        let own = |child: &Certificate| child.is_self_issued() && issued_by(child, child) == Signed::Verified;
-        let mut left = MOST_CHECKS;
-        for child in chain.certificates().filter(|child| !own(child)) {
-            let issuers = chain.certificates().chain(&self.roots).filter(|issuer| *issuer != child);
-            let named = issuers.filter(|issuer| child.names_as_issuer(issuer) && same_key(child, issuer));
-            let mut failed = false;
-            for issuer in named {
-                let Some(fewer) = left.checked_sub(1) else { return false };
-                left = fewer;
-                failed = issued_by(child, issuer) == Signed::Failed;
-                if !failed {
-                    break;
-                }
-            }
-            if failed {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Why webpki does not go a path that signatures prove and that leads to a root.
-    fn hindrance(&self, chain: &Chain) -> Option<Untrusted> {
-        let mut left = MOST_CHECKS;
-        let mut reached: Vec<(&Certificate, Option<Untrusted>)> = vec![(chain.leaf(), None)];
-        let mut place = 0;
-        while let Some((child, met)) = reached.get(place).cloned() {
-            place += 1;
-            // The roots of a system are many: whoever names another key than theirs is not asked for the name.
-            let named = |issuer: &&Certificate| {
-                let other_key = child.aki().zip(issuer.ski()).is_some_and(|(named, held)| named != held);
-                !other_key && *issuer != child && child.names_as_issuer(issuer)
-            };
-            let sent = chain.intermediates().iter().map(|one| (one, false));
-            for (issuer, root) in sent.chain(self.roots.iter().map(|one| (one, true))).filter(|(one, _)| named(one)) {
-                if !root && reached.iter().any(|(known, _)| *known == issuer) {
-                    continue;
-                }
-                left = left.checked_sub(1)?;
-                if issued_by(child, issuer) != Signed::Verified {
-                    continue;
-                }
-                let met = met.clone().or_else(|| between(child, issuer));
-                if !root {
-                    reached.push((issuer, met));
-                } else if met.is_some() {
-                    return met;
-                }
-            }
-        }
-        None
     }
 
     /// The certificates of a path that was verified.
@@ -334,22 +274,6 @@ impl Anchors {
         }
         best.ok_or_else(|| refused.unwrap_or(Untrusted::UnknownIssuer))
     }
-}
-
-/// What keeps webpki from taking one for the issuer of the other, whose signature is good.
-fn between(child: &Certificate, issuer: &Certificate) -> Option<Untrusted> {
-    match issuer.key_kind() {
-        KeyKind::Rsa(bits @ ..2048) => return Some(Untrusted::SmallIssuer { issuer: issuer.title(), bits: *bits }),
-        KeyKind::Rsa(_)
-        | KeyKind::P256
-        | KeyKind::P384
-        | KeyKind::P521
-        | KeyKind::Ed25519
-        | KeyKind::MlDsa(_)
-        | KeyKind::Other(_) => {}
-    }
-    let same = child.issuer_der() == issuer.subject_der();
-    (!same).then(|| Untrusted::OtherwiseWritten { child: child.title(), issuer: issuer.title() })
 }
 
 /// A wildcard cannot be asked for in a handshake, so it is compared as it stands.

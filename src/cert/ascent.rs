@@ -1,7 +1,11 @@
 //! Whether a certificate leads to an anchor, over whatever issuers are at hand: asked before a client stops to trust the anchor.
 
+use std::collections::HashMap;
+
 use super::certificate::Certificate;
-use super::trust::{SelfSigned, Signed, issued_by};
+use super::issuers::Issuers;
+use super::signatures::Checks;
+use super::trust::{SelfSigned, Signed};
 
 /// How a certificate stands to an anchor.
 #[must_use]
@@ -16,18 +20,87 @@ pub enum Ascent {
     Elsewhere,
     /// The issuer of this one is not at hand, so nobody can tell.
     Open(Certificate),
+    /// There are more certificates of the same names than are held against one another, so nobody can tell.
+    Tangled,
 }
 
-/// How `from` stands to `anchor`: by what was `sent` with it, and only where that leaves it open by all else that is `known`, for
-/// clients find issuers in places of their own.
-///
-/// A certificate that has the anchor's name and key leads to it, as does one below such a certificate (RFC 5280 section 6.1.1 knows
-/// of an anchor no more than these). Dates, names and what an issuer may sign do not count: what a strict client refuses, another takes.
-pub fn ascend(from: &Certificate, anchor: &Certificate, sent: &[Certificate], known: &[Certificate]) -> Ascent {
-    match climb(from, anchor, sent, &[]) {
-        Ascent::Open(_) => climb(from, anchor, sent, known),
-        found @ (Ascent::Leads { .. } | Ascent::Elsewhere) => found,
+/// Where certificates that were sent together lead to.
+pub struct Ways<'c> {
+    sent: Issuers<'c>,
+    known: &'c Issuers<'c>,
+    checks: Checks,
+}
+
+impl<'c> Ways<'c> {
+    /// By what was `sent`, and only where that leaves it open by all else that is `known`, for clients find issuers in places of their own.
+    #[must_use]
+    pub fn over(sent: &'c [Certificate], known: &'c Issuers<'c>) -> Self {
+        Self { sent: Issuers::among(sent), known, checks: Checks::default() }
     }
+
+    /// How `from` stands to `anchor`.
+    ///
+    /// A certificate that has the anchor's name and key leads to it, as does one below such a certificate (RFC 5280 section 6.1.1 knows
+    /// of an anchor no more than these). Dates, names and what an issuer may sign do not count: what a strict client refuses, another takes.
+    pub fn ascend(&self, from: &Certificate, anchor: &Certificate) -> Ascent {
+        let climb = |known| self.climb(from, anchor, known).unwrap_or(Ascent::Tangled);
+        match climb(None) {
+            Ascent::Open(_) => climb(Some(self.known)),
+            found @ (Ascent::Leads { .. } | Ascent::Elsewhere | Ascent::Tangled) => found,
+        }
+    }
+
+    /// None once there were enough checks.
+    fn climb(&self, from: &Certificate, anchor: &Certificate, known: Option<&Issuers<'_>>) -> Option<Ascent> {
+        // Each with whether all signatures up to it were checked.
+        let mut reached: Vec<(&Certificate, bool)> = vec![(from, true)];
+        let mut met = HashMap::from([(from.fingerprint(), true)]);
+        let (mut perhaps, mut ends, mut open) = (false, false, None);
+        let mut place = 0;
+        while let Some((one, proved)) = reached.get(place).copied() {
+            place += 1;
+            let here = if twins(one, anchor) { Signed::Verified } else { self.checks.issued_by(one, anchor)? };
+            match here {
+                Signed::Verified if proved => return Some(Ascent::Leads { proved }),
+                Signed::Verified | Signed::Unverifiable => perhaps = true,
+                Signed::Failed => {}
+            }
+            if matches!(self.checks.self_issued(one)?, SelfSigned::Yes | SelfSigned::SelfIssuedUnverifiable) {
+                ends = true;
+                continue;
+            }
+            let mut orphan = true;
+            for issuer in self.sent.named_by(one).chain(known.into_iter().flat_map(|known| known.named_by(one))) {
+                let signed = self.checks.issued_by(one, issuer)?;
+                if signed == Signed::Failed {
+                    continue;
+                }
+                orphan = false;
+                let proved = proved && signed == Signed::Verified;
+                match met.insert(issuer.fingerprint(), proved) {
+                    None => reached.push((issuer, proved)),
+                    // Once more, now that it is proved: what is above it is proved with it.
+                    Some(false) if proved => reached.push((issuer, true)),
+                    Some(before) => {
+                        met.insert(issuer.fingerprint(), before);
+                    }
+                }
+            }
+            if orphan {
+                open.get_or_insert(one);
+            }
+        }
+        Some(match open {
+            _ if perhaps => Ascent::Leads { proved: false },
+            Some(last) if !ends => Ascent::Open(last.clone()),
+            Some(_) | None => Ascent::Elsewhere,
+        })
+    }
+}
+
+/// The same of one certificate, by what was sent with it and what else is known.
+pub fn ascend(from: &Certificate, anchor: &Certificate, sent: &[Certificate], known: &[Certificate]) -> Ascent {
+    Ways::over(sent, &Issuers::among(known)).ascend(from, anchor)
 }
 
 /// Whether two certificates have one name and one key: who trusts one trusts what either has issued.
@@ -36,53 +109,11 @@ pub fn twins(one: &Certificate, other: &Certificate) -> bool {
     one.subject_der() == other.subject_der() && one.spki() == other.spki()
 }
 
-fn climb(from: &Certificate, anchor: &Certificate, sent: &[Certificate], known: &[Certificate]) -> Ascent {
-    // Each with whether all signatures up to it were checked.
-    let mut reached: Vec<(&Certificate, bool)> = vec![(from, true)];
-    let (mut perhaps, mut ends, mut open) = (false, false, None);
-    let mut place = 0;
-    while let Some((one, proved)) = reached.get(place).copied() {
-        place += 1;
-        let here = if twins(one, anchor) { Signed::Verified } else { issued_by(one, anchor) };
-        match here {
-            Signed::Verified if proved => return Ascent::Leads { proved },
-            Signed::Verified | Signed::Unverifiable => perhaps = true,
-            Signed::Failed => {}
-        }
-        if matches!(SelfSigned::of(one), SelfSigned::Yes | SelfSigned::SelfIssuedUnverifiable) {
-            ends = true;
-            continue;
-        }
-        let mut orphan = true;
-        for issuer in sent.iter().chain(known) {
-            let signed = issued_by(one, issuer);
-            if signed == Signed::Failed {
-                continue;
-            }
-            orphan = false;
-            let proved = proved && signed == Signed::Verified;
-            match reached.iter().position(|(other, _)| *other == issuer) {
-                // Once more, now that it is proved: what is above it is proved with it.
-                Some(known) if proved && !reached[known].1 => reached.push((issuer, true)),
-                Some(_) => {}
-                None => reached.push((issuer, proved)),
-            }
-        }
-        if orphan {
-            open.get_or_insert(one);
-        }
-    }
-    match open {
-        _ if perhaps => Ascent::Leads { proved: false },
-        Some(last) if !ends => Ascent::Open(last.clone()),
-        Some(_) | None => Ascent::Elsewhere,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cert::fixture::{Issued, Wish, copy, self_signed};
+    use crate::cert::issued_by;
     use crate::cert::key::tests::openssl;
 
     fn of(all: &[&Issued]) -> Vec<Certificate> {
@@ -130,6 +161,30 @@ mod tests {
         // What only a stranger sends is not held against who is well without.
         let bare = ascend(&leaf.certificate, &old.certificate, &of(&[&leaf, &new]), &of(&[&crossed]));
         assert_eq!(bare, Ascent::Elsewhere);
+    }
+
+    #[test]
+    fn cas_that_issued_each_other_are_climbed_once_and_not_without_end() {
+        let (a, b, other) = (self_signed(&Wish::ca("A")), self_signed(&Wish::ca("B")), self_signed(&Wish::ca("Other")));
+        let leaf = a.issue(&Wish::server("www")).certificate;
+        let crossed = |count: usize| -> Vec<Certificate> {
+            let one = |place: usize| match place % 2 {
+                0 => a.issue_for(&Wish::ca("B"), copy(&b.key)).certificate,
+                _ => b.issue_for(&Wish::ca("A"), copy(&a.key)).certificate,
+            };
+            (0..count).map(one).collect()
+        };
+        let (few, many, nothing) = (crossed(40), crossed(300), Issuers::among([]));
+        let ways = Ways::over(&few, &nothing);
+        assert_eq!(ways.ascend(&leaf, &other.certificate), Ascent::Elsewhere);
+        assert!(ways.checks.count() <= 41, "one for each certificate: {}", ways.checks.count());
+        assert_eq!(ways.ascend(&leaf, &b.certificate), Ascent::Leads { proved: true });
+        let ways = Ways::over(&many, &nothing);
+        for _ in 0..3 {
+            assert_eq!(ways.ascend(&leaf, &other.certificate), Ascent::Tangled);
+        }
+        assert_eq!(ways.checks.count(), 256, "whoever asks how often");
+        assert_eq!(ways.ascend(&leaf, &b.certificate), Ascent::Leads { proved: true }, "what is found first counts");
     }
 
     /// Ed448 cannot be checked here.

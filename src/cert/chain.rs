@@ -1,11 +1,13 @@
 //! A leaf and the intermediates that lead from it towards a root.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::certificate::Certificate;
-use super::distinguished;
+use super::issuers::{Issued, Issuers, MAX_CHAIN};
 use super::key::PrivateKey;
-use super::trust::{SelfSigned, Signed, issued_by};
+use super::signatures::Checks;
+use super::trust::{SelfSigned, Signed};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
 
@@ -83,6 +85,12 @@ pub enum ChainError {
     /// Each has issued another.
     #[error("none of the certificates given is a server's: each has issued another of them")]
     NoLeaf,
+    /// Issuers lead on above as many as any chain has.
+    #[error("more than {MAX_CHAIN} certificates, each issued by the next, lead up from {0}")]
+    TooLong(String),
+    /// So many have one name that not all were held against each other.
+    #[error("more certificates of the same names were given with {0} than are held against one another")]
+    TooMany(String),
 }
 
 impl ChainError {
@@ -96,6 +104,9 @@ impl ChainError {
             }
             Self::SeveralLeaves(_) => "give one server certificate at a time, or its key along with it",
             Self::NoLeaf => "give the certificate of the server, not only those of CAs",
+            Self::TooLong(_) | Self::TooMany(_) => {
+                "give the certificate of the server and only those intermediates that its CA names"
+            }
         }
     }
 }
@@ -119,8 +130,9 @@ impl Chain {
         if certificates.first().is_none_or(|first| certificates.len() == 1 || !first.is_ca()) {
             return (Self::as_given(certificates), 0);
         }
+        let issued = Issued::among(&certificates);
         let owned = |one: &Certificate| halves.iter().any(|half| one.certifies(half));
-        let leaf = |one: &&Certificate| owned(one) || is_leaf(one, &certificates);
+        let leaf = |one: &&Certificate| owned(one) || is_leaf(one, &issued);
         let place = match certificates.iter().find(leaf) {
             Some(only) if certificates.iter().filter(leaf).all(|one| one == only) => {
                 certificates.iter().position(|one| one == only).unwrap_or_default()
@@ -136,49 +148,62 @@ impl Chain {
     /// stays. An incomplete chain is a note, for nobody can tell from here whether its last issuer is a root.
     ///
     /// # Errors
-    /// There is no leaf, or no single one.
+    /// There is no leaf, or no single one; or what leads up from it is no chain that anybody would send.
     pub fn assemble(certificates: Vec<Certificate>, key: Option<&PrivateKey>) -> Result<Assembled, ChainError> {
-        let mut heap: Vec<Certificate> = Vec::new();
-        for certificate in certificates {
-            if !heap.contains(&certificate) {
-                heap.push(certificate);
-            }
-        }
-        let place = match key {
+        Self::assemble_with(certificates, key, &Checks::default())
+    }
+
+    fn assemble_with(
+        certificates: Vec<Certificate>,
+        key: Option<&PrivateKey>,
+        checks: &Checks,
+    ) -> Result<Assembled, ChainError> {
+        let mut seen = HashSet::new();
+        let heap: Vec<Certificate> = certificates.into_iter().filter(|one| seen.insert(one.fingerprint())).collect();
+        let leaf = match key {
             Some(key) => leaf_of_key(&heap, key)?,
             None => only_leaf(&heap)?,
         };
-        let mut path = vec![heap.remove(place)];
+        let issuers = Issuers::among(&heap);
+        let mut path = vec![leaf];
         let mut notes = Vec::new();
         let mut root = None;
         while let Some(last) = path.last()
-            && !vouches_for_itself(last)
-            && let Some((place, signed)) = issuer_of(last, &heap)
+            && !vouches_for_itself(last, checks)
+            && let Some((issuer, signed)) = issuer_of(last, &path, &issuers, checks)
         {
-            let issuer = heap.remove(place);
             if signed == Signed::Unverifiable {
-                notes.push(ChainNote::Unchecked(last.clone(), issuer.clone()));
+                notes.push(ChainNote::Unchecked((*last).clone(), issuer.clone()));
             }
-            if vouches_for_itself(&issuer) {
+            if vouches_for_itself(issuer, checks) {
                 root = Some(issuer);
                 break;
             }
+            if path.len() == MAX_CHAIN {
+                return Err(ChainError::TooLong(leaf.title()));
+            }
             path.push(issuer);
         }
-        let complete = root.is_some() || path.last().is_some_and(vouches_for_itself);
-        let suspicious = path.len() == 1 || heap.iter().any(|other| other.is_ca() && !vouches_for_itself(other));
+        if checks.are_spent() {
+            return Err(ChainError::TooMany(leaf.title()));
+        }
+        let used: HashSet<_> = path.iter().copied().chain(root).map(Certificate::fingerprint).collect();
+        let others: Vec<_> = heap.iter().filter(|one| !used.contains(&one.fingerprint())).collect();
+        let complete = root.is_some() || path.last().is_some_and(|last| vouches_for_itself(last, checks));
+        let suspicious =
+            path.len() == 1 || others.iter().any(|other| other.is_ca() && !vouches_for_itself(other, checks));
         if let Some(last) = path.last()
             && !complete
             && suspicious
         {
-            notes.push(ChainNote::IssuerMissing(last.clone()));
+            notes.push(ChainNote::IssuerMissing((*last).clone()));
         }
-        notes.extend(root.map(ChainNote::RootDropped));
-        notes.extend(heap.into_iter().map(|other| {
-            let root = other.is_ca() && vouches_for_itself(&other);
+        notes.extend(root.cloned().map(ChainNote::RootDropped));
+        notes.extend(others.into_iter().cloned().map(|other| {
+            let root = other.is_ca() && vouches_for_itself(&other, checks);
             if root { ChainNote::RootDropped(other) } else { ChainNote::Stranger(other) }
         }));
-        let chain = Self::as_given(path).ok_or(ChainError::Empty)?;
+        let chain = Self::as_given(path.into_iter().cloned().collect()).ok_or(ChainError::Empty)?;
         Ok(Assembled { chain, notes })
     }
 
@@ -236,19 +261,19 @@ impl Chain {
     }
 }
 
-/// Whether it is neither a CA nor has issued another of these by its name. A root of version 1 cannot say that it is a CA.
+/// Whether it is neither a CA nor has issued another by its name. A root of version 1 cannot say that it is a CA.
 #[must_use]
-pub fn is_leaf<'a>(one: &Certificate, all: impl IntoIterator<Item = &'a Certificate>) -> bool {
+pub fn is_leaf(one: &Certificate, issued: &Issued<'_>) -> bool {
     let old_root = one.version() == 1 && one.is_self_issued();
-    !one.is_ca() && !old_root && !all.into_iter().any(|child| child != one && child.names_as_issuer(one))
+    !one.is_ca() && !old_root && !issued.has_issued(one)
 }
 
 /// Of several certificates for one key the youngest, as after a renewal that kept the key; a CA's only where there is no other.
-fn leaf_of_key(heap: &[Certificate], key: &PrivateKey) -> Result<usize, ChainError> {
+fn leaf_of_key<'h>(heap: &'h [Certificate], key: &PrivateKey) -> Result<&'h Certificate, ChainError> {
     let fitting = heap.iter().enumerate().filter(|(_, certificate)| key.matches(certificate));
     let leaf = fitting.max_by_key(|(place, one)| (!one.is_ca(), one.not_before(), std::cmp::Reverse(*place)));
     match leaf {
-        Some((place, _)) => Ok(place),
+        Some((_, leaf)) => Ok(leaf),
         None if heap.is_empty() => Err(ChainError::Empty),
         None => Err(ChainError::NoneForKey {
             key: Digest::of(key.spki()),
@@ -259,46 +284,50 @@ fn leaf_of_key(heap: &[Certificate], key: &PrivateKey) -> Result<usize, ChainErr
 
 /// The only certificate that is no CA's; else the only one that issued no other, which finds a leaf that calls itself a CA, and
 /// roots so old that they do not.
-fn only_leaf(heap: &[Certificate]) -> Result<usize, ChainError> {
-    let servers: Vec<usize> = (0..heap.len()).filter(|place| !heap[*place].is_ca()).collect();
+fn only_leaf(heap: &[Certificate]) -> Result<&Certificate, ChainError> {
+    let servers: Vec<&Certificate> = heap.iter().filter(|one| !one.is_ca()).collect();
     if let [only] = servers.as_slice() {
-        return Ok(*only);
+        return Ok(only);
     }
-    let candidates = if servers.is_empty() { (0..heap.len()).collect() } else { servers };
-    let issued_none = |place: &usize| {
-        let subject = heap[*place].subject_der();
-        !heap
-            .iter()
-            .enumerate()
-            .any(|(other, child)| other != *place && distinguished::same(child.issuer_der(), subject))
-    };
-    let leaves: Vec<usize> = candidates.into_iter().filter(issued_none).collect();
+    let candidates = if servers.is_empty() { heap.iter().collect() } else { servers };
+    let issued = Issued::among(heap);
+    let leaves: Vec<&Certificate> = candidates.into_iter().filter(|one| !issued.has_issued(one)).collect();
     match leaves.as_slice() {
-        [only] => Ok(*only),
+        [only] => Ok(only),
         [] if heap.is_empty() => Err(ChainError::Empty),
         [] => Err(ChainError::NoLeaf),
-        several => Err(ChainError::SeveralLeaves(several.iter().map(|place| heap[*place].title()).collect())),
+        several => Err(ChainError::SeveralLeaves(several.iter().map(|one| one.title()).collect())),
     }
 }
 
-/// The best issuer in the heap. Checked signatures before unchecked ones; a cross-signed certificate before the self-signed one
-/// of the same key, for it leads on to a root that older clients have; then the one valid longest.
-fn issuer_of(child: &Certificate, heap: &[Certificate]) -> Option<(usize, Signed)> {
-    let candidates = heap.iter().enumerate().filter_map(|(place, issuer)| match issued_by(child, issuer) {
-        signed @ (Signed::Verified | Signed::Unverifiable) => Some((place, signed)),
-        Signed::Failed => None,
-    });
-    candidates.max_by_key(|(place, signed)| {
-        let issuer = &heap[*place];
-        (*signed == Signed::Verified, !issuer.is_self_issued(), issuer.not_after(), std::cmp::Reverse(*place))
-    })
+/// The best issuer that is no part of the path yet. Checked signatures before unchecked ones; a cross-signed certificate before the
+/// self-signed one of the same key, for it leads on to a root that older clients have; then the one valid longest.
+fn issuer_of<'h>(
+    child: &Certificate,
+    path: &[&Certificate],
+    issuers: &Issuers<'h>,
+    checks: &Checks,
+) -> Option<(&'h Certificate, Signed)> {
+    let mut candidates: Vec<_> = issuers.named_by(child).filter(|one| !path.contains(one)).collect();
+    // The best comes first, so that most are never held against the signature; equal ones stay in their order.
+    candidates.sort_by_key(|one| (one.is_self_issued(), std::cmp::Reverse(one.not_after())));
+    let mut unchecked = None;
+    for issuer in candidates {
+        match checks.issued_by(child, issuer)? {
+            Signed::Verified => return Some((issuer, Signed::Verified)),
+            Signed::Unverifiable => unchecked = unchecked.or(Some((issuer, Signed::Unverifiable))),
+            Signed::Failed => {}
+        }
+    }
+    unchecked
 }
 
-/// Whether the path ends here.
-fn vouches_for_itself(certificate: &Certificate) -> bool {
-    match SelfSigned::of(certificate) {
-        SelfSigned::Yes | SelfSigned::SelfIssuedUnverifiable => true,
-        SelfSigned::No | SelfSigned::SelfIssuedByOtherKey | SelfSigned::OwnKeyOtherName => false,
+/// Whether the path ends here. Once there were enough checks, a name is taken for it.
+fn vouches_for_itself(certificate: &Certificate, checks: &Checks) -> bool {
+    match checks.self_issued(certificate) {
+        Some(SelfSigned::Yes | SelfSigned::SelfIssuedUnverifiable) => true,
+        Some(SelfSigned::No | SelfSigned::SelfIssuedByOtherKey | SelfSigned::OwnKeyOtherName) => false,
+        None => true,
     }
 }
 
@@ -432,5 +461,56 @@ mod tests {
         assert_eq!(assemble(&[&circle.0, &circle.1], None), ChainError::NoLeaf);
         let led = Chain::assemble(pick(&[&circle.0, &circle.1]), Some(&swapped.0.key)).unwrap();
         assert_eq!(led.chain.intermediates().len(), 1, "a circle ends");
+    }
+
+    /// Two CAs that have issued each other so many certificates.
+    fn crossed(count: usize) -> (Issued, Vec<Certificate>) {
+        let (a, b) = (self_signed(&Wish::ca("A")), self_signed(&Wish::ca("B")));
+        let leaf = a.issue(&Wish::server("www.example.com"));
+        let one = |place: usize| match place % 2 {
+            0 => a.issue_for(&Wish::ca("B"), copy(&b.key)).certificate,
+            _ => b.issue_for(&Wish::ca("A"), copy(&a.key)).certificate,
+        };
+        let all = std::iter::once(leaf.certificate.clone()).chain((0..count).map(one)).collect();
+        (leaf, all)
+    }
+
+    #[test]
+    fn cas_that_issued_each_other_make_a_chain_until_it_is_too_long_for_anybody() {
+        for (count, chained) in [(6, Some(7)), (15, Some(15)), (16, None), (200, None)] {
+            let (leaf, all) = crossed(count);
+            let checks = Checks::default();
+            let assembled = Chain::assemble_with(all, Some(&leaf.key), &checks);
+            match (chained, assembled) {
+                (Some(length), assembled) => assert_eq!(sorted(&assembled.unwrap()).len(), length),
+                (None, assembled) => {
+                    assert_eq!(assembled.err(), Some(ChainError::TooLong("www.example.com".to_owned())));
+                }
+            }
+            // One for each step, whatever there is to choose from.
+            assert!(checks.count() <= MAX_CHAIN, "{count} certificates: {}", checks.count());
+        }
+    }
+
+    #[test]
+    fn namesakes_of_an_issuer_are_held_against_a_signature_up_to_a_bound() {
+        let (root, leaf) = {
+            let root = self_signed(&Wish::ca("A"));
+            let leaf = root.issue(&Wish::server("www.example.com"));
+            (root, leaf)
+        };
+        let other = self_signed(&Wish::ca("B"));
+        let namesakes = |count: usize| {
+            let all = (0..count).map(|_| other.issue(&Wish::ca("A")).certificate);
+            pick(&[&leaf, &root]).into_iter().chain(all).collect::<Vec<_>>()
+        };
+        let dozens = Chain::assemble(namesakes(60), Some(&leaf.key)).unwrap();
+        assert_eq!(sorted(&dozens), pick(&[&leaf]));
+        assert_eq!(dozens.notes[0], ChainNote::RootDropped(root.certificate.clone()));
+        assert_eq!(dozens.notes.len(), 61);
+        let checks = Checks::up_to(50);
+        let hundreds = Chain::assemble_with(namesakes(60), Some(&leaf.key), &checks);
+        assert_eq!(hundreds.err(), Some(ChainError::TooMany("www.example.com".to_owned())));
+        assert_eq!(checks.count(), 50);
     }
 }

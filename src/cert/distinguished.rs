@@ -71,9 +71,23 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.chunk_by(by_relative).zip(b.chunk_by(by_relative)).all(|(a, b)| same_set(a, b))
 }
 
+/// What a name is compared by: two are equal where they are the [same], for those who look up one among thousands.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) enum Compared<'a> {
+    /// Its sets of attributes.
+    Sets(Vec<Vec<Canonical<'a>>>),
+    /// The bytes of what is no name.
+    Bytes(&'a [u8]),
+}
+
+pub(super) fn compared(der: &[u8]) -> Compared<'_> {
+    let Some(all) = attributes(der) else { return Compared::Bytes(der) };
+    Compared::Sets(all.chunk_by(|one, other| one.relative == other.relative).map(in_order).collect())
+}
+
 /// What an attribute is compared by.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Canonical<'a> {
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Canonical<'a> {
     oid: &'a [u8],
     /// Folded, where it is a text.
     text: Option<String>,
@@ -332,6 +346,29 @@ mod tests {
     fn set(names: &[&[u8]]) -> Vec<u8> {
         let pair = |value: &&[u8]| tlv(0x30, &[&[0x06, 3, 0x55, 4, 3], tlv(0x0c, value).as_slice()].concat());
         tlv(0x30, &tlv(0x31, &names.iter().flat_map(pair).collect::<Vec<u8>>()))
+    }
+
+    #[test]
+    fn what_names_are_looked_up_by_is_what_they_are_compared_by() {
+        let all = [
+            name(&[(6, 0x13, b"DE"), (3, 0x13, b"Example  Root ")]),
+            name(&[(6, 0x0c, b"de"), (3, 0x0c, b"example root")]),
+            name(&[(3, 0x0c, b"example root"), (6, 0x0c, b"de")]),
+            name(&[(3, 0x0c, b"a\xff")]),
+            name(&[(3, 0x0c, b"a\xfe")]),
+            name(&[(3, 0x04, b"a")]),
+            name(&[(3, 0x0c, b"a")]),
+            name(&[(3, 0x1e, b"\0A")]),
+            set(&[b"a", b"b"]),
+            set(&[b"B", b"A"]),
+            name(&[(3, 0x0c, b"a"), (3, 0x0c, b"b")]),
+            name(&[]),
+            b"\x30\x05x".to_vec(),
+            b"\x30\x05y".to_vec(),
+        ];
+        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+            assert_eq!(same(one, other), compared(one) == compared(other), "{} and {}", text(one), text(other));
+        }
     }
 
     #[test]

@@ -91,6 +91,35 @@ impl Leaf {
     }
 }
 
+/// Bytes of a text of a certificate that are kept. A name of a few hundred is long already, and one of megabytes would make a record that
+/// is larger than what is read of it.
+const MOST_TEXT: usize = 4096;
+
+impl Leaf {
+    /// The same for a record, which people read: a longer text is cut, and says so. Two that differ stay two.
+    #[must_use]
+    pub fn in_brief(self) -> Self {
+        Self {
+            subject: cut(self.subject),
+            issuer: cut(self.issuer),
+            serial: cut(self.serial),
+            common_name: self.common_name.map(cut),
+            issuer_common_name: self.issuer_common_name.map(cut),
+            key: cut(self.key),
+            ..self
+        }
+    }
+}
+
+fn cut(text: String) -> String {
+    if text.len() <= MOST_TEXT {
+        return text;
+    }
+    let mark = format!("… (cut: {} bytes, SHA-256 {})", text.len(), Digest::of(text.as_bytes()));
+    let end = (0..=MOST_TEXT - mark.len()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    text.get(..end).unwrap_or_default().to_owned() + &mark
+}
+
 /// A certificate beside a leaf in brief.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -256,6 +285,22 @@ mod tests {
         }
         let installed = read(&[(Role::Combined, jceks.as_slice())]);
         assert_eq!((installed.problems.len(), installed.stores.len(), installed.is_loadable()), (0, 1, false));
+    }
+
+    #[test]
+    fn texts_of_a_record_are_cut_between_characters_and_told_apart() {
+        let leaf = Leaf::of(&self_signed(&Wish::server("www")).certificate, true);
+        assert_eq!(leaf.clone().in_brief(), leaf);
+        let long = |end: &str| "\u{1}é€😀".repeat(100_000) + end;
+        for shift in ["", "x", "xx", "xxx"] {
+            let (one, other) = (shift.to_owned() + &long("a"), shift.to_owned() + &long("b"));
+            let brief = Leaf { subject: one.clone(), issuer: other, common_name: Some(one), ..leaf.clone() }.in_brief();
+            assert!((MOST_TEXT - 3..=MOST_TEXT).contains(&brief.subject.len()), "{}", brief.subject.len());
+            assert!(brief.subject.contains("(cut: 1000001") || brief.subject.contains("(cut: 100000"));
+            assert_ne!(brief.subject, brief.issuer);
+            assert_eq!(brief.common_name.as_ref(), Some(&brief.subject));
+            assert_eq!(brief.clone().in_brief(), brief);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Private keys.
 
 mod generate;
+mod second;
 mod stated;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use x509_parser::x509::AlgorithmIdentifier;
 
 use super::algorithm::{KeyKind, MlDsa};
 use super::certificate::Certificate;
-use super::{codec, rsa};
+use super::{codec, rsa, spki};
 use crate::sensitive::Sensitive;
 
 pub use generate::{Generate, UnknownKeyKind};
@@ -73,13 +74,21 @@ pub enum KeyError {
 }
 
 impl PrivateKey {
-    /// Reads a key in PKCS#8 (RFC 5958), PKCS#1 (RFC 8017 appendix A.1.2) or SEC 1 (RFC 5915) form, told apart by content.
+    /// Reads a key in PKCS#8 (RFC 5958) of either version, PKCS#1 (RFC 8017 appendix A.1.2) or SEC 1 (RFC 5915) form, told apart by content.
     ///
     /// # Errors
     /// No key, a key of a kind that is not supported, or one whose parts do not belong together.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         if let Some(halves) = rsa::private::read(der) {
             return Ok(Self::from_whole(halves));
+        }
+        if let Some(second) = second::Second::of(der) {
+            let key = Self::from_der(second.first.expose())?;
+            // Of the other kinds the library itself reads both halves, and holds one against the other.
+            return match spki::same(&second.stated, key.spki()) {
+                true => Ok(key),
+                false => Err(refused(second.kind)("InconsistentComponents")),
+            };
         }
         match pkcs8_kind(der) {
             Some(KeyKind::Rsa(_)) => {

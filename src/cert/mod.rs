@@ -16,6 +16,7 @@ mod distinguished;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod installed;
+mod issuers;
 mod key;
 mod name;
 mod naming;
@@ -33,11 +34,12 @@ mod trust;
 
 pub use algorithm::{Hash, KeyKind, MlDsa, SignatureAlgorithm};
 pub use anchors::{Anchors, Forbids, Path, Untrusted};
-pub use ascent::{Ascent, ascend, twins};
+pub use ascent::{Ascent, Ways, ascend, twins};
 pub use bundle::{Bundle, PairError};
 pub use certificate::{Certificate, CertificateError};
 pub use chain::{Assembled, Chain, ChainError, ChainNote, is_leaf};
 pub use details::{Breach, OddSerial, Purposes};
+pub use issuers::{Issued, Issuers};
 pub use key::{Generate, KeyError, Look, PrivateKey, StatedKey, UnknownKeyKind};
 pub use name::{Name, NameError};
 #[cfg(fuzzing)]
@@ -48,7 +50,7 @@ pub use recent::Recent;
 pub use request::{MOST_BYTES as MOST_REQUEST_BYTES, Request, RequestError};
 pub use revocation::{RevocationList, RevocationListError, Revoked};
 pub use rsa::{PublicNumbers, Weakness};
-pub use signatures::{Depth, Signatures};
+pub use signatures::{Checks, Depth, Signatures};
 pub use spki::key_bits;
 pub use subject::{SubjectError, SubjectKey, SubjectPart};
 pub use trust::{SelfSigned, Signed, issued_by};

@@ -1,5 +1,6 @@
-//! Signatures that were checked already.
+//! Signatures that were checked already, and how many are checked at all.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -95,6 +96,77 @@ impl Signatures {
     }
 }
 
+/// Signatures that are checked to answer one question. Dozens of certificates, however they are cross-signed, need fewer; more of them
+/// than that are of one name to cost their reader time.
+const MOST_CHECKS: usize = 256;
+
+/// The checks that one question costs: each pair of a certificate and an issuer's key once, and no more than a bound, whoever made the
+/// certificates.
+#[derive(Debug)]
+pub struct Checks {
+    most: usize,
+    known: RefCell<HashMap<(Digest, Digest), Signed>>,
+    spent: Cell<bool>,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self::up_to(MOST_CHECKS)
+    }
+}
+
+impl Checks {
+    /// So many of them at most.
+    #[must_use]
+    pub fn up_to(most: usize) -> Self {
+        Self { most, known: RefCell::default(), spent: Cell::new(false) }
+    }
+
+    /// As [`issued_by`](super::issued_by); none once there were enough, and it would take another.
+    pub fn issued_by(&self, child: &Certificate, issuer: &Certificate) -> Option<Signed> {
+        if !child.names_as_issuer(issuer) {
+            return Some(Signed::Failed);
+        }
+        let signed = self.checked(child, issuer)?;
+        Some(trust::issued_by_checked(child, issuer, || signed))
+    }
+
+    /// As [`SelfSigned::of`], of one that names itself as its issuer; [`SelfSigned::No`] of all others, without a check.
+    pub fn self_issued(&self, certificate: &Certificate) -> Option<SelfSigned> {
+        if !certificate.is_self_issued() {
+            return Some(SelfSigned::No);
+        }
+        Some(SelfSigned::concluded(certificate, self.checked(certificate, certificate)?))
+    }
+
+    /// Whether a check was left out because there were enough.
+    #[must_use]
+    pub fn are_spent(&self) -> bool {
+        self.spent.get()
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.known.borrow().len()
+    }
+
+    fn checked(&self, child: &Certificate, issuer: &Certificate) -> Option<Signed> {
+        let pair = (child.fingerprint(), issuer.spki_digest());
+        let mut known = self.known.borrow_mut();
+        if let Some(signed) = known.get(&pair) {
+            return Some(*signed);
+        }
+        if known.len() >= self.most {
+            self.spent.set(true);
+            return None;
+        }
+        let signed = trust::signed_with(child, issuer.spki());
+        known.insert(pair, signed);
+        Some(signed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +186,23 @@ mod tests {
             assert_eq!(known.issued_by(&root.certificate, &leaf), Signed::Failed, "the names alone tell");
         }
         assert_eq!(known.count(), 4);
+    }
+
+    #[test]
+    fn there_are_no_more_checks_than_were_allowed() {
+        let checks = Checks::up_to(2);
+        let root = self_signed(&Wish::ca("Root"));
+        let [one, other] = [(); 2].map(|()| root.issue(&Wish::server("www")).certificate);
+        for _ in 0..3 {
+            assert_eq!(checks.issued_by(&one, &root.certificate), Some(Signed::Verified));
+            assert_eq!(checks.self_issued(&root.certificate), Some(SelfSigned::Yes));
+            assert_eq!(checks.self_issued(&one), Some(SelfSigned::No), "the names alone tell");
+            assert_eq!(checks.issued_by(&root.certificate, &one), Some(Signed::Failed));
+        }
+        assert_eq!((checks.count(), checks.are_spent()), (2, false));
+        assert_eq!(checks.issued_by(&other, &root.certificate), None);
+        assert_eq!((checks.count(), checks.are_spent()), (2, true));
+        assert_eq!(checks.issued_by(&one, &root.certificate), Some(Signed::Verified), "what is known stays so");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
 use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION};
 
 use super::algorithm::KeyKind;
-use super::codec::tlv::{BITS, Element, OBJECT, SEQUENCE};
+use super::codec::tlv::{BITS, Element, NULL, OBJECT, SEQUENCE};
 use super::curve::{Curve, Point};
 use super::rsa::PublicNumbers;
 
@@ -61,6 +61,14 @@ pub(super) fn is_possible(kind: &KeyKind, spki: &[u8]) -> bool {
 #[must_use]
 pub fn key_bits(spki: &[u8]) -> Option<&[u8]> {
     Some(parts(spki)?.key)
+}
+
+/// What is wrong with the parameters of an RSA key, which are NULL (RFC 3279 section 2.3.1): Go reads no certificate that has others or
+/// none, and rustls takes no signature by its key.
+pub(super) fn fault(spki: &[u8]) -> Option<&'static str> {
+    let mut algorithm = Element::filling(spki)?.inside().expect(SEQUENCE)?.inside();
+    let rsa = algorithm.expect(OBJECT)?.content == OID_PKCS1_RSAENCRYPTION.as_bytes();
+    (rsa && algorithm.0 != [NULL, 0]).then_some("the parameters of its RSA key are not NULL")
 }
 
 struct Parts<'a> {

@@ -4,7 +4,7 @@ pub(super) mod written;
 
 use super::certificate::Certificate;
 use super::codec::tlv::{Element, OBJECT, OCTETS, SEQUENCE, dotted};
-use super::distinguished;
+use super::{distinguished, spki};
 
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -55,7 +55,7 @@ impl Certificate {
         })
     }
 
-    /// What in the serial number, a name or the name of an extension is written as no DER has it (X.690).
+    /// What in the serial number, a name, the key's algorithm or the name of an extension is written as no DER has it (X.690).
     fn loosely_written(&self) -> Option<&'static str> {
         match self.serial_octets() {
             // Section 8.3.2.
@@ -73,7 +73,8 @@ impl Certificate {
         if self.extension_parts().any(|(identifier, _)| !written::names_an_object(identifier)) {
             return Some("an extension has no object identifier");
         }
-        distinguished::fault(self.issuer_der()).or_else(|| distinguished::fault(self.subject_der()))
+        let names = || distinguished::fault(self.issuer_der()).or_else(|| distinguished::fault(self.subject_der()));
+        spki::fault(self.spki()).or_else(names)
     }
 }
 
@@ -82,10 +83,10 @@ mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
-    use crate::cert::Certificate;
     use crate::cert::codec::tlv::{Element, SEQUENCE, SET};
     use crate::cert::fixture::{Wish, rebuilt, self_signed, with_extensions};
     use crate::cert::key::tests::openssl;
+    use crate::cert::{Certificate, Generate, KeyKind, PrivateKey};
 
     /// The certificate of `Root`, with another serial number, and with this attribute value in its subject.
     fn with(serial: &[u8], oid: &[u8], value: (u8, &[u8])) -> Vec<u8> {
@@ -100,6 +101,97 @@ mod tests {
     fn extended(identifier: &[u8], value: &[u8]) -> Vec<u8> {
         let extension = [Element::wrap(0x06, identifier), Element::wrap(0x04, value)].concat();
         with_extensions(&self_signed(&Wish::server("x")).certificate, &[Element::wrap(SEQUENCE, &extension)])
+    }
+
+    /// Whether it is told that an extension is not built as it has to be; and OpenSSL says the same, before it looks at what it is for.
+    fn is_loose(identifier: &[u8], value: &[u8]) -> bool {
+        let der = extended(identifier, value);
+        let read = Certificate::from_der(der.clone()).unwrap();
+        let told = !read.loose_extensions().is_empty() || !read.unreadable_extensions().is_empty();
+        let shown = openssl("x509 -inform DER -noout -purpose", &der);
+        let refused = String::from_utf8_lossy(&shown).contains("code=-1");
+        assert_eq!(told, refused, "{identifier:02x?}: {value:02x?}");
+        told
+    }
+
+    /// RFC 3779.
+    #[test]
+    fn network_resources_that_openssl_does_not_read_are_told() {
+        let sequence = |inside: &[u8]| Element::wrap(SEQUENCE, inside);
+        let family = |rest: &[u8]| sequence(&sequence(&[b"\x04\x02\0\x01", rest].concat()));
+        let (address, range) = (b"\x03\x02\0\x0a".as_slice(), sequence(b"\x03\x02\0\x0a\x03\x02\0\x0b"));
+        for (value, loose) in [
+            (sequence(b""), false),
+            (family(b"\x05\0"), false),
+            (family(&sequence(b"")), false),
+            (family(&sequence(address)), false),
+            (family(&sequence(&range)), false),
+            // OpenSSL does not look behind it.
+            ([family(b"\x05\0").as_slice(), b"\x05\0"].concat(), false),
+            (b"".to_vec(), true),
+            (b"x".to_vec(), true),
+            (b"\x05\0".to_vec(), true),
+            (family(b""), true),
+            (family(b"\x05\x01\0"), true),
+            (family(b"\x05\0\x05\0"), true),
+            (family(b"\x02\x01\0"), true),
+            (family(&sequence(&sequence(address))), true),
+            (family(&sequence(b"\x03\x02\x09\x0a")), true),
+            (sequence(&Element::wrap(SET, b"\x04\x02\0\x01\x05\0")), true),
+        ] {
+            assert_eq!(is_loose(super::written::ADDRESS_BLOCKS, &value), loose, "{value:02x?}");
+        }
+        let numbers = |list: &[u8]| sequence(&Element::wrap(0xa0, &sequence(list)));
+        for (value, loose) in [
+            (sequence(b""), false),
+            (sequence(b"\xa0\x02\x05\0"), false),
+            (sequence(b"\xa1\x02\x05\0"), false),
+            (sequence(b"\xa0\x02\x05\0\xa1\x02\x05\0"), false),
+            (numbers(b""), false),
+            (numbers(b"\x02\x01\x05"), false),
+            (numbers(&sequence(b"\x02\x01\x05\x02\x01\x06")), false),
+            (b"".to_vec(), true),
+            (b"x".to_vec(), true),
+            (numbers(b"\x02\0"), true),
+            (numbers(b"\x02\x02\0\x05"), true),
+            (numbers(&sequence(b"\x02\x01\x05")), true),
+            (sequence(b"\x80\x02\x05\0"), true),
+            (sequence(b"\xa0\x03\x05\x01\0"), true),
+            (sequence(b"\xa0\x03\x04\x01\0"), true),
+            (sequence(b"\xa0\x04\x05\0\x05\0"), true),
+            (sequence(b"\xa1\x02\x05\0\xa0\x02\x05\0"), true),
+        ] {
+            assert_eq!(is_loose(super::written::AS_IDENTIFIERS, &value), loose, "{value:02x?}");
+        }
+    }
+
+    /// Go reads no certificate of an RSA key whose parameters are not NULL (RFC 3279 section 2.3.1), and rustls takes no signature of one;
+    /// OpenSSL stops where they are no element, or more than one.
+    #[test]
+    fn an_rsa_key_with_other_parameters_is_refused() {
+        let key = PrivateKey::generate(Generate::Rsa2048).unwrap();
+        let bits = Element::filling(key.spki()).unwrap().inside().nth(1).unwrap().whole;
+        let with = |parameters: &[u8]| {
+            let algorithm = [b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", parameters].concat();
+            let spki = Element::wrap(SEQUENCE, &[&Element::wrap(SEQUENCE, &algorithm), bits].concat());
+            rebuilt(&self_signed(&Wish::server("x")).certificate, |parts| parts[6] = spki)
+        };
+        for (parameters, refused, loads) in [
+            (b"\x05\0".as_slice(), false, true),
+            (b"", true, true),
+            (b"\x06\x01\x2a", true, true),
+            (b"\x05\x01\0", true, false),
+            (b"\x05\x81\0", true, false),
+            (b"\x05\0\x05\0", true, false),
+        ] {
+            let der = with(parameters);
+            let read = Certificate::from_der(der.clone()).unwrap();
+            assert_eq!(*read.key_kind(), KeyKind::Rsa(2048), "{parameters:02x?}");
+            assert_eq!(read.strict_refusal().is_some(), refused, "{parameters:02x?} {:?}", read.strict_refusal());
+            if let Some(taken) = openssl_takes(&der) {
+                assert_eq!(taken, loads, "{parameters:02x?}");
+            }
+        }
     }
 
     /// OpenSSL says of such a certificate that it is good for nothing, before it looks at what it is for.
@@ -132,6 +224,13 @@ mod tests {
             (31, point(&Element::wrap(0xa2, uri))),
             (31, full(b"\x06\x01\x2a")),
             (31, sequence(&Element::wrap(SET, b""))),
+            (31, sequence(b"")),
+            (31, sequence(&sequence(b""))),
+            (31, sequence(&sequence(b"\x81\x02\x01\x06"))),
+            (31, sequence(&sequence(b"\xa2\0"))),
+            (31, sequence(&sequence(&Element::wrap(0xa2, uri)))),
+            (31, sequence(&sequence(b"\xa0\0"))),
+            (31, full(b"")),
             (35, sequence(b"\x80\x01x")),
             (35, sequence(b"\x80\x01x\xa1\x05\xa4\x03\x30\x01\x31")),
             (35, sequence(b"\x90\x01x")),
@@ -140,13 +239,7 @@ mod tests {
             (37, sequence(b"\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x81")),
             (37, sequence(b"\x04\x08\x2b\x06\x01\x05\x05\x07\x03\x01")),
         ] {
-            let der = extended(&[0x55, 0x1d, number], &value);
-            let read = Certificate::from_der(der.clone()).unwrap();
-            let told = !read.loose_extensions().is_empty() || !read.unreadable_extensions().is_empty();
-            let shown = openssl("x509 -inform DER -noout -purpose", &der);
-            let refused = String::from_utf8_lossy(&shown).contains("code=-1");
-            assert_eq!(told, refused, "2.5.29.{number}: {value:02x?}");
-            if refused { bad += 1 } else { good += 1 }
+            if is_loose(&[0x55, 0x1d, number], &value) { bad += 1 } else { good += 1 }
         }
         assert!(good >= 9 && bad >= 13, "{good} {bad}");
         // Nobody but Go reads these before they are asked for.

@@ -92,7 +92,7 @@ fn manifest(
         current,
         origin,
         slots,
-        leaf,
+        leaf: leaf.map(installed::Leaf::in_brief),
         apply: change.apply.clone(),
         probes: change.probes.iter().map(|(probe, _)| probe.clone()).collect(),
     }

@@ -106,7 +106,7 @@ pub struct Manifest {
     pub origin: Origin,
     /// What the places held, in the order of the target's slots; the bytes of the i-th are the file `i`.
     pub slots: Vec<Saved>,
-    /// The leaf certificate, as far as the files could be understood.
+    /// The leaf certificate, as far as the files could be understood, [in brief](Leaf::in_brief).
     pub leaf: Option<Leaf>,
     /// How the service took files up then: restore needs no working configuration.
     pub apply: Apply,

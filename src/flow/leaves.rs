@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::assess::{Code, Finding};
 use crate::cert::codec::{Contents, Format};
 use crate::cert::installed::KeyFound;
-use crate::cert::{Certificate, is_leaf};
+use crate::cert::{Certificate, Issued, is_leaf};
 
 /// One of several leaves of a file, and what belongs to it.
 pub(super) struct Part {
@@ -30,8 +30,9 @@ pub(super) fn parts(found: &Contents) -> Vec<Part> {
     }
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let each: Vec<&Certificate> = found.certificates.iter().filter(|one| seen.insert(one.der())).collect();
+    let issued = Issued::among(each.iter().copied());
     let (leaves, others): (Vec<&Certificate>, Vec<&Certificate>) =
-        each.iter().partition(|one| owned(one) || is_leaf(one, each.iter().copied()));
+        each.iter().partition(|one| owned(one) || is_leaf(one, &issued));
     if leaves.len() < 2 {
         return Vec::new();
     }

@@ -172,3 +172,22 @@ fn an_ipv6_address_without_brackets_is_shown_with_them() {
     bench.run(&["check", "2001:db8::1:443"]).ends(0);
     bench.run(&["scan", "./2001:db8::1:443"]).ends(0);
 }
+
+/// What is kept of it must be read again, and a control character is six bytes of JSON.
+#[test]
+fn a_subject_of_megabytes_in_place_is_no_obstacle() {
+    let bench = Bench::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["www.example.org".to_owned()]).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::OrganizationName, "\u{1}".repeat(2 << 20));
+    bench.write("web.pem", &params.self_signed(&key).unwrap().pem(), 0o644);
+    bench.write("web.key", &key.serialize_pem(), 0o600);
+    let (certificate, key) = bench.bring("new", &Leaf::default());
+    bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(0);
+    let kept = fs::read(bench.path("state/vault/web/1/manifest")).unwrap();
+    assert!(kept.len() < 64 << 10, "{} bytes", kept.len());
+    bench.run(&["backups", "verify", "web"]).ends(0);
+    bench.run(&["restore", "web", "1", "--force"]).ends(0);
+    assert!(bench.served().len() > 4 << 20);
+}

@@ -382,3 +382,49 @@ fn an_issuer_that_is_written_otherwise_is_named() {
     let (child, issuer) = ("www.example.com".to_owned(), "EXAMPLE_Root".to_owned());
     assert_eq!(why, Untrusted::OtherwiseWritten { child, issuer });
 }
+
+#[test]
+fn of_many_certificates_those_are_looked_at_that_names_lead_to() {
+    let root = self_signed(&Wish::ca("Root"));
+    let middle = root.issue(&Wish::ca("Middle"));
+    let leaf = middle.issue(&Wish::server("www"));
+    let anchors = Anchors::new([root.certificate.clone()]);
+    let among = |others: Vec<Certificate>| {
+        let ends = [leaf.certificate.clone()].into_iter().chain(others).chain([middle.certificate.clone()]);
+        Chain::as_given(ends.collect()).unwrap()
+    };
+    let strangers = (0..100).map(|place| self_signed(&Wish::ca(&format!("Stranger {place}"))).certificate);
+    assert_eq!(anchors.verify(&among(strangers.collect()), &[], NOW), Ok(()));
+    // Namesakes that lead nowhere.
+    let other = self_signed(&Wish::ca("Other"));
+    let namesakes: Vec<Certificate> = (0..100).map(|_| other.issue(&Wish::ca("Middle")).certificate).collect();
+    assert_eq!(anchors.verify(&among(namesakes.clone()), &[], NOW), Ok(()));
+    assert_eq!(
+        Anchors::new([]).verify(&among(namesakes.clone()), &[], NOW),
+        Err(Untrusted::UnknownIssuer),
+        "and without a root nobody does"
+    );
+    // Here they lead to a root, and each of them may be meant.
+    let both = Anchors::new([root.certificate.clone(), other.certificate.clone()]);
+    let refused = both.verify(&among(namesakes), &[], NOW);
+    assert!(matches!(refused, Err(Untrusted::Refused(_))), "{refused:?}");
+}
+
+/// webpki alone would go 200,000 steps, at each of which it reads 998 certificates.
+#[test]
+fn cas_that_issued_each_other_are_no_labyrinth() {
+    let (a, b, root) = (self_signed(&Wish::ca("A")), self_signed(&Wish::ca("B")), self_signed(&Wish::ca("Root")));
+    let leaf = a.issue(&Wish::server("www"));
+    let ab = a.issue_for(&Wish::ca("B"), copy(&b.key));
+    let ba = b.issue_for(&Wish::ca("A"), copy(&a.key));
+    let valid = |day: i64| (NOW - Duration::days(day + 1), NOW + Duration::days(1));
+    let many = (0..60).map(|day| a.issue_for(&Wish { valid: valid(day), ..Wish::ca("B") }, copy(&b.key)).certificate);
+    let few = chain(&[&leaf, &ab, &ba]);
+    let many = Chain::as_given(few.certificates().cloned().chain(many).collect()).unwrap();
+    let reach = |anchors: &Anchors, chain: &Chain| anchors.within_reach(chain).map(|held| held.intermediates().len());
+    let (unknown, known) = (Anchors::new([root.certificate]), Anchors::new([b.certificate]));
+    assert_eq!((reach(&unknown, &few), reach(&unknown, &many)), (Ok(2), Ok(0)), "nothing leads to a root");
+    assert_eq!(unknown.verify(&many, &[], NOW), Err(Untrusted::UnknownIssuer));
+    assert_eq!((reach(&known, &few), known.verify(&few, &[], NOW)), (Ok(2), Ok(())));
+    assert!(matches!(known.verify(&many, &[], NOW), Err(Untrusted::Refused(_))));
+}

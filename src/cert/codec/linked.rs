@@ -4,9 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::cert::certificate::Certificate;
-
-/// Certificates of one chain at most.
-const MAX_CHAIN: usize = 16;
+use crate::cert::issuers::MAX_CHAIN;
 
 /// Certificates by their subject.
 pub(super) struct BySubject<'a> {

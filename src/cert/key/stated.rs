@@ -4,7 +4,7 @@ use crate::cert::codec::tlv::{BITS, Element, INTEGER, OBJECT, OCTETS, ONE, SEQUE
 use crate::cert::rsa::private;
 
 /// id-ecPublicKey (RFC 5480 section 2.1.1).
-const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+pub(super) const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
 /// secp256r1, secp384r1 and secp521r1 (RFC 5480 section 2.1.1.1), each with the octets of a point.
 const CURVES: [(&[u8], usize); 3] = [

@@ -1,4 +1,5 @@
 use super::*;
+use crate::cert::codec::tlv::{Element, SEQUENCE};
 use crate::cert::fixture::{Wish, self_signed};
 
 /// What `openssl` writes when it is asked to with these words.
@@ -44,6 +45,33 @@ fn every_form_of_a_key_is_the_same_key() {
             assert_ne!(old, der);
             assert_eq!(PrivateKey::from_der(&old).ok().unwrap().spki(), key.spki(), "{kind}");
         }
+    }
+}
+
+/// PKCS#8 of version 2 with this public half, and this between the two.
+fn second(pkcs8: &[u8], spki: &[u8], between: &[u8]) -> Vec<u8> {
+    let parts: Vec<Element<'_>> = Element::filling(pkcs8).unwrap().inside().collect();
+    let bits = Element::filling(spki).unwrap().inside().nth(1).unwrap();
+    let half = Element::wrap(0x81, bits.content);
+    Element::wrap(SEQUENCE, &[b"\x02\x01\x01", parts[1].whole, parts[2].whole, between, &half].concat())
+}
+
+#[test]
+fn a_key_of_version_2_is_read_with_its_own_public_half_and_written_in_version_1() {
+    for kind in [Generate::Rsa2048, Generate::P256, Generate::P384, Generate::P521] {
+        let (key, other) = (PrivateKey::generate(kind).unwrap(), PrivateKey::generate(kind).unwrap());
+        let plain = key.pkcs8_der().expose();
+        let name = b"\xa0\x12\x30\x10\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x14\x31\x03\x1e\x01x";
+        for between in [&[][..], name] {
+            let read = PrivateKey::from_der(&second(plain, key.spki(), between)).unwrap();
+            assert!(read.pkcs8_der() == key.pkcs8_der(), "{kind}");
+            assert_eq!(read.spki(), key.spki(), "{kind}");
+        }
+        let why = PrivateKey::from_der(&second(plain, other.spki(), &[])).err().unwrap().to_string();
+        assert!(why.ends_with("is refused: its parts contradict each other"), "{kind}: {why}");
+        let mut more = second(plain, key.spki(), &[]);
+        more = Element::wrap(SEQUENCE, &[Element::filling(&more).unwrap().content, &[5, 0]].concat());
+        assert!(PrivateKey::from_der(&more).is_err(), "{kind}");
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn read(der: &[u8]) -> Option<Outline<'_>> {
         not_before,
         not_after,
         spki: place(der, spki.whole),
-        key_kind: key_kind(spki)?,
+        key_kind: key_kind(spki, &mut sound)?,
         unique_identifiers: false,
         extensions,
         signature_algorithm: signature_algorithm(algorithm)?,
@@ -149,7 +149,7 @@ const RSA_SHA384: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c\x05\x00
 const ECDSA_SHA256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
 const ECDSA_SHA384: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03";
 
-fn key_kind(spki: Element<'_>) -> Option<KeyKind> {
+fn key_kind(spki: Element<'_>, sound: &mut bool) -> Option<KeyKind> {
     let mut parts = spki.inside();
     let algorithm = take(&mut parts, SEQUENCE)?;
     let key = bits(take(&mut parts, BITS)?)?;
@@ -167,6 +167,7 @@ fn key_kind(spki: Element<'_>) -> Option<KeyKind> {
         P256 => Some(KeyKind::P256),
         P384 => Some(KeyKind::P384),
         _ => {
+            *sound &= spki::fault(spki.whole).is_none();
             let (_, read) = SubjectPublicKeyInfo::from_der(spki.whole).ok()?;
             spki::key_bits(spki.whole).map(|_| KeyKind::of_key(&read))
         }

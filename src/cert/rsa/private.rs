@@ -11,7 +11,7 @@ pub(super) const BITS_TAKEN: std::ops::RangeInclusive<usize> = 2048..=8192;
 pub(super) const MOST_EXPONENT_BITS: usize = 33;
 
 /// rsaEncryption (RFC 8017 appendix A.1).
-const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+pub(in crate::cert) const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
 /// The two forms of a key that is whole.
 pub(in crate::cert) struct Halves {

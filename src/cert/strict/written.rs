@@ -2,7 +2,7 @@
 //! over: OpenSSL and Go read all of it before they take a certificate for anything.
 
 use crate::cert::codec::tlv::{
-    BITS, Element, Elements, INTEGER, OBJECT, OCTETS, ONE, SEQUENCE, SET, ZERO, ZERO_PRIMITIVE,
+    BITS, Element, Elements, INTEGER, NULL, OBJECT, OCTETS, ONE, SEQUENCE, SET, ZERO, ZERO_PRIMITIVE,
 };
 
 const BOOLEAN: u8 = 0x01;
@@ -15,9 +15,19 @@ const TWO: u8 = 0xa2;
 
 /// 1.3.6.1.5.5.7.1.1
 pub(super) const AUTHORITY_INFORMATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
+/// 1.3.6.1.5.5.7.1.7 and .8: addresses and numbers of networks that a holder may use (RFC 3779).
+pub(super) const ADDRESS_BLOCKS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 7];
+pub(super) const AS_IDENTIFIERS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 8];
 
 /// Whether this is the content of the extension with this identifier; of those that clients do not read, everything is.
 pub(in crate::cert) fn is_content(identifier: &[u8], value: &[u8]) -> bool {
+    // OpenSSL, which alone reads these, does not look behind them.
+    if let ADDRESS_BLOCKS | AS_IDENTIFIERS = identifier {
+        return Elements(value).next().is_some_and(|whole| match identifier {
+            ADDRESS_BLOCKS => whole.tag == SEQUENCE && all(whole.inside(), is_address_family),
+            _ => is_as_identifiers(whole),
+        });
+    }
     let Some(whole) = Element::filling(value) else { return !is_read(identifier) };
     match identifier {
         // Below 2.5.29. The alternative names of an issuer (18) are read by nobody.
@@ -137,7 +147,9 @@ fn is_authority_key(whole: Element<'_>) -> bool {
 /// `DistributionPoint` (section 4.2.1.13).
 fn is_distribution_point(element: Element<'_>) -> bool {
     let mut parts = element.inside();
-    let name = parts.optional(ZERO).is_none_or(|name| {
+    let name = parts.optional(ZERO);
+    let named = name.is_some();
+    let name = name.is_none_or(|name| {
         name.only().is_some_and(|name| match name.tag {
             ZERO => is_names(name),
             ONE => all(name.inside(), is_attribute),
@@ -145,8 +157,48 @@ fn is_distribution_point(element: Element<'_>) -> bool {
         })
     });
     parts.optional(ONE_PRIMITIVE);
-    let issuer = parts.optional(TWO).is_none_or(is_names);
-    element.tag == SEQUENCE && name && issuer && parts.is_done()
+    let issuer = parts.optional(TWO);
+    // It says where, or who: reasons alone lead nowhere.
+    let leads = named || issuer.is_some_and(|issuer| !issuer.content.is_empty());
+    element.tag == SEQUENCE && name && leads && issuer.is_none_or(is_names) && parts.is_done()
+}
+
+/// `IPAddressFamily` (RFC 3779 section 2.2.3).
+fn is_address_family(element: Element<'_>) -> bool {
+    let is_range = |one: Element<'_>| is_bits(one) || (one.tag == SEQUENCE && pair(one, is_bits));
+    let mut parts = element.inside();
+    element.tag == SEQUENCE
+        && parts.expect(OCTETS).is_some()
+        && parts.next().is_some_and(|choice| is_inherited_or(choice, is_range))
+        && parts.is_done()
+}
+
+/// `ASIdentifiers` (RFC 3779 section 3.2.3).
+fn is_as_identifiers(whole: Element<'_>) -> bool {
+    let is_range = |one: Element<'_>| is_integer(one) || (one.tag == SEQUENCE && pair(one, is_integer));
+    let is_choice = |choice: Element<'_>| choice.only().is_some_and(|choice| is_inherited_or(choice, is_range));
+    let mut parts = whole.inside();
+    let numbers = parts.optional(ZERO).is_none_or(is_choice);
+    let domains = parts.optional(ONE).is_none_or(is_choice);
+    whole.tag == SEQUENCE && numbers && domains && parts.is_done()
+}
+
+/// What is inherited from the issuer, or a list.
+fn is_inherited_or(choice: Element<'_>, is_one: impl Fn(Element<'_>) -> bool) -> bool {
+    match choice.tag {
+        NULL => choice.content.is_empty(),
+        SEQUENCE => all(choice.inside(), is_one),
+        _ => false,
+    }
+}
+
+fn pair(element: Element<'_>, is_one: impl Fn(Element<'_>) -> bool) -> bool {
+    element.inside().count() == 2 && all(element.inside(), is_one)
+}
+
+/// In as few octets as can be (X.690 section 8.3.2).
+fn is_integer(element: Element<'_>) -> bool {
+    element.tag == INTEGER && !matches!(element.content, [] | [0, 0..0x80, ..] | [0xff, 0x80..=0xff, ..])
 }
 
 /// `PolicyInformation` (section 4.2.1.4).

@@ -1,9 +1,11 @@
 //! Whether an anchor may go: of all stores together, so that nothing is done where one of them is refused.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 
 use super::{Succeeded, Task, again, ca_allows, headline, of_ca};
-use crate::cert::{Anchors, Ascent, Certificate, Chain, Signed, Untrusted, ascend, issued_by, twins};
+use crate::cert::{Anchors, Ascent, Certificate, Chain, Issuers, Signed, Untrusted, Ways, issued_by, twins};
 use crate::flow::clients::Clients;
 use crate::flow::trust::{Known, Meant};
 use crate::flow::users::{self, Against, Reason, Target, Users};
@@ -45,6 +47,7 @@ pub(super) fn judge(
         Ok(known) => known,
         Err(refusal) => return Err(task.subjects().map(|name| Report::new(&name, again(&refusal))).collect()),
     };
+    let known = Issuers::among(&known);
     let of_ca = task.ca.as_ref().map(|ca| {
         let mut found = Vec::new();
         for held in ca.authority.former() {
@@ -112,10 +115,12 @@ fn known<'c>(
         }
         (None, None) => Vec::new(),
     };
-    add(&mut known, users.sights.iter().flat_map(|sight| &sight.certificates).filter(|one| one.is_ca()).cloned());
-    add(&mut known, stored.cloned());
+    known.extend(users.sights.iter().flat_map(|sight| &sight.certificates).filter(|one| one.is_ca()).cloned());
+    known.extend(stored.cloned());
     known.extend(roots::system().0.roots().iter().cloned());
     known.extend(configured(session));
+    let mut seen = HashSet::new();
+    known.retain(|one| seen.insert(one.fingerprint()));
     Ok(known)
 }
 
@@ -136,7 +141,7 @@ fn of_store(
     ca: Option<&Succeeded>,
     meant: &Meant,
     stay: Vec<Certificate>,
-    (users, known): (&Users, &[Certificate]),
+    (users, known): (&Users, &Issuers<'_>),
 ) -> Result<Vec<Against>, Refusal> {
     let now = session.host.now();
     let mut going = Vec::new();
@@ -202,10 +207,12 @@ fn was_below(
     session: &Session<'_>,
     target: &Target,
     anchors: &[Certificate],
-    known: &[Certificate],
+    known: &Issuers<'_>,
 ) -> Result<bool, Refusal> {
     let leads = |certificates: &Vec<Certificate>| {
-        let to = |leaf, anchor| matches!(ascend(leaf, anchor, certificates, known), Ascent::Leads { .. });
+        let ways = Ways::over(certificates, known);
+        // What nobody can tell is no reason to let it go.
+        let to = |leaf, anchor| matches!(ways.ascend(leaf, anchor), Ascent::Leads { .. } | Ascent::Tangled);
         certificates.first().is_some_and(|leaf| anchors.iter().any(|anchor| to(leaf, anchor)))
     };
     Ok(users::kept(session, &target.name)?.iter().any(leads))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Blind, Place, Sight, Target, Users};
-use crate::cert::{Ascent, Certificate, ascend};
+use crate::cert::{Ascent, Certificate, Issuers, Ways};
 use crate::digest::Digest;
 
 /// One thing that speaks against it.
@@ -73,14 +73,16 @@ impl Users {
     }
 
     /// What speaks against putting away this anchor, where clients know these certificates besides.
-    pub(in crate::flow) fn against(&self, anchor: &Certificate, known: &[Certificate]) -> Vec<Against> {
+    pub(in crate::flow) fn against(&self, anchor: &Certificate, known: &Issuers<'_>) -> Vec<Against> {
         let mut found: Vec<Against> = Vec::new();
         for sight in &self.sights {
+            let ways = Ways::over(&sight.certificates, known);
             for leaf in sight.leaves() {
-                match ascend(leaf, anchor, &sight.certificates, known) {
+                match ways.ascend(leaf, anchor) {
                     Ascent::Elsewhere => {}
                     Ascent::Leads { proved } => found.push(self.in_use(sight, leaf, anchor, proved)),
                     Ascent::Open(last) => found.push(unclear(sight, leaf, &last)),
+                    Ascent::Tangled => found.push(tangled(sight, leaf)),
                 }
             }
         }
@@ -138,6 +140,16 @@ fn unclear(sight: &Sight, leaf: &Certificate, last: &Certificate) -> Against {
     let next = "if that is a root, let this machine know it: its file as a `[trust.NAME]` in the configuration, or `reseal trust install FILE`; \
                 if not, have it sent and stored with the certificate"
         .to_owned();
+    Against { reason: Reason::Unclear, next: Some(next), ..of(sight, leaf, why) }
+}
+
+fn tangled(sight: &Sight, leaf: &Certificate) -> Against {
+    let why = format!(
+        "{} {} among more certificates of the same names than are held against one another: nobody can tell whether it leads to it",
+        holds(sight),
+        leaf.fingerprint().short()
+    );
+    let next = "have it sent and stored with its own intermediates alone".to_owned();
     Against { reason: Reason::Unclear, next: Some(next), ..of(sight, leaf, why) }
 }
 

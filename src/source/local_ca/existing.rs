@@ -8,7 +8,7 @@ use super::founded::{Founded, ISSUER_KEY, ROOT_KEY};
 use super::hierarchy::Hierarchy;
 use super::permitted::Permitted;
 use super::profile::{self, FORMAT, Profile, check_name};
-use crate::cert::{Certificate, Name, PrivateKey, Signed, issued_by};
+use crate::cert::{Certificate, Checks, Name, PrivateKey, SelfSigned, Signed};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
 
@@ -62,6 +62,9 @@ pub enum Unfit {
     /// More CAs below one than it allows.
     #[error("{0} allows fewer CAs below it than there are")]
     TooDeep(String),
+    /// So many have one name that not all were held against each other.
+    #[error("more certificates of the same names were given than are held against one another")]
+    TooMany,
     /// It names nobody, so nothing could name it as issuer.
     #[error("the CA has an empty name")]
     Nameless,
@@ -81,6 +84,7 @@ impl Unfit {
             }
             Self::Expired { .. } => "have it renewed by whoever runs the CA above, and import the new one",
             Self::NotYetValid { .. } => "look at the clock of this machine",
+            Self::TooMany => "give the certificate of the CA and only those above it",
         }
     }
 }
@@ -122,14 +126,19 @@ impl Existing {
 fn hierarchy(certificates: &[Certificate], key: &PrivateKey, now: OffsetDateTime) -> Result<Hierarchy, Unfit> {
     let issuer = best(certificates.iter().filter(|one| key.matches(one)), now);
     let mut path = vec![issuer.ok_or_else(|| Unfit::OtherKey { held: Digest::of(key.spki()) })?];
+    let checks = Checks::default();
     // Each is used once, so a circle ends.
     while let Some(last) = path.last() {
-        let above = certificates.iter().filter(|one| !path.contains(one) && issued_by(last, one) == Signed::Verified);
-        let signed_itself = last.is_self_issued() && issued_by(last, last) == Signed::Verified;
+        let issued = |one: &Certificate| checks.issued_by(last, one) == Some(Signed::Verified);
+        let above = certificates.iter().filter(|one| !path.contains(one) && issued(one));
+        let signed_itself = checks.self_issued(last) == Some(SelfSigned::Yes);
         match best(above.filter(|_| !signed_itself), now) {
             Some(next) => path.push(next),
             None => break,
         }
+    }
+    if checks.are_spent() {
+        return Err(Unfit::TooMany);
     }
     for one in &path {
         fit(one, now)?;
