@@ -1,5 +1,7 @@
 //! Whom to trust, and what a strict client makes of a chain.
 
+mod namesakes;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use super::algorithm::KeyKind;
 use super::certificate::Certificate;
 use super::chain::Chain;
 use super::name::Name;
+use super::strict::fault::Fault;
 use super::trust::{Signed, issued_by};
 
 /// Root certificates.
@@ -130,14 +133,19 @@ pub enum Forbids {
     /// A critical extension that clients do not know (RFC 5280 section 4.2).
     #[error("has a critical extension that clients do not know")]
     UnknownCritical,
+    /// What OpenSSL refuses every chain for that has it.
+    #[error("{0}")]
+    Faulty(Fault),
 }
 
 impl Forbids {
     /// The first thing that speaks against it above so many CAs that were issued by others than themselves.
     fn of(root: &Certificate, below: usize) -> Option<Self> {
         let most = root.path_len().map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let fault = root.fault().map(Self::Faulty);
         match () {
             () if !root.unknown_critical().is_empty() => Some(Self::UnknownCritical),
+            () if fault.is_some() => fault,
             () if !root.passes_for_ca() => Some(Self::NotCa),
             () if !root.signs_certificates() => Some(Self::NotSigning),
             () if !root.names_tls_servers() => Some(Self::WrongPurpose),
@@ -210,10 +218,7 @@ impl Anchors {
         let path = match (verified, refused.take()) {
             (Ok(path), _) => self.titled(chain, &path, now),
             (Err(_), Some(why)) => return Err(why),
-            // A root of the same name and another key than the one that is named did not sign falsely: it is not the issuer.
-            (Err(Error::InvalidSignatureForPublicKey), None) if !self.names_a_signer(chain) => {
-                return Err(self.hindrance(chain).unwrap_or(Untrusted::UnknownIssuer));
-            }
+            (Err(Error::InvalidSignatureForPublicKey), None) => return Err(self.unsigned(chain, names, now)),
             (Err(Error::UnknownIssuer), None) => return Err(self.hindrance(chain).unwrap_or(Untrusted::UnknownIssuer)),
             (Err(error), None) => return Err(reason(error)),
         };
@@ -225,34 +230,6 @@ impl Anchors {
         }
         names.iter().try_for_each(|name| verify_name(&leaf, chain.leaf(), name))?;
         Ok(path)
-    }
-
-    /// Whether a certificate of the chain names another of it, or a root, as its issuer by name and, where both say one, by key identifier
-    /// (RFC 5280 section 4.2.1.1), and is signed by none of those it names so. A root may have the name of a CA of the chain and another
-    /// key: it takes nothing from what that CA has signed.
-    fn names_a_signer(&self, chain: &Chain) -> bool {
-        let same_key = |child: &Certificate, issuer: &Certificate| {
-            child.aki().zip(issuer.ski()).is_none_or(|(named, held)| named == held)
-        };
-        let own = |child: &Certificate| child.is_self_issued() && issued_by(child, child) == Signed::Verified;
-        let mut left = MOST_CHECKS;
-        for child in chain.certificates().filter(|child| !own(child)) {
-            let issuers = chain.certificates().chain(&self.roots).filter(|issuer| *issuer != child);
-            let named = issuers.filter(|issuer| child.names_as_issuer(issuer) && same_key(child, issuer));
-            let mut failed = false;
-            for issuer in named {
-                let Some(fewer) = left.checked_sub(1) else { return false };
-                left = fewer;
-                failed = issued_by(child, issuer) == Signed::Failed;
-                if !failed {
-                    break;
-                }
-            }
-            if failed {
-                return true;
-            }
-        }
-        false
     }
 
     /// Why webpki does not go a path that signatures prove and that leads to a root.

@@ -40,6 +40,7 @@ pub use chain::{Assembled, Chain, ChainError, ChainNote, is_leaf};
 pub use details::{Breach, OddSerial, Purposes};
 pub use key::{Generate, KeyError, Look, PrivateKey, StatedKey, UnknownKeyKind};
 pub use name::{Name, NameError};
+pub use naming::Misnamed;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use outline::readers_agree;
@@ -50,5 +51,6 @@ pub use revocation::{RevocationList, RevocationListError, Revoked};
 pub use rsa::{PublicNumbers, Weakness};
 pub use signatures::{Depth, Signatures};
 pub use spki::key_bits;
+pub use strict::fault::Fault;
 pub use subject::{SubjectError, SubjectKey, SubjectPart};
 pub use trust::{SelfSigned, Signed, issued_by};
