@@ -273,6 +273,8 @@ codes! {
     UnreadableExtension = "unreadable-extension", Warning, Tell, "strict clients refuse it: the CA should issue it anew";
     /// It breaks rules of RFC 5280 that clients mostly overlook.
     Profile = "rfc5280-profile", Note, Tell, "it works with most clients; tell the CA";
+    /// Some clients do not read what most take.
+    RefusedBySome = "refused-by-some", Warning, Tell, "it works with most clients; where the others are among them, let the CA issue it anew";
     /// Strict clients refuse what lenient ones read.
     StrictRefused = "strict-refused", Critical, Replace, "rustls, Go and others refuse it: order it anew";
 
@@ -360,6 +362,7 @@ impl Code {
                 | Self::DateEncoding
                 | Self::OldVersion
                 | Self::Profile
+                | Self::RefusedBySome
                 | Self::StrictRefused
                 | Self::UnreadableExtension
         )

@@ -1,7 +1,7 @@
 //! How certificates are written: what readers disagree about.
 
 use super::{Code, Finding};
-use crate::cert::{Breach, Certificate, Chain, OddSerial};
+use crate::cert::{Breach, Certificate, Chain, Fault, OddSerial};
 
 pub(super) fn findings(chain: &Chain, found: &mut Vec<Finding>) {
     one(chain.leaf(), "it", found);
@@ -10,8 +10,15 @@ pub(super) fn findings(chain: &Chain, found: &mut Vec<Finding>) {
     {
         found.push(Finding::new(Code::StrictRefused, format!("strict clients refuse it: {why}")));
     }
+    if chain.leaf().fault() == Some(Fault::Proxy) {
+        found.push(Finding::new(Code::StrictRefused, format!("it {}", Fault::Proxy)));
+    }
     for certificate in chain.intermediates() {
         one(certificate, &certificate.title(), found);
+        // Of what else OpenSSL holds against an issuer the findings about its extensions and dates tell.
+        if let Some(fault @ (Fault::NotLoaded(_) | Fault::Proxy)) = certificate.fault() {
+            found.push(Finding::new(Code::StrictRefused, format!("{} {fault}", certificate.title())));
+        }
     }
 }
 
@@ -44,7 +51,15 @@ fn one(certificate: &Certificate, who: &str, found: &mut Vec<Finding>) {
             tell(code, format!("the extension {first} of {who} {what}"));
         }
     }
-    let breaches: Vec<&str> = certificate.breaches().iter().map(|breach: &Breach| breach.text()).collect();
+    let (refused, breaches): (Vec<&Breach>, Vec<&Breach>) =
+        certificate.breaches().iter().partition(|breach| matches!(breach, Breach::NamesNotCritical | Breach::NoIssuer));
+    for breach in refused {
+        tell(Code::RefusedBySome, format!("{who} has what Java does not read: {}", breach.text()));
+    }
+    if let Some(doubt) = certificate.doubt_in_key() {
+        tell(Code::RefusedBySome, format!("{who} has {doubt}"));
+    }
+    let breaches: Vec<&str> = breaches.into_iter().map(|breach| breach.text()).collect();
     if !breaches.is_empty() {
         tell(Code::Profile, format!("{who} breaks RFC 5280: {}", breaches.join("; ")));
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::{Code, Facts, Finding};
-use crate::cert::{Anchors, Certificate, Chain, SelfSigned, Signatures, Signed, Untrusted};
+use crate::cert::{Anchors, Certificate, Chain, Misnamed, SelfSigned, Signatures, Signed, Untrusted};
 
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &mut Vec<Finding>) {
     let mut each: Vec<&Certificate> = Vec::with_capacity(1 + chain.intermediates().len());
@@ -34,6 +34,7 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, vouched: bool, found: &
         found.push(Finding::new(Code::Stranger, message));
     }
     issuers(&path, &each, facts, found);
+    identifiers(&path, &each, facts, found);
     constraints(&path, &each, chain, facts, found);
     incomplete(&path, &each, facts, vouched, found);
 }
@@ -103,7 +104,13 @@ fn left_over(
     if on_path().any(|child| checks.issued_by(child, one) != Signed::Failed) {
         return;
     }
-    if let Some(child) = on_path().find(|child| child.names_as_issuer(one) && same_identifiers(child, one)) {
+    // Who has an issuer whose key did sign it has no false signature: another CA has the same name.
+    let issued = path.iter().zip(path.iter().skip(1)).map(|(child, _)| each[*child]);
+    let proved = verified_pairs(facts).map(|(child, _)| child);
+    let proved: Vec<&Certificate> = issued.chain(proved).collect();
+    let unproved = |child: &&Certificate| !proved.contains(child) && !is_root(child, facts);
+    let names = |child: &&Certificate| child.names_as_issuer(one) && same_identifiers(child, one);
+    if let Some(child) = on_path().filter(unproved).find(names) {
         let message = format!("{} names {} as its issuer, whose key did not sign it", child.title(), one.title());
         found.push(Finding::new(Code::FalseSignature, message));
         return;
@@ -172,13 +179,6 @@ fn issuers(path: &[usize], each: &[&Certificate], facts: &Facts<'_>, found: &mut
                 format!("the extended key usage of {} does not allow what it signs to be a server's", one.title());
             found.push(Finding::new(Code::IssuerNotCa, message));
         }
-        if let Some(child) =
-            path.get(height - 1).map(|place| each[*place]).filter(|child| !same_identifiers(child, one))
-        {
-            let message =
-                format!("the key identifier that {} names is not that of its issuer {}", child.title(), one.title());
-            found.push(Finding::new(Code::KeyIdentifier, message));
-        }
         if let Some(most) = one.path_len()
             && below > most
         {
@@ -189,6 +189,32 @@ fn issuers(path: &[usize], each: &[&Certificate], facts: &Facts<'_>, found: &mut
         if height > 0 && !one.is_self_issued() {
             below += 1;
         }
+    }
+}
+
+/// Each certificate and its issuer on the paths that clients go, to the roots.
+fn verified_pairs<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = (&'f Certificate, &'f Certificate)> {
+    let trusted = facts.trust.iter().filter(|verdict| verdict.trusted);
+    trusted.flat_map(|verdict| verdict.certificates.iter().zip(verdict.certificates.iter().skip(1)))
+}
+
+/// On the way through what is sent, and on those that clients go to their roots.
+fn identifiers(path: &[usize], each: &[&Certificate], facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let sent = path.iter().zip(path.iter().skip(1)).map(|(child, issuer)| (each[*child], each[*issuer]));
+    let mut told: Vec<(&Certificate, &Certificate)> = Vec::new();
+    for (child, issuer) in sent.chain(verified_pairs(facts)) {
+        let Some(misnamed) = child.misnames(issuer).filter(|_| !told.contains(&(child, issuer))) else { continue };
+        told.push((child, issuer));
+        let (child, issuer) = (child.title(), issuer.title());
+        let message = match misnamed {
+            Misnamed::Key => format!("the key identifier that {child} names is not that of its issuer {issuer}"),
+            Misnamed::Certificate => {
+                format!(
+                    "the certificate that {child} names as its issuer's, by issuer and serial number, is not {issuer}"
+                )
+            }
+        };
+        found.push(Finding::new(Code::KeyIdentifier, message));
     }
 }
 

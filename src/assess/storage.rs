@@ -116,6 +116,12 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
         KeyFound::Mismatch => {
             found.push(Finding::new(Code::KeyMismatch, "the private key belongs to another certificate"));
         }
+        KeyFound::NotFirst => {
+            let message = "the first private key belongs to another certificate; one behind it belongs to this one, and servers read the first";
+            let mut finding = Finding::new(Code::KeyMismatch, message);
+            finding.remedy = "the next restart of the service fails: take out the keys before the one that belongs to the certificate".into();
+            found.push(finding);
+        }
         KeyFound::None | KeyFound::Matches | KeyFound::NoLeaf => {}
     }
     for file in facts.files {

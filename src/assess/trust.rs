@@ -3,7 +3,7 @@
 use super::dates::date;
 use super::encoding::explains_refusal;
 use super::{Code, Facts, Finding};
-use crate::cert::{Chain, Forbids, TrustVerdict, Untrusted};
+use crate::cert::{Certificate, Chain, Forbids, TrustVerdict, Untrusted};
 
 /// Every chain that no client takes has a finding that says why; what another finding said already is not said again.
 pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -12,6 +12,7 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
     let names = |verdicts: &[&TrustVerdict]| {
         verdicts.iter().map(|verdict| verdict.profile.as_str()).collect::<Vec<_>>().join(", ")
     };
+    doubtful_roots(&trusted, found);
     let Some((first, reason)) = refused.first().and_then(|first| Some((*first, first.reason.as_ref()?))) else {
         return;
     };
@@ -51,6 +52,17 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
         | Untrusted::Refused(_)) => format!("{}: {other}", names(&refused)),
     };
     found.push(Finding::new(code, message));
+}
+
+/// Roots by which a client takes the chain and that others refuse for what their own certificates say.
+fn doubtful_roots(trusted: &[&TrustVerdict], found: &mut Vec<Finding>) {
+    let mut told: Vec<&Certificate> = Vec::new();
+    for root in trusted.iter().filter_map(|verdict| verdict.certificates.last()) {
+        if let Some(doubt) = root.doubt_as_root().filter(|_| !told.contains(&root)) {
+            told.push(root);
+            found.push(Finding::new(Code::RefusedBySome, format!("the root {} {doubt}", root.title())));
+        }
+    }
 }
 
 /// Where the path upwards ends: at a root that is not known, or for want of a certificate that was not sent.
@@ -94,7 +106,9 @@ fn of(reason: &Untrusted) -> (Code, &'static [Code]) {
         Untrusted::RootForbids { why: Forbids::NotCa | Forbids::NotSigning, .. } => (Code::IssuerNotCa, &[]),
         Untrusted::RootForbids { why: Forbids::TooLong, .. } => (Code::PathLength, &[]),
         // Another certificate of the same CA would not help.
-        Untrusted::RootForbids { why: Forbids::WrongPurpose | Forbids::UnknownCritical, .. } => (Code::Untrusted, &[]),
+        Untrusted::RootForbids {
+            why: Forbids::WrongPurpose | Forbids::UnknownCritical | Forbids::Faulty(_), ..
+        } => (Code::Untrusted, &[]),
         Untrusted::Expired(_) => (Code::ChainExpired, &[Code::Expired, Code::CrossSignExpired, Code::ValidityReversed]),
         Untrusted::NotYetValid(_) => (Code::NotYetValid, &[Code::ChainExpired, Code::ValidityReversed]),
         Untrusted::WrongName(_) => (Code::NameMissing, &[Code::NoNames]),

@@ -9,6 +9,11 @@ pub(super) fn findings(leaf: &Certificate, facts: &Facts<'_>, found: &mut Vec<Fi
     }
     if !leaf.serves_tls() {
         found.push(Finding::new(Code::NotForServers, "its extended key usage does not include serverAuth"));
+    } else if leaf.is_of_netscape_for_others() {
+        let mut finding =
+            Finding::new(Code::NotForServers, "its Netscape certificate type does not include SSL servers");
+        finding.remedy = "OpenSSL and Java refuse it: order it anew without nsCertType".into();
+        found.push(finding);
     }
     if facts.needs_client_auth && !leaf.serves_clients() {
         let who = if leaf.claims_public() { "it is a public certificate, and " } else { "" };

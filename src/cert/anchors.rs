@@ -1,6 +1,7 @@
 //! Whom to trust, and what a strict client makes of a chain.
 
 mod hindrance;
+mod namesakes;
 mod reach;
 
 use std::cell::RefCell;
@@ -14,6 +15,7 @@ use super::algorithm::KeyKind;
 use super::certificate::Certificate;
 use super::chain::Chain;
 use super::name::Name;
+use super::strict::fault::Fault;
 
 /// Root certificates.
 #[derive(Clone, Debug)]
@@ -132,14 +134,19 @@ pub enum Forbids {
     /// A critical extension that clients do not know (RFC 5280 section 4.2).
     #[error("has a critical extension that clients do not know")]
     UnknownCritical,
+    /// What OpenSSL refuses every chain for that has it.
+    #[error("{0}")]
+    Faulty(Fault),
 }
 
 impl Forbids {
     /// The first thing that speaks against it above so many CAs that were issued by others than themselves.
     fn of(root: &Certificate, below: usize) -> Option<Self> {
         let most = root.path_len().map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let fault = root.fault().map(Self::Faulty);
         match () {
             () if !root.unknown_critical().is_empty() => Some(Self::UnknownCritical),
+            () if fault.is_some() => fault,
             () if !root.passes_for_ca() => Some(Self::NotCa),
             () if !root.signs_certificates() => Some(Self::NotSigning),
             () if !root.names_tls_servers() => Some(Self::WrongPurpose),
@@ -210,10 +217,7 @@ impl Anchors {
         let path = match (verified, refused.take()) {
             (Ok(path), _) => self.titled(chain, &path, now),
             (Err(_), Some(why)) => return Err(why),
-            // A root of the same name and another key than the one that is named did not sign falsely: it is not the issuer.
-            (Err(Error::InvalidSignatureForPublicKey), None) if !self.names_a_signer(chain) => {
-                return Err(self.hindrance(chain).unwrap_or(Untrusted::UnknownIssuer));
-            }
+            (Err(Error::InvalidSignatureForPublicKey), None) => return Err(self.unsigned(chain, names, now)),
             (Err(Error::UnknownIssuer), None) => return Err(self.hindrance(chain).unwrap_or(Untrusted::UnknownIssuer)),
             (Err(error), None) => return Err(reason(error)),
         };

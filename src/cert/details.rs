@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::certificate::Certificate;
+use super::codec::tlv::{BITS, Element};
 use super::outline::{Content, Extension, Outline};
 use super::rsa;
+use super::strict::written::NETSCAPE_TYPE;
 
 /// Gathered while a certificate is parsed; what no ordinary certificate has costs no allocation.
 #[derive(Default)]
@@ -23,6 +25,8 @@ pub(super) struct Details {
     constrains_names: bool,
     claims_public: bool,
     must_staple: bool,
+    /// The first octet of the certificate type of Netscape.
+    netscape: Option<u8>,
 }
 
 /// What an extended key usage allows (RFC 5280 section 4.2.1.12).
@@ -137,6 +141,13 @@ impl Certificate {
         !self.details().servers_unnamed
     }
 
+    /// Whether the certificate type of Netscape, which OpenSSL and Java still read, leaves servers out.
+    #[must_use]
+    pub fn is_of_netscape_for_others(&self) -> bool {
+        // SSL server is the second bit.
+        self.details().netscape.is_some_and(|bits| bits & 0x40 == 0)
+    }
+
     /// Whether it may be a TLS client's (RFC 5280 section 4.2.1.12).
     #[must_use]
     pub fn serves_clients(&self) -> bool {
@@ -229,6 +240,12 @@ impl Certificate {
     #[must_use]
     pub fn rsa(&self) -> Option<rsa::PublicNumbers> {
         rsa::PublicNumbers::of_spki(self.spki())
+    }
+
+    /// What some clients have against how its key is written, which OpenSSL and most others take.
+    #[must_use]
+    pub fn doubt_in_key(&self) -> Option<&'static str> {
+        super::spki::doubt(self.spki())
     }
 
     /// Whether there is such a key: of an elliptic curve, a point on it. Of other kinds nothing is known against it. Costs some
@@ -337,6 +354,11 @@ fn take(details: &mut Details, seen: &mut Seen, extension: &Extension<'_>, no_su
         }
         Content::Policies { reserved } => details.claims_public |= reserved,
         Content::Timestamps => details.claims_public = true,
+        Content::Known | Content::Unknown if extension.identifier.as_bytes() == NETSCAPE_TYPE => {
+            if let Some(bits) = Element::filling(extension.value).and_then(|bits| bits.tagged(BITS)) {
+                details.netscape = Some(bits.content.get(1).copied().unwrap_or_default());
+            }
+        }
         Content::Unreadable => details.unreadable.push(extension.identifier.to_id_string()),
         Content::Unknown if extension.identifier.as_bytes() == TLS_FEATURE => {
             // SEQUENCE of INTEGER: 5 is status_request (RFC 7633 section 4).

@@ -168,7 +168,15 @@ fn each<'a>(der: &'a [u8], mut show: impl FnMut(Attribute<'a>)) -> Option<()> {
 pub(super) fn fault(der: &[u8]) -> Option<&'static str> {
     let mut fault = None;
     let whole = each(der, |attribute| {
-        let text = !matches!(attribute.tag, UTF8 | BMP | UNIVERSAL) || attribute.exact().is_some();
+        let text = match attribute.tag {
+            UTF8 | UNIVERSAL => attribute.exact().is_some(),
+            // One character in each two octets: pairs of surrogates are UTF-16, which this is not (X.690 section 8.23.6).
+            BMP => {
+                let mut units = attribute.data.chunks(2);
+                units.all(|two| two.len() == 2 && !matches!(unit(two), 0xd800..=0xdfff))
+            }
+            _ => true,
+        };
         fault = fault.or(match () {
             () if !names_an_object(attribute.oid) => Some("an attribute of a name has no object identifier"),
             () if !attribute.is_value() => Some("a value in a name is of no kind that names have"),

@@ -35,8 +35,30 @@ pub enum KeyFound {
     Matches,
     /// It is another's.
     Mismatch,
+    /// The first is another's, and one behind it the leaf's: servers read no more than the first.
+    NotFirst,
     /// There is no leaf to hold it against.
     NoLeaf,
+}
+
+impl KeyFound {
+    /// How the first of these public halves, in the order of a file, stands to the leaf.
+    #[must_use]
+    pub fn of(leaf: Option<&Certificate>, halves: &[&[u8]]) -> Self {
+        match (leaf, halves) {
+            (_, []) => Self::None,
+            (None, [_, ..]) => Self::NoLeaf,
+            (Some(leaf), [first, ..]) if leaf.certifies(first) => Self::Matches,
+            (Some(leaf), [_, others @ ..]) if others.iter().any(|half| leaf.certifies(half)) => Self::NotFirst,
+            (Some(_), [_, ..]) => Self::Mismatch,
+        }
+    }
+
+    /// Whether a server has another's key in the place of the leaf's.
+    #[must_use]
+    pub fn is_anothers(self) -> bool {
+        matches!(self, Self::Mismatch | Self::NotFirst)
+    }
 }
 
 /// A leaf certificate in brief, for manifests and reports.
@@ -157,7 +179,9 @@ impl Installed {
     pub fn is_loadable(&self) -> bool {
         let read = self.problems.is_empty() && self.stores.is_empty();
         let written = read && self.stops.is_empty() && self.leaf_place == 0;
-        let taken = self.chain.as_ref().is_none_or(|chain| chain.leaf().strict_refusal().is_none());
+        let taken = self.chain.as_ref().is_none_or(|chain| {
+            chain.leaf().strict_refusal().is_none() && chain.certificates().all(|one| one.load_refusal().is_none())
+        });
         self.key == KeyFound::Matches && written && taken
     }
 
@@ -186,7 +210,8 @@ pub fn read(parts: &[(Role, &[u8])]) -> Installed {
 pub fn bundle(parts: &[(Role, &[u8])]) -> Option<Bundle> {
     let (installed, keys) = gather(parts);
     let chain = installed.chain?;
-    let key = keys.into_iter().find(|key| key.matches(chain.leaf()))?;
+    // The first is what the service reads.
+    let key = keys.into_iter().next().filter(|key| key.matches(chain.leaf()))?;
     Bundle::pair(chain, key).ok()
 }
 
@@ -245,13 +270,9 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
         }
     }
     certificates.extend(intermediates);
-    let (chain, leaf_place) = Chain::in_file(certificates, &keys.iter().map(PrivateKey::spki).collect::<Vec<_>>());
-    let key = match (&chain, keys.first()) {
-        (_, None) => KeyFound::None,
-        (None, Some(_)) => KeyFound::NoLeaf,
-        (Some(chain), Some(_)) if keys.iter().any(|key: &PrivateKey| key.matches(chain.leaf())) => KeyFound::Matches,
-        (Some(_), Some(_)) => KeyFound::Mismatch,
-    };
+    let halves: Vec<&[u8]> = keys.iter().map(PrivateKey::spki).collect();
+    let (chain, leaf_place) = Chain::in_file(certificates, &halves);
+    let key = KeyFound::of(chain.as_ref().map(Chain::leaf), &halves);
     (Installed { chain, key, problems, stores, stops, leaf_place, encrypted: Vec::new() }, keys)
 }
 
@@ -259,7 +280,8 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
 mod tests {
     use super::*;
     use crate::cert::codec::pem::encode;
-    use crate::cert::fixture::{Wish, self_signed};
+    use crate::cert::codec::tlv::Element;
+    use crate::cert::fixture::{Wish, rebuilt, self_signed};
 
     #[test]
     fn the_only_leaf_of_a_target_is_its_own_wherever_it_stands() {
@@ -301,6 +323,44 @@ mod tests {
             assert_eq!(brief.common_name.as_ref(), Some(&brief.subject));
             assert_eq!(brief.clone().in_brief(), brief);
         }
+    }
+
+    #[test]
+    fn of_several_keys_the_first_is_the_service_s() {
+        let root = self_signed(&Wish::ca("Root"));
+        let (leaf, other) = (root.issue(&Wish::server("www")), root.issue(&Wish::server("other")));
+        let certificate = leaf.certificate.to_pem();
+        let text = |key: &PrivateKey| String::from_utf8(key.to_pem().expose().to_vec()).unwrap();
+        let (own, anothers) = (text(&leaf.key), text(&other.key));
+        for (keys, found) in [
+            (own.clone() + &anothers, KeyFound::Matches),
+            (anothers.clone() + &own, KeyFound::NotFirst),
+            (anothers.clone(), KeyFound::Mismatch),
+        ] {
+            let pair = [(Role::FullChain, certificate.as_bytes()), (Role::Key, keys.as_bytes())];
+            let installed = read(&pair);
+            let good = found == KeyFound::Matches;
+            assert_eq!((installed.key, installed.is_loadable(), bundle(&pair).is_some()), (found, good, good));
+            let both = certificate.clone() + &keys;
+            assert_eq!(read(&[(Role::Combined, both.as_bytes())]).key, found);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_openssl_does_not_load_makes_no_good_pair_wherever_it_stands() {
+        let root = self_signed(&Wish::ca("Root"));
+        let middle = root.issue(&Wish::ca("Middle"));
+        let leaf = middle.issue(&Wish::server("www"));
+        let loadable = |middle: &Certificate| {
+            let full = leaf.certificate.to_pem() + &middle.to_pem();
+            read(&[(Role::FullChain, full.as_bytes()), (Role::Key, leaf.key.to_pem().expose())]).is_loadable()
+        };
+        let numbered = |serial: &[u8]| {
+            let serial = Element::wrap(0x02, serial);
+            Certificate::from_der(rebuilt(&middle.certificate, |parts| parts[1] = serial)).unwrap()
+        };
+        assert!(loadable(&middle.certificate) && loadable(&numbered(&[1])));
+        assert!(!loadable(&numbered(&[0, 1])));
     }
 
     #[test]

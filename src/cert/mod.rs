@@ -42,6 +42,7 @@ pub use details::{Breach, OddSerial, Purposes};
 pub use issuers::{Issued, Issuers};
 pub use key::{Generate, KeyError, Look, PrivateKey, StatedKey, UnknownKeyKind};
 pub use name::{Name, NameError};
+pub use naming::Misnamed;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use outline::readers_agree;
@@ -52,5 +53,6 @@ pub use revocation::{RevocationList, RevocationListError, Revoked};
 pub use rsa::{PublicNumbers, Weakness};
 pub use signatures::{Checks, Depth, Signatures};
 pub use spki::key_bits;
+pub use strict::fault::Fault;
 pub use subject::{SubjectError, SubjectKey, SubjectPart};
 pub use trust::{SelfSigned, Signed, issued_by};

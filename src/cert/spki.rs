@@ -5,12 +5,14 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey,
     VerificationAlgorithm,
 };
+use x509_parser::asn1_rs::oid;
 use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION};
 
 use super::algorithm::KeyKind;
-use super::codec::tlv::{BITS, Element, NULL, OBJECT, SEQUENCE};
+use super::codec::tlv::{BITS, Element, Elements, INTEGER, NULL, OBJECT, SEQUENCE};
 use super::curve::{Curve, Point};
 use super::rsa::PublicNumbers;
+use super::strict::written::names_an_object;
 
 /// Whether both hold the same public key.
 ///
@@ -63,11 +65,11 @@ pub fn key_bits(spki: &[u8]) -> Option<&[u8]> {
     Some(parts(spki)?.key)
 }
 
-/// What is wrong with the parameters of an RSA key, which are NULL (RFC 3279 section 2.3.1): Go reads no certificate that has others or
-/// none, and rustls takes no signature by its key.
-pub(super) fn fault(spki: &[u8]) -> Option<&'static str> {
+/// What is wrong with the parameters of an RSA key, which are NULL (RFC 3279 section 2.3.1): OpenSSL also takes others or none. Go reads no
+/// certificate with such a key, and rustls takes no signature by it.
+pub(super) fn odd_parameters(spki: &[u8]) -> Option<&'static str> {
     let mut algorithm = Element::filling(spki)?.inside().expect(SEQUENCE)?.inside();
-    let rsa = algorithm.expect(OBJECT)?.content == OID_PKCS1_RSAENCRYPTION.as_bytes();
+    let rsa = algorithm.expect(OBJECT)?.content == RSA;
     (rsa && algorithm.0 != [NULL, 0]).then_some("the parameters of its RSA key are not NULL")
 }
 
@@ -79,6 +81,9 @@ struct Parts<'a> {
     key: &'a [u8],
 }
 
+const RSA: &[u8] = &oid!(raw 1.2.840.113549.1.1.1);
+const EC: &[u8] = &oid!(raw 1.2.840.10045.2.1);
+
 fn parts(spki: &[u8]) -> Option<Parts<'_>> {
     let mut parts = Element::filling(spki)?.tagged(SEQUENCE)?.inside();
     let mut identifier = parts.expect(SEQUENCE)?.inside();
@@ -86,6 +91,63 @@ fn parts(spki: &[u8]) -> Option<Parts<'_>> {
     // First comes the number of bits that are not used, none in any key.
     let (_, key) = parts.expect(BITS)?.content.split_first()?;
     parts.is_done().then_some(Parts { algorithm, parameters, key })
+}
+
+/// What is so wrong with how a key is written that OpenSSL reads none in it, and loads no certificate for a server that has it: measured with
+/// OpenSSL 3, which wants nothing behind the parameters of any algorithm, and of those it knows their own (RFC 3279 section 2.3, RFC 5480
+/// section 2.1, RFC 8410 section 3). RSA keys without the NULL, and with something behind their numbers, it takes.
+pub(super) fn fault(spki: &[u8]) -> Option<&'static str> {
+    let Some(Parts { algorithm, parameters, key }) = parts(spki).filter(|_| is_whole(spki)) else {
+        return Some("the public key is not built as keys are");
+    };
+    let fits = match algorithm {
+        RSA => rsa_numbers(key).is_some(),
+        EC => parameters.is_some_and(|curve| matches!(curve.tag, OBJECT | SEQUENCE)),
+        // X25519, X448, Ed25519, Ed448: 1.3.101.110 to .113.
+        [0x2b, 0x65, 0x6e..=0x71] => parameters.is_none(),
+        _ => true,
+    };
+    (!fits).then_some("the public key is not written as its algorithm has it")
+}
+
+/// What others than OpenSSL have against how a key is written that it takes.
+pub(super) fn doubt(spki: &[u8]) -> Option<&'static str> {
+    let Parts { algorithm, key, .. } = parts(spki)?;
+    match algorithm {
+        RSA if rsa_numbers(key)?.iter().any(|number| number.first().is_some_and(|first| *first >= 0x80)) => {
+            Some("an RSA key with a number below zero, which Go does not read")
+        }
+        EC if matches!(key, [2 | 3, ..]) => Some("a compressed point of an elliptic curve, which Go does not read"),
+        EC if matches!(key, [6 | 7, ..]) => Some("a hybrid point of an elliptic curve, which Go does not read"),
+        _ => None,
+    }
+}
+
+/// Whether nothing follows the parameters of the algorithm, a NULL among them is empty, and the object identifiers are some.
+fn is_whole(spki: &[u8]) -> bool {
+    let algorithm = Element::filling(spki).and_then(|whole| whole.inside().next());
+    algorithm.is_some_and(|algorithm| {
+        let mut parts = algorithm.inside();
+        let named = parts.next().is_some_and(|name| names_an_object(name.content));
+        let parameters = parts.next().is_none_or(|one| match one.tag {
+            NULL => one.content.is_empty(),
+            OBJECT => names_an_object(one.content),
+            _ => true,
+        });
+        named && parameters && parts.is_done()
+    })
+}
+
+/// Modulus and exponent as they are written, each in as few octets as can be (X.690 section 8.3.2), where there is no third number.
+fn rsa_numbers(key: &[u8]) -> Option<[&[u8]; 2]> {
+    let mut numbers = Elements(key).expect(SEQUENCE)?.inside();
+    let mut number = || {
+        let octets = numbers.expect(INTEGER)?.content;
+        let minimal = !matches!(octets, [] | [0, 0..0x80, ..] | [0xff, 0x80..=0xff, ..]);
+        minimal.then_some(octets)
+    };
+    let both = [number()?, number()?];
+    numbers.is_done().then_some(both)
 }
 
 /// RFC 5280 section 4.2.1.2, method 1: SHA-1 of the key alone, a name and no proof.
@@ -103,7 +165,7 @@ pub(super) fn rsa_key_bits(spki: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cert::codec::tlv::INTEGER;
+    use crate::cert::fixture::{Wish, rebuilt, self_signed};
     use crate::cert::key::tests::openssl;
     use crate::cert::{Certificate, Generate, PrivateKey};
 
@@ -178,6 +240,60 @@ mod tests {
                     assert!(certificate.has_possible_key(), "{curve}: {words}");
                 }
             }
+        }
+    }
+
+    /// OpenSSL reads the key of a certificate when it is asked for it, as a server is.
+    #[test]
+    fn a_key_that_openssl_does_not_read_is_at_fault() {
+        let algorithm = |parts: &[&[u8]]| Element::wrap(SEQUENCE, &parts.concat());
+        let key_of = |kind| PrivateKey::generate(kind).unwrap().spki().to_vec();
+        let (rsa, ec, ed) = (key_of(Generate::Rsa2048), key_of(Generate::P256), key_of(Generate::Ed25519));
+        let spki = |of: &[u8], algorithm: &[u8], key: Option<&[u8]>| {
+            let bits = Element::filling(of).unwrap().inside().nth(1).unwrap().whole.to_vec();
+            let bits = key.map_or(bits, |key| Element::wrap(BITS, &[&[0], key].concat()));
+            Element::wrap(SEQUENCE, &[algorithm, &bits].concat())
+        };
+        let [rsa_id, ec_id, ed_id] = [RSA, EC, &[0x2b, 0x65, 0x70]].map(|one| Element::wrap(OBJECT, one));
+        let (null, curve): (&[u8], &[u8]) = (b"\x05\0", b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07");
+        let numbers: Vec<&[u8]> =
+            Element::filling(key_bits(&rsa).unwrap()).unwrap().inside().map(|number| number.whole).collect();
+        let [modulus, exponent] = numbers[..] else { panic!("two numbers") };
+        let with = |parts: &[&[u8]]| spki(&rsa, &algorithm(&[&rsa_id, null]), Some(&algorithm(parts)));
+        let negative = Element::wrap(INTEGER, &Element::filling(modulus).unwrap().content[1..]);
+        let behind = [algorithm(&[modulus, exponent]), vec![5, 0]].concat();
+        let point = key_bits(&ec).unwrap();
+        let compressed = [&[2 + (point[64] & 1)], &point[1..33]].concat();
+        for (what, spki, fault, doubt) in [
+            ("RSA", rsa.clone(), false, false),
+            ("RSA without NULL", spki(&rsa, &algorithm(&[&rsa_id]), None), false, false),
+            ("RSA with a long NULL", spki(&rsa, &algorithm(&[&rsa_id, b"\x05\x01x"]), None), true, false),
+            ("RSA with two NULLs", spki(&rsa, &algorithm(&[&rsa_id, null, null]), None), true, false),
+            ("RSA with three numbers", with(&[modulus, exponent, exponent]), true, false),
+            ("RSA with one number", with(&[modulus]), true, false),
+            ("RSA with a long exponent", with(&[modulus, b"\x02\x04\0\x01\0\x01"]), true, false),
+            ("RSA below zero", with(&[&negative, exponent]), false, true),
+            ("RSA and more", spki(&rsa, &algorithm(&[&rsa_id, null]), Some(&behind)), false, false),
+            ("EC", ec.clone(), false, false),
+            ("EC without a curve", spki(&ec, &algorithm(&[&ec_id]), None), true, false),
+            ("EC with NULL", spki(&ec, &algorithm(&[&ec_id, null]), None), true, false),
+            ("EC with a curve and NULL", spki(&ec, &algorithm(&[&ec_id, curve, null]), None), true, false),
+            ("EC, compressed", spki(&ec, &algorithm(&[&ec_id, curve]), Some(&compressed)), false, true),
+            ("EC under another tag", spki(&ec, &algorithm(&[&Element::wrap(4, EC), curve]), None), true, false),
+            ("Ed25519", ed.clone(), false, false),
+            ("Ed25519 with NULL", spki(&ed, &algorithm(&[&ed_id, null]), None), true, false),
+        ] {
+            assert_eq!((super::fault(&spki).is_some(), super::doubt(&spki).is_some()), (fault, doubt), "{what}");
+            let der = rebuilt(&self_signed(&Wish::server("x")).certificate, |parts| parts[6] = spki);
+            let read = Certificate::from_der(der.clone()).unwrap();
+            // Which Go does not read, and OpenSSL does.
+            let refused = fault || what == "RSA without NULL";
+            assert_eq!((read.strict_refusal().is_some(), read.load_refusal().is_some()), (refused, fault), "{what}");
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("x"), der).unwrap();
+            let mut command = std::process::Command::new("openssl");
+            command.args(["x509", "-inform", "DER", "-noout", "-pubkey", "-in"]).arg(dir.path().join("x"));
+            assert_eq!(command.output().unwrap().status.success(), !fault, "{what}: OpenSSL");
         }
     }
 

@@ -1,15 +1,26 @@
 //! What strict readers have against a certificate before they look at any other: such a one is loaded by no server and taken by no client.
 
+pub(super) mod fault;
 pub(super) mod written;
 
 use super::certificate::Certificate;
-use super::codec::tlv::{Element, OBJECT, OCTETS, SEQUENCE, dotted};
+use super::codec::tlv::{Element, Elements, OBJECT, OCTETS, SEQUENCE, dotted};
 use super::{distinguished, spki};
 
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
+const BOOLEAN: u8 = 0x01;
 /// `[3]`, constructed: the extensions (RFC 5280 section 4.1).
 const THREE: u8 = 0xa3;
+
+/// An extension as it is written.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) identifier: &'a [u8],
+    pub(super) critical: bool,
+    /// What the OCTET STRING holds.
+    pub(super) value: &'a [u8],
+}
 
 impl Certificate {
     /// What a strict reader of certificates has against this one before it looks at any other: OpenSSL, which also reads the names and the
@@ -19,9 +30,15 @@ impl Certificate {
         if self.is_sound() { None } else { self.refusal_at_length() }
     }
 
+    /// Why OpenSSL does not load it, so that most servers start with no file that has it, wherever it stands there.
+    #[must_use]
+    pub fn load_refusal(&self) -> Option<&'static str> {
+        if self.is_sound() { None } else { self.loosely_written() }
+    }
+
     /// The same, whatever is known already.
     pub(super) fn refusal_at_length(&self) -> Option<String> {
-        if let Some(loose) = self.loosely_written() {
+        if let Some(loose) = self.loosely_written().or_else(|| spki::odd_parameters(self.spki())) {
             return Some(loose.to_owned());
         }
         let der = rustls::pki_types::CertificateDer::from(self.der());
@@ -37,25 +54,30 @@ impl Certificate {
 
     /// The same, whatever is known already.
     pub(super) fn loose_at_length(&self) -> Vec<String> {
-        let loose = self.extension_parts().filter(|(identifier, value)| !written::is_content(identifier, value));
-        loose
-            .map(|(identifier, _)| dotted(identifier))
-            .filter(|one| !self.unreadable_extensions().contains(one))
-            .collect()
+        let loose = self.parts().filter(|part| !written::is_content(part.identifier, part.value));
+        loose.map(|part| dotted(part.identifier)).filter(|one| !self.unreadable_extensions().contains(one)).collect()
     }
 
-    /// Identifier and content of the extensions.
-    fn extension_parts(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    /// The extensions, in their order.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let all = Element::filling(self.tbs()).and_then(|tbs| tbs.inside().find(|part| part.tag == THREE));
         let list = all.and_then(Element::only).filter(|list| list.tag == SEQUENCE);
         list.into_iter().flat_map(Element::inside).filter_map(|one| {
-            let identifier = one.inside().expect(OBJECT)?.content;
+            let mut inside = one.inside();
+            let identifier = inside.expect(OBJECT)?.content;
+            let critical = inside.optional(BOOLEAN).is_some_and(|critical| critical.content != [0]);
             let value = one.inside().last().filter(|value| value.tag == OCTETS)?.content;
-            Some((identifier, value))
+            Some(Part { identifier, critical, value })
         })
     }
 
-    /// What in the serial number, a name, the key's algorithm or the name of an extension is written as no DER has it (X.690).
+    /// The two dates.
+    fn validity(&self) -> Option<Elements<'_>> {
+        let validity = Element::filling(self.tbs())?.inside().filter(|part| part.tag == SEQUENCE).nth(2)?;
+        Some(validity.inside())
+    }
+
+    /// What in the serial number, a date, a name, the name of an extension or the public key is written as OpenSSL does not read it.
     fn loosely_written(&self) -> Option<&'static str> {
         match self.serial_octets() {
             // Section 8.3.2.
@@ -65,16 +87,15 @@ impl Certificate {
             }
             _ => {}
         }
-        let validity =
-            Element::filling(self.tbs()).and_then(|tbs| tbs.inside().filter(|part| part.tag == SEQUENCE).nth(2));
-        if validity.is_none_or(|dates| dates.inside().any(|date| !matches!(date.tag, UTC_TIME | GENERALIZED_TIME))) {
+        let is_date = |date: Element<'_>| matches!(date.tag, UTC_TIME | GENERALIZED_TIME);
+        if !self.validity().is_some_and(|mut dates| dates.all(is_date)) {
             return Some("a date is of no kind that dates have");
         }
-        if self.extension_parts().any(|(identifier, _)| !written::names_an_object(identifier)) {
+        if self.parts().any(|part| !written::names_an_object(part.identifier)) {
             return Some("an extension has no object identifier");
         }
-        let names = || distinguished::fault(self.issuer_der()).or_else(|| distinguished::fault(self.subject_der()));
-        spki::fault(self.spki()).or_else(names)
+        let names = [self.issuer_der(), self.subject_der()];
+        names.into_iter().find_map(distinguished::fault).or_else(|| spki::fault(self.spki()))
     }
 }
 
@@ -312,6 +333,10 @@ mod tests {
             (with(&[0x80], name, (0x0c, b"x")), false),
             (with(serial, name, (0x0c, b"Caf\xe9")), true),
             (with(serial, name, (0x1e, b"\0C\0")), true),
+            (with(serial, name, (0x1e, b"\xd8\0\xdc\0")), true),
+            (with(serial, name, (0x1e, b"\xdb\xff\0C")), true),
+            (with(serial, name, (0x1c, b"\0\x01\0\0")), false),
+            (with(serial, name, (0x1c, b"\0\0\xd8\0")), true),
             (with(serial, name, (0x1c, b"\0\0\0")), true),
             (with(serial, &[0x55, 0x80, 4], (0x0c, b"x")), true),
             (with(serial, &[0x55, 0x84], (0x0c, b"x")), true),

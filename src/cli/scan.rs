@@ -33,7 +33,11 @@ pub fn run(words: &Scan, config: &Config, secrets: &Secrets, style: &Style) -> u
     };
     let stream = Stream::new(style);
     let host = Host::new("");
-    let clients = Clients::new(&host, &config.trust, &words.trust);
+    let passphrase = match obtain::named_passphrase(&host, secrets) {
+        Ok(passphrase) => passphrase,
+        Err(refusal) => return tell(&Answer::failed(Some("scan"), Failure::from(refusal)), style, false),
+    };
+    let clients = Clients::new(&host, &config.trust, &words.trust).opening_with(passphrase.as_ref());
     let needs = |item: &Item| matches!(item, Item::Server(_) | Item::Range(_));
     // Reading the system's roots takes longer than a small scan of files.
     let usual = if wanted.items.iter().any(needs) { vec![clients::SYSTEM.to_owned()] } else { Vec::new() };
@@ -41,10 +45,6 @@ pub fn run(words: &Scan, config: &Config, secrets: &Secrets, style: &Style) -> u
     let (for_files, for_servers) = match known {
         Ok(known) => known,
         Err(refusal) => return tell(&Answer::failed(Some("scan"), Failure::misnamed(refusal)), style, false),
-    };
-    let passphrase = match obtain::named_passphrase(&host, secrets) {
-        Ok(passphrase) => passphrase,
-        Err(refusal) => return tell(&Answer::failed(Some("scan"), Failure::from(refusal)), style, false),
     };
     let depth = if words.no_signatures { Depth::None } else { Depth::Swift };
     let signatures = Signatures::checked_to(depth);

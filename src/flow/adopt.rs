@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::change::{self, Intent};
 use super::survey::{self, Survey};
 use super::{Refusal, Report, Session, switch};
-use crate::cert::installed::KeyFound;
 use crate::change::Image;
 use crate::config::TargetConfig;
 use crate::engine::ConfigTest;
@@ -51,7 +50,7 @@ fn adopt(session: &mut Session<'_>, config: &TargetConfig) -> Report {
                 ))
                 .hint("install a certificate first"));
             }
-            if pair.installed.key == KeyFound::Mismatch && !force {
+            if pair.installed.key.is_anothers() && !force {
                 let name = &config.name;
                 return Err(Refusal::new(format!(
                     "{name} is not adopted: the key in its files is not that of the certificate, and what is adopted is what is wanted"

@@ -131,7 +131,8 @@ pub fn run(session: &mut Session<'_>, subjects: &[OsString]) -> Result<Vec<Check
     let (answers, served) = together::ask(session.host, &questions(&all, session), session.listener);
     let (mut answers, mut served) = (answers.into_iter(), served.into_iter());
     let session = &*session;
-    let clients = Clients::new(session.host, &config.trust, &session.options.trust);
+    let passphrase = passphrase.as_ref();
+    let clients = Clients::new(session.host, &config.trust, &session.options.trust).opening_with(passphrase);
     let signatures = Signatures::default();
     let run = Run { session, clients: &clients, signatures: &signatures, passphrase };
     let (mut found, mut leaves) = (Vec::new(), Vec::new());
@@ -256,7 +257,7 @@ struct Run<'a, 's> {
     session: &'a Session<'s>,
     clients: &'a Clients<'a>,
     signatures: &'a Signatures,
-    passphrase: Option<Sensitive>,
+    passphrase: Option<&'a Sensitive>,
 }
 
 impl Run<'_, '_> {
@@ -350,7 +351,7 @@ impl Run<'_, '_> {
             .for_clients(clients)
             .ruled_by(&self.session.config.rules)
             .remembering(self.signatures)
-            .opening_with(self.passphrase.as_ref())
+            .opening_with(self.passphrase)
     }
 
     /// Nobody's trust is asked for unless somebody says whose: reading the roots takes longer than all the rest.

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Refusal;
-use crate::cert::codec;
+use crate::cert::codec::{self, BlockError, Contents, InputError};
 use crate::cert::{Anchors, Profile};
 use crate::host::{Host, dir, roots};
 use crate::outcome::explain;
+use crate::sensitive::Sensitive;
+use crate::trust::java::USUAL_PASSPHRASE;
 
 /// The word for the operating system's roots.
 pub const SYSTEM: &str = "system";
@@ -27,6 +29,8 @@ pub struct Clients<'a> {
     named: &'a BTreeMap<String, PathBuf>,
     /// What the command line asks for, instead of what is usual.
     asked: &'a [String],
+    /// What opens their stores, where somebody has named it.
+    passphrase: Option<&'a Sensitive>,
     known: Mutex<BTreeMap<String, Arc<Known>>>,
 }
 
@@ -34,7 +38,13 @@ impl<'a> Clients<'a> {
     /// Nothing is read yet. `asked` are the words of the command line: `system`, `none`, a name of the configuration or a file.
     #[must_use]
     pub fn new(host: &'a Host, named: &'a BTreeMap<String, PathBuf>, asked: &'a [String]) -> Self {
-        Self { host, named, asked, known: Mutex::default() }
+        Self { host, named, asked, passphrase: None, known: Mutex::default() }
+    }
+
+    /// With the passphrase that was named for what is encrypted.
+    #[must_use]
+    pub fn opening_with(self, passphrase: Option<&'a Sensitive>) -> Self {
+        Self { passphrase, ..self }
     }
 
     /// Those the command line asks for, else these: the usual ones for what is judged.
@@ -74,8 +84,14 @@ impl<'a> Clients<'a> {
             .host
             .read(path, dir::MAX_FILE)
             .map_err(|error| Refusal::new(format!("cannot read the roots {shown}: {error}")).hint(hint))?;
-        let found = codec::read(&bytes, None)
+        let found = self
+            .opened(&bytes)
             .map_err(|error| Refusal::new(format!("cannot read the roots {shown}: {}", explain(&error))).hint(hint))?;
+        if is_locked(&found) {
+            return Err(Refusal::new(format!("{shown} is encrypted, and nobody has named the passphrase that opens it")).hint(
+                "`check` takes `--passphrase-file FILE` (tried was the usual one, `changeit`); `keytool -list -rfc` writes the roots as PEM",
+            ));
+        }
         if found.certificates.is_empty() {
             return Err(Refusal::new(format!("{shown} holds no certificate to trust")).hint(hint));
         }
@@ -95,6 +111,25 @@ impl<'a> Clients<'a> {
         }
         Ok((Profile::new(name, anchors), problems))
     }
+
+    /// What is in a file: a store by itself, then with the passphrase that was named, then with the one that Java's have.
+    fn opened(&self, bytes: &[u8]) -> Result<Contents, InputError> {
+        let shut = codec::read(bytes, None)?;
+        let usual = Sensitive::from(USUAL_PASSPHRASE.to_owned());
+        for passphrase in self.passphrase.into_iter().chain([&usual]).take_while(|_| is_locked(&shut)) {
+            let open = codec::read(bytes, Some(passphrase))?;
+            if !is_locked(&open) {
+                return Ok(open);
+            }
+        }
+        Ok(shut)
+    }
+}
+
+/// Whether all that is in it is encrypted.
+fn is_locked(found: &Contents) -> bool {
+    let locked = |why: &BlockError| matches!(why, BlockError::EncryptedNoPassphrase | BlockError::WrongPassphrase);
+    found.certificates.is_empty() && found.bad.iter().any(|bad| locked(&bad.why))
 }
 
 #[cfg(test)]
@@ -131,6 +166,43 @@ mod tests {
         assert_eq!(usual.or(&[]).unwrap().len(), 0);
         let system = usual.or(&words(&["system"])).unwrap();
         assert_eq!(system[0].0.judge(&chain, &[], NOW).reason, Some(Untrusted::UnknownIssuer));
+    }
+
+    #[test]
+    fn a_truststore_is_opened_by_the_usual_passphrase_or_the_one_that_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = self_signed(&Wish::ca("Root"));
+        let pem = dir.path().join("root.pem");
+        std::fs::write(&pem, root.certificate.to_pem()).unwrap();
+        let (host, named) = (Host::new(dir.path()), BTreeMap::new());
+        for (passphrase, given, opens) in [
+            ("changeit", None, true),
+            ("changeit", Some("another"), true),
+            ("secret", Some("secret"), true),
+            ("secret", Some("another"), false),
+            ("secret", None, false),
+        ] {
+            let store = dir.path().join("roots.p12");
+            let words = format!(
+                "pkcs12 -export -nokeys -passout pass:{passphrase} -in {} -out {}",
+                pem.display(),
+                store.display()
+            );
+            assert!(std::process::Command::new("openssl").args(words.split(' ')).status().unwrap().success());
+            let given = given.map(|text| Sensitive::from(text.to_owned()));
+            let asked = [store.display().to_string()];
+            let known = Clients::new(&host, &named, &asked).opening_with(given.as_ref()).or(&[]);
+            match known {
+                Ok(known) => assert_eq!((known.len(), opens), (1, true)),
+                Err(refusal) => {
+                    assert!(
+                        !opens && refusal.why.ends_with("nobody has named the passphrase that opens it"),
+                        "{}",
+                        refusal.why
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::survey::Survey;
-use crate::cert::{Certificate, Chain, Checks, SelfSigned, Signed};
+use crate::cert::{Certificate, Chain, Checks, Signed};
 use crate::source::import::Imported;
 
 /// What was brought, with the intermediates in place by which its chain goes on. A chain that is complete as it came stays as it came: what it
@@ -20,13 +20,16 @@ fn continuation(chain: &Chain, survey: &Survey, now: OffsetDateTime) -> Vec<Cert
     let in_place = survey.pairs.iter().filter_map(|pair| pair.installed.chain.as_ref());
     let known: Vec<&Certificate> = in_place
         .flat_map(Chain::intermediates)
-        .filter(|one| one.is_ca() && one.is_valid_at(now) && !checks.self_issued(one).is_none_or(SelfSigned::by_own_key))
+        .filter(|one| {
+            one.is_ca() && one.is_valid_at(now) && !checks.self_issued(one).is_none_or(|own| own.by_own_key())
+        })
         .collect();
     let mut missing: Vec<Certificate> = Vec::new();
     let mut last = chain.certificates().last();
     while let Some(child) = last {
-        let issuer =
-            |one: &&Certificate| *one != child && !missing.contains(one) && checks.issued_by(child, one) == Some(Signed::Verified);
+        let issuer = |one: &&Certificate| {
+            *one != child && !missing.contains(one) && checks.issued_by(child, one) == Some(Signed::Verified)
+        };
         last = known.iter().copied().find(issuer);
         missing.extend(last.cloned());
     }

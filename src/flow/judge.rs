@@ -185,19 +185,18 @@ impl<'a> Judge<'a> {
         // Certificates that have nothing to do with it are for somebody who trusts them all, and no chain.
         let issued = |chain: &Chain| chain.intermediates().iter().any(|one| chain.leaf().names_as_issuer(one));
         let leaf_place = if chain.as_ref().is_some_and(issued) || !halves.is_empty() { leaf_place } else { 0 };
-        let key = match (chain.as_ref().map(Chain::leaf), halves.as_slice()) {
-            (_, []) => KeyFound::None,
-            (None, [_, ..]) => KeyFound::NoLeaf,
-            (Some(leaf), halves) if halves.iter().any(|half| leaf.certifies(half)) => KeyFound::Matches,
-            (Some(_), [_, ..]) => KeyFound::Mismatch,
-        };
+        let mut key = KeyFound::of(chain.as_ref().map(Chain::leaf), &halves);
+        // A store says which key is whose, and has no first.
+        if key == KeyFound::NotFirst && found.format != Format::Pem {
+            key = KeyFound::Matches;
+        }
         // A block of a kind that is not known may be the certificate, under a label that was mistyped.
         let nothing_else = found.ignored.keys().all(|label| label.ends_with("PARAMETERS"));
         // What should be one and is damaged is told; it is not missing as well.
         let damaged = none && !bad.is_empty();
         let keys_alone = none && nothing_else && (key == KeyFound::NoLeaf || !encrypted.is_empty());
         // A certificate alone may have its chain in another file; one with its key or its issuer is what a server sends.
-        let whole_chain = key == KeyFound::Matches || whole_file;
+        let whole_chain = matches!(key, KeyFound::Matches | KeyFound::NotFirst) || whole_file;
         let installed = Installed {
             key,
             problems: bad.into_iter().map(|bad| explain(bad)).collect(),
@@ -306,11 +305,13 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// At what OpenSSL stops in a file. What is indented is for another reader, such as one of YAML: that is worth a note where nobody has said
-/// that a server reads it.
+/// At what OpenSSL stops in a file. What is indented is for another reader, such as one of YAML, and so is PKCS#7 without a key: that is worth
+/// a note where nobody has said that a server reads it.
 fn stops(found: &Contents, notes: &mut Vec<String>) -> Vec<(String, Stop)> {
-    let (indented, stops): (Vec<_>, Vec<_>) = found.broken.iter().partition(|one| one.why == Stop::Indented);
-    notes.extend(indented.first().map(|one| format!("{}: {}: OpenSSL does not read it so", one.place, one.why)));
+    let no_key = found.halves().is_empty() && !found.bad.iter().any(is_locked);
+    let for_others = |why: Stop| why == Stop::Indented || (why == Stop::Pkcs7 && no_key);
+    let (others, stops): (Vec<_>, Vec<_>) = found.broken.iter().partition(|one| for_others(one.why));
+    notes.extend(others.first().map(|one| format!("{}: {}: OpenSSL does not read it so", one.place, one.why)));
     stops.into_iter().map(|one| (one.place.to_string(), one.why)).collect()
 }
 

@@ -10,7 +10,7 @@ use super::asked::Question;
 use super::withdrawn::{self, Revoked};
 use super::{Refusal, keepers, switch};
 use crate::assess::Reader;
-use crate::cert::installed::{self, Installed, KeyFound};
+use crate::cert::installed::{self, Installed};
 use crate::change::{Image, Probe, Role, Slot, typed};
 use crate::config::{TargetConfig, TargetKind};
 use crate::digest::Digest;
@@ -133,7 +133,7 @@ impl Survey {
         let slots = || self.pairs.iter().flat_map(|pair| pair.pair.slots.iter().zip(&pair.places));
         let adopted = slots().any(|(_, place)| matches!(place, Place::Adopted { .. }));
         let (file, _) = slots().find(|(_, place)| matches!(place, Place::InPlace { .. })).filter(|_| adopted)?;
-        let mixed = self.pairs.iter().any(|pair| pair.installed.key == KeyFound::Mismatch);
+        let mixed = self.pairs.iter().any(|pair| pair.installed.key.is_anothers());
         let first =
             if mixed { format!("`reseal post-upgrade {target}` puts the pair back, then ") } else { String::new() };
         Some(format!(

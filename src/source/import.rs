@@ -1,6 +1,6 @@
 //! A certificate and key that somebody already has: in any format, order and packing.
 
-use crate::cert::codec::{self, BadBlock, BlockError, Contents, Holds, InputError, Stopped};
+use crate::cert::codec::{self, BadBlock, BlockError, Contents, Holds, InputError, Stop, Stopped};
 use crate::cert::{Bundle, Certificate, Chain, ChainError, ChainNote, PairError, PrivateKey};
 use crate::digest::Digest;
 use crate::sensitive::Sensitive;
@@ -264,7 +264,9 @@ impl Found {
                 self.keys.push((part.label.clone(), key));
             }
         }
-        self.notes.extend(contents.broken.into_iter().map(|block| Note::Broken { part: part.label.clone(), block }));
+        // PKCS#7 is a packing as good as another for what is imported.
+        let broken = contents.broken.into_iter().filter(|block| block.why != Stop::Pkcs7);
+        self.notes.extend(broken.map(|block| Note::Broken { part: part.label.clone(), block }));
         self.notes.extend(contents.ignored.into_iter().map(|(label, count)| Note::Ignored {
             part: part.label.clone(),
             label,

@@ -126,7 +126,51 @@ pub(super) fn issuers() -> Vec<Case> {
     let addressed = |params: &mut CertificateParams| {
         params.subject_alt_names.push(SanType::IpAddress("192.0.2.1".parse().unwrap()));
     };
+    let unnamed_by =
+        |issuer: &Made| issuer.by(|params| params.use_authority_key_identifier_extension = false).certificate;
+    let (same, twin) = (own(ca("Same")), own(ca("Same")));
+    let under_same = unnamed_by(&same);
+    let mut elsewhere = Made { certificate: root_c.clone(), params: root.params.clone(), key: copy(&root.key) };
+    elsewhere.params.key_identifier_method = KeyIdMethod::PreSpecified(vec![7; 20]);
+    let misnamed = elsewhere.by(|_| {}).certificate;
+    let misnamed_middle = elsewhere.by(ca("Misnamed"));
+    let policies = own(|params| {
+        ca("Policies")(params);
+        params.custom_extensions.push(extension(&[2, 5, 29, 36], &[0x30, 3, 0x80, 1, 0], true));
+    });
+    let under_policies = policies.by(|_| {}).certificate;
+    let critical = own(|params| {
+        ca("Critical")(params);
+        params.custom_extensions.push(extension(&[2, 5, 29, 18], &[0x30, 3, 0x82, 1, b'x'], true));
+    });
+    let under_critical = critical.by(|_| {}).certificate;
     vec![
+        (
+            "another CA of the issuer's name beside the issuer",
+            found(&[&under_same, &same.certificate, &twin.certificate]),
+            vec![Code::Stranger, Code::RootSent, Code::Profile],
+        ),
+        (
+            "another CA of the name of a root that is known",
+            trusted_by(&[&under_same, &twin.certificate], &[&[&same.certificate]]),
+            vec![Code::Stranger, Code::Profile],
+        ),
+        ("another key identifier than its root's", trusted_by(&[&misnamed], &[&[root_c]]), vec![Code::KeyIdentifier]),
+        (
+            "an intermediate that names another key than its root's",
+            trusted_by(&[&misnamed_middle.by(|_| {}).certificate, &misnamed_middle.certificate], &[&[root_c]]),
+            vec![Code::KeyIdentifier],
+        ),
+        (
+            "a root that Go does not take",
+            trusted_by(&[&under_policies], &[&[&policies.certificate]]),
+            vec![Code::RefusedBySome],
+        ),
+        (
+            "a root that OpenSSL does not take",
+            trusted_by(&[&under_critical], &[&[&critical.certificate]]),
+            vec![Code::Untrusted],
+        ),
         (
             "forged below a root that is known",
             trusted_by(&[&one, lower_c, &forged_middle], &[&[root_c]]),

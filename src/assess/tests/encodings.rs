@@ -6,6 +6,7 @@ use time::macros::datetime;
 use super::Case;
 use super::bench::*;
 use crate::assess::*;
+use crate::cert::fixture::rebuilt;
 
 pub(super) fn cases() -> Vec<Case> {
     let serial = |bytes: &'static [u8]| leaf(|params| params.serial_number = Some(SerialNumber::from(bytes.to_vec())));
@@ -52,6 +53,32 @@ pub(super) fn cases() -> Vec<Case> {
             leaf(|params| params.use_authority_key_identifier_extension = false),
             vec![Code::Profile],
         ),
+        (
+            "an intermediate that OpenSSL does not load",
+            {
+                let Family { middle, .. } = family();
+                let lower = middle.by(ca("Lower"));
+                let der = rebuilt(&lower.certificate, |parts| parts[1] = vec![2, 2, 0, 1]);
+                found(&[&lower.by(|_| {}).certificate, &Certificate::from_der(der).unwrap()])
+            },
+            vec![Code::StrictRefused],
+        ),
+        (
+            "Netscape's type of a client",
+            with(vec![extension(&[2, 16, 840, 1, 113_730, 1, 1], &[3, 2, 7, 0x80], false)]),
+            vec![Code::NotForServers],
+        ),
+        (
+            "Netscape's type of a server",
+            with(vec![extension(&[2, 16, 840, 1, 113_730, 1, 1], &[3, 2, 6, 0x40], false)]),
+            vec![],
+        ),
+        (
+            "a proxy certificate",
+            with(vec![extension(&[1, 3, 6, 1, 5, 5, 7, 1, 14], PROXY, false)]),
+            vec![Code::StrictRefused],
+        ),
+        ("no subject, and names that are not critical", found(&[&nameless()]), vec![Code::RefusedBySome]),
         // What else is odd about it says nothing of the refusal.
         (
             "policies, critical, and no key identifier",
@@ -75,6 +102,15 @@ pub(super) fn cases() -> Vec<Case> {
             vec![Code::UnknownCritical],
         ),
     ]
+}
+
+/// `ProxyCertInfo` (RFC 3820 section 3.8): any policy.
+const PROXY: &[u8] = b"\x30\x0c\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x15\x01";
+
+/// With an empty subject; rcgen marks the names of such a one as critical.
+fn nameless() -> Certificate {
+    let der = rebuilt(&family().middle.by(|_| {}).certificate, |parts| parts[5] = vec![0x30, 0]);
+    Certificate::from_der(der).unwrap()
 }
 
 fn policies() -> CustomExtension {

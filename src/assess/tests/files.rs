@@ -26,6 +26,8 @@ pub(super) fn cases() -> Vec<Case> {
         ("not to be read", with(&|pair| pair.problems = text()), vec![Code::Unreadable]),
         ("no key", with(&|pair| pair.key = KeyFound::None), vec![Code::NoKey]),
         ("another's key", with(&|pair| pair.key = KeyFound::Mismatch), vec![Code::KeyMismatch]),
+        ("another's key first", with(&|pair| pair.key = KeyFound::NotFirst), vec![Code::KeyMismatch]),
+        ("PKCS#7", with(&|pair| pair.stops = stops(Stop::Pkcs7)), vec![Code::PemRefused]),
         ("a key that matches", with(&|_| {}), vec![]),
         ("blank lines", with(&|pair| pair.stops = stops(Stop::BlankLine)), vec![Code::PemBlankLine]),
         ("indented", with(&|pair| pair.stops = stops(Stop::Indented)), vec![Code::PemRefused]),

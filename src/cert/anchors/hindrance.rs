@@ -5,37 +5,12 @@ use crate::cert::algorithm::KeyKind;
 use crate::cert::certificate::Certificate;
 use crate::cert::chain::Chain;
 use crate::cert::signatures::Checks;
-use crate::cert::trust::{SelfSigned, Signed};
+use crate::cert::trust::Signed;
 
 /// Signatures that are checked to tell one that is false from one that somebody else made. An honest chain needs a few.
 const MOST_CHECKS: usize = 64;
 
 impl Anchors {
-    /// Whether a certificate of the chain names another of it, or a root, as its issuer by name and, where both say one, by key identifier
-    /// (RFC 5280 section 4.2.1.1), and is signed by none of those it names so. A root may have the name of a CA of the chain and another
-    /// key: it takes nothing from what that CA has signed.
-    pub(super) fn names_a_signer(&self, chain: &Chain) -> bool {
-        let checks = Checks::up_to(MOST_CHECKS);
-        chain.certificates().any(|child| self.signed_by_none(child, chain, &checks).unwrap_or(false))
-    }
-
-    /// Whether it names such issuers, and none has signed it; none once there were enough checks.
-    fn signed_by_none(&self, child: &Certificate, chain: &Chain, checks: &Checks) -> Option<bool> {
-        if checks.self_issued(child)? == SelfSigned::Yes {
-            return Some(false);
-        }
-        let same_key = |issuer: &Certificate| child.aki().zip(issuer.ski()).is_none_or(|(named, held)| named == held);
-        let issuers = chain.certificates().chain(&self.roots).filter(|issuer| *issuer != child);
-        let mut failed = false;
-        for issuer in issuers.filter(|issuer| child.names_as_issuer(issuer) && same_key(issuer)) {
-            failed = checks.issued_by(child, issuer)? == Signed::Failed;
-            if !failed {
-                break;
-            }
-        }
-        Some(failed)
-    }
-
     /// Why webpki does not go a path that signatures prove and that leads to a root.
     pub(super) fn hindrance(&self, chain: &Chain) -> Option<Untrusted> {
         let checks = Checks::up_to(MOST_CHECKS);

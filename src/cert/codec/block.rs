@@ -65,7 +65,8 @@ impl Block<'_> {
     }
 
     fn stop_at_headers(&self, base64: &[u8]) -> Option<Stop> {
-        if self.encrypted_with().is_none() {
+        // Nothing but a key is encrypted, and nothing else is decrypted.
+        if self.encrypted_with().is_none() || !self.label.ends_with("PRIVATE KEY") {
             return Some(Stop::Headers);
         }
         let mut rows = base64.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).skip_while(|row| row.is_empty());

@@ -90,6 +90,9 @@ pub enum Stop {
     /// Header lines in what is not encrypted.
     #[error("header lines inside the block")]
     Headers,
+    /// Certificates in PKCS#7 (RFC 2315) or CMS, which is read for certificates by no server.
+    #[error("its certificates stand in PKCS#7, which servers pass over")]
+    Pkcs7,
     /// The whole text is UTF-16.
     #[error("the text is UTF-16")]
     Wide,

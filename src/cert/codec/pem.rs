@@ -163,7 +163,7 @@ impl Reading<'_> {
                 let decoded = block.decode()?;
                 let place = Place::Line { line: block.line, label: block.label.to_owned() };
                 pkcs7::read_into(&mut self.contents, &decoded, &place)?;
-                Ok(Taken::Read(None))
+                Ok(Taken::Read(Some(Stop::Pkcs7)))
             }
             "ENCRYPTED PRIVATE KEY" => {
                 let decoded = block.decode_secret()?;
@@ -243,6 +243,7 @@ mod tests {
         let utf16 = |unit: fn(u16) -> [u8; 2]| pem.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
         let labelled = |label: &str| pem.replace(" CERTIFICATE-", &format!(" {label}-"));
         let trusted = encode("TRUSTED CERTIFICATE", &[one.der(), b"\x30\x02\x30\x00"].concat());
+        let pkcs7 = openssl("crl2pkcs7 -nocrl -certfile /dev/stdin", pem.as_bytes());
         for (what, stop, text) in [
             ("as written", None, pem.clone().into_bytes()),
             ("CR LF", None, pem.replace('\n', "\r\n").into_bytes()),
@@ -267,6 +268,13 @@ mod tests {
                 Some(Stop::Headers),
                 pem.replacen("E-----\n", "E-----\nComment: x\n", 1).into_bytes(),
             ),
+            (
+                "a certificate that calls itself encrypted",
+                Some(Stop::Headers),
+                pem.replacen("E-----\n", "E-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1)
+                    .into_bytes(),
+            ),
+            ("PKCS#7", Some(Stop::Pkcs7), pkcs7),
             ("not UTF-8 around", None, [b"\xff\xfd junk\n", pem.as_bytes()].concat()),
             ("blanks at the line ends", None, pem.replace('\n', " \t\r\n").into_bytes()),
             ("a blank line first", None, pem.replacen("E-----\n", "E-----\n\n", 1).into_bytes()),

@@ -13,6 +13,7 @@ use crate::cert::algorithm::{Hash, KeyKind, SignatureAlgorithm};
 use crate::cert::codec::tlv::{BITS, BMP, Element, Elements, INTEGER, OBJECT, OCTETS, SEQUENCE, SET, ZERO};
 use crate::cert::details::Purposes;
 use crate::cert::spki;
+use crate::cert::strict::fault::PROXY;
 use crate::cert::strict::written;
 
 const BOOLEAN: u8 = 0x01;
@@ -63,7 +64,7 @@ pub(super) fn read(der: &[u8]) -> Option<Outline<'_>> {
         extensions,
         signature_algorithm: signature_algorithm(algorithm)?,
         signature: place(der, signature),
-        sound: sound && not_before <= not_after,
+        sound: sound && not_before <= not_after && spki::fault(spki.whole).is_none(),
     })
 }
 
@@ -220,8 +221,11 @@ fn extensions<'a>(mut elements: Elements<'a>, sound: &mut bool) -> Option<Vec<Ex
                 Extension { identifier, critical, value, content }
             }
             None => {
-                // What no client knows, it stops at where that is critical.
-                let clear = !critical && written::names_an_object(object) && written::is_content(object, value);
+                // What no client knows, it stops at where that is critical; at a proxy's it stops anyhow.
+                let clear = !critical
+                    && object != PROXY
+                    && written::names_an_object(object)
+                    && written::is_content(object, value);
                 *sound &= clear && is_left_alone(object, value);
                 odd::read_extension(whole.whole)?
             }

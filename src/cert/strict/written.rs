@@ -18,6 +18,8 @@ pub(super) const AUTHORITY_INFORMATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 /// 1.3.6.1.5.5.7.1.7 and .8: addresses and numbers of networks that a holder may use (RFC 3779).
 pub(super) const ADDRESS_BLOCKS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 7];
 pub(super) const AS_IDENTIFIERS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 8];
+/// 2.16.840.1.113730.1.1: the certificate type of Netscape, a BIT STRING.
+pub(in crate::cert) const NETSCAPE_TYPE: &[u8] = &[0x60, 0x86, 0x48, 1, 0x86, 0xf8, 0x42, 1, 1];
 
 /// Whether this is the content of the extension with this identifier; of those that clients do not read, everything is.
 pub(in crate::cert) fn is_content(identifier: &[u8], value: &[u8]) -> bool {
@@ -40,13 +42,17 @@ pub(in crate::cert) fn is_content(identifier: &[u8], value: &[u8]) -> bool {
         [0x55, 0x1d, 32] => whole.tag == SEQUENCE && all(whole.inside(), is_policy),
         [0x55, 0x1d, 35] => is_authority_key(whole),
         [0x55, 0x1d, 37] => whole.tag == SEQUENCE && all(whole.inside(), is_identifier),
+        NETSCAPE_TYPE => is_bits(whole),
         AUTHORITY_INFORMATION => whole.tag == SEQUENCE && all(whole.inside(), is_access),
         _ => true,
     }
 }
 
 fn is_read(identifier: &[u8]) -> bool {
-    matches!(identifier, [0x55, 0x1d, 14 | 15 | 17 | 19 | 30 | 31 | 32 | 35 | 37] | AUTHORITY_INFORMATION)
+    matches!(
+        identifier,
+        [0x55, 0x1d, 14 | 15 | 17 | 19 | 30 | 31 | 32 | 35 | 37] | AUTHORITY_INFORMATION | NETSCAPE_TYPE
+    )
 }
 
 /// Whether these octets are an object identifier: one with the high bit is followed by another, and no number begins with a zero (X.690
@@ -116,7 +122,8 @@ fn is_attribute(element: Element<'_>) -> bool {
 fn is_constraints(whole: Element<'_>) -> bool {
     let mut parts = whole.inside();
     let ca = parts.optional(BOOLEAN).is_none_or(|ca| ca.content.len() == 1);
-    let length = parts.optional(INTEGER).is_none_or(|length| !length.content.is_empty());
+    // Not below zero.
+    let length = parts.optional(INTEGER).is_none_or(|length| matches!(length.content, [0..0x80, ..]));
     whole.tag == SEQUENCE && ca && length && parts.is_done()
 }
 

@@ -15,6 +15,9 @@ use crate::outcome::explain;
 /// Bits of an RSA key below which clients refuse it.
 const LEAST_BITS: u32 = 2048;
 
+/// What to do about a root that clients cannot read.
+const ANEW: &str = "ask whoever runs the CA for a root that is written as RFC 5280 has it";
+
 /// The one certificate in a file of any packing.
 ///
 /// Of several none is taken: to trust is to be said of each, and a file of intermediates, or a bundle of a hundred roots, is too easily
@@ -113,6 +116,17 @@ pub(super) fn judge(certificate: &Certificate, now: OffsetDateTime) -> Result<Ve
             "ask whoever runs the CA for a root for servers",
         );
     }
+    if let Some(fault) = certificate.fault() {
+        return refuse(
+            format!(
+                "it {fault}: one such root keeps OpenSSL, and so curl and most others, from the whole store, or from all below it"
+            ),
+            ANEW,
+        );
+    }
+    if let Some(doubt) = certificate.doubt_as_root() {
+        return refuse(format!("it {doubt}"), ANEW);
+    }
     if !certificate.serves_tls() {
         return refuse(
             "its extended key usage leaves out servers (RFC 5280 section 4.2.1.12)".to_owned(),
@@ -138,4 +152,54 @@ pub(super) fn judge(certificate: &Certificate, now: OffsetDateTime) -> Result<Ve
         ));
     }
     Ok(notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::fixture::{NOW, Wish, rebuilt, self_signed, with_extensions};
+
+    /// A root with basic constraints and another extension.
+    fn extended(identifier: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+        let wrap = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+        let critical: &[u8] = if critical { &[1, 1, 0xff] } else { &[] };
+        let other = [&wrap(6, identifier), critical, &wrap(4, value)].concat();
+        let ca = b"\x30\x0f\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x05\x30\x03\x01\x01\xff".to_vec();
+        with_extensions(&self_signed(&Wish::ca("Root")).certificate, &[ca, wrap(0x30, &other)])
+    }
+
+    #[test]
+    fn a_root_that_clients_cannot_read_is_refused() {
+        let root = self_signed(&Wish::ca("Root")).certificate;
+        let numbered = |serial: &[u8]| rebuilt(&root, |parts| parts[1] = serial.to_vec());
+        let until = |date: &[u8]| {
+            rebuilt(&root, |parts| {
+                let begin = b"\x17\x0d300101000000Z";
+                let length = u8::try_from(begin.len() + date.len()).unwrap();
+                parts[4] = [&[0x30, length], begin.as_slice(), date].concat();
+            })
+        };
+        for (der, why) in [
+            (root.der().to_vec(), None),
+            (numbered(b"\x02\x02\x01\x00"), None),
+            (numbered(b"\x02\x02\x00\x01"), Some("the serial number has more octets than it needs")),
+            (until(b"\x18\x0f20500101000000Z"), None),
+            (until(b"\x18\x1120500101000000.5Z"), Some("a date that OpenSSL cannot read")),
+            (extended(&[0x55, 0x1d, 15], true, b"\x03\x02\x01\x06"), None),
+            (extended(&[0x55, 0x1d, 15], true, b"\x04\x02\x01\x06"), Some("keyUsage")),
+            (extended(&[0x55, 0x1d, 14], false, b"\x04\x01x"), None),
+            (extended(&[0x55, 0x1d, 14], true, b"\x04\x01x"), Some("a critical extension that OpenSSL does not take")),
+            (extended(&[0x55, 0x1d, 18], true, b"\x30\x03\x82\x01x"), Some("critical extension")),
+            (extended(&[0x55, 0x1d, 36], true, b"\x30\x03\x80\x01\x00"), Some("which Go and GnuTLS do not take")),
+        ] {
+            let judged = judge(&Certificate::from_der(der).unwrap(), NOW);
+            match why {
+                None => assert!(judged.is_ok(), "{:?}", judged.err().map(|refusal| refusal.why)),
+                Some(why) => {
+                    let refusal = judged.err().unwrap();
+                    assert!(refusal.why.contains(why) && refusal.hint.is_some(), "{}: {why}", refusal.why);
+                }
+            }
+        }
+    }
 }
