@@ -21,7 +21,7 @@ fn configure(bench: &Bench, more: &str) {
     bench.configure("");
     let text = fs::read_to_string(bench.path("reseal.toml")).unwrap();
     let (head, _) = text.split_once("certificate = ").unwrap();
-    bench.write("reseal.toml", &format!("{head}combined = {:?}\n{more}", bench.path("ks.p12")), 0o644);
+    bench.write("reseal.toml", &format!("{head}combined = \"{}\"\n{more}", bench.path("ks.p12").display()), 0o644);
 }
 
 /// Makes a store of `old` there.
