@@ -272,10 +272,13 @@ fn waits_already(
     let in_place: Vec<&Certificate> =
         survey.pairs.iter().filter_map(|pair| Some(pair.installed.chain.as_ref()?.leaf())).collect();
     let Some(state) = State::open(session.host)? else { return Ok(None) };
+    let given = Given::of(&state, target)?;
+    // One that was in service is no new key, also where it was asked for once more.
+    let new = |key| !given.has_key(key) && in_place.iter().all(|leaf| leaf.spki_digest() != key);
     let same = |one: &Waiting| {
         let key = match reused {
             Some(_) => one.about.key == about.key,
-            None => one.about.kind == about.kind && in_place.iter().all(|leaf| leaf.spki_digest() != one.about.key),
+            None => one.about.kind == about.kind && new(one.about.key),
         };
         key && one.about.names == about.names
             && one.about.for_clients == about.for_clients
