@@ -220,7 +220,7 @@ fn what_a_listener_sends_is_held_against_the_files() {
     assert_eq!(codes(&answer, &place), set(&["self-signed"]), "{answer}");
     let remedies = answer["results"][0]["findings"].as_array().unwrap().iter().map(|one| one["remedy"].to_string());
     let remedies: Vec<String> = remedies.filter(|remedy| !remedy.contains("tell the CA")).collect();
-    assert!(remedies.len() == 2 && remedies.iter().all(|remedy| remedy.contains(" renew --live`")), "{answer}");
+    assert!(remedies.len() == 2 && remedies.iter().all(|remedy| remedy.contains(" renew web --live`")), "{answer}");
 
     let answer = check(&[fresh, behind]);
     assert_eq!(all(&answer), set(&["other-by-default", "partly-served", "self-signed"]), "{answer}");

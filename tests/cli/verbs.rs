@@ -372,7 +372,7 @@ fn a_source_that_is_not_there_is_told_before_it_is_due() {
     ] {
         bench.configure(&format!("[target.source]\n{source}\n"));
         let checked = bench.run(&["check", "web"]).ends(3).says("source-missing").says(told);
-        let made_by = [" ca init NAME --permit DOMAIN`", " acme account create`"];
+        let made_by = [" ca init NAME --permit DOMAIN`", " acme account create NAME`"];
         let named = made_by.map(|verb| checked.out.split_whitespace().collect::<Vec<_>>().join(" ").contains(verb));
         let local = source.contains("local-ca");
         assert_eq!(named, [local, !local], "{}", checked.out);
