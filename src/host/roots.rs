@@ -123,10 +123,8 @@ pub(super) fn is_a_ca(error: &io::Error) -> bool {
 }
 
 fn refused(error: &io::Error) -> Option<&CertificateError> {
-    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
-        rustls::Error::InvalidCertificate(why) => Some(why),
-        _ => None,
-    }
+    let rustls::Error::InvalidCertificate(why) = error.get_ref()?.downcast_ref::<rustls::Error>()? else { return None };
+    Some(why)
 }
 
 #[cfg(test)]

@@ -229,7 +229,6 @@ fn pins_hold_and_prune_removes() {
 /// A change that is refused or undone every night pushes out nothing that there is to go back to.
 #[test]
 fn attempts_that_came_to_nothing_are_no_backups() {
-    use std::os::unix::fs::PermissionsExt;
     let bench = Bench::new();
     for name in ["one", "two", "three"] {
         bench.installed(name);
@@ -241,7 +240,6 @@ fn attempts_that_came_to_nothing_are_no_backups() {
         bench.run(&["install", "web", "--cert", &certificate, "--key", &key]).ends(code);
     };
     fs::create_dir_all(bench.path("hooks/pre")).unwrap();
-    fs::set_permissions(bench.path("hooks"), fs::Permissions::from_mode(0o755)).unwrap();
     for _ in 0..3 {
         failing("exit 1", "", 4);
     }

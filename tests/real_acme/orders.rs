@@ -305,6 +305,8 @@ fn a_wrong_account_and_a_server_that_forgot_it() {
     fs::copy(again.root(), &gone).unwrap();
     bench.run(&["acme", "account", "deactivate", "default"]).good();
     bench.register(&again).good();
+    let listen = format!("listen = \"127.0.0.1:{}\"", again.http);
+    bench.configure(&["www.example.org"], &listen, "");
     bench.run(&["renew"]).good();
     fs::remove_dir_all(gone.parent().unwrap()).unwrap();
 }
