@@ -95,7 +95,8 @@ fn parts(spki: &[u8]) -> Option<Parts<'_>> {
 
 /// What is so wrong with how a key is written that OpenSSL reads none in it, and loads no certificate for a server that has it: measured with
 /// OpenSSL 3, which wants nothing behind the parameters of any algorithm, and of those it knows their own (RFC 3279 section 2.3, RFC 5480
-/// section 2.1, RFC 8410 section 3). RSA keys without the NULL, and with something behind their numbers, it takes.
+/// section 2.1, RFC 8410 section 3). RSA keys without the NULL, with numbers that have more octets than they need or are below zero, and with something behind
+/// them, it takes.
 pub(super) fn fault(spki: &[u8]) -> Option<&'static str> {
     let Some(Parts { algorithm, parameters, key }) = parts(spki).filter(|_| is_whole(spki)) else {
         return Some("the public key is not built as keys are");
@@ -114,8 +115,8 @@ pub(super) fn fault(spki: &[u8]) -> Option<&'static str> {
 pub(super) fn doubt(spki: &[u8]) -> Option<&'static str> {
     let Parts { algorithm, key, .. } = parts(spki)?;
     match algorithm {
-        RSA if rsa_numbers(key)?.iter().any(|number| number.first().is_some_and(|first| *first >= 0x80)) => {
-            Some("an RSA key with a number below zero, which Go does not read")
+        RSA if rsa_numbers(key)?.iter().any(|number| matches!(number, [] | [0x80..=0xff, ..] | [0, 0..0x80, ..])) => {
+            Some("an RSA key with a number below zero or with more octets than it needs, which Go does not read")
         }
         EC if matches!(key, [2 | 3, ..]) => Some("a compressed point of an elliptic curve, which Go does not read"),
         EC if matches!(key, [6 | 7, ..]) => Some("a hybrid point of an elliptic curve, which Go does not read"),
@@ -138,15 +139,10 @@ fn is_whole(spki: &[u8]) -> bool {
     })
 }
 
-/// Modulus and exponent as they are written, each in as few octets as can be (X.690 section 8.3.2), where there is no third number.
+/// The octets of modulus and exponent, where there is no third number.
 fn rsa_numbers(key: &[u8]) -> Option<[&[u8]; 2]> {
     let mut numbers = Elements(key).expect(SEQUENCE)?.inside();
-    let mut number = || {
-        let octets = numbers.expect(INTEGER)?.content;
-        let minimal = !matches!(octets, [] | [0, 0..0x80, ..] | [0xff, 0x80..=0xff, ..]);
-        minimal.then_some(octets)
-    };
-    let both = [number()?, number()?];
+    let both = [numbers.expect(INTEGER)?.content, numbers.expect(INTEGER)?.content];
     numbers.is_done().then_some(both)
 }
 
@@ -271,7 +267,7 @@ mod tests {
             ("RSA with two NULLs", spki(&rsa, &algorithm(&[&rsa_id, null, null]), None), true, false),
             ("RSA with three numbers", with(&[modulus, exponent, exponent]), true, false),
             ("RSA with one number", with(&[modulus]), true, false),
-            ("RSA with a long exponent", with(&[modulus, b"\x02\x04\0\x01\0\x01"]), true, false),
+            ("RSA with a long exponent", with(&[modulus, b"\x02\x04\0\x01\0\x01"]), false, true),
             ("RSA below zero", with(&[&negative, exponent]), false, true),
             ("RSA and more", spki(&rsa, &algorithm(&[&rsa_id, null]), Some(&behind)), false, false),
             ("EC", ec.clone(), false, false),
