@@ -95,8 +95,8 @@ fn parts(spki: &[u8]) -> Option<Parts<'_>> {
 
 /// What is so wrong with how a key is written that OpenSSL reads none in it, and loads no certificate for a server that has it: measured with
 /// OpenSSL 3, which wants nothing behind the parameters of any algorithm, and of those it knows their own (RFC 3279 section 2.3, RFC 5480
-/// section 2.1, RFC 8410 section 3). RSA keys without the NULL, with numbers that have more octets than they need or are below zero, and with something behind
-/// them, it takes.
+/// section 2.1, RFC 8410 section 3). It takes RSA keys without the NULL, with numbers that have more octets than they need or are below
+/// zero, and with something behind them.
 pub(super) fn fault(spki: &[u8]) -> Option<&'static str> {
     let Some(Parts { algorithm, parameters, key }) = parts(spki).filter(|_| is_whole(spki)) else {
         return Some("the public key is not built as keys are");
