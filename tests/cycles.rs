@@ -188,7 +188,7 @@ fn one_target_s_failure_stops_no_other() {
         let reload = if number == failing { "reload = [\"/bin/false\"]\n" } else { "reload = [\"/bin/true\"]\n" };
         let source = if number == missing { "absent" } else { "source" };
         format!(
-            "{reload}[target.source]\nkind = \"import\"\nfrom = [\"{}/{source}\"]\n[target.policy]\nrenew_before = 60\n",
+            "{reload}[target.source]\nkind = \"import\"\nfrom = [\"{}/{source}\"]\n[target.policy]\nrenew_before = \"98/100\"\n",
             root.display()
         )
     });

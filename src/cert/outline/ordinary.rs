@@ -64,7 +64,7 @@ pub(super) fn read(der: &[u8]) -> Option<Outline<'_>> {
         extensions,
         signature_algorithm: signature_algorithm(algorithm)?,
         signature: place(der, signature),
-        sound: sound && not_before <= not_after && spki::fault(spki.whole).is_none(),
+        sound: sound && not_before <= not_after && spki::odd_parameters(spki.whole).is_none(),
     })
 }
 

@@ -194,11 +194,11 @@ fn names_are_judged_before_a_passphrase_is_wanted() {
     ground.init("office");
     let refusal = refused(obtain(&mut ground.session(None), "office", wanted("example.com", 30)));
     assert!(refusal.why.starts_with("the CA office may not sign example.com"), "{}", refusal.why);
-    assert!(refusal.hint.unwrap().contains("`reseal ca init`"));
+    assert!(refusal.hint.unwrap().contains("`reseal ca init NAME --permit DOMAIN`"));
     let refusal = refused(obtain(&mut ground.session(None), "offce", wanted("example.org", 30)));
     assert_eq!(
         (refusal.why.as_str(), refusal.hint.as_deref()),
-        ("there is no CA offce", Some("those there are: office; `reseal ca init` makes another"))
+        ("there is no CA offce", Some("those there are: office; `reseal ca init offce --permit DOMAIN` makes another"))
     );
 }
 
