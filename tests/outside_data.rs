@@ -259,7 +259,6 @@ fn the_public_roots_are_all_usable() {
 /// Bad chains that webpki accepts: rules for those who issue that clients do not enforce, rules of the public web alone, and
 /// common names and public suffixes, at which webpki does not look. None lets a stranger pass for the server.
 const ACCEPTED: &[&str] = &[
-    "rfc5280::aki::critical-aki",
     "rfc5280::aki::intermediate-missing-aki",
     "rfc5280::aki::cross-signed-root-missing-aki",
     "rfc5280::nc::invalid-dnsname-leading-period",
@@ -268,7 +267,6 @@ const ACCEPTED: &[&str] = &[
     "rfc5280::pc::ica-noncritical-pc",
     "rfc5280::san::noncritical-with-empty-subject",
     "rfc5280::serial::too-long",
-    "rfc5280::ski::critical-ski",
     "rfc5280::ca-empty-subject",
     "rfc5280::leaf-ku-keycertsign",
     "webpki::aki::root-with-aki-authoritycertserialnumber",
