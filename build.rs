@@ -33,7 +33,7 @@ fn main() {
     }
     println!("cargo::rustc-env=RESEAL_FEATURES={}", features.join(" "));
 
-    if release && variable("CARGO_CFG_TARGET_OS") == "linux" && !has_own_linker() {
+    if release && links_with_lld() {
         side_by_side();
     }
 }
@@ -45,10 +45,18 @@ fn side_by_side() {
     println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
 }
 
-/// Whoever builds has chosen a linker, which may know no such script: the usual ones, GNU's and LLVM's, do.
-fn has_own_linker() -> bool {
+/// Whether rustc brings LLVM's linker and takes it unasked, as it does for this target alone; GNU's takes many minutes over so many
+/// patterns. Whoever builds may have chosen another, which may know no such script.
+fn links_with_lld() -> bool {
     let flags = variable("CARGO_ENCODED_RUSTFLAGS");
-    env::var_os("RUSTC_LINKER").is_some() || flags.contains("link-arg") || flags.contains("linker")
+    let chosen = env::var_os("RUSTC_LINKER").is_some() || flags.contains("link-arg") || flags.contains("linker");
+    if chosen || variable("TARGET") != "x86_64-unknown-linux-gnu" {
+        return false;
+    }
+    let told = Command::new(variable("RUSTC")).args(["--print", "sysroot"]).output();
+    let sysroot = told.ok().and_then(|told| String::from_utf8(told.stdout).ok()).unwrap_or_default();
+    let brought = format!("lib/rustlib/{}/bin/gcc-ld/ld.lld", variable("HOST"));
+    Path::new(sysroot.trim()).join(brought).exists()
 }
 
 /// The commit, with `-dirty` where git sees changes to it; or that nobody knows.
