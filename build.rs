@@ -42,7 +42,8 @@ fn main() {
 fn side_by_side() {
     let script = Path::new(&variable("CARGO_MANIFEST_DIR")).join("packaging/order/run.ld");
     println!("cargo::rerun-if-changed={}", script.display());
-    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    // Not behind `-Wl,`, which takes a comma in a path for the end of it.
+    println!("cargo::rustc-link-arg-bins=-T{}", script.display());
 }
 
 /// Whether rustc brings LLVM's linker and takes it unasked, as it does for this target alone; GNU's takes many minutes over so many

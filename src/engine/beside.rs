@@ -21,7 +21,8 @@ pub(super) fn sweep(dir: &Dir, staged: &OsStr) -> Result<bool, DiskError> {
     let mut any = false;
     for name in dir.names_that(|name| name == staged.as_encoded_bytes() || name.starts_with(&begins))? {
         match dir.unlink(&name) {
-            Err(error) if error.source.kind() == ErrorKind::IsADirectory => dir.remove_empty_dir(&name)?,
+            // That it cannot be removed stops nothing either.
+            Err(error) if error.source.kind() == ErrorKind::IsADirectory => drop(dir.remove_empty_dir(&name)),
             other => {
                 other?;
                 any = true;
