@@ -34,7 +34,7 @@ pub struct Finding {
 /// What to do about a finding, with what to type.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Remedy {
-    general: &'static str,
+    general: Cow<'static, str>,
     /// The target for which it is typed.
     target: Option<String>,
 }
@@ -51,23 +51,29 @@ impl Remedy {
 
     /// The text for any target.
     #[must_use]
-    pub fn general(&self) -> &'static str {
-        self.general
+    pub fn general(&self) -> &str {
+        &self.general
     }
 
-    /// The text, with the name of the target where that is known.
+    /// The text, with the name of the target where that is known. One that was made for the case has it already, and may have paths.
     #[must_use]
-    pub fn told(&self) -> Cow<'static, str> {
-        match &self.target {
-            Some(target) if self.general.contains(Self::NAME) => self.general.replace(Self::NAME, target).into(),
-            Some(_) | None => self.general.into(),
+    pub fn told(&self) -> Cow<'_, str> {
+        match (&self.general, &self.target) {
+            (Cow::Borrowed(text), Some(target)) if text.contains(Self::NAME) => text.replace(Self::NAME, target).into(),
+            (text, _) => Cow::Borrowed(text),
         }
     }
 }
 
 impl From<&'static str> for Remedy {
     fn from(general: &'static str) -> Self {
-        Self { general, target: None }
+        Self { general: general.into(), target: None }
+    }
+}
+
+impl From<String> for Remedy {
+    fn from(made: String) -> Self {
+        Self { general: made.into(), target: None }
     }
 }
 

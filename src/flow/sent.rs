@@ -122,14 +122,14 @@ mod tests {
                 unnamed: None,
             };
             let found = findings(Some(&in_files), &[&asked], config, &against, NOW);
-            found.into_iter().map(|one| (one.code, one.message, one.remedy.general())).collect::<Vec<_>>()
+            found.into_iter().map(|one| (one.code, one.message, one.remedy.general().to_owned())).collect::<Vec<_>>()
         };
         let found = |chains: &[&[&Certificate]]| found_by(&clients, chains);
         assert_eq!(found(&[&[&leaf, &middle.certificate]]), []);
 
         let short = found(&[&[&leaf], &[&leaf]]);
         let lacks = ("a:1: the chain that is sent lacks \"Middle\", which the files hold", Code::NotServed.remedy());
-        assert_eq!((short[0].0, (&*short[0].1, short[0].2)), (Code::ChainIncomplete, lacks), "{short:?}");
+        assert_eq!((short[0].0, (&*short[0].1, &*short[0].2)), (Code::ChainIncomplete, lacks), "{short:?}");
         assert_eq!((short.len(), short[1].0), (2, Code::Untrusted), "{short:?}");
         assert!(short[1].1.starts_with("a:1: the chain that is sent: "), "{short:?}");
         assert_eq!(short[1].2, Code::Untrusted.remedy());
@@ -142,7 +142,7 @@ mod tests {
         let stale = found(&[&[&old]]);
         assert_eq!(stale[0].0, Code::SelfSigned);
         assert_eq!(
-            (&*stale[0].1, stale[0].2),
+            (&*stale[0].1, &*stale[0].2),
             ("a:1: what is served instead: appliance signed itself", Code::NotServed.remedy())
         );
     }

@@ -114,7 +114,7 @@ pub fn run(session: &Session<'_>, names: &[String]) -> Result<Vec<Status>, Refus
             last: receipts.find(|receipt| receipt.target == config.name).cloned(),
             waiting: Vec::new(),
             interrupted: open.is_some_and(|open| open.at_work.is_none()),
-            stuck: open.and_then(|open| stuck(session.host, state.as_ref()?, open)),
+            stuck: open.and_then(|open| stuck(session.host, state.as_ref()?, open)).map(in_one),
             under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
             attention: Vec::new(),
             problem: None,
@@ -203,7 +203,7 @@ impl Records<'_> {
             last: receipts.find(|receipt| receipt.target == name).cloned(),
             waiting: Vec::new(),
             interrupted: open.is_some_and(|open| open.at_work.is_none()),
-            stuck: open.and_then(|open| stuck(self.host, self.state?, open)),
+            stuck: open.and_then(|open| stuck(self.host, self.state?, open)).map(in_one),
             under_way: open.and_then(|open| open.at_work.as_deref()).map(check::under_way),
             attention: Vec::new(),
             problem: None,
@@ -212,21 +212,29 @@ impl Records<'_> {
     }
 }
 
-/// Why recovery would not end an interrupted transaction, as things stand, with what to type.
-fn stuck(host: &Host, state: &State, open: &engine::Open) -> Option<String> {
+/// Why recovery would not end an interrupted transaction, as things stand, and what to type.
+fn stuck(host: &Host, state: &State, open: &engine::Open) -> Option<(String, Option<String>)> {
     let all = if open.at_work.is_none() { engine::interrupted(host, state).ok()? } else { Vec::new() };
     let ends = all.into_iter().find(|one| *file_name(&one.target) == *open.name || one.target == open.name)?.end;
     let engine::Intended::Nothing { why, hint } = ends else { return None };
-    Some(hint.map_or_else(|| why.clone(), |hint| format!("{why}; {hint}")))
+    Some((why, hint))
+}
+
+/// Both in one text.
+fn in_one((why, hint): (String, Option<String>)) -> String {
+    hint.map_or_else(|| why.clone(), |hint| format!("{why}; {hint}"))
 }
 
 /// That a transaction was interrupted, and why `recover` would not end it.
 pub(super) fn interrupted(host: &Host, state: Option<&State>, open: Option<&engine::Open>) -> Finding {
-    let stuck = state.zip(open).and_then(|(state, open)| stuck(host, state, open));
-    Finding::new(
-        Code::Interrupted,
-        stuck.map_or("a transaction was interrupted".to_owned(), |why| format!("stuck: {why}")),
-    )
+    let Some((why, hint)) = state.zip(open).and_then(|(state, open)| stuck(host, state, open)) else {
+        return Finding::new(Code::Interrupted, "a transaction was interrupted");
+    };
+    let mut finding = Finding::new(Code::Interrupted, format!("stuck: {why}"));
+    if let Some(hint) = hint {
+        finding.remedy = hint.into();
+    }
+    finding
 }
 
 /// What is staged, as it stands today.

@@ -203,6 +203,8 @@ fn what_is_stuck_is_told_with_the_way_out() {
     assert!(!told.out.contains("interrupted"), "{}", told.out);
     let why = bench.json(&["status"])["results"][0]["stuck"].as_str().unwrap().to_owned();
     assert!(why.contains("recover --accept web`"), "{why}");
+    let checked = bench.json(&["check", "web"]);
+    assert!(remedy(&checked, "interrupted").contains("recover --accept web`"), "{checked}");
     bench.run(&["check", "web"]).ends(3).says("stuck: ").says(" recover --accept web`");
     bench.run(&["recover", "--dry-run"]).says("it would end stuck: ").says(" recover --accept web`");
     bench.run(&["recover"]).ends(6).warns("somebody else changed it");
