@@ -20,6 +20,9 @@ FILES = ["check {root}/c.pem", "check {root}/self.pem", "check {root}/r.pem", "s
 IDLE = ["renew", "maintain", "maintain", "post-upgrade", "hook fire before --packages", "--version"]
 TARGETS = ["check", "status", "--format json check"]
 
+# So that what each kind calls lies in one piece.
+ORDER = [("files",), ("files", "targets"), ("files", "idle"), ("files", "idle", "targets"), ("idle", "targets"), ("idle",), ("targets",)]
+
 # The places of what is in no section of its own: the beginning of every program, and what aws-lc has in assembler.
 WHOLE = ["*crt1.o", "*crtbegin*.o", "*crti.o", "*crtn.o", "*p256-x86_64-asm.o", "*p256_beeu-x86_64-asm.o", "*sha256-x86_64.o", "*x86_64-mont.o"]
 
@@ -141,32 +144,30 @@ def main():
                 for at in called(program, [*base, *line.format(root=root).split()], known):
                     kinds[at].add(kind)
 
-    size_of_all = collections.Counter()
-    for names, size in known.values():
+    called_by, all_by, sizes = collections.defaultdict(list), collections.Counter(), collections.Counter()
+    for at, (names, size) in known.items():
         for one in {pattern(name) for name in names}:
-            size_of_all[one] += size
-    size_of_met, kinds_of = collections.Counter(), collections.defaultdict(set)
-    for at, its in kinds.items():
-        names, size = known[at]
-        for one in {pattern(name) for name in names}:
-            size_of_met[one] += size
-            kinds_of[one] |= its
+            all_by[one] += 1
+            sizes[one] += size
+            if at in kinds:
+                called_by[one].append(at)
 
-    # A function for every type has one pattern for all its copies. Those that bring in far more than is called are left out or put aside.
-    groups = collections.defaultdict(list)
-    for one, its in kinds_of.items():
-        met, every = size_of_met[one], size_of_all[one]
-        if every <= 40 * met + 60_000:
-            groups["files" in its, "idle" in its, "targets" in its, every > 3 * met + 2_000].append(one)
-    order = [(True, False, False), (True, False, True), (True, True, False), (True, True, True), (False, True, True), (False, True, False),
-             (False, False, True)]
+    # A function for every type has one pattern for all its copies. Where not all are called, those that are have their whole names as well:
+    # another compiler calls them otherwise, and then the pattern brings in all, in a place of its own.
+    groups, others = collections.defaultdict(set), set()
+    for one, places in called_by.items():
+        its = frozenset().union(*(kinds[at] for at in places))
+        if len(places) == all_by[one]:
+            groups[its].add(one)
+            continue
+        for at in places:
+            groups[frozenset(kinds[at])] |= {re.sub(r"\.llvm\..*", ".llvm.*", name) for name in known[at][0] if pattern(name) == one}
+        if sizes[one] <= 40 * sum(known[at][1] for at in places) + 60_000:
+            others.add(one)
     lines = [f"/* Written by {pathlib.Path(__file__).name}: what an ordinary run calls, side by side. */", "SECTIONS", "{", "  .text.run :", "  {",
              f"    {' '.join(f'{file}(.text .text.*)' for file in WHOLE)}"]
-    for group in order:
-        aside = (True, False) if group[0] else (False, True)  # away from what other kinds have in common with it
-        for broad in aside:
-            if groups[*group, broad]:
-                lines += ["    *(", *(f"      .text*.{one}" for one in sorted(groups[*group, broad])), "    )"]
+    for group in [*(groups[frozenset(kinds)] for kinds in ORDER), others]:
+        lines += ["    *(", *(f"      .text*.{one}" for one in sorted(group)), "    )"]
     lines += ["  }", "}", "INSERT BEFORE .text;", ""]
     SCRIPT.write_text("\n".join(lines))
     print(f"{len(kinds)} of {len(known)} functions are called: {sum(known[at][1] for at in kinds) // 1024} KiB; {SCRIPT}")

@@ -56,7 +56,7 @@ fn one(certificate: &Certificate, who: &str, found: &mut Vec<Finding>) {
     for breach in refused {
         tell(Code::RefusedBySome, format!("{who} has what Java does not read: {}", breach.text()));
     }
-    if let Some(doubt) = certificate.doubt_in_key() {
+    for doubt in [certificate.doubt_in_key(), certificate.doubt_in_writing()].into_iter().flatten() {
         tell(Code::RefusedBySome, format!("{who} has {doubt}"));
     }
     let breaches: Vec<&str> = breaches.into_iter().map(|breach| breach.text()).collect();

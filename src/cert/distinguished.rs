@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::codec::tlv::{BITS, BMP, Element, Elements, OBJECT, SEQUENCE, SET, dotted};
+use super::strict::go::is_printable;
 use super::strict::written::names_an_object;
 use crate::digest::hex;
 
@@ -185,6 +186,28 @@ pub(super) fn fault(der: &[u8]) -> Option<&'static str> {
         });
     });
     whole.map_or(Some("a name is not built as names are"), |()| fault)
+}
+
+/// What Go does not read in it, where [fault] finds nothing: a text with other characters than its kind has, a kind that it does not know.
+pub(super) fn doubt(der: &[u8]) -> Option<&'static str> {
+    let mut doubt = None;
+    let whole = each(der, |attribute| {
+        let is_text = match attribute.tag {
+            PRINTABLE => Some(is_printable(attribute.data)),
+            IA5 => Some(attribute.data.is_ascii()),
+            NUMERIC => Some(attribute.data.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ')),
+            UTF8 | TELETEX | BMP => Some(true),
+            _ => None,
+        };
+        doubt = doubt.or(match is_text {
+            Some(true) => None,
+            Some(false) => {
+                Some("a text in a name with a character that its kind does not have, which Go does not read")
+            }
+            None => Some("a value in a name that is no text to Go, which does not read it"),
+        });
+    });
+    whole.and(doubt)
 }
 
 /// Whether the name has an attribute that is shown as this, `CN=Example Root`, be it alone or beside others. A text that contains the

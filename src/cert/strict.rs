@@ -1,6 +1,7 @@
 //! What strict readers have against a certificate before they look at any other: such a one is loaded by no server and taken by no client.
 
 pub(super) mod fault;
+pub(super) mod go;
 pub(super) mod written;
 
 use super::certificate::Certificate;

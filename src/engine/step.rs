@@ -11,7 +11,8 @@ use crate::digest::Digest;
 use crate::host::Host;
 use crate::host::attributes::{closed_to_others, own};
 use crate::host::dir::{Dir, DiskError, Errno, Look};
-use crate::host::walk::{Last, Place, Trust, WalkError};
+use crate::host::trust::Trust;
+use crate::host::walk::{Last, Place, WalkError};
 use crate::outcome::explain;
 
 /// A step could not be done.

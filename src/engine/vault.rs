@@ -128,6 +128,29 @@ impl Manifest {
     }
 }
 
+/// The vaults of all targets, for whoever goes through many.
+pub struct Vaults(Option<Dir>);
+
+impl Vaults {
+    /// Opens what there is of them.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn open(state: &State) -> Result<Self, DiskError> {
+        state.existing_area(AREA).map(Self)
+    }
+
+    /// That of one target; `None` when nothing was ever kept.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn of(&self, target: &str) -> Result<Option<Vault>, DiskError> {
+        let Some(area) = &self.0 else { return Ok(None) };
+        let dir = absent_is_none(area.sub(&file_name(target)))?;
+        Ok(dir.map(|dir| Vault { dir, target: target.to_owned() }))
+    }
+}
+
 /// The generations of one target.
 pub struct Vault {
     pub(super) dir: Dir,
@@ -140,9 +163,7 @@ impl Vault {
     /// # Errors
     /// A call failed.
     pub fn open(state: &State, target: &str) -> Result<Option<Self>, DiskError> {
-        let Some(area) = state.existing_area(AREA)? else { return Ok(None) };
-        let dir = absent_is_none(area.sub(&file_name(target)))?;
-        Ok(dir.map(|dir| Self { dir, target: target.to_owned() }))
+        Vaults::open(state)?.of(target)
     }
 
     /// Opens it, made if need be.

@@ -61,7 +61,7 @@ fn each(session: &mut Session<'_>, targets: &[TargetConfig], whole: bool) -> Res
         let mended = upgraded.iter().position(|report| report.target == config.name).map(|at| upgraded.remove(at));
         reports.push(match mended {
             Some(report) if !matches!(report.outcome, Outcome::Nothing { .. }) => report,
-            _ if settled && !state.as_ref().is_some_and(|state| spoilt(session, state, config)) => {
+            _ if settled => {
                 let why = "the files are what was proved last, and nothing is due".to_owned();
                 Report::new(&config.name, Outcome::Nothing { why })
             }
@@ -93,26 +93,11 @@ fn after_upgrade(session: &mut Session<'_>) -> Result<Vec<Report>, Refusal> {
     reports
 }
 
-/// Whether something is staged that would not be put in place as things stand, or that cannot be read.
-fn spoilt(session: &Session<'_>, state: &State, config: &TargetConfig) -> bool {
-    // Most have nothing staged, and that is seen without another walk to the state directory.
-    let staged = Vault::open(state, &config.name).map(|vault| vault.as_ref().map_or(Ok(None), Next::read));
-    !matches!(staged, Ok(Ok(None))) && matches!(waiting(session, config), Waiting::Stale { .. })
-}
-
-/// Whether nothing is to be made ready for a target whose files are what was committed last, and nothing is to be put in place.
+/// Whether nothing is to be made ready for a target whose files are what was committed last, and nothing is staged, which has to be
+/// looked at more closely.
 pub(super) fn settled(host: &Host, config: &TargetConfig, vault: &Vault, leaf: &Leaf) -> bool {
-    match Next::read(vault) {
-        Ok(Some(next)) => {
-            let look = Look::of_leaf(leaf);
-            let occasion = occasion::to_activate(host, config, &next, &look, host.now());
-            matches!(occasion, Ok(Occasion::Later { .. }))
-        }
-        Ok(None) => {
-            !can_prepare(config) || leaf.not_after - host.now() >= config.policy.prepare(Look::of_leaf(leaf).lives)
-        }
-        Err(_) => false,
-    }
+    matches!(Next::read(vault), Ok(None))
+        && (!can_prepare(config) || leaf.not_after - host.now() >= config.policy.prepare(Look::of_leaf(leaf).lives))
 }
 
 /// Whether a certificate can be had before it is needed: files that somebody else keeps fresh are looked at anyway.

@@ -13,6 +13,7 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 pub use self::appender::Appender;
 pub use self::error::DiskError;
 pub use self::preflight::Room;
+pub(super) use self::whole::read_regular;
 pub use rustix::io::Errno;
 
 use super::attributes;
@@ -26,6 +27,7 @@ mod error;
 mod names;
 mod preflight;
 mod replace;
+mod whole;
 
 /// Largest file that is read whole: no certificate, key or keystore comes near it.
 pub const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -362,21 +364,4 @@ impl Dir {
     pub(super) fn fd(&self) -> &OwnedFd {
         &self.fd
     }
-}
-
-/// Reads a regular file of at most `cap` bytes.
-pub(super) fn read_regular(file: &File, cap: u64) -> io::Result<Vec<u8>> {
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    if metadata.len() > cap {
-        return Err(io::Error::other(format!("it is larger than the {} MiB that are read", cap / 1_048_576)));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-    file.take(cap + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > cap {
-        return Err(io::Error::other(format!("it is larger than the {} MiB that are read", cap / 1_048_576)));
-    }
-    Ok(bytes)
 }

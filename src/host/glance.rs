@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Host;
-use super::walk::{Last, Trust};
+use super::trust::Trust;
+use super::walk::Last;
 use crate::change::Image;
 
 impl Host {

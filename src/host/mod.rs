@@ -34,9 +34,11 @@ pub mod together;
 mod told;
 pub mod tree;
 pub mod trigger;
+pub mod trust;
 pub mod trusted_file;
 pub mod walk;
 pub mod watch;
+pub mod ways;
 pub mod zoneinfo;
 
 use std::io;
@@ -55,7 +57,8 @@ use exec::Ran;
 use haste::Haste;
 use signal::Signals;
 use told::Told;
-use walk::{Last, Place, Trust, WalkError};
+use trust::Trust;
+use walk::{Last, Place, WalkError};
 use watch::{Act, Watch};
 
 /// The machine, as far as reseal may see and touch it.

@@ -27,7 +27,8 @@ use rustix::io::Errno;
 
 use super::Host;
 use super::dir::{Dir, DiskError};
-use super::walk::{self, Last, Trust, WalkError};
+use super::trust::Trust;
+use super::walk::{self, Last, WalkError};
 use crate::change::typed;
 
 /// reseal's own directory, open, and proved to be nobody else's.

@@ -9,7 +9,8 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::dir::{DiskError, MAX_FILE, read_regular};
-use super::walk::{self, Last, Trust, WalkError};
+use super::trust::Trust;
+use super::walk::{self, Last, WalkError};
 use super::watch::Watch;
 use crate::change::{Attributes, Image};
 use crate::sensitive::Sensitive;

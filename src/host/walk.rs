@@ -2,80 +2,19 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::attributes::lets_others_write;
 use super::dir::{Dir, DiskError};
+use super::trust::Trust;
 use super::watch::Watch;
 use crate::change::typed;
 
 /// Links followed before a path is called a loop, as the kernel does.
 const MAX_LINKS: usize = 40;
-
-/// Whose directories are believed.
-#[derive(Clone, Debug)]
-pub struct Trust {
-    owners: Vec<u32>,
-    root: bool,
-}
-
-impl Trust {
-    /// Root and the user this process acts as.
-    #[must_use]
-    pub fn system() -> Self {
-        let me = rustix::process::geteuid().as_raw();
-        Self { owners: vec![0, me], root: me == 0 }
-    }
-
-    /// The same, and a service's own user, whose directories are normal for PostgreSQL or Tomcat.
-    #[must_use]
-    pub fn and(mut self, uid: u32) -> Self {
-        self.owners.push(uid);
-        self
-    }
-
-    /// Whether directories of this user are believed.
-    #[must_use]
-    pub fn has(&self, uid: u32) -> bool {
-        self.owners.contains(&uid)
-    }
-
-    /// Why others could change what is in a directory, if they could.
-    fn objection(&self, stat: &Stat, fd: BorrowedFd<'_>) -> Option<String> {
-        let mode = stat.st_mode & 0o7777;
-        let sticky = mode & 0o1000 != 0;
-        if !self.owners.contains(&stat.st_uid) {
-            return Some(format!("it belongs to user {}", stat.st_uid));
-        }
-        if mode & 0o002 != 0 && !sticky {
-            return Some(format!("everybody may write there (mode {mode:04o})"));
-        }
-        if self.root && mode & 0o020 != 0 && !sticky && stat.st_gid != 0 {
-            return Some(format!("group {} may write there (mode {mode:04o})", stat.st_gid));
-        }
-        if self.root && mode & 0o020 != 0 && !sticky {
-            match lets_others_write(&held(fd), &self.owners) {
-                Ok(false) => {}
-                Ok(true) => return Some("its access control list lets others write there".to_owned()),
-                Err(error) => return Some(format!("its access control list cannot be read: {error}")),
-            }
-        }
-        None
-    }
-
-    /// Why what stands at a name could be what somebody has put there, of those who may make names in its directory.
-    fn planted(&self, dir: &Stat, fd: BorrowedFd<'_>, stat: &Stat) -> Option<String> {
-        let mode = dir.st_mode & 0o7777;
-        let listed = || lets_others_write(&held(fd), &self.owners).unwrap_or(true);
-        let makes = || mode & 0o002 != 0 || (mode & 0o020 != 0 && (dir.st_gid != 0 || listed()));
-        (self.root && !self.owners.contains(&stat.st_uid) && makes())
-            .then(|| format!("it belongs to user {}, and others may make files there (mode {mode:04o})", stat.st_uid))
-    }
-}
 
 /// A path could not be followed safely.
 #[derive(Debug, thiserror::Error)]
@@ -329,9 +268,7 @@ impl<'a> Walk<'a> {
 
     fn hold(&mut self, fd: OwnedFd, path: PathBuf) -> Result<(), WalkError> {
         let stat = fs::fstat(&fd).map_err(|errno| DiskError::new("look at", &path, errno))?;
-        if let Some(why) = self.trust.objection(&stat, fd.as_fd()) {
-            return Err(WalkError::Untrusted { at: path, path: self.whole.to_owned(), why });
-        }
+        self.trust.believe(&stat, fd.as_fd(), &path, self.whole)?;
         self.held.push((fd, path));
         Ok(())
     }
@@ -339,7 +276,7 @@ impl<'a> Walk<'a> {
     /// A link in a directory such as `/tmp`, where everybody may add names, is believed only from a trusted owner.
     fn follow(&mut self, name: &OsStr, stat: &Stat, ahead: &mut VecDeque<OsString>) -> Result<(), WalkError> {
         let at = self.here().join(name);
-        if !self.trust.owners.contains(&stat.st_uid) {
+        if !self.trust.has(stat.st_uid) {
             let why = format!("the link belongs to user {}", stat.st_uid);
             return Err(WalkError::Untrusted { at, path: self.whole.to_owned(), why });
         }
@@ -382,11 +319,6 @@ impl<'a> Walk<'a> {
             .map_err(|errno| DiskError::new("open the directory", &path, errno))?;
         Ok(Dir::held(fd, path, watch.clone()))
     }
-}
-
-/// The path by which alone a handle for the way only can be asked for its attributes.
-fn held(fd: BorrowedFd<'_>) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 
 /// Only a handle on the way: a directory that may be passed through but not listed is no obstacle.

@@ -74,7 +74,7 @@ fn a_ca_of_its_own_makes_ready_and_puts_in_place_as_time_goes_by() {
     run_at(&bench, "+55d", &["maintain"]).ends(0).says("staged");
     assert_eq!((bench.served(), next(&bench)["by_hand"].clone()), (first.clone(), Value::Bool(false)));
     let before = (bench.tree(), receipts(&bench));
-    run_at(&bench, "+55d", &["maintain"]).ends(0).says("nothing is due");
+    run_at(&bench, "+55d", &["maintain"]).ends(0).says("is staged and is put in place when");
     assert!((bench.tree(), receipts(&bench)) == before, "it waits, and writes nothing");
 
     // What was made ready is what is put in place: the CA is not asked again.

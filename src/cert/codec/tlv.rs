@@ -85,6 +85,16 @@ impl<'a> Element<'a> {
         (self.tag == tag).then_some(self)
     }
 
+    /// Whether its length has as few octets as can be (X.690 section 10.1).
+    pub(in crate::cert) fn is_shortest(&self) -> bool {
+        let length = self.content.len();
+        let octets = match length {
+            0..0x80 => 0,
+            _ => (usize::BITS - length.leading_zeros()).div_ceil(8) as usize,
+        };
+        self.whole.len() - length == 2 + octets
+    }
+
     /// A small non-negative INTEGER.
     pub(in crate::cert) fn number(self) -> Option<u64> {
         let (first, _) = self.tagged(INTEGER)?.content.split_first()?;

@@ -14,15 +14,16 @@ use crate::cert::codec::tlv::{BITS, BMP, Element, Elements, INTEGER, OBJECT, OCT
 use crate::cert::details::Purposes;
 use crate::cert::spki;
 use crate::cert::strict::fault::PROXY;
-use crate::cert::strict::written;
+use crate::cert::strict::{go, written};
 
 const BOOLEAN: u8 = 0x01;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 /// `[3]`, constructed.
 const THREE: u8 = 0xa3;
+const PRINTABLE: u8 = 0x13;
 /// Of strings: UTF-8, printable, teletex, IA5, BMP.
-const STRINGS: [u8; 5] = [0x0c, 0x13, 0x14, 0x16, BMP];
+const STRINGS: [u8; 5] = [0x0c, PRINTABLE, 0x14, 0x16, BMP];
 
 pub(super) fn read(der: &[u8]) -> Option<Outline<'_>> {
     let mut certificate = only(der, SEQUENCE)?;
@@ -70,16 +71,7 @@ pub(super) fn read(der: &[u8]) -> Option<Outline<'_>> {
 
 /// The next element, if it has this tag and a length in as few octets as can be (X.690 section 10.1).
 fn take<'a>(elements: &mut Elements<'a>, tag: u8) -> Option<Element<'a>> {
-    elements.next().filter(|element| element.tag == tag && is_shortest(element))
-}
-
-fn is_shortest(element: &Element<'_>) -> bool {
-    let length = element.content.len();
-    let octets = match length {
-        0..0x80 => 0,
-        _ => (usize::BITS - length.leading_zeros()).div_ceil(8) as usize,
-    };
-    element.whole.len() - length == 2 + octets
+    elements.next().filter(|element| element.tag == tag && element.is_shortest())
 }
 
 /// What is inside of the one element that fills `der`.
@@ -107,10 +99,15 @@ fn name<'a>(element: Element<'a>, sound: &mut bool) -> Option<Element<'a>> {
         let object = take(&mut attribute, OBJECT)?;
         identifier(object)?;
         let value = attribute.next()?;
-        if !STRINGS.contains(&value.tag) || !is_shortest(&value) || !attribute.is_done() {
+        if !STRINGS.contains(&value.tag) || !value.is_shortest() || !attribute.is_done() {
             return None;
         }
-        *sound &= written::names_an_object(object.content) && value.tag != BMP && value.content.is_ascii();
+        let plain = match value.tag {
+            BMP => false,
+            PRINTABLE => go::is_printable(value.content),
+            _ => value.content.is_ascii(),
+        };
+        *sound &= plain && written::names_an_object(object.content);
     }
     Some(element)
 }
@@ -123,7 +120,7 @@ fn identifier(element: Element<'_>) -> Option<Oid<'_>> {
 
 /// Time (RFC 5280 section 4.1.2.5): two digits of the year until 2049, or four.
 fn moment(element: Element<'_>) -> Option<OffsetDateTime> {
-    let digits = element.content.strip_suffix(b"Z").filter(|_| is_shortest(&element))?;
+    let digits = element.content.strip_suffix(b"Z").filter(|_| element.is_shortest())?;
     let pair = |at: usize| match digits.get(at..at + 2)? {
         [ten, one] if ten.is_ascii_digit() && one.is_ascii_digit() => Some((ten - b'0') * 10 + (one - b'0')),
         _ => None,
@@ -216,6 +213,7 @@ fn extensions<'a>(mut elements: Elements<'a>, sound: &mut bool) -> Option<Vec<Ex
                     // Clients that do not read them stop where they are critical.
                     AUTHORITY_KEY | SUBJECT_KEY => !critical,
                     EXTENDED_KEY_USAGE => written::is_content(object, value),
+                    NAMES => go::doubt(object, value).is_none(),
                     _ => true,
                 };
                 Extension { identifier, critical, value, content }
@@ -225,7 +223,8 @@ fn extensions<'a>(mut elements: Elements<'a>, sound: &mut bool) -> Option<Vec<Ex
                 let clear = !critical
                     && object != PROXY
                     && written::names_an_object(object)
-                    && written::is_content(object, value);
+                    && written::is_content(object, value)
+                    && go::doubt(object, value).is_none();
                 *sound &= clear && is_left_alone(object, value);
                 odd::read_extension(whole.whole)?
             }
@@ -318,7 +317,7 @@ fn identifier_bytes(element: Element<'_>) -> Option<&[u8]> {
 fn alternative_names(mut elements: Elements<'_>) -> Option<Vec<AlternativeName<'_>>> {
     let mut found = Vec::new();
     while !elements.is_done() {
-        let name = elements.next().filter(is_shortest)?;
+        let name = elements.next().filter(Element::is_shortest)?;
         found.push(match name.tag {
             // rfc822Name, uniformResourceIdentifier: IA5String.
             0x81 | 0x86 if name.content.is_ascii() => AlternativeName::Other,

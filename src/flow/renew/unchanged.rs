@@ -1,21 +1,19 @@
 //! The short way of a run with nothing to do: files held against the digests of what was committed.
 
-use std::path::Path;
-
 use super::good;
 use super::newer::newer;
 use crate::cert::installed;
 use crate::change::{Image, Role, Slot};
 use crate::config::{SourceConfig, TargetConfig};
 use crate::digest::Digest;
-use crate::engine::vault::{self, Vault};
+use crate::engine::vault::{self, Vaults};
 use crate::flow::ca::{self, Glance};
 use crate::flow::{acme, maintain, survey};
 use crate::host::Host;
-use crate::host::dir::{Dir, MAX_FILE};
+use crate::host::dir::MAX_FILE;
 use crate::host::state::State;
 use crate::host::together;
-use crate::host::walk::Trust;
+use crate::host::ways::Ways;
 use crate::sensitive::Sensitive;
 use crate::target;
 
@@ -39,8 +37,10 @@ pub(in crate::flow) fn all(host: &Host, state: &State, targets: &[TargetConfig],
     let glance = glance.as_ref();
     let each = targets.len().div_ceil(THREADS).max(1);
     let shares: Vec<&[TargetConfig]> = targets.chunks(each).collect();
+    let vaults = Vaults::open(state).ok();
     let judged = together::each(&shares, |share| -> Vec<bool> {
-        let same = |config| unchanged(host, state, config, glance?, what);
+        let mut ways = Ways::new(host, host.trusting(None));
+        let mut same = |config| unchanged(host, (state, vaults.as_ref()?), config, glance?, what, &mut ways);
         share.iter().map(|config| same(config).unwrap_or(false)).collect()
     });
     // A share that could not be judged takes the long way.
@@ -49,8 +49,15 @@ pub(in crate::flow) fn all(host: &Host, state: &State, targets: &[TargetConfig],
 
 /// The short way for a timer: the files, held against the last committed generation by digest. Any doubt is an answer of `false`,
 /// and the long way is taken.
-fn unchanged(host: &Host, state: &State, config: &TargetConfig, glance: &Glance, what: Same) -> Option<bool> {
-    let vault = Vault::open(state, &config.name).ok()??;
+fn unchanged(
+    host: &Host,
+    (state, vaults): (&State, &Vaults),
+    config: &TargetConfig,
+    glance: &Glance,
+    what: Same,
+    ways: &mut Ways<'_>,
+) -> Option<bool> {
+    let vault = vaults.of(&config.name).ok()??;
     let manifest = vault.manifest(vault.current().ok()??).ok()?;
     let leaf = manifest.leaf.as_ref()?;
     let mut unread = Vec::new();
@@ -75,7 +82,8 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig, glance: &Glance,
     if what == Same::Everything {
         let listens = !manifest.probes.is_empty() || site.pairs.iter().any(|pair| !pair.probes.is_empty());
         let trust = host.trusting(survey::owner(host, config).ok()?);
-        let same = !listens && known && as_they_were(host, &trust, &manifest.slots)?;
+        ways.believe(trust);
+        let same = !listens && known && as_they_were(host, ways, &manifest.slots)?;
         return Some(same && each_good(host, &site.pairs, config, glance));
     }
     let same = |saved: &vault::Saved| match &saved.file {
@@ -87,23 +95,17 @@ fn unchanged(host: &Host, state: &State, config: &TargetConfig, glance: &Glance,
     Some(known && manifest.slots.iter().all(same) && each_good(host, &site.pairs, config, glance))
 }
 
-/// Whether each file is what was kept of it. Those of one folder, as most of a target's are, are looked at through one way to it.
-fn as_they_were(host: &Host, trust: &Trust, slots: &[vault::Saved]) -> Option<bool> {
-    let mut held: Option<(&Path, Dir)> = None;
+/// Whether each file is what was kept of it.
+fn as_they_were(host: &Host, ways: &mut Ways<'_>, slots: &[vault::Saved]) -> Option<bool> {
     for saved in slots {
         let (parent, name) = (saved.path.parent()?, saved.path.file_name()?);
-        let dir = match held.take() {
-            Some((path, dir)) if path == parent => dir,
-            Some(_) | None => host.dir(parent, trust).ok()?,
-        };
-        let mut image = dir.look(name).ok()?.image;
+        let mut image = ways.to(parent).ok()?.look(name).ok()?.image;
         if matches!(image, Image::Link { .. }) {
-            image = host.look(&saved.path, trust).ok()?.1.image;
+            image = host.look(&saved.path, ways.trust()).ok()?.1.image;
         }
         if !saved.is(&image) {
             return Some(false);
         }
-        held = Some((parent, dir));
     }
     Some(true)
 }
