@@ -32,14 +32,14 @@ pub fn run(session: &mut Session<'_>, names: &[String], at: Option<&Moment>) -> 
         }
         let report = match (staged(session, &config.name), at) {
             (Ok(None), _) if names.is_empty() => continue,
-            (Ok(None), _) => Report::new(&config.name, nothing_staged(&config).outcome()),
-            (Ok(Some(_)), Some(at)) => match put_off(session, &config, Some(at.clone())) {
+            (Ok(None), _) => Report::new(&config.name, nothing_staged(config).outcome()),
+            (Ok(Some(_)), Some(at)) => match put_off(session, config, Some(at.clone())) {
                 Ok(report) => report,
                 Err(refusal) => Report::new(&config.name, refusal.outcome()),
             },
             (Ok(Some(_)), None) => {
-                let mut report = one(session, &config, VERB, "asked for");
-                report.notes.extend(occasion::outside(session.host, &config));
+                let mut report = one(session, config, VERB, "asked for");
+                report.notes.extend(occasion::outside(session.host, config));
                 report
             }
             (Err(refusal), _) => Report::new(&config.name, refusal.outcome()),

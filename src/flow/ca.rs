@@ -79,7 +79,7 @@ pub(super) struct Glance {
 
 impl Glance {
     /// Reads what these targets need; none where it cannot be told.
-    pub(super) fn at(state: &State, targets: &[TargetConfig]) -> Option<Self> {
+    pub(super) fn at(state: &State, targets: &[&TargetConfig]) -> Option<Self> {
         let mut named: Vec<(String, bool, Vec<String>)> = Vec::new();
         for config in targets {
             let SourceConfig::LocalCa { ca, .. } = &config.source else { continue };

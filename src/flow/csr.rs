@@ -123,12 +123,12 @@ pub struct Brief {
 /// # Errors
 /// Another reseal is at work, the key cannot be made or kept, the copy cannot be written.
 pub fn run(session: &mut Session<'_>, name: &str, wanted: &Wanted) -> Result<Requested, Refusal> {
-    let config = session.target(name)?.clone();
+    let config = session.target(name)?;
     // A request of which nobody gets a copy would wait for nothing.
     if let Some(output) = &wanted.output {
         publishable(output, Kind::Request)?;
     }
-    let mut requested = requested(session, &config, wanted)?;
+    let mut requested = requested(session, config, wanted)?;
     if let (Some(output), Some(pem)) = (&wanted.output, &requested.request) {
         publish(output, Kind::Request, pem.as_bytes())?;
         requested.output = Some(output.clone());

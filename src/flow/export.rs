@@ -81,10 +81,10 @@ pub struct Exported {
 /// # Errors
 /// There is no certificate, or no key where the form needs one; no passphrase for a store; something is at the path; a call failed.
 pub fn run(session: &Session<'_>, name: &str, wanted: &Wanted) -> Result<Exported, Refusal> {
-    let config = session.target(name)?.clone();
+    let config = session.target(name)?;
     let (chain, key) = match wanted.generation {
-        Some(generation) => kept(session, &config, generation)?,
-        None => in_place(session, &config)?,
+        Some(generation) => kept(session, config, generation)?,
+        None => in_place(session, config)?,
     };
     let with_key = wanted.form != Form::Der && !wanted.without_key;
     let key = match (key, with_key) {

@@ -42,10 +42,10 @@ fn bring(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Report {
     }
     match prepare(session, name, inputs) {
         Ok(Prepared { config, bundle, notes }) => {
-            let mut report = install(session, &config, &bundle);
+            let mut report = install(session, config, &bundle);
             report.notes.splice(0..0, notes);
             if matches!(report.outcome, Outcome::Committed { .. }) {
-                report.notes.extend(occasion::outside(session.host, &config));
+                report.notes.extend(occasion::outside(session.host, config));
             }
             if let Err(refusal) = csr::installed(session, name, &report.outcome, &bundle) {
                 report.notes.push(format!("the request for its key is answered and still listed: {}", refusal.why));
@@ -57,28 +57,28 @@ fn bring(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Report {
 }
 
 /// A pair that may be installed.
-pub(super) struct Prepared {
+pub(super) struct Prepared<'a> {
     /// The target.
-    pub config: TargetConfig,
+    pub config: &'a TargetConfig,
     /// The pair.
     pub bundle: Bundle,
     /// What is worth a line of how it was read.
     pub notes: Vec<String>,
 }
 
-fn prepare(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Prepared, Refusal> {
+fn prepare<'a>(session: &mut Session<'a>, name: &str, inputs: &Inputs<'_>) -> Result<Prepared<'a>, Refusal> {
     prepare_for(session, name, inputs, session.host.now())
 }
 
 /// Reads what is brought, and refuses what would make things worse if it were in place at `then`.
-pub(super) fn prepare_for(
-    session: &mut Session<'_>,
+pub(super) fn prepare_for<'a>(
+    session: &mut Session<'a>,
     name: &str,
     inputs: &Inputs<'_>,
     then: OffsetDateTime,
-) -> Result<Prepared, Refusal> {
-    let config = session.target(name)?.clone();
-    let survey = survey::survey(session.host, &config, &session.live_dir)?;
+) -> Result<Prepared<'a>, Refusal> {
+    let config = session.target(name)?;
+    let survey = survey::survey(session.host, config, &session.live_dir)?;
     let imported = match inputs {
         Inputs::Whole(files) => {
             let kept = if session.options.keep_key { keys_in_place(&survey) } else { Vec::new() };
@@ -92,8 +92,8 @@ pub(super) fn prepare_for(
         }
     };
     let notes = imported.notes.iter().map(ToString::to_string).collect();
-    fit::acceptable(session, &imported.bundle, &config, then)?;
-    fit::no_worse(session, &config, &survey, &imported.bundle)?;
+    fit::acceptable(session, &imported.bundle, config, then)?;
+    fit::no_worse(session, config, &survey, &imported.bundle)?;
     Ok(Prepared { config, bundle: imported.bundle, notes })
 }
 

@@ -44,7 +44,7 @@ fn due(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, Refus
 }
 
 /// `whole`: these are all there are.
-fn each(session: &mut Session<'_>, targets: &[TargetConfig], whole: bool) -> Result<Vec<Report>, Refusal> {
+fn each(session: &mut Session<'_>, targets: &[&TargetConfig], whole: bool) -> Result<Vec<Report>, Refusal> {
     let state = State::open(session.host)?;
     let mut upgraded = if whole { after_upgrade(session)? } else { Vec::new() };
     let settled = match &state {
@@ -53,7 +53,7 @@ fn each(session: &mut Session<'_>, targets: &[TargetConfig], whole: bool) -> Res
         }
         Some(_) | None => vec![false; targets.len()],
     };
-    let mut reports = Vec::new();
+    let mut reports = Vec::with_capacity(targets.len());
     for (config, settled) in targets.iter().zip(settled) {
         if session.host.interrupted().is_some() {
             break;

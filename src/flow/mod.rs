@@ -313,11 +313,11 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// A name that no target has.
-    pub fn targets(&self, names: &[String]) -> Result<Vec<TargetConfig>, Refusal> {
+    pub fn targets(&self, names: &[String]) -> Result<Vec<&'a TargetConfig>, Refusal> {
         if names.is_empty() {
-            return Ok(self.config.targets.clone());
+            return Ok(self.config.targets.iter().collect());
         }
-        names.iter().map(|name| self.target(name).cloned()).collect()
+        names.iter().map(|name| self.target(name)).collect()
     }
 
     /// What generations may be kept of, with the number of them that `prune` leaves: the targets of these names, and what else
@@ -356,7 +356,7 @@ impl<'a> Session<'a> {
         self.config.target(name).is_none() && Beside::of_file_name(name).is_none() && *state::file_name(name) == *name
     }
 
-    fn target(&self, name: &str) -> Result<&TargetConfig, Refusal> {
+    fn target(&self, name: &str) -> Result<&'a TargetConfig, Refusal> {
         self.config.target(name).ok_or_else(|| {
             let known: Vec<&str> = self.config.targets.iter().map(|target| target.name.as_str()).collect();
             let why = format!("there is no target `{name}` in {}", self.config.origin.display());

@@ -57,7 +57,7 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
     };
     // They start side by side, so this is for all of them: otherwise those that stay down would leave no time for the rest.
     let up_by = Instant::now() + limits.up;
-    let mut reports = Vec::new();
+    let mut reports = Vec::with_capacity(targets.len());
     for (config, untouched) in targets.into_iter().zip(untouched) {
         if untouched {
             let why = "everything is as it was signed off or proved last, and good for now".to_owned();
@@ -77,12 +77,12 @@ pub fn run(session: &mut Session<'_>, names: &[String], limits: Limits) -> Resul
             Report::new(&config.name, outcome)
         } else {
             // Found out before anything is mended. What cannot be compared is no reason to leave it so.
-            let noticed = compare::noticed(session, &config, left.min(up_by.saturating_duration_since(Instant::now())));
+            let noticed = compare::noticed(session, config, left.min(up_by.saturating_duration_since(Instant::now())));
             let moved = noticed.as_ref().ok().and_then(|all| all.iter().find(|one| one.harm == Harm::PathMoved));
             let policy = if moved.is_some() { AfterUpgrade::Report } else { config.policy.after_upgrade };
-            let mut report = renew::one(session, &config, VERB, policy);
+            let mut report = renew::one(session, config, VERB, policy);
             if let (Some(moved), Outcome::Reported { .. } | Outcome::Nothing { .. }) = (moved, &report.outcome) {
-                report.outcome = Outcome::Reported { why: elsewhere(&config, &moved.message) };
+                report.outcome = Outcome::Reported { why: elsewhere(config, &moved.message) };
             }
             match noticed {
                 Ok(noticed) => {

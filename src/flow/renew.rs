@@ -49,7 +49,7 @@ pub fn run(session: &mut Session<'_>, names: &[String]) -> Result<Vec<Report>, R
         Some(state) if quick => unchanged::all(session.host, state, &targets, Same::Bytes),
         Some(_) | None => vec![false; targets.len()],
     };
-    let mut reports = Vec::new();
+    let mut reports = Vec::with_capacity(targets.len());
     for (config, proved) in targets.iter().zip(proved) {
         if session.host.interrupted().is_some() {
             break;

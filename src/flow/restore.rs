@@ -34,12 +34,12 @@ pub fn run(session: &mut Session<'_>, name: &str, wanted: Option<u32>) -> Report
     if let Err(outcome) = session.begin(VERB, name) {
         return Report::new(name, outcome);
     }
-    let chosen = session.target(name).cloned().and_then(|config| {
-        let generation = choose(session, &config, wanted)?;
+    let chosen = session.target(name).and_then(|config| {
+        let generation = choose(session, config, wanted)?;
         Ok((config, generation))
     });
     match chosen {
-        Ok((config, generation)) => put_back(session, &config, generation, "asked for", VERB),
+        Ok((config, generation)) => put_back(session, config, generation, "asked for", VERB),
         Err(refusal) => Report::new(name, refusal.outcome()),
     }
 }

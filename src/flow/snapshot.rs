@@ -39,7 +39,7 @@ pub(super) fn keep(session: &mut Session<'_>, names: &[String], unseen: bool) ->
         if reports.is_empty() {
             damaged.extend(receipts(session));
         }
-        let mut report = one(session, &config, unseen).unwrap_or_else(|outcome| Report::new(&config.name, outcome));
+        let mut report = one(session, config, unseen).unwrap_or_else(|outcome| Report::new(&config.name, outcome));
         report.notes.extend(damaged);
         reports.push(report);
     }

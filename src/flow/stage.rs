@@ -39,7 +39,7 @@ pub fn run(session: &mut Session<'_>, name: &str, given: &Given<'_>, at: Option<
         return Report::new(name, outcome);
     }
     let staged = match given {
-        Given::Source => session.target(name).cloned().and_then(|config| obtain(session, &config, at)),
+        Given::Source => session.target(name).and_then(|config| obtain(session, config, at)),
         Given::Whole(files) => bring(session, name, &Inputs::Whole(files), at),
         Given::Answer(files) => bring(session, name, &Inputs::Answer(files), at),
     };
@@ -109,13 +109,8 @@ fn bring(session: &mut Session<'_>, name: &str, inputs: &Inputs<'_>, at: Option<
     let then = at.as_ref().map_or_else(|| session.host.now(), |moment| moment.at);
     let Prepared { config, bundle, notes } = install::prepare_for(session, name, inputs, then)?;
     let why = format!("stage {}", bundle.leaf().title());
-    let mut report = keep(
-        session,
-        &config,
-        std::slice::from_ref(&bundle),
-        &why,
-        Staging { by_hand: true, at, ..Staging::default() },
-    );
+    let mut report =
+        keep(session, config, std::slice::from_ref(&bundle), &why, Staging { by_hand: true, at, ..Staging::default() });
     report.notes.splice(0..0, notes);
     if let Err(refusal) = csr::installed(session, name, &report.outcome, &bundle) {
         report.notes.push(format!("the request for its key is answered and still listed: {}", refusal.why));

@@ -32,11 +32,11 @@ pub(in crate::flow) enum Same {
 }
 
 /// The short way for all targets, shared between a few threads: what it costs is waiting for the kernel.
-pub(in crate::flow) fn all(host: &Host, state: &State, targets: &[TargetConfig], what: Same) -> Vec<bool> {
+pub(in crate::flow) fn all(host: &Host, state: &State, targets: &[&TargetConfig], what: Same) -> Vec<bool> {
     let glance = ca::Glance::at(state, targets);
     let glance = glance.as_ref();
     let each = targets.len().div_ceil(THREADS).max(1);
-    let shares: Vec<&[TargetConfig]> = targets.chunks(each).collect();
+    let shares: Vec<&[&TargetConfig]> = targets.chunks(each).collect();
     let vaults = Vaults::open(state).ok();
     let judged = together::each(&shares, |share| -> Vec<bool> {
         let mut ways = Ways::new(host, host.trusting(None));
