@@ -25,7 +25,7 @@ const THREADS: usize = 4;
 pub(in crate::flow) enum Same {
     /// The bytes of the files.
     Bytes,
-    /// The same; and nothing is to be made ready or put in place that was.
+    /// The same; and nothing is to be made ready, and nothing waits to be put in place.
     Ahead,
     /// Their owner, mode and labels too; and there is no listener that would have to be asked.
     Everything,
