@@ -4,10 +4,10 @@
     cargo rustc --locked --release --bin reseal --target-dir target/order -- -C strip=none
     packaging/order/trace.py target/order/release/reseal
 
-The program has some 14,000 functions, of which a run calls about one in twenty. The kernel maps a program in pieces of 64 KiB and more:
+The program has some 14,000 functions, of which a run calls about one in twenty-five. The kernel maps a program in pieces of 64 KiB and more:
 scattered as the compiler leaves them, those few touch nearly all pieces, and each counts as memory of the process. Side by side they
-touch a fifth (docs/packages.md has the figures). What the script names and the program has no more is passed over; so it need
-not be made anew with each change, but before a release, and when `benches/idle.py` finds more memory used.
+touch a tenth (docs/packages.md has the figures). What the script names and the program has no more is passed over; so it need
+not be made anew with each change, but before a release, with another compiler, and when `benches/idle.py` finds more memory used.
 
 Linux on x86-64. Every function gets a breakpoint, which is taken away where it is met.
 """

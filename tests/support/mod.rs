@@ -173,15 +173,11 @@ impl World {
         found
     }
 
-    /// Names that staging leaves behind.
+    /// What staging has left behind, be it a file, a link or a directory.
     pub fn leftovers(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        walk(self.dir.path(), &mut |path, _| {
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".reseal-")) {
-                found.push(path.to_owned());
-            }
-        });
-        found
+        let is_staged =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".reseal-"));
+        self.tree().into_keys().filter(is_staged).collect()
     }
 
     /// Everything in the directory but reseal's own state: path -> kind, mode, owner, group, and bytes or link text.
