@@ -171,6 +171,15 @@ fn open_pbes2(
     }
 }
 
+/// The ciphers of PBES2 that are opened: DES, with three keys, and AES, all of them in CBC mode.
+const CHAINED: [&[u8]; 5] = [
+    b"\x2b\x0e\x03\x02\x07",
+    b"\x2a\x86\x48\x86\xf7\x0d\x03\x07",
+    b"\x60\x86\x48\x01\x65\x03\x04\x01\x02",
+    b"\x60\x86\x48\x01\x65\x03\x04\x01\x16",
+    b"\x60\x86\x48\x01\x65\x03\x04\x01\x2a",
+];
+
 /// What the library does not look at before it takes it: a DES vector shorter than a block makes it panic, and a salt longer than
 /// it has room for is damage to it.
 fn check_pbes2(parameters: Element<'_>) -> Result<(), PbeFailure> {
@@ -187,8 +196,8 @@ fn check_pbes2(parameters: Element<'_>) -> Result<(), PbeFailure> {
     }
     match vector {
         Some(vector) if vector.tag == OCTETS && vector.content.len() >= 8 => Ok(()),
-        Some(vector) if vector.tag == OCTETS => Err(PbeFailure::Unreadable),
-        // Ciphers that are known have nothing but a vector.
+        Some(vector) if vector.tag == OCTETS && CHAINED.contains(&cipher) => Err(PbeFailure::Unreadable),
+        // Ciphers that are known have nothing but a vector, and a cipher without one is none of them.
         Some(_) | None => Err(PbeFailure::Unsupported(scheme_name(&dotted(cipher)))),
     }
 }
@@ -275,6 +284,9 @@ fn scheme_name(oid: &str) -> String {
         "1.2.840.113549.1.12.1.2" => "PBE-SHA1-RC4-40",
         "1.2.840.113549.3.2" => "RC2-CBC",
         "1.2.840.113549.3.4" => "RC4",
+        "2.16.840.1.101.3.4.1.1" => "AES-128-ECB",
+        "2.16.840.1.101.3.4.1.21" => "AES-192-ECB",
+        "2.16.840.1.101.3.4.1.41" => "AES-256-ECB",
         "1.2.392.200011.61.1.1.1.2" => "CAMELLIA-128-CBC",
         "1.2.392.200011.61.1.1.1.3" => "CAMELLIA-192-CBC",
         "1.2.392.200011.61.1.1.1.4" => "CAMELLIA-256-CBC",

@@ -162,7 +162,9 @@ mod tests {
             let contents = codec::read(&der, Some(&secret("secret"))).unwrap();
             assert_eq!(contents.keys[0].spki(), key.spki(), "{words} in DER");
         }
-        for (words, name) in [("-v2 camellia128", "CAMELLIA-128-CBC"), ("-v2 rc2", "RC2-CBC")] {
+        for (words, name) in
+            [("-v2 camellia128", "CAMELLIA-128-CBC"), ("-v2 rc2", "RC2-CBC"), ("-v2 aes-256-ecb", "AES-256-ECB")]
+        {
             let sealed = openssl(
                 &format!("pkcs8 -provider legacy -provider default -topk8 -passout pass:secret {words}"),
                 plain.expose(),

@@ -26,7 +26,9 @@ pub struct Asking {
 
 /// Asks each server and tells of each. A name that leads to an address at which cloud machines find their own secrets is not asked.
 pub(super) fn all(scan: &Scan<'_>, items: &[Item], asking: &Asking) {
-    if inventory::count(items) == 0 {
+    // Counted once: this goes through all of them.
+    let count = inventory::count(items);
+    if count == 0 {
         return;
     }
     let crowd = Crowd {
@@ -59,7 +61,7 @@ pub(super) fn all(scan: &Scan<'_>, items: &[Item], asking: &Asking) {
         }
         let judge = if of_range { &nameless } else { scan.servers };
         looking.tell(&judge.answered(&titled(&endpoint.to_string(), &endpoint), &endpoint, answers));
-        if inventory::count(items) <= FEW {
+        if count <= FEW {
             looking.rest();
         }
     });
