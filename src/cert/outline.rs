@@ -111,7 +111,10 @@ impl<'a> Outline<'a> {
 #[must_use]
 pub fn readers_agree(der: &[u8]) -> bool {
     let nothing_against = |one: super::Certificate| {
-        !one.is_sound() || (one.refusal_at_length().is_none() && one.loose_at_length().is_empty())
+        !one.is_sound()
+            || (one.refusal_at_length().is_none()
+                && one.loose_at_length().is_empty()
+                && one.doubt_at_length().is_none())
     };
     let same = |read: &Outline<'_>| odd::read(der).is_ok_and(|other| Outline { sound: read.sound, ..other } == *read);
     ordinary::read(der).is_none_or(|read| same(&read) && super::Certificate::from_der(der).is_ok_and(nothing_against))

@@ -1,18 +1,29 @@
 //! What Go's `crypto/x509` does not read, though OpenSSL, browsers and most others do: a program in Go then takes the certificate from no
 //! server, and for no root.
 
-use super::written::{ALTERNATIVE_NAMES, AUTHORITY_INFORMATION};
+use super::BOOLEAN;
+use super::written::AUTHORITY_INFORMATION;
 use crate::cert::certificate::Certificate;
-use crate::cert::codec::tlv::{Element, Elements};
+use crate::cert::codec::tlv::{Element, Elements, ONE, ZERO};
 use crate::cert::distinguished;
+
+/// Below 2.5.29.
+const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 17];
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
+const DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 31];
+const POLICIES: &[u8] = &[0x55, 0x1d, 32];
+/// `uniformResourceIdentifier` of a `GeneralName`.
+const URI: u8 = 0x86;
 
 impl Certificate {
     /// What in its names and extensions Go does not read. What nobody reads is told elsewhere.
     #[must_use]
     pub fn doubt_in_writing(&self) -> Option<&'static str> {
-        if self.is_sound() {
-            return None;
-        }
+        if self.is_sound() { None } else { self.doubt_at_length() }
+    }
+
+    /// The same, whatever is known already.
+    pub(in crate::cert) fn doubt_at_length(&self) -> Option<&'static str> {
         let names = [self.issuer_der(), self.subject_der()];
         names.into_iter().find_map(distinguished::doubt).or_else(|| {
             let mut parts = self.parts();
@@ -27,16 +38,34 @@ pub(in crate::cert) fn doubt(identifier: &[u8], value: &[u8]) -> Option<&'static
     if !is_shortest(Elements(value), depth) {
         return Some("a length in more octets than it needs, which Go does not read");
     }
-    if identifier == ALTERNATIVE_NAMES && !names(value).all(|uri| is_uri(uri.content)) {
-        return Some("a URI among its names that Go does not read");
+    let mut inside = Element::filling(value).map(Element::inside).into_iter().flatten();
+    match identifier {
+        ALTERNATIVE_NAMES if inside.any(|name| name.tag == URI && !is_uri(name.content)) => {
+            Some("a URI among its names that Go does not read")
+        }
+        BASIC_CONSTRAINTS if inside.any(|part| part.tag == BOOLEAN && !matches!(part.content, [0 | 0xff])) => {
+            Some("a truth in its basic constraints that is neither 0 nor 255, which Go does not read")
+        }
+        DISTRIBUTION_POINTS if inside.any(is_relative) => {
+            Some("a place for revocation lists that is named relative to their issuer, which Go does not read")
+        }
+        POLICIES if is_repeated(inside.filter_map(|policy| policy.inside().next()).map(|name| name.content)) => {
+            Some("a policy that it names twice, which Go does not read (RFC 5280 section 4.2.1.4)")
+        }
+        _ => None,
     }
-    None
 }
 
-/// The URIs among alternative names.
-fn names(value: &[u8]) -> impl Iterator<Item = Element<'_>> {
-    let all = Element::filling(value).map(Element::inside);
-    all.into_iter().flatten().filter(|name| name.tag == 0x86)
+/// Whether a `DistributionPoint` (RFC 5280 section 4.2.1.13) has a `nameRelativeToCRLIssuer`.
+fn is_relative(point: Element<'_>) -> bool {
+    let name = point.inside().next().filter(|name| name.tag == ZERO).and_then(|name| name.inside().next());
+    name.is_some_and(|name| name.tag == ONE)
+}
+
+fn is_repeated<'a>(names: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut names: Vec<&[u8]> = names.collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
 }
 
 /// How deep Go reads an extension (RFC 5280 section 4.2).
@@ -204,6 +233,11 @@ mod tests {
             (31, b"\x30\x12\x30\x10\xa0\x0e\xa0\x81\x0b\x86\x09http://x/".to_vec(), true),
             (32, b"\x30\x06\x30\x04\x06\x02\x2a\x03".to_vec(), false),
             (32, b"\x30\x07\x30\x05\x06\x81\x02\x2a\x03".to_vec(), true),
+            (32, b"\x30\x0c\x30\x04\x06\x02\x2a\x03\x30\x04\x06\x02\x2a\x04".to_vec(), false),
+            (32, b"\x30\x0c\x30\x04\x06\x02\x2a\x03\x30\x04\x06\x02\x2a\x03".to_vec(), true),
+            (31, b"\x30\x14\x30\x12\xa0\x10\xa1\x0e\x30\x0c\x06\x03\x55\x04\x03\x0c\x05CRL 1".to_vec(), true),
+            (19, b"\x30\x06\x01\x01\xff\x02\x01\x00".to_vec(), false),
+            (19, b"\x30\x06\x01\x01\x01\x02\x01\x00".to_vec(), true),
             // Nobody reads the names of an issuer.
             (18, names(b"\x86\x02:x"), false),
         ] {

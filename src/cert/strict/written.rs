@@ -13,8 +13,6 @@ const TWO_PRIMITIVE: u8 = 0x82;
 /// `[2]`, constructed.
 const TWO: u8 = 0xa2;
 
-/// 2.5.29.17
-pub(super) const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 17];
 /// 1.3.6.1.5.5.7.1.1
 pub(super) const AUTHORITY_INFORMATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 /// 1.3.6.1.5.5.7.1.7 and .8: addresses and numbers of networks that a holder may use (RFC 3779).
