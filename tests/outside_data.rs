@@ -249,6 +249,13 @@ fn the_public_roots_are_all_usable() {
     assert!(contents.certificates.len() > 100);
     for root in &contents.certificates {
         assert_eq!(SelfSigned::of(root), SelfSigned::Yes, "{}", root.title());
+        // Go and all others have these roots too.
+        assert_eq!(
+            (root.fault(), root.doubt_as_root(), root.doubt_in_writing()),
+            (None, None, None),
+            "{}",
+            root.title()
+        );
         let alone = Chain::assemble(vec![root.clone()], None).unwrap();
         assert_eq!(alone.chain.leaf(), root);
     }

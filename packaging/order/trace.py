@@ -166,7 +166,7 @@ def main():
             others.add(one)
     lines = [f"/* Written by {pathlib.Path(__file__).name}: what an ordinary run calls, side by side. */", "SECTIONS", "{", "  .text.run :", "  {",
              f"    {' '.join(f'{file}(.text .text.*)' for file in WHOLE)}"]
-    for group in [*(groups[frozenset(kinds)] for kinds in ORDER), others]:
+    for group in filter(None, [*(groups[frozenset(kinds)] for kinds in ORDER), others]):
         lines += ["    *(", *(f"      .text*.{one}" for one in sorted(group)), "    )"]
     lines += ["  }", "}", "INSERT BEFORE .text;", ""]
     SCRIPT.write_text("\n".join(lines))

@@ -9,7 +9,9 @@ use super::Code;
 pub fn remedy_elsewhere(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::NoCertificate => "name the file that holds the certificate",
-        Code::Unreadable => "fetch it again: it is damaged, or of a format that is not read",
+        Code::Unreadable => {
+            "fetch it again where it is damaged; else write it anew as PEM or PKCS#12, with AES in CBC mode where it is encrypted"
+        }
         Code::KeyMismatch => "put the key of this certificate beside it: a service with this pair does not start",
         Code::SelfSigned | Code::SelfIssuedUnverified => "no client trusts it: get one from a CA that the clients know",
         Code::OwnKeyOtherName => "nobody vouches for it: get one from a CA that the clients know",

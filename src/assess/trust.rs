@@ -58,7 +58,8 @@ pub(super) fn findings(chain: &Chain, facts: &Facts<'_>, found: &mut Vec<Finding
 fn doubtful_roots(trusted: &[&TrustVerdict], found: &mut Vec<Finding>) {
     let mut told: Vec<&Certificate> = Vec::new();
     for root in trusted.iter().filter_map(|verdict| verdict.certificates.last()) {
-        if let Some(doubt) = root.doubt_as_root().filter(|_| !told.contains(&root)) {
+        let doubt = root.doubt_as_root().or_else(|| root.doubt_in_writing().map(|doubt| format!("has {doubt}")));
+        if let Some(doubt) = doubt.filter(|_| !told.contains(&root)) {
             told.push(root);
             found.push(Finding::new(Code::RefusedBySome, format!("the root {} {doubt}", root.title())));
         }

@@ -58,7 +58,11 @@ impl<'a> Ways<'a> {
         };
         let above = match self.above.take() {
             Some(held) if held.0 == parent => held,
-            Some(_) | None => (parent.to_owned(), self.host.dir(parent, &self.trust)?),
+            Some(_) | None => match self.host.dir(parent, &self.trust) {
+                Ok(dir) => (parent.to_owned(), dir),
+                // One that may be passed through and not listed, or whatever else the whole way says better.
+                Err(_) => return self.host.dir(path, &self.trust),
+            },
         };
         let above = &self.above.insert(above).1;
         let dir = match above.sub(name) {

@@ -134,16 +134,14 @@ pub(super) fn issuers() -> Vec<Case> {
     elsewhere.params.key_identifier_method = KeyIdMethod::PreSpecified(vec![7; 20]);
     let misnamed = elsewhere.by(|_| {}).certificate;
     let misnamed_middle = elsewhere.by(ca("Misnamed"));
-    let policies = own(|params| {
-        ca("Policies")(params);
-        params.custom_extensions.push(extension(&[2, 5, 29, 36], &[0x30, 3, 0x80, 1, 0], true));
-    });
-    let under_policies = policies.by(|_| {}).certificate;
-    let critical = own(|params| {
-        ca("Critical")(params);
-        params.custom_extensions.push(extension(&[2, 5, 29, 18], &[0x30, 3, 0x82, 1, b'x'], true));
-    });
-    let under_critical = critical.by(|_| {}).certificate;
+    let below = |number, content: &[u8], critical| {
+        let root = own(|params| {
+            ca("With")(params);
+            params.custom_extensions.push(extension(&[2, 5, 29, number], content, critical));
+        });
+        trusted_by(&[&root.by(|_| {}).certificate], &[&[&root.certificate]])
+    };
+    let twice = b"\x30\x0c\x30\x04\x06\x02\x2a\x03\x30\x04\x06\x02\x2a\x03";
     vec![
         (
             "another CA of the issuer's name beside the issuer",
@@ -161,16 +159,9 @@ pub(super) fn issuers() -> Vec<Case> {
             trusted_by(&[&misnamed_middle.by(|_| {}).certificate, &misnamed_middle.certificate], &[&[root_c]]),
             vec![Code::KeyIdentifier],
         ),
-        (
-            "a root that Go does not take",
-            trusted_by(&[&under_policies], &[&[&policies.certificate]]),
-            vec![Code::RefusedBySome],
-        ),
-        (
-            "a root that OpenSSL does not take",
-            trusted_by(&[&under_critical], &[&[&critical.certificate]]),
-            vec![Code::Untrusted],
-        ),
+        ("a root that Go does not take", below(36, &[0x30, 3, 0x80, 1, 0], true), vec![Code::RefusedBySome]),
+        ("a root that Go does not read", below(32, twice, false), vec![Code::RefusedBySome]),
+        ("a root that OpenSSL does not take", below(18, &[0x30, 3, 0x82, 1, b'x'], true), vec![Code::Untrusted]),
         (
             "forged below a root that is known",
             trusted_by(&[&one, lower_c, &forged_middle], &[&[root_c]]),

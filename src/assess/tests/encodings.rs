@@ -79,6 +79,13 @@ pub(super) fn cases() -> Vec<Case> {
             vec![Code::StrictRefused],
         ),
         ("no subject, and names that are not critical", found(&[&nameless()]), vec![Code::RefusedBySome]),
+        (
+            "a policy twice",
+            with(vec![extension(&[2, 5, 29, 32], b"\x30\x0c\x30\x04\x06\x02\x2a\x03\x30\x04\x06\x02\x2a\x03", false)]),
+            vec![Code::RefusedBySome],
+        ),
+        ("a text that Go does not read", found(&[&named(0x13, b"a_b")]), vec![Code::RefusedBySome]),
+        ("a text that nobody reads", found(&[&named(0x0c, b"Caf\xe9")]), vec![Code::StrictRefused]),
         // What else is odd about it says nothing of the refusal.
         (
             "policies, critical, and no key identifier",
@@ -110,6 +117,15 @@ const PROXY: &[u8] = b"\x30\x0c\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x15\x01"
 /// With an empty subject; rcgen marks the names of such a one as critical.
 fn nameless() -> Certificate {
     let der = rebuilt(&family().middle.by(|_| {}).certificate, |parts| parts[5] = vec![0x30, 0]);
+    Certificate::from_der(der).unwrap()
+}
+
+/// With an organisation of this tag and text as its subject.
+fn named(tag: u8, text: &[u8]) -> Certificate {
+    let wrap = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+    let pair = [b"\x06\x03\x55\x04\x0a", &*wrap(tag, text)].concat();
+    let subject = wrap(0x30, &wrap(0x31, &wrap(0x30, &pair)));
+    let der = rebuilt(&family().middle.by(|_| {}).certificate, |parts| parts[5] = subject);
     Certificate::from_der(der).unwrap()
 }
 

@@ -64,9 +64,6 @@ impl Certificate {
         if self.parts().any(|part| part.critical && part.identifier == POLICY_CONSTRAINTS) {
             return Some("has critical policy constraints, which Go and GnuTLS do not take".to_owned());
         }
-        if let Some(doubt) = self.doubt_in_writing() {
-            return Some(format!("has {doubt}"));
-        }
         let odd = self.parts().find(|part| read_by_openssl(part.identifier).is_none() && self.is_odd(*part))?;
         Some(format!("has an extension that Go cannot read, {}", dotted(odd.identifier)))
     }

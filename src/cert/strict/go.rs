@@ -1,5 +1,5 @@
 //! What Go's `crypto/x509` does not read, though OpenSSL, browsers and most others do: a program in Go then takes the certificate from no
-//! server, and for no root.
+//! server, and passes over it among its roots.
 
 use super::BOOLEAN;
 use super::written::AUTHORITY_INFORMATION;
@@ -16,13 +16,17 @@ const POLICIES: &[u8] = &[0x55, 0x1d, 32];
 const URI: u8 = 0x86;
 
 impl Certificate {
-    /// What in its names and extensions Go does not read. What nobody reads is told elsewhere.
+    /// What in its names and extensions Go does not read; nothing where others do not read it either, which says more.
     #[must_use]
     pub fn doubt_in_writing(&self) -> Option<&'static str> {
-        if self.is_sound() { None } else { self.doubt_at_length() }
+        if self.is_sound() {
+            return None;
+        }
+        let refused = || self.strict_refusal().is_some() || !self.loose_extensions().is_empty();
+        self.doubt_at_length().filter(|_| !refused() && self.unreadable_extensions().is_empty())
     }
 
-    /// The same, whatever is known already.
+    /// The same, whatever is known already, and whoever else does not read it.
     pub(in crate::cert) fn doubt_at_length(&self) -> Option<&'static str> {
         let names = [self.issuer_der(), self.subject_der()];
         names.into_iter().find_map(distinguished::doubt).or_else(|| {
@@ -165,8 +169,8 @@ fn is_authority(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cert::codec::tlv::SEQUENCE;
-    use crate::cert::fixture::{Wish, self_signed, with_extensions};
+    use crate::cert::codec::tlv::{SEQUENCE, SET};
+    use crate::cert::fixture::{Wish, rebuilt, self_signed, with_extensions};
 
     /// Each as `url.Parse` of Go and its look at the host say.
     #[test]
@@ -220,6 +224,33 @@ mod tests {
         }
     }
 
+    /// Of the subject: an organisation of this tag and these bytes.
+    #[test]
+    fn a_name_that_go_does_not_read_is_a_doubt() {
+        for (tag, text, doubted) in [
+            (0x13, &b"A-Z a-z 0-9 '()+,./:=?*&"[..], false),
+            (0x13, b"a_b", true),
+            (0x13, b"a@b", true),
+            (0x0c, b"a_b", false),
+            (0x14, b"Caf\xe9", false),
+            (0x16, b"a@b", false),
+            (0x16, b"Caf\xe9", true),
+            (0x12, b"12 3", false),
+            (0x12, b"12a", true),
+            (0x1c, b"\0\0\0U", true),
+            // Nor does OpenSSL.
+            (0x1a, b"x", false),
+            (0x0c, b"Caf\xe9", false),
+        ] {
+            let pair = [b"\x06\x03\x55\x04\x0a", &*Element::wrap(tag, text)].concat();
+            let der = rebuilt(&self_signed(&Wish::server("x")).certificate, |parts| {
+                parts[5] = Element::wrap(SEQUENCE, &Element::wrap(SET, &Element::wrap(SEQUENCE, &pair)));
+            });
+            let read = Certificate::from_der(der).unwrap();
+            assert_eq!(read.doubt_in_writing().is_some(), doubted, "{tag:#x} {}", text.escape_ascii());
+        }
+    }
+
     #[test]
     fn what_go_does_not_read_is_a_doubt() {
         let names = |content: &[u8]| Element::wrap(SEQUENCE, content);
@@ -227,7 +258,6 @@ mod tests {
             (17, names(b"\x82\x01x\x86\x09http://x/"), false),
             (17, names(b"\x82\x01x\x86\x02:x"), true),
             (17, names(b"\x82\x01x\x86\x81\x09http://x/"), true),
-            (17, b"\x30\x81\x03\x82\x01x".to_vec(), true),
             (31, b"\x30\x11\x30\x0f\xa0\x0d\xa0\x0b\x86\x09http://x/".to_vec(), false),
             (31, b"\x30\x12\x30\x10\xa0\x0e\xa0\x0c\x86\x81\x09http://x/".to_vec(), true),
             (31, b"\x30\x12\x30\x10\xa0\x0e\xa0\x81\x0b\x86\x09http://x/".to_vec(), true),
@@ -238,6 +268,9 @@ mod tests {
             (31, b"\x30\x14\x30\x12\xa0\x10\xa1\x0e\x30\x0c\x06\x03\x55\x04\x03\x0c\x05CRL 1".to_vec(), true),
             (19, b"\x30\x06\x01\x01\xff\x02\x01\x00".to_vec(), false),
             (19, b"\x30\x06\x01\x01\x01\x02\x01\x00".to_vec(), true),
+            // Nor does rustls, or OpenSSL.
+            (17, b"\x30\x81\x03\x82\x01x".to_vec(), false),
+            (32, b"\x30\x07\x30\x05\x04\x81\x02\x2a\x03".to_vec(), false),
             // Nobody reads the names of an issuer.
             (18, names(b"\x86\x02:x"), false),
         ] {

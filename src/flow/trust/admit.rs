@@ -151,6 +151,10 @@ pub(super) fn judge(certificate: &Certificate, now: OffsetDateTime) -> Result<Ve
             "{title} is no root: OpenSSL and what is made with it accept it only with the root above it"
         ));
     }
+    // It costs nobody else anything: Go passes over the one, and reads the rest of the store.
+    if let Some(doubt) = certificate.doubt_in_writing() {
+        notes.push(format!("{title} has {doubt}: programs in Go trust nothing below it"));
+    }
     Ok(notes)
 }
 
@@ -200,6 +204,19 @@ mod tests {
                     assert!(refusal.why.contains(why) && refusal.hint.is_some(), "{}: {why}", refusal.why);
                 }
             }
+        }
+    }
+
+    /// It keeps nobody from the rest of the store, and most clients read it.
+    #[test]
+    fn a_root_that_go_alone_passes_over_is_taken_and_told() {
+        let policy = b"\x30\x04\x06\x02\x2a\x03".as_slice();
+        for (policies, told) in [(policy.to_vec(), false), ([policy, policy].concat(), true)] {
+            let value = [&[0x30, u8::try_from(policies.len()).unwrap()], policies.as_slice()].concat();
+            let root = extended(&[0x55, 0x1d, 32], false, &value);
+            let notes =
+                judge(&Certificate::from_der(root).unwrap(), NOW).unwrap_or_else(|refusal| panic!("{}", refusal.why));
+            assert_eq!(notes.iter().any(|note| note.contains("programs in Go")), told, "{notes:?}");
         }
     }
 }
