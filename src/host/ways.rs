@@ -116,4 +116,23 @@ mod tests {
         }
         assert!(ways.to(Path::new("/")).is_ok());
     }
+
+    /// The user of one service owns nothing that another's pair may be looked for in.
+    #[test]
+    fn what_is_believed_of_one_is_not_of_the_next() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root can give a directory away");
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let (host, path) = (Host::new(root.path().join("state")), root.path().join("theirs"));
+        std::fs::create_dir(&path).unwrap();
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        let mut ways = Ways::new(&host, host.trusting(Some(12345)));
+        assert!(ways.to(&path).is_ok() && ways.to(&path).is_ok());
+        ways.believe(host.trusting(Some(12345)));
+        assert!(ways.to(&path).is_ok());
+        ways.believe(host.trusting(None));
+        assert!(matches!(ways.to(&path), Err(WalkError::Untrusted { .. })));
+    }
 }
