@@ -59,17 +59,52 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     if a == b {
         return true;
     }
-    let (Some(a), Some(b)) = (attributes(a), attributes(b)) else {
+    let (Some(mut a), Some(mut b)) = (relatives(a), relatives(b)) else {
         return false;
     };
-    let by_relative = |one: &Attribute<'_>, other: &Attribute<'_>| one.relative == other.relative;
-    let same_set = |a: &[Attribute<'_>], b: &[Attribute<'_>]| match (a, b) {
-        ([a], [b]) => same_attribute(a, b),
-        // A relative name is a set, and DER sorts it by bytes that folding may change.
-        _ => a.len() == b.len() && in_order(a) == in_order(b),
-    };
-    // With as many attributes, and sets of one size as far as there are sets, neither name has more of them.
-    a.len() == b.len() && a.chunk_by(by_relative).zip(b.chunk_by(by_relative)).all(|(a, b)| same_set(a, b))
+    // Read as far as they agree: a chain is compared with all roots of a system, and nearly all differ at the beginning.
+    loop {
+        match (Relative::next(&mut a), Relative::next(&mut b)) {
+            (Some(Some(a)), Some(Some(b))) if a.is_same(&b) => {}
+            (Some(None), Some(None)) => return true,
+            _ => return false,
+        }
+    }
+}
+
+/// A relative name.
+struct Relative<'a> {
+    first: Attribute<'a>,
+    /// Those beside it, which hardly any name has.
+    more: Vec<Attribute<'a>>,
+}
+
+impl<'a> Relative<'a> {
+    /// The next one that has an attribute, `Some(None)` after the last; none where the bytes are no name.
+    #[allow(clippy::option_option, reason = "the end of a name is told from what is none")]
+    fn next(relatives: &mut Elements<'a>) -> Option<Option<Self>> {
+        while !relatives.is_done() {
+            let mut set = relatives.expect(SET)?.inside();
+            if set.is_done() {
+                continue;
+            }
+            let (first, mut more) = (Attribute::next(&mut set, 0)?, Vec::new());
+            while !set.is_done() {
+                more.push(Attribute::next(&mut set, 0)?);
+            }
+            return Some(Some(Self { first, more }));
+        }
+        Some(None)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        // It is a set, and DER sorts it by bytes that folding may change.
+        let sorted = |one: &Self| in_order(std::iter::once(&one.first).chain(&one.more));
+        match (self.more.len(), other.more.len()) {
+            (0, 0) => same_attribute(&self.first, &other.first),
+            (some, others) => some == others && sorted(self) == sorted(other),
+        }
+    }
 }
 
 /// What a name is compared by: two are equal where they are the [same], for those who look up one among thousands.
@@ -97,13 +132,13 @@ pub(super) struct Canonical<'a> {
 }
 
 /// A set in an order of its own: one of thousands is compared about as fast as it is read.
-fn in_order<'a>(set: &[Attribute<'a>]) -> Vec<Canonical<'a>> {
+fn in_order<'s, 'a: 's>(set: impl IntoIterator<Item = &'s Attribute<'a>>) -> Vec<Canonical<'a>> {
     let of = |one: &Attribute<'a>| {
         let text = one.exact().map(|text| folded(&text));
         let raw = text.is_none().then_some((one.tag, one.data));
         Canonical { oid: one.oid, text, raw }
     };
-    let mut all: Vec<_> = set.iter().map(of).collect();
+    let mut all: Vec<_> = set.into_iter().map(of).collect();
     all.sort();
     all
 }
@@ -146,23 +181,21 @@ fn attributes(der: &[u8]) -> Option<Vec<Attribute<'_>>> {
 
 /// Shows one attribute after the other; none where the bytes are no name, which is known only when some were shown.
 fn each<'a>(der: &'a [u8], mut show: impl FnMut(Attribute<'a>)) -> Option<()> {
-    let mut relatives = Element::filling(der)?.tagged(SEQUENCE)?.inside();
+    let mut relatives = relatives(der)?;
     let mut relative = 0;
     while !relatives.is_done() {
         let mut set = relatives.expect(SET)?.inside();
         while !set.is_done() {
-            let mut pair = set.expect(SEQUENCE)?.inside();
-            let oid = pair.expect(OBJECT)?.content;
-            let (tag, data) = match pair.0 {
-                // A tag of several bytes, which nobody writes in earnest: no text, but no reason to hide the others.
-                whole @ [first, ..] if first & LONG_TAG == LONG_TAG => (LONG_TAG, whole),
-                _ => pair.next().map(|value| (value.tag, value.content))?,
-            };
-            show(Attribute { relative, oid, tag, data, alone: pair.is_done() || tag == LONG_TAG });
+            show(Attribute::next(&mut set, relative)?);
         }
         relative += 1;
     }
     Some(())
+}
+
+/// The sets of a name.
+fn relatives(der: &[u8]) -> Option<Elements<'_>> {
+    Some(Element::filling(der)?.tagged(SEQUENCE)?.inside())
 }
 
 /// What is so wrong with how it is written that OpenSSL reads no certificate that has it.
@@ -222,6 +255,20 @@ const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 
 /// Where a tag has all of these bits, its number follows in bytes of its own (X.690 section 8.1.2.4).
 const LONG_TAG: u8 = 0x1f;
+
+impl<'a> Attribute<'a> {
+    /// The next of a set; none where the bytes are no attribute.
+    fn next(set: &mut Elements<'a>, relative: usize) -> Option<Self> {
+        let mut pair = set.expect(SEQUENCE)?.inside();
+        let oid = pair.expect(OBJECT)?.content;
+        let (tag, data) = match pair.0 {
+            // A tag of several bytes, which nobody writes in earnest: no text, but no reason to hide the others.
+            whole @ [first, ..] if first & LONG_TAG == LONG_TAG => (LONG_TAG, whole),
+            _ => pair.next().map(|value| (value.tag, value.content))?,
+        };
+        Some(Self { relative, oid, tag, data, alone: pair.is_done() || tag == LONG_TAG })
+    }
+}
 
 impl Attribute<'_> {
     fn key(&self) -> Cow<'static, str> {

@@ -1,10 +1,13 @@
 //! Files below folders, read by many threads, whatever their number.
 //!
-//! Waiting for the disk is most of the work when nothing is in memory yet, so there are more threads than processors. Nothing grows with
-//! the tree: a thread keeps the folders it has still to enter on a stack of its own, gives part of it away when another has nothing
-//! to do, and reads every file into the same buffer. A folder is taken in pieces, and what is found in a piece comes before the next.
+//! Waiting for the disk is most of the work when nothing is in memory yet, so there are more threads than processors, and each asks for a
+//! few files before it reads the first of them. Nothing grows with the tree: a thread keeps the folders it has still to enter on a stack
+//! of its own, gives part of it away when another has nothing to do, and reads every file into the same buffer. A folder is taken in
+//! pieces, and what is found in a piece comes before the next.
 
+mod ahead;
 mod file;
+mod kernel;
 mod place;
 mod queue;
 
@@ -23,7 +26,9 @@ use rustix::io::Errno;
 
 pub use self::place::Place;
 
-use self::file::Reader;
+use self::ahead::{Ahead, Asked};
+use self::file::{Begun, Reader};
+use self::kernel::is_the_kernels;
 use self::queue::Queue;
 
 /// What is entered and how.
@@ -119,6 +124,7 @@ pub fn walk<V: Visitor>(
                     seen: &seen,
                     stack: Vec::new(),
                     reader: Reader::new(),
+                    ahead: Ahead::of(threads),
                     visitor: visitor(),
                 };
                 walker.work();
@@ -166,6 +172,7 @@ struct Walker<'a, V, R> {
     seen: &'a Mutex<std::collections::HashSet<(u64, u64)>>,
     stack: Vec<Task>,
     reader: Reader,
+    ahead: Ahead,
     visitor: V,
 }
 
@@ -183,6 +190,9 @@ impl<V: Visitor, R: Iterator<Item = PathBuf>> Walker<'_, V, R> {
         let _ends = EndsAll(self.queue);
         let mut holding = false;
         while self.visitor.goes_on() {
+            if self.stack.is_empty() {
+                self.read_all_asked();
+            }
             let task = self.stack.pop().or_else(|| self.queue.next(&mut holding, || self.visitor.rest()));
             let Some(task) = task else { break };
             match task {
@@ -214,9 +224,7 @@ impl<V: Visitor, R: Iterator<Item = PathBuf>> Walker<'_, V, R> {
                 Err(errno) => self.trouble(path, &errno.into()),
             },
             FileType::RegularFile => {
-                if let Err(error) = self.read(fs::CWD, Place { folder: None, name: &name }, true) {
-                    self.trouble(path, &error);
-                }
+                self.read(None, &name, true);
             }
             FileType::Symlink
             | FileType::Fifo
@@ -313,12 +321,7 @@ impl<V: Visitor, R: Iterator<Item = PathBuf>> Walker<'_, V, R> {
         if linked && self.leads_elsewhere(folder, name) {
             return Counts::one(&self.counts.elsewhere);
         }
-        let place = Place { folder: Some(&folder.path), name };
-        match self.read(folder.fd.as_fd(), place, linked) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.trouble(&place.path(), &error),
-        }
+        self.read(Some(folder), name, linked);
     }
 
     /// Whether a link to a file leads to where no folder would be entered; found out without opening what asks the kernel when it is read.
@@ -328,23 +331,55 @@ impl<V: Visitor, R: Iterator<Item = PathBuf>> Walker<'_, V, R> {
         other && (self.options.one_file_system || fs::fstatfs(&fd).is_ok_and(|found| is_the_kernels(found.f_type)))
     }
 
-    fn read(&mut self, folder: BorrowedFd<'_>, place: Place<'_>, follow: bool) -> io::Result<()> {
-        let Self { reader, visitor, counts, .. } = self;
-        let done = reader.read(folder, place, follow, visitor)?;
-        if place.folder.is_none() {
-            Counts::one(&counts.files);
+    /// Reads a file, at once or after others that were asked for.
+    fn read(&mut self, folder: Option<&Arc<Folder>>, name: &CStr, follow: bool) {
+        let at = folder.map_or(fs::CWD, |folder| folder.fd.as_fd());
+        let place = Place { folder: folder.map(|folder| &*folder.path), name };
+        match self.reader.begin(at, place, follow, &mut self.visitor) {
+            Ok(Begun::Done(done)) => self.done(place, Ok(done)),
+            Ok(Begun::Waits(fd)) => {
+                self.ahead.ask(Asked::new(fd, folder, name));
+                if let Some(due) = self.ahead.due() {
+                    self.read_asked(&due);
+                }
+            }
+            Err(error) => self.done(place, Err(error)),
+        }
+    }
+
+    fn read_asked(&mut self, asked: &Asked) {
+        let done = self.reader.end(&asked.fd, asked.place(), &mut self.visitor);
+        self.done(asked.place(), done);
+    }
+
+    fn read_all_asked(&mut self) {
+        while let Some(asked) = self.ahead.first() {
+            if !self.visitor.goes_on() {
+                return;
+            }
+            self.read_asked(&asked);
+        }
+    }
+
+    /// Counts a file, or tells why it was not read. One that was named is told of whatever happened to it.
+    fn done(&mut self, place: Place<'_>, done: io::Result<file::Done>) {
+        let named = place.folder.is_none();
+        if named && done.is_ok() {
+            Counts::one(&self.counts.files);
         }
         match done {
-            file::Done::Read => Counts::one(&counts.read),
-            file::Done::TooLarge if place.folder.is_none() => {
-                return Err(io::Error::other(format!(
-                    "it has more than the {} bytes that are read",
-                    super::dir::MAX_FILE
-                )));
+            Ok(file::Done::Read) => Counts::one(&self.counts.read),
+            Ok(file::Done::TooLarge) if named => {
+                let most = super::dir::MAX_FILE;
+                self.trouble(
+                    &place.path(),
+                    &io::Error::other(format!("it has more than the {most} bytes that are read")),
+                );
             }
-            file::Done::TooLarge => Counts::one(&counts.large),
+            Ok(file::Done::TooLarge) => Counts::one(&self.counts.large),
+            Err(error) if !named && error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.trouble(&place.path(), &error),
         }
-        Ok(())
     }
 }
 
@@ -355,30 +390,6 @@ fn open_folder(at: BorrowedFd<'_>, name: &CStr, follow: bool) -> Result<OwnedFd,
 
 fn kind_of(folder: &OwnedFd, name: &CStr, flags: AtFlags) -> FileType {
     fs::statat(folder, name, flags).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
-}
-
-/// File systems that hold no files: reading there asks the kernel, and may make it act.
-fn is_the_kernels(kind: i64) -> bool {
-    // linux/magic.h
-    const PROC: i64 = 0x9fa0;
-    const SYSFS: i64 = 0x6265_6572;
-    const DEBUGFS: i64 = 0x6462_6720;
-    const TRACEFS: i64 = 0x7472_6163;
-    const SECURITYFS: i64 = 0x7363_6673;
-    const CGROUP: i64 = 0x0027_e0eb;
-    const CGROUP2: i64 = 0x6367_7270;
-    const DEVPTS: i64 = 0x1cd1;
-    const BPF: i64 = 0xcafe_4a11;
-    const EFIVARFS: i64 = 0xde5e_81e4;
-    const CONFIGFS: i64 = 0x6265_6570;
-    const PSTORE: i64 = 0x6165_676c;
-    const BINFMT: i64 = 0x4249_4e4d;
-    const SELINUX: i64 = 0xf97c_ff8c;
-    [
-        PROC, SYSFS, DEBUGFS, TRACEFS, SECURITYFS, CGROUP, CGROUP2, DEVPTS, BPF, EFIVARFS, CONFIGFS, PSTORE, BINFMT,
-        SELINUX,
-    ]
-    .contains(&(kind & 0xffff_ffff))
 }
 
 #[cfg(test)]

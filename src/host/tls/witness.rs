@@ -12,7 +12,8 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signatur
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureAlgorithm, SignatureScheme,
+    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureAlgorithm,
+    SignatureScheme,
 };
 
 use super::p521::SECP521R1;
@@ -196,6 +197,15 @@ fn fits(cert: &CertificateDer<'_>) -> bool {
     })
 }
 
+fn is_aes_128(suite: CipherSuite) -> bool {
+    matches!(
+        suite,
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
+}
+
 /// What the handshakes of one family share.
 struct Setting {
     config: ClientConfig,
@@ -210,6 +220,8 @@ impl Setting {
             provider.kx_groups.retain(|group| !is_post_quantum(group.name()));
         }
         provider.kx_groups.push(SECP521R1);
+        // As browsers ask: AES-128 first. Its SHA-256 is an instruction of most processors, and the SHA-384 of AES-256 is of few.
+        provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite.suite()));
         let offered = match family {
             None => ANY_SCHEME,
             Some(KeyFamily::Rsa) => {

@@ -1,11 +1,12 @@
 //! One file after the other, into the same buffer.
 
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::num::NonZero;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 
-use rustix::fs::{self, FileType, Mode, OFlags};
-use rustix::io::{Errno, pread, read};
+use rustix::fs::{self, Advice, FileType, Mode, OFlags};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, read};
 use zeroize::Zeroize;
 
 use super::super::dir::MAX_FILE;
@@ -18,8 +19,18 @@ pub(super) enum Done {
     TooLarge,
 }
 
+/// How far a file was read at once.
+pub(super) enum Begun {
+    Done(Done),
+    /// Its beginning is not in memory; the disk was asked for it.
+    Waits(OwnedFd),
+}
+
 /// Bytes that are read at a time: more than nearly every file with a certificate has.
 const PIECE: usize = 64 * 1024;
+
+/// The bytes of a page of memory, or of a part of one: where they are more, it is by a power of two.
+const PAGE: usize = 4096;
 
 /// Bytes at the end of a piece that are looked at again with the next.
 const OVERLAP: usize = 64;
@@ -43,18 +54,42 @@ impl Reader {
         Self { buffer: vec![0; OVERLAP + PIECE] }
     }
 
-    /// Reads a file as far as the visitor wants it.
-    pub(super) fn read(
+    /// Opens a file, and reads it as far as the visitor wants it, where that can be done without waiting for the disk.
+    pub(super) fn begin(
         &mut self,
         folder: BorrowedFd<'_>,
         place: Place<'_>,
         follow: bool,
         visitor: &mut impl Visitor,
-    ) -> io::Result<Done> {
+    ) -> io::Result<Begun> {
         let stay = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | stay;
         let fd = fs::openat(folder, place.name, flags, Mode::empty())?;
-        let filled = self.fill(&fd, 0)?;
+        // From where the file is read next, which is moved.
+        let here = u64::MAX;
+        let there = match preadv2(&fd, &mut [IoSliceMut::new(&mut self.buffer)], here, ReadWriteFlags::NOWAIT) {
+            Ok(there) => there,
+            Err(Errno::AGAIN) if self.ask_for(&fd) => return Ok(Begun::Waits(fd)),
+            // A file system that knows no such question, or an error that will be met again.
+            Err(_) => 0,
+        };
+        self.read(&fd, there, place, visitor).map(Begun::Done)
+    }
+
+    /// Whether the disk was asked for the beginning of a file.
+    fn ask_for(&self, fd: &OwnedFd) -> bool {
+        fs::fadvise(fd, 0, NonZero::new(self.buffer.len() as u64), Advice::WillNeed).is_ok()
+    }
+
+    /// Reads a file as far as the visitor wants it, of which nothing was read.
+    pub(super) fn end(&mut self, fd: &OwnedFd, place: Place<'_>, visitor: &mut impl Visitor) -> io::Result<Done> {
+        self.read(fd, 0, place, visitor)
+    }
+
+    /// The same, where the buffer holds so much of it.
+    fn read(&mut self, fd: &OwnedFd, there: usize, place: Place<'_>, visitor: &mut impl Visitor) -> io::Result<Done> {
+        // What is in memory ends with a page of it, or with the file.
+        let filled = if there.is_multiple_of(PAGE) { self.fill(fd, there)? } else { there };
         let piece = &self.buffer[..filled];
         if filled < self.buffer.len() {
             if visitor.wants(piece, true) == Want::Whole {
@@ -64,8 +99,8 @@ impl Reader {
         }
         match visitor.wants(piece, true) {
             Want::Nothing => Ok(Done::Read),
-            Want::Whole => whole(&fd, place, visitor),
-            Want::More => self.read_on(&fd, place, visitor),
+            Want::Whole => whole(fd, place, visitor),
+            Want::More => self.read_on(fd, place, visitor),
         }
     }
 
