@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
     shown(&page);
     let answer = Answer { command: Some("check"), exit: Exit::Good, body: Body::Checks(all), failure: None };
     shown(&json::render(&answer));
-    shown(&nagios::render(&answer, &nagios::Limits::default(), now).text);
+    shown(&nagios::render(&answer, &nagios::Limits::default(), "reseal", now).text);
     for width in [None, Some(40)] {
         let view = View { now, width, program: "reseal".to_owned(), configuration: None, quiet: false };
         let text = text::render(&answer, &view);

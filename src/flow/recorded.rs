@@ -3,6 +3,8 @@
 //! Such a file may come from elsewhere. It is read line by line; what is not kept is passed over and not stored, and what a line is
 //! is told by its keys: nothing that is not understood counts as nothing found.
 
+mod since;
+
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::marker::PhantomData;
@@ -15,7 +17,7 @@ use time::{Date, OffsetDateTime};
 use super::Refusal;
 use super::check::{Checked, Seen};
 use super::judge::elsewhere;
-use crate::assess::{Acceptance, Code, Finding, Remedy, Severity, date, remedy_by_hand};
+use crate::assess::{Acceptance, Code, Finding, Remedy, Severity, remedy_by_hand};
 use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::digest::Digest;
@@ -364,14 +366,18 @@ fn checked(record: Record, now: OffsetDateTime) -> Checked {
                 let by_hand = remedy_by_hand(code).filter(|remedy| told.is_some() && begins(remedy) == told);
                 let new = Finding::new(code, found.message);
                 let remedy = by_hand.map_or_else(|| new.remedy.clone(), Remedy::from);
-                let remedy = if kind == "target" { remedy.of(&record.subject) } else { remedy };
                 findings.push(Finding { severity: *severity, accepted, lapsed, remedy, ..new });
             }
             (None, _) | (_, None) => unknown.push(format!("{} ({}): {}", found.code, found.severity, found.message)),
         }
     }
     if let Some(leaf) = record.leaf.as_ref().filter(|leaf| leaf.not_after < now) {
-        end(leaf, &mut findings);
+        since::ended(leaf, &mut findings);
+    }
+    if kind == "target" {
+        for finding in &mut findings {
+            finding.remedy = finding.remedy.clone().of(&record.subject);
+        }
     }
     findings.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
     // Not to be passed over: it may be the worst of all.
@@ -385,15 +391,6 @@ fn checked(record: Record, now: OffsetDateTime) -> Checked {
         problem: record.problem.or(unknown),
         notes: record.notes.0,
         ..Checked::blank(&record.subject, kind)
-    }
-}
-
-/// What was near has come since it was looked at.
-fn end(leaf: &Leaf, findings: &mut Vec<Finding>) {
-    findings.retain(|finding| !matches!(finding.code, Code::Expiring | Code::EndsSoon));
-    if !findings.iter().any(|finding| finding.code == Code::Expired) {
-        let message = format!("it ended {}, after it was looked at", date(leaf.not_after));
-        findings.push(Finding::new(Code::Expired, message));
     }
 }
 
@@ -559,6 +556,16 @@ mod tests {
             assert_eq!(back[0].findings[1].message, "it ended 2030-12-20, after it was looked at");
             assert!(back[0].findings[0].lapsed.is_some());
         }
+        let target = |remedy: &str| {
+            let line = line(&format!(r#","remedy":"{remedy}""#)).replace('\n', "");
+            let back =
+                parse(line.replace(r#""a:443","kind":"endpoint""#, r#""web","kind":"target""#).as_bytes()).unwrap();
+            let ended = back[0].findings.iter().find(|one| one.code == Code::Expired).unwrap();
+            ended.remedy.told().into_owned()
+        };
+        assert_eq!(target("`reseal renew web`"), "clients refuse it: `reseal renew web`");
+        let by_hand = target(remedy_by_hand(Code::Expiring).unwrap());
+        assert!(by_hand.starts_with("it has no source") && by_hand.contains("`reseal install web --cert"), "{by_hand}");
         let before = super::parse(line("").replace('\n', "").as_bytes(), datetime!(2030-12-19 0:00 UTC)).unwrap();
         assert_eq!(
             before[0].findings.iter().map(|one| one.code).collect::<Vec<_>>(),

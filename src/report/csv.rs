@@ -1,4 +1,4 @@
-//! For spreadsheets: RFC 4180 with a header line, one row a subject.
+//! For spreadsheets: RFC 4180 with a header line, one row a subject and one more for each further leaf of it.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 use super::escape::escape;
 use super::standing::Standing;
 use crate::assess::{Code, Finding, days_left};
+use crate::cert::installed::Leaf;
 use crate::change::Shown;
 use crate::flow::check::Checked;
 
@@ -42,26 +43,13 @@ pub fn render(all: &[Checked], now: OffsetDateTime) -> String {
     text
 }
 
-/// One row, with its line end.
+/// The row of one subject, with its line end, and those of its further leaves: what was found is told in the first of them.
 #[must_use]
 pub fn row(checked: &Checked, now: OffsetDateTime) -> String {
     let mut cells = vec![cell(&checked.subject), checked.kind.to_owned(), Standing::of(checked).word().to_owned()];
     match &checked.leaf {
-        Some(leaf) => cells.extend([
-            cell(&leaf.names.join(" ")),
-            cell(&leaf.subject),
-            cell(&leaf.issuer),
-            // Digits alone would lose their last ones in a spreadsheet.
-            cell(&grouped(&leaf.serial)),
-            moment(leaf.not_before),
-            moment(leaf.not_after),
-            // A number that is ours, also below zero.
-            days_left(leaf.not_after - now).to_string(),
-            cell(&leaf.key),
-            matches(checked, leaf.paired),
-            leaf.fingerprint.to_string(),
-        ]),
-        None => cells.extend((0..10).map(|_| String::new())),
+        Some(leaf) => cells.extend(certificate(checked, leaf, now)),
+        None => cells.extend((0..CERTIFICATE).map(|_| String::new())),
     }
     let served = checked.served.iter().map(|seen| format!("{}: {}", seen.probe, shown(&seen.shown)));
     let counting = || checked.findings.iter().filter(|finding| finding.accepted.is_none());
@@ -83,7 +71,35 @@ pub fn row(checked: &Checked, now: OffsetDateTime) -> String {
         cell(checked.problem.as_deref().unwrap_or_default()),
         cell(&accepted.collect::<Vec<_>>().join("; ")),
     ]);
-    cells.join(",") + "\r\n"
+    let mut rows = cells.join(",") + "\r\n";
+    for leaf in &checked.further {
+        let mut cells = vec![cell(&checked.subject), checked.kind.to_owned(), String::new()];
+        cells.extend(certificate(checked, leaf, now));
+        cells.resize(HEADER.len(), String::new());
+        rows.push_str(&cells.join(","));
+        rows.push_str("\r\n");
+    }
+    rows
+}
+
+/// Columns of a certificate.
+const CERTIFICATE: usize = 10;
+
+fn certificate(checked: &Checked, leaf: &Leaf, now: OffsetDateTime) -> [String; CERTIFICATE] {
+    [
+        cell(&leaf.names.join(" ")),
+        cell(&leaf.subject),
+        cell(&leaf.issuer),
+        // Digits alone would lose their last ones in a spreadsheet.
+        cell(&grouped(&leaf.serial)),
+        moment(leaf.not_before),
+        moment(leaf.not_after),
+        // A number that is ours, also below zero.
+        days_left(leaf.not_after - now).to_string(),
+        cell(&leaf.key),
+        matches(checked, leaf.paired),
+        leaf.fingerprint.to_string(),
+    ]
 }
 
 /// Whether the key is the certificate's; nothing where no key was there to be held against it, and none was wanted.
@@ -183,6 +199,23 @@ mod tests {
         assert_eq!((of(2, "standing"), of(2, "days_left")), ("critical", "-3"));
         assert_eq!((of(2, "not_after"), of(2, "codes")), ("2026-11-18T12:00:00Z", "expired root-sent"));
         assert_eq!(of(2, "issuer"), "C=XX, O=Example, CN=Example CA");
+    }
+
+    #[test]
+    fn further_leaves_have_rows_of_their_own() {
+        let mut both = endpoint("a.example", 3, &[Code::Expiring]);
+        both.further = vec![endpoint("a.example", 60, &[]).leaf.unwrap()];
+        let rows = read(&render(&[both, endpoint("b.example", 60, &[])], NOW));
+        let of = |row: usize, name: &str| rows[row][HEADER.iter().position(|head| *head == name).unwrap()].as_str();
+        let told = |row| ["subject", "days_left", "standing", "codes"].map(|name| of(row, name));
+        assert_eq!(told(1)[..2], ["a.example:443", "3"]);
+        assert_eq!(
+            (told(2), of(2, "kind")),
+            (["a.example:443", "60", "", ""], "endpoint"),
+            "what was found is told once"
+        );
+        assert_eq!(told(3), ["b.example:443", "60", "good", ""]);
+        assert!(rows.iter().all(|row| row.len() == HEADER.len()) && rows.len() == 4);
     }
 
     #[test]
