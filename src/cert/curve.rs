@@ -1,5 +1,9 @@
 //! Elliptic curve keys as they are written: curves that are described instead of named, points in three forms.
 
+mod equation;
+
+use equation::Equation;
+
 use super::codec::tlv::{Element, INTEGER, OBJECT, OCTETS, SEQUENCE};
 use crate::digest::Digest;
 
@@ -21,6 +25,12 @@ impl<'a> Curve<'a> {
         let described = described(parameters).map(|digest| digest.to_string());
         let known = KNOWN.iter().find(|(digest, _)| Some(*digest) == described.as_deref());
         known.map_or(Self::Described(parameters.whole), |(_, name)| Self::Named(name))
+    }
+
+    /// Whether these octets are a point of it; of one whose equation is not known here, whatever they are.
+    pub(super) fn may_have(self, octets: &[u8]) -> bool {
+        let Self::Named(name) = self else { return true };
+        Equation::of(name).is_none_or(|equation| Point::of(octets).is_some_and(|point| equation.has(point)))
     }
 }
 
@@ -72,14 +82,6 @@ impl<'a> Point<'a> {
         match (self, other) {
             (Self::Full(..), Self::Full(..)) => self == other,
             (Self::Compressed(..), _) | (_, Self::Compressed(..)) => self.compressed() == other.compressed(),
-        }
-    }
-
-    /// `04 x y`, where y is known: the one full form that every library reads.
-    pub(super) fn uncompressed(self) -> Option<Vec<u8>> {
-        match self {
-            Self::Full(x, y) => Some([&[4], x, y].concat()),
-            Self::Compressed(..) => None,
         }
     }
 

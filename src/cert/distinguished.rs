@@ -444,6 +444,29 @@ mod tests {
             b"\x30\x05x".to_vec(),
             b"\x30\x05y".to_vec(),
         ];
+        // Names that agree at first, and go on with what is none.
+        let going_on = |rest: &[u8]| {
+            let first = [b"DE".as_slice(), b"de"].map(|text| {
+                let tag = if text == b"DE" { 0x13 } else { 0x0c };
+                tlv(0x31, &tlv(0x30, &[&[0x06, 3, 0x55, 4, 6], tlv(tag, text).as_slice()].concat()))
+            });
+            first.map(|first| tlv(0x30, &[first.as_slice(), rest].concat()))
+        };
+        let pair = tlv(0x30, &[&[0x06, 3, 0x55, 4, 3], tlv(0x0c, b"a").as_slice()].concat());
+        let broken = [
+            b"\x31\x05x".to_vec(),
+            tlv(0x31, &[pair.as_slice(), b"\x30\x03\x06\x05\x55"].concat()),
+            tlv(0x30, &pair),
+            [tlv(0x31, &pair), b"\x31".to_vec()].concat(),
+        ];
+        let all: Vec<_> = all.into_iter().chain(broken.iter().flat_map(|rest| going_on(rest))).collect();
+        for rest in &broken {
+            let [one, other] = going_on(rest);
+            assert!(!same(&one, &other) && !same(&other, &one), "{}", rest.escape_ascii());
+        }
+        // A set without attributes is passed over.
+        let [one, other] = going_on(&[tlv(0x31, b""), tlv(0x31, &pair)].concat());
+        assert!(same(&one, &other) && same(&one, &going_on(&tlv(0x31, &pair))[1]));
         for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
             assert_eq!(same(one, other), compared(one) == compared(other), "{} and {}", text(one), text(other));
         }

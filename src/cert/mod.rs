@@ -20,6 +20,7 @@ mod issuers;
 mod key;
 mod name;
 mod naming;
+mod natural;
 mod outline;
 mod profile;
 mod recent;

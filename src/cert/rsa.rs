@@ -1,6 +1,5 @@
 //! RSA keys: public ones that are weak though they are long enough, and private ones whose parts belong together.
 
-mod natural;
 pub(super) mod private;
 pub(super) mod rare;
 

@@ -3,7 +3,7 @@
 //! Waiting for the disk is most of the work when nothing is in memory yet, so there are more threads than processors, and each asks for a
 //! few files before it reads the first of them. Nothing grows with the tree: a thread keeps the folders it has still to enter on a stack
 //! of its own, gives part of it away when another has nothing to do, and reads every file into the same buffer. A folder is taken in
-//! pieces, and what is found in a piece comes before the next.
+//! pieces, and the folders of a piece come before the next.
 
 mod ahead;
 mod file;
@@ -270,7 +270,7 @@ impl<V: Visitor, R: Iterator<Item = PathBuf>> Walker<'_, V, R> {
         self.piece(&Arc::new(Folder { fd, path, device: stat.st_dev, depth }));
     }
 
-    /// Takes one piece of a folder: reads its files, and puts the folders in it and the rest of it on the stack.
+    /// Takes one piece of a folder: reads its files or asks for them, and puts the folders in it and the rest of it on the stack.
     fn piece(&mut self, folder: &Arc<Folder>) {
         let mut names = [MaybeUninit::uninit(); PIECE];
         let mut entries = RawDir::new(&folder.fd, &mut names);

@@ -1,7 +1,7 @@
 //! RSA private keys as PKCS#1 writes them (RFC 8017 appendix A.1.2), and whether their parts belong together.
 
-use super::natural::Natural;
 use crate::cert::codec::tlv::{BITS, Element, INTEGER, NULL, OBJECT, OCTETS, SEQUENCE};
+use crate::cert::natural::Natural;
 use crate::sensitive::Sensitive;
 
 /// What the cryptographic library takes.

@@ -3,9 +3,9 @@
 
 use zeroize::Zeroizing;
 
-use super::natural::Natural;
 use super::private::{self, BITS_TAKEN, Halves, MOST_EXPONENT_BITS, in_pkcs8, plain, positive, public, strict};
 use crate::cert::codec::tlv::{Element, INTEGER, SEQUENCE};
+use crate::cert::natural::Natural;
 
 /// Primes beyond the second that OpenSSL takes at most.
 const MOST_OTHERS: usize = 3;

@@ -87,7 +87,13 @@ impl Reader {
     }
 
     /// The same, where the buffer holds so much of it.
-    fn read(&mut self, fd: &OwnedFd, there: usize, place: Place<'_>, visitor: &mut impl Visitor) -> io::Result<Done> {
+    pub(super) fn read(
+        &mut self,
+        fd: &OwnedFd,
+        there: usize,
+        place: Place<'_>,
+        visitor: &mut impl Visitor,
+    ) -> io::Result<Done> {
         // What is in memory ends with a page of it, or with the file.
         let filled = if there.is_multiple_of(PAGE) { self.fill(fd, there)? } else { there };
         let piece = &self.buffer[..filled];
