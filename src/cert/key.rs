@@ -20,6 +20,7 @@ use x509_parser::x509::AlgorithmIdentifier;
 
 use super::algorithm::{KeyKind, MlDsa};
 use super::certificate::Certificate;
+use super::codec::tlv::Elements;
 use super::{codec, rsa, spki};
 use crate::sensitive::Sensitive;
 
@@ -113,6 +114,7 @@ impl PrivateKey {
                     let fitting = CURVES.iter().map(|curve| EcdsaKeyPair::from_private_key_der(curve, der));
                     fitting.filter(Result::is_ok).map(Self::from_ec).next().unwrap_or(Err(KeyError::Unreadable))
                 }
+                Some(Traditional::Dsa) => Err(KeyError::Unsupported(KeyKind::Other("DSA".to_owned()))),
                 None => Err(KeyError::Unreadable),
             },
         }
@@ -266,6 +268,7 @@ impl PrivateKey {
 
 enum Traditional {
     Rsa,
+    Dsa,
     /// With its curve, which is optional.
     Ec(Option<KeyKind>),
 }
@@ -304,11 +307,12 @@ fn pkcs8_kind(der: &[u8]) -> Option<KeyKind> {
     (key.tag() == Tag::OctetString).then(|| KeyKind::of(&algorithm))
 }
 
-/// PKCS#1 goes on with the modulus after the version, SEC 1 with the octets of the key and the curve in `[0]`.
+/// PKCS#1 goes on with eight numbers after the version, what OpenSSL writes of DSA with five, SEC 1 with the octets of the key and the curve in
+/// `[0]`.
 fn traditional(der: &[u8]) -> Option<Traditional> {
     let (rest, next) = Any::from_der(after_version(der)?).ok()?;
     match next.tag() {
-        Tag::Integer => Some(Traditional::Rsa),
+        Tag::Integer => Some(if Elements(rest).count() == 4 { Traditional::Dsa } else { Traditional::Rsa }),
         Tag::OctetString => {
             let parameters = Any::from_der(rest).ok().filter(|(_, any)| any.tag() == Tag(0));
             let curve = parameters.and_then(|(_, any)| Any::from_der(any.data).ok());
@@ -333,6 +337,10 @@ fn refused<E: fmt::Display>(kind: &'static str) -> impl FnOnce(E) -> KeyError {
             "TooSmall" => "it has less than 2048 bits".to_owned(),
             "TooLarge" => "it has more than 8192 bits".to_owned(),
             "InconsistentComponents" => "its parts contradict each other".to_owned(),
+            "InvalidEncoding" => "it is not written as such keys are".to_owned(),
+            "UnexpectedError" | "Unspecified" => {
+                "its parts are none of such a key, or contradict each other".to_owned()
+            }
             other => other.to_owned(),
         };
         KeyError::Refused { kind, why }

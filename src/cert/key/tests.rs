@@ -76,6 +76,15 @@ fn a_key_of_version_2_is_read_with_its_own_public_half_and_written_in_version_1(
 }
 
 #[test]
+fn a_dsa_key_is_not_called_another() {
+    let pem = openssl("dsaparam -genkey -noout 1024", b"");
+    for form in ["dsa -outform DER", "pkey -outform DER", "pkcs8 -topk8 -nocrypt -outform DER"] {
+        let error = PrivateKey::from_der(&openssl(form, &pem)).err().unwrap();
+        assert_eq!(error.to_string(), "the private key is of an unsupported kind: DSA", "{form}");
+    }
+}
+
+#[test]
 fn other_kinds_are_named() {
     for (generate, what) in [
         ("genpkey -algorithm ED448", "the private key is of an unsupported kind: Ed448"),

@@ -82,7 +82,8 @@ pub(super) fn plain(der: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let Some(algorithm) = inside.optional(SEQUENCE) else { return Some(der) };
-    if algorithm.whole != self::algorithm() {
+    // Without the NULL as well, which nobody misses.
+    if algorithm.whole != self::algorithm() && algorithm.content != Element::wrap(OBJECT, &RSA) {
         return None;
     }
     let key = strict(inside.next()?, OCTETS)?;
@@ -139,6 +140,17 @@ mod tests {
         let private = AsDer::<Pkcs8V1Der<'_>>::as_der(key).unwrap().as_ref().to_vec();
         let public = AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()).unwrap().as_ref().to_vec();
         (private, public)
+    }
+
+    #[test]
+    fn nobody_misses_the_null() {
+        let (pkcs8, spki) = forms(&RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
+        let key = Element::filling(&pkcs8).unwrap().inside().nth(2).unwrap().whole;
+        let bare = Element::wrap(SEQUENCE, &Element::wrap(OBJECT, &RSA));
+        let without = Element::wrap(SEQUENCE, &[&[INTEGER, 1, 0], bare.as_slice(), key].concat());
+        openssl("pkey -inform DER -check -noout", &without);
+        let halves = read(&without).unwrap();
+        assert!(halves.pkcs8.expose() == pkcs8 && halves.spki == spki, "written as it has to be");
     }
 
     #[test]
