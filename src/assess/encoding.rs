@@ -45,7 +45,7 @@ fn one(certificate: &Certificate, who: &str, found: &mut Vec<Finding>) {
         (Code::DuplicateExtension, "is there twice", certificate.repeated_extensions()),
         (Code::UnreadableExtension, "cannot be read", certificate.unreadable_extensions()),
         (Code::UnreadableExtension, "is not built as it has to be", &certificate.loose_extensions()),
-        (Code::UnknownCritical, "is critical, and no client knows it", certificate.unknown_critical()),
+        (Code::UnknownCritical, "is critical, and hardly any client knows it", certificate.unknown_critical()),
     ] {
         if let [first, ..] = list {
             tell(code, format!("the extension {first} of {who} {what}"));

@@ -19,7 +19,8 @@ struct Attribute<'a> {
 }
 
 /// The name as people read it: `C=DE, O=Example, CN=Example Root`, in the order of the certificate; a relative name of several
-/// attributes joined by ` + `. Not escaped, and not meant to be read back.
+/// attributes joined by ` + `. Not meant to be read back, and so not escaped but where a value would read as if another attribute followed:
+/// `O=Evil\, CN=bank.example` is one.
 pub(super) fn text(der: &[u8]) -> String {
     let mut text = String::with_capacity(der.len());
     let mut last = 0;
@@ -30,9 +31,31 @@ pub(super) fn text(der: &[u8]) -> String {
         last = attribute.relative;
         text.push_str(&attribute.key());
         text.push('=');
-        text.push_str(&attribute.value());
+        push_as_one(&mut text, &attribute.value());
     });
     whole.map_or_else(String::new, |()| text)
+}
+
+/// Adds a value, with a backslash before what else would separate it from an attribute.
+fn push_as_one(text: &mut String, value: &str) {
+    let mut rest = value;
+    // Hardly any value has it.
+    while let Some((before, _)) = rest.split_once('=') {
+        let name_at = before.rfind(|one: char| !(one.is_ascii_alphanumeric() || matches!(one, '.' | '-')));
+        let separator = name_at.and_then(|end| [", ", " + "].into_iter().find(|one| before[..=end].ends_with(one)));
+        match name_at.zip(separator) {
+            Some((end, separator)) => {
+                let (shown, next) = before.split_at(end + 1 - separator.len());
+                text.push_str(shown);
+                text.push_str(if separator == ", " { "\\, " } else { " \\+ " });
+                text.push_str(&next[separator.len()..]);
+            }
+            None => text.push_str(before),
+        }
+        text.push('=');
+        rest = &rest[before.len() + 1..];
+    }
+    text.push_str(rest);
 }
 
 /// The last, most specific common name.
@@ -418,6 +441,21 @@ mod tests {
         assert!(!same(&printable, &name(&[(6, 0x13, b"DE")])));
         assert!(!same(&name(&[(3, 0x0c, b"a")]), &name(&[(10, 0x0c, b"a")])));
         assert!(!same(&name(&[(3, 0x04, b"a")]), &name(&[(3, 0x0c, b"a")])));
+    }
+
+    #[test]
+    fn a_value_reads_as_no_other_attribute() {
+        for (value, shown) in [
+            ("Example, Inc.", "Example, Inc."),
+            ("a=b", "a=b"),
+            ("a, b c=d", "a, b c=d"),
+            ("Evil, CN=bank.example", r"Evil\, CN=bank.example"),
+            ("Evil + CN=a, 2.5.4.3=b", r"Evil \+ CN=a\, 2.5.4.3=b"),
+            (", CN=a", r"\, CN=a"),
+            ("ä, CN=ü, =, CN=", r"ä\, CN=ü\, =\, CN="),
+        ] {
+            assert_eq!(text(&name(&[(10, 0x0c, value.as_bytes()), (3, 0x0c, b"b")])), format!("O={shown}, CN=b"));
+        }
     }
 
     /// One relative name of all of these common names.

@@ -86,9 +86,13 @@ impl SelfSigned {
     }
 }
 
-/// Checks the certificate's signature against one public key.
+/// Checks the certificate's signature against one public key. One whose two statements of its algorithm contradict each other (RFC 5280
+/// section 4.1.1.2) is not known to be one, whatever either of them makes of it.
 pub(super) fn signed_with(certificate: &Certificate, spki: &[u8]) -> Signed {
-    signature_by(certificate.signature_algorithm(), spki, certificate.tbs(), certificate.signature())
+    match signature_by(certificate.signature_algorithm(), spki, certificate.tbs(), certificate.signature()) {
+        Signed::Verified if certificate.algorithms_differ() => Signed::Unverifiable,
+        signed @ (Signed::Verified | Signed::Failed | Signed::Unverifiable) => signed,
+    }
 }
 
 /// Checks a signature over `message` against one public key.
@@ -248,6 +252,7 @@ fn ecdsa(hash: Hash, kind: &KeyKind) -> Option<&'static dyn VerificationAlgorith
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cert::codec::tlv::{Element, SEQUENCE};
     use crate::cert::fixture::{Wish, copy, self_signed};
     use crate::cert::key::tests::openssl;
 
@@ -331,5 +336,20 @@ mod tests {
             assert_eq!(certificate.signature_algorithm().is_broken(), broken, "{key}");
             assert_eq!(SelfSigned::of(&certificate), verdict, "{key}");
         }
+    }
+
+    #[test]
+    fn what_states_two_algorithms_is_not_known_to_be_signed() {
+        let one = crate::cert::fixture::self_signed(&crate::cert::fixture::Wish::ca("Root")).certificate;
+        let parts: Vec<Element<'_>> = Element::filling(one.der()).unwrap().inside().collect();
+        // The same with the NULL that ECDSA has not, outside alone: the signature holds.
+        let algorithm = Element::wrap(SEQUENCE, &[parts[1].content, &[5, 0]].concat());
+        let other = Element::wrap(SEQUENCE, &[parts[0].whole, &algorithm, parts[2].whole].concat());
+        let other = Certificate::from_der(other).unwrap();
+        assert!(other.algorithms_differ() && !one.algorithms_differ());
+        assert_eq!(
+            (SelfSigned::of(&one), SelfSigned::of(&other)),
+            (SelfSigned::Yes, SelfSigned::SelfIssuedUnverifiable)
+        );
     }
 }
