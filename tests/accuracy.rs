@@ -113,6 +113,7 @@ fn installed(chain: Chain) -> Installed {
         chain: Some(chain),
         key: KeyFound::None,
         problems: Vec::new(),
+        unsupported: Vec::new(),
         stores: Vec::new(),
         stops: Vec::new(),
         leaf_place: 0,

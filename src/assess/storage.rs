@@ -83,6 +83,10 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     for problem in &installed.problems {
         found.push(Finding::new(Code::Unreadable, problem.clone()));
     }
+    for key in &installed.unsupported {
+        let message = format!("{key}; whether it is the certificate's is not known");
+        found.push(Finding::new(Code::UnsupportedKey, message));
+    }
     for store in &installed.stores {
         let mut finding = Finding::new(Code::Unreadable, store.clone());
         // Where something else was committed, an upgrade has made a keystore of it: that is put back as ever.

@@ -16,6 +16,8 @@ pub struct Installed {
     pub key: KeyFound,
     /// What could not be read, for people.
     pub problems: Vec<String>,
+    /// Private keys of kinds that are not read here, for people: nobody knows whose they are.
+    pub unsupported: Vec<String>,
     /// Keystores that stand where the service is taken to read PEM, for people.
     pub stores: Vec<String>,
     /// Where blocks stand that were read although OpenSSL stops at them, and at what it does.
@@ -177,7 +179,7 @@ impl Installed {
     /// Whether a server can load it, as far as is known: a key and its certificate, written as OpenSSL reads them.
     #[must_use]
     pub fn is_loadable(&self) -> bool {
-        let read = self.problems.is_empty() && self.stores.is_empty();
+        let read = self.problems.is_empty() && self.unsupported.is_empty() && self.stores.is_empty();
         let written = read && self.stops.is_empty() && self.leaf_place == 0;
         let taken = self.chain.as_ref().is_none_or(|chain| {
             chain.leaf().strict_refusal().is_none() && chain.certificates().all(|one| one.load_refusal().is_none())
@@ -234,7 +236,7 @@ fn store_of(read: &Result<Contents, InputError>) -> Option<String> {
 
 fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
     let (mut certificates, mut intermediates, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut problems, mut stores, mut stops) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut problems, mut unsupported, mut stores, mut stops) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (role, bytes) in parts {
         // What clients trust is nobody's leaf.
         if matches!(role, Role::Anchor | Role::Store | Role::Record | Role::Fitting) {
@@ -246,8 +248,9 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
         match read {
             Ok(found) => {
                 // That a keystore is locked is as it should be.
-                if store.is_none() {
-                    problems.extend(found.bad.iter().map(|bad| format!("{role}: {bad}")));
+                for bad in found.bad.iter().filter(|_| store.is_none()) {
+                    let kind = if bad.is_unsupported_key() { &mut unsupported } else { &mut problems };
+                    kind.push(format!("{role}: {bad}"));
                 }
                 // We read them all; the services whose files have these roles read one.
                 if store.is_none() && found.format != Format::Pem {
@@ -273,7 +276,7 @@ fn gather(parts: &[(Role, &[u8])]) -> (Installed, Vec<PrivateKey>) {
     let halves: Vec<&[u8]> = keys.iter().map(PrivateKey::spki).collect();
     let (chain, leaf_place) = Chain::in_file(certificates, &halves);
     let key = KeyFound::of(chain.as_ref().map(Chain::leaf), &halves);
-    (Installed { chain, key, problems, stores, stops, leaf_place, encrypted: Vec::new() }, keys)
+    (Installed { chain, key, problems, unsupported, stores, stops, leaf_place, encrypted: Vec::new() }, keys)
 }
 
 #[cfg(test)]

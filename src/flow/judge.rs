@@ -1,8 +1,8 @@
 //! The verdict over the bytes of a file and over what a server showed. Opens nothing: whoever calls has read or asked already.
 
 mod addresses;
+mod bad;
 mod issuers;
-mod locked;
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use time::{Duration, OffsetDateTime};
 
 pub use self::addresses::Answers;
 
+use self::bad::{Bad, is_locked, unopened};
 use self::issuers::Issuers;
-use self::locked::{is_locked, unopened};
 use super::asked::{failed, unseen, wire};
 use super::check::{Checked, Seen};
 use super::clients::Known;
@@ -129,7 +129,7 @@ impl<'a> Judge<'a> {
     /// Each of several leaves. What is wrong with the file itself is told with the first.
     fn parts(&self, subject: &str, found: &Contents, parts: Vec<Part>) -> Vec<Checked> {
         let count = parts.len();
-        let (mut encrypted, mut bad): (Vec<_>, Vec<_>) = found.bad.iter().partition(|bad| is_locked(bad));
+        let Bad { mut encrypted, mut unsupported, mut others } = Bad::of(&found.bad);
         let mut notes = unopened(&encrypted);
         let mut stops = stops(found, &mut notes);
         let mut all = Vec::with_capacity(count);
@@ -138,7 +138,8 @@ impl<'a> Judge<'a> {
             let whole_chain = part.key == KeyFound::Matches || part.chain.len() > 1;
             let installed = Installed {
                 key: part.key,
-                problems: std::mem::take(&mut bad).into_iter().map(|bad| explain(bad)).collect(),
+                problems: std::mem::take(&mut others),
+                unsupported: std::mem::take(&mut unsupported),
                 stores: Vec::new(),
                 stops: std::mem::take(&mut stops),
                 leaf_place: 0,
@@ -151,6 +152,7 @@ impl<'a> Judge<'a> {
                 checked.findings.extend(assess::ruled(vec![several], self.rules, subject, leaf, self.now));
                 checked.findings.sort_by_key(|finding| (finding.accepted.is_some(), finding.severity));
             }
+            checked.chain.extend(part.trusted.iter().map(Link::of));
             checked.subject = format!("{subject} ({} of {count})", place + 1);
             all.push(checked);
         }
@@ -167,7 +169,7 @@ impl<'a> Judge<'a> {
             checked.findings = assess::ruled(finding.into_iter().collect(), self.rules, subject, None, self.now);
             return checked;
         }
-        let (encrypted, bad): (Vec<_>, Vec<_>) = found.bad.iter().partition(|bad| is_locked(bad));
+        let Bad { encrypted, unsupported, others } = Bad::of(&found.bad);
         let store = matches!(found.format, Format::Pkcs12 | Format::Jks);
         if found.certificates.is_empty() && !encrypted.is_empty() && store {
             let way = if self.passphrase.is_none() { "; --passphrase-file opens it" } else { "" };
@@ -193,13 +195,15 @@ impl<'a> Judge<'a> {
         // A block of a kind that is not known may be the certificate, under a label that was mistyped.
         let nothing_else = found.ignored.keys().all(|label| label.ends_with("PARAMETERS"));
         // What should be one and is damaged is told; it is not missing as well.
-        let damaged = none && !bad.is_empty();
-        let keys_alone = none && nothing_else && (key == KeyFound::NoLeaf || !encrypted.is_empty());
+        let damaged = none && !(others.is_empty() && unsupported.is_empty());
+        let keys_alone =
+            none && nothing_else && (key == KeyFound::NoLeaf || !encrypted.is_empty() || !unsupported.is_empty());
         // A certificate alone may have its chain in another file; one with its key or its issuer is what a server sends.
         let whole_chain = matches!(key, KeyFound::Matches | KeyFound::NotFirst) || whole_file;
         let installed = Installed {
             key,
-            problems: bad.into_iter().map(|bad| explain(bad)).collect(),
+            problems: others,
+            unsupported,
             stores: Vec::new(),
             stops,
             // A store says which certificates are a key's, and what has another form is no file that a server reads.
@@ -244,6 +248,7 @@ impl<'a> Judge<'a> {
             chain: Some(chain),
             key: KeyFound::None,
             problems: Vec::new(),
+            unsupported: Vec::new(),
             stores: Vec::new(),
             stops: Vec::new(),
             leaf_place: 0,
@@ -510,6 +515,52 @@ mod tests {
         assert_eq!(told(&[&key, &pem[1], &pem[2]]).as_deref(), Some(one));
         let two = "2 other certificates stand before www.example.com";
         assert_eq!(told(&[&pem[0], &pem[1], &pem[2]]).as_deref(), Some(two));
+    }
+
+    fn openssl(words: &str) {
+        let output = std::process::Command::new("openssl").args(words.split(' ')).output().unwrap();
+        assert!(output.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn a_sound_key_of_a_kind_that_is_not_read_is_no_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        openssl(&format!("req -x509 -nodes -newkey ed448 -subj /CN=x -keyout {} -out {}", file("key"), file("cert")));
+        let [key, certificate] = ["key", "cert"].map(|name| std::fs::read_to_string(file(name)).unwrap());
+        let told = |text: &str| only(Judge::by_default(NOW).file("x.pem", text.as_bytes()));
+        let both = told(&(certificate + &key));
+        let of_keys: Vec<_> = both.findings.iter().filter(|one| one.code == Code::UnsupportedKey).collect();
+        let message = "PRIVATE KEY: the private key is of an unsupported kind: Ed448; whether it is the certificate's is not known";
+        assert!(of_keys.len() == 2 && of_keys.iter().any(|one| one.message.ends_with(message)), "{:?}", both.findings);
+        assert!(both.findings.iter().all(|one| !matches!(one.code, Code::Unreadable | Code::KeyMismatch)));
+        assert!(!both.leaf.unwrap().paired);
+        let alone = told(&key);
+        assert_eq!(alone.findings.iter().map(|one| one.code).collect::<Vec<_>>(), [Code::UnsupportedKey]);
+        assert_eq!(alone.notes, ["it holds a private key and no certificate"]);
+    }
+
+    #[test]
+    fn what_a_store_has_besides_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        let (a, b, stranger) = (
+            self_signed(&Wish::server("a.lan")),
+            self_signed(&Wish::server("b.lan")).certificate,
+            self_signed(&Wish::ca("Else")).certificate,
+        );
+        std::fs::write(file("key"), a.key.to_pem().expose()).unwrap();
+        std::fs::write(file("a"), a.certificate.to_pem()).unwrap();
+        std::fs::write(file("others"), b.to_pem() + &stranger.to_pem()).unwrap();
+        let names = ["key", "a", "others", "store"].map(file);
+        let [key, own, others, store] = &names;
+        openssl(&format!("pkcs12 -export -inkey {key} -in {own} -certfile {others} -passout pass:secret -out {store}"));
+        let passphrase = Sensitive::from(b"secret".to_vec());
+        let all = Judge::by_default(NOW).opening_with(Some(&passphrase)).file("x.p12", &std::fs::read(store).unwrap());
+        let listed = all.iter().map(|one| (one.leaf.as_ref().unwrap().fingerprint, one.chain.len()));
+        assert_eq!(listed.collect::<Vec<_>>(), [(a.certificate.fingerprint(), 1), (b.fingerprint(), 0)]);
+        assert_eq!(all[0].chain[0].fingerprint, stranger.fingerprint());
+        assert!(all.iter().flat_map(|one| &one.findings).all(|one| one.code != Code::Stranger));
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(super) struct Part {
     pub chain: Vec<Certificate>,
     /// How the keys of the file stand to the leaf.
     pub key: KeyFound,
+    /// What a store has besides, and belongs to no leaf of it: it is trusted there, not sent.
+    pub trusted: Vec<Certificate>,
     /// That the file looks like one server's and has leaves of others.
     pub several: Option<Finding>,
 }
@@ -54,7 +56,7 @@ pub(super) fn parts(found: &Contents) -> Vec<Part> {
         };
         let copies = found.certificates.iter().filter(|one| one == leaf);
         let chain = copies.chain(above).cloned().collect();
-        parts.push(Part { chain, key, several: None });
+        parts.push(Part { chain, key, trusted: Vec::new(), several: None });
     }
     let one_servers = !store
         && if halves.is_empty() {
@@ -68,9 +70,8 @@ pub(super) fn parts(found: &Contents) -> Vec<Part> {
             let message = format!("besides {} there is {}", leaves[0].title(), besides.join(", "));
             first.several = Some(Finding::new(Code::SeveralLeaves, message));
         }
-        if !store {
-            first.chain.extend(strangers.into_iter().cloned());
-        }
+        let beside = if store { &mut first.trusted } else { &mut first.chain };
+        beside.extend(strangers.into_iter().cloned());
     }
     parts
 }
@@ -175,6 +176,7 @@ mod tests {
         found.format = Format::Jks;
         assert_eq!(lengths(&found), [2, 2]);
         assert!(parts(&found)[0].several.is_none());
+        assert_eq!(parts(&found)[0].trusted, [other.certificate]);
     }
 
     #[test]

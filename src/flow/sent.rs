@@ -43,6 +43,7 @@ pub(super) fn findings(
             chain: Some(chain),
             key: KeyFound::None,
             problems: Vec::new(),
+            unsupported: Vec::new(),
             stores: Vec::new(),
             stops: Vec::new(),
             leaf_place: 0,

@@ -100,6 +100,7 @@ pub(super) fn installed(certificates: &[&Certificate]) -> Installed {
         chain: Chain::as_given(certificates.iter().map(|one| (*one).clone()).collect()),
         key: KeyFound::Matches,
         problems: Vec::new(),
+        unsupported: Vec::new(),
         stores: Vec::new(),
         stops: Vec::new(),
         leaf_place: 0,

@@ -20,6 +20,14 @@ pub struct BadBlock {
     pub why: BlockError,
 }
 
+impl BadBlock {
+    /// Whether it is a sound private key, as far as is known, of a kind that is not read here: other programs may.
+    #[must_use]
+    pub fn is_unsupported_key(&self) -> bool {
+        matches!(self.why, BlockError::Key(KeyError::Unsupported(_)))
+    }
+}
+
 /// Where in an input something is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Place {
