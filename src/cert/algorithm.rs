@@ -104,7 +104,7 @@ impl KeyKind {
         let other = match oid.as_str() {
             "1.2.840.113549.1.1.10" => "RSASSA-PSS",
             "1.2.840.10040.4.1" => "DSA",
-            "1.2.840.113549.1.3.1" => "Diffie-Hellman",
+            "1.2.840.113549.1.3.1" | "1.2.840.10046.2.1" => "Diffie-Hellman",
             "1.3.101.110" => "X25519",
             "1.3.101.111" => "X448",
             "1.3.101.113" => "Ed448",
@@ -339,9 +339,34 @@ impl fmt::Display for SignatureAlgorithm {
             Self::Ecdsa(hash) => write!(out, "ECDSA with {hash}"),
             Self::Ed25519 => out.write_str("Ed25519"),
             Self::MlDsa(set) => set.fmt(out),
-            Self::Other(oid) => out.write_str(oid),
+            Self::Other(oid) => out.write_str(unchecked(oid).unwrap_or(oid)),
         }
     }
+}
+
+/// What people call signatures that are not checked here.
+fn unchecked(oid: &str) -> Option<&'static str> {
+    Some(match oid {
+        "1.2.840.113549.1.1.2" => "RSA with MD2",
+        "1.2.840.113549.1.1.3" => "RSA with MD4",
+        "1.3.14.3.2.3" => "RSA with MD5",
+        "1.2.840.10040.4.3" | "1.3.14.3.2.27" => "DSA with SHA-1",
+        "2.16.840.1.101.3.4.3.1" => "DSA with SHA-224",
+        "2.16.840.1.101.3.4.3.2" => "DSA with SHA-256",
+        "2.16.840.1.101.3.4.3.3" => "DSA with SHA-384",
+        "2.16.840.1.101.3.4.3.4" => "DSA with SHA-512",
+        "2.16.840.1.101.3.4.3.9" => "ECDSA with SHA3-224",
+        "2.16.840.1.101.3.4.3.10" => "ECDSA with SHA3-256",
+        "2.16.840.1.101.3.4.3.11" => "ECDSA with SHA3-384",
+        "2.16.840.1.101.3.4.3.12" => "ECDSA with SHA3-512",
+        "2.16.840.1.101.3.4.3.13" => "RSA with SHA3-224",
+        "2.16.840.1.101.3.4.3.14" => "RSA with SHA3-256",
+        "2.16.840.1.101.3.4.3.15" => "RSA with SHA3-384",
+        "2.16.840.1.101.3.4.3.16" => "RSA with SHA3-512",
+        "1.3.101.113" => "Ed448",
+        "1.2.156.10197.1.501" => "SM2 with SM3",
+        _ => return None,
+    })
 }
 
 fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<SignatureAlgorithm> {

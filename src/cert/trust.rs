@@ -326,8 +326,10 @@ mod tests {
                 "ECDSA with SHA-256",
                 SelfSigned::SelfIssuedUnverifiable,
             ),
+            ("-newkey rsa:2048 -sha3-256".to_owned(), "RSA with SHA3-256", SelfSigned::SelfIssuedUnverifiable),
+            (format!("{ec}:P-256 -sha3-512"), "ECDSA with SHA3-512", SelfSigned::SelfIssuedUnverifiable),
             ("-newkey ed25519".to_owned(), "Ed25519", SelfSigned::Yes),
-            ("-newkey ed448".to_owned(), "1.3.101.113", SelfSigned::SelfIssuedUnverifiable),
+            ("-newkey ed448".to_owned(), "Ed448", SelfSigned::SelfIssuedUnverifiable),
         ] {
             let der = openssl(&format!("req -x509 -nodes -subj /CN=x -keyout /dev/null -outform DER {key}"), b"");
             let certificate = Certificate::from_der(der).unwrap();
