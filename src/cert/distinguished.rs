@@ -41,14 +41,12 @@ fn push_as_one(text: &mut String, value: &str) {
     let mut rest = value;
     // Hardly any value has it.
     while let Some((before, _)) = rest.split_once('=') {
-        let name_at = before.rfind(|one: char| !(one.is_ascii_alphanumeric() || matches!(one, '.' | '-')));
-        let separator = name_at.and_then(|end| [", ", " + "].into_iter().find(|one| before[..=end].ends_with(one)));
-        match name_at.zip(separator) {
-            Some((end, separator)) => {
-                let (shown, next) = before.split_at(end + 1 - separator.len());
-                text.push_str(shown);
+        let head = before.trim_end_matches(|one: char| one.is_ascii_alphanumeric() || matches!(one, '.' | '-'));
+        match [", ", " + "].into_iter().find(|one| head.ends_with(one)) {
+            Some(separator) => {
+                text.push_str(&head[..head.len() - separator.len()]);
                 text.push_str(if separator == ", " { "\\, " } else { " \\+ " });
-                text.push_str(&next[separator.len()..]);
+                text.push_str(&before[head.len()..]);
             }
             None => text.push_str(before),
         }
@@ -452,6 +450,8 @@ mod tests {
             ("Evil, CN=bank.example", r"Evil\, CN=bank.example"),
             ("Evil + CN=a, 2.5.4.3=b", r"Evil \+ CN=a\, 2.5.4.3=b"),
             (", CN=a", r"\, CN=a"),
+            ("ü=ü", "ü=ü"),
+            ("€x=, ü=a", "€x=, ü=a"),
             ("ä, CN=ü, =, CN=", r"ä\, CN=ü\, =\, CN="),
         ] {
             assert_eq!(text(&name(&[(10, 0x0c, value.as_bytes()), (3, 0x0c, b"b")])), format!("O={shown}, CN=b"));
